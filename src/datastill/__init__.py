@@ -1,0 +1,71 @@
+"""Dataset distillation: a tiny synthetic set, and evidence whether to trust it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datastill.artifacts import load, save
+    from datastill.augment import dsa, usual_strategy
+    from datastill.clom import clom
+    from datastill.data import Domain, ImageSet
+    from datastill.datasets import load_dataset
+    from datastill.distillation import Descent, distill
+    from datastill.errors import InputError
+    from datastill.methods import METHODS, Task
+    from datastill.networks import build, builder
+    from datastill.pool import original_fit, train_pool
+    from datastill.protocol import preset
+    from datastill.rng import Key
+    from datastill.route import Route
+    from datastill.validation import validate
+
+_HOMES = {
+    "artifacts": ("load", "save"),
+    "augment": ("dsa", "usual_strategy"),
+    "clom": ("clom",),
+    "data": ("Domain", "ImageSet"),
+    "datasets": ("load_dataset",),
+    "distillation": ("Descent", "distill"),
+    "errors": ("InputError",),
+    "methods": ("METHODS", "Task"),
+    "networks": ("build", "builder"),
+    "pool": ("original_fit", "train_pool"),
+    "protocol": ("preset",),
+    "rng": ("Key",),
+    "route": ("Route",),
+    "validation": ("validate",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "METHODS",
+    "Descent",
+    "Domain",
+    "ImageSet",
+    "InputError",
+    "Key",
+    "Route",
+    "Task",
+    "build",
+    "builder",
+    "clom",
+    "distill",
+    "dsa",
+    "load",
+    "load_dataset",
+    "original_fit",
+    "preset",
+    "save",
+    "train_pool",
+    "usual_strategy",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, so that `datastill --help` need not wait for torch.
+    if name not in _HOME:
+        raise AttributeError(f"module 'datastill' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"datastill.{_HOME[name]}"), name)

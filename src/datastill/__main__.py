@@ -1,0 +1,5 @@
+"""``python -m datastill`` is the command ``datastill``."""
+
+from datastill.cli import main
+
+main()

@@ -1,0 +1,146 @@
+"""The command line: the only place that reads arguments, prints and exits."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import re
+import sys
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from datastill.errors import InputError, suggestion
+
+COMMANDS = {
+    "train": "Train",
+}
+ABOUT = """\
+datastill: from a labelled image dataset to a tiny synthetic one that trains networks almost
+as well, with evidence whether to trust it.
+
+usage: datastill COMMAND [OPTIONS]       datastill COMMAND --help       datastill --version
+
+commands, in the order of the work:
+{commands}
+
+A first run, on data that needs no download:
+  datastill demo
+The same by hand:
+  datastill train    --dataset digits --num 3 --epochs 30
+  datastill distill  --dataset digits --method DM --ipc 1 --iterations 300 \\
+                     --alphas 10 --models-pool ConvNet --model-num 3
+  datastill validate --dataset digits --method DM --ipc 1 --against random
+"""
+
+
+class Command(Protocol):
+    """A frozen dataclass of options that can be run."""
+
+    def run(self) -> None: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name.
+
+    Exits with 0 when all went well, with 2 and one line on stderr when the person can put it
+    right, and with 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        command = parse(words)
+        if command is not None:
+            command.run()
+    except InputError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def parse(words: Sequence[str]) -> Command | None:
+    """Turn arguments into a command, or answer a question for help and return None."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(ABOUT.format(commands="\n".join(_summaries())), end="")
+        return None
+    if words[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"datastill {version('datastill')}")
+        return None
+    name, *rest = words
+    if name not in COMMANDS:
+        kind = "option" if name.startswith("-") else "command"
+        raise InputError(f"no {kind} {name!r}; {suggestion(name, COMMANDS)}")
+    kind = _load(name)
+    _require_known(rest, kind, name)
+    return _options(kind, rest, name)
+
+
+def fail(message: str) -> typing.NoReturn:
+    """Print one line on stderr and exit with 2."""
+    print("datastill: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _load(name: str) -> type[Command]:
+    return getattr(importlib.import_module(f"datastill.cli.{name}"), COMMANDS[name])
+
+
+def _summaries() -> Iterator[str]:
+    for name in COMMANDS:
+        yield f"  {name:<9} {(_load(name).__doc__ or '').splitlines()[0]}"
+
+
+def _options(kind: type[Command], words: Sequence[str], name: str) -> Command:
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                args=list(words),
+                prog=f"datastill {name}",
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as ending:
+        if ending.code:
+            raise InputError(f"{_plain(said.getvalue())}; see datastill {name} --help") from None
+        raise
+
+
+def _require_known(words: Sequence[str], kind: type[Command], name: str) -> None:
+    known = {"help", *_names(kind)}
+    for word in words:
+        if not word.startswith("--"):
+            continue
+        option = word[2:].split("=")[0].replace("_", "-")
+        if option not in known and option.removeprefix("no-") not in known:
+            near = suggestion(option, known)
+            hint = near if near.startswith("did") else f"see datastill {name} --help"
+            raise InputError(f"datastill {name} has no option --{option}; {hint}")
+
+
+def _names(kind: Any) -> Iterator[str]:
+    types = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(types[field.name]):
+            yield from _names(types[field.name])
+        else:
+            yield field.name.replace("_", "-")
+
+
+def _plain(box: str) -> str:
+    # tyro explains in a box; the first paragraph in it says what was wrong.
+    lines = [re.sub(r"[╭╮╰╯│]", "", line).strip() for line in box.splitlines()[1:]]
+    paragraph: list[str] = []
+    for line in lines:
+        if not line.strip("─ "):
+            break
+        paragraph.append(line)
+    return " ".join(paragraph) or "the options could not be read"

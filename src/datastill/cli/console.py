@@ -1,0 +1,80 @@
+"""What a person sees while a command runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+PLAIN_SECONDS = 20.0
+"""Where there is no terminal, progress is a line every so often."""
+
+
+@dataclass
+class Bar:
+    """Progress towards a known number of steps."""
+
+    label: str
+    total: int
+    quiet: bool
+    progress: Progress | None = None
+    started: float = field(default_factory=time.perf_counter)
+    said: float = field(default_factory=time.perf_counter)
+
+    def at(self, step: int, note: str = "") -> None:
+        """Show that ``step`` of ``total`` are done."""
+        if self.progress is not None:
+            self.progress.update(self.progress.task_ids[0], completed=step, note=note)
+            return
+        now = time.perf_counter()
+        if not self.quiet and now - self.said > PLAIN_SECONDS:
+            self.said = now
+            left = (now - self.started) * (self.total - step) / max(step, 1)
+            print(f"{self.label}: {step} of {self.total}, {note}, {left:.0f} s left", flush=True)
+
+
+@dataclass(frozen=True)
+class Console:
+    """Says things, unless it was told to be quiet."""
+
+    quiet: bool = False
+
+    def say(self, text: str = "") -> None:
+        """Print a line."""
+        if not self.quiet:
+            print(text, flush=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table; the first column is text, the others numbers."""
+        if self.quiet:
+            return
+        table = Table(title=title, title_justify="left")
+        for i, column in enumerate(columns):
+            table.add_column(column, justify="right" if i else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        width = None if sys.stdout.isatty() else 120
+        RichConsole(width=width, highlight=False).print(table)
+
+    @contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Bar]:
+        """Show progress: a bar on a terminal, a line now and then elsewhere."""
+        if self.quiet or not sys.stderr.isatty():
+            yield Bar(label, total, self.quiet)
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+            progress.add_task(label, total=total, note="")
+            yield Bar(label, total, self.quiet, progress)

@@ -1,0 +1,92 @@
+"""Options that several commands share, and the checks of what a person typed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
+    from datastill.route import Route
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images."""
+
+    dataset: str
+    """Name of the dataset: digits, FashionMNIST or MNIST."""
+    data_path: Path | None = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
+
+    def load(self, split: Literal["train", "test"], device: str) -> ImageSet:
+        """Read one split."""
+        from datastill.datasets import load_split
+
+        return load_split(self.dataset, split, self.data_path).to(device)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How to compute."""
+
+    seed: int = 0
+    """Everything random follows from it: same seed, same result."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
+    compile: bool = False
+    """Fuse layers by torch.compile: seconds of waiting, then faster. For long runs."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of forward passes: in distilling only those of real images."""
+    quiet: bool = False
+    """Say nothing but errors."""
+
+    def found(self) -> str:
+        """Return the device to use.
+
+        Raises:
+            InputError: when there is no such device.
+        """
+        import torch
+
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"cannot use --device {self.device}: {reason}") from None
+        return self.device
+
+    def route(self) -> Route:
+        """Return the way that images take through networks."""
+        from datastill.route import Route
+
+        return Route(compiled=self.compile, precision=self.precision)
+
+
+def positive(**options: float | None) -> None:
+    """Refuse numbers that are not above zero, by the names of their options.
+
+    >>> positive(ipc=1, lr_img=None)
+    >>> positive(lr_img=-1.0)
+    Traceback (most recent call last):
+    ...
+    datastill.errors.InputError: --lr-img must be above zero, found -1.0
+    """
+    for name, value in options.items():
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise InputError(f"--{name.replace('_', '-')} must be above zero, found {value}")
+
+
+def not_negative(**options: Iterable[float]) -> None:
+    """Refuse numbers below zero, by the names of their options."""
+    for name, values in options.items():
+        for value in values:
+            if not (value >= 0 and math.isfinite(value)):
+                raise InputError(f"--{name.replace('_', '-')} must not be negative, found {value}")

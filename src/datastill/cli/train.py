@@ -1,0 +1,141 @@
+"""datastill train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datastill.cli.console import Console
+from datastill.cli.options import Data, Machine, not_negative, positive
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
+    from datastill.rng import Key
+
+COLUMNS = ("model", "epochs", "train loss", "held-out %", "test % (only told)", "seconds")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train original models on the real data: teachers for CLOM, judges for assessments.
+
+    They go to [save-path]/[dataset]/original/[model], one file each. The last epoch counts: no
+    checkpoint is ever chosen, and test accuracy is told but kept out of the files.
+    """
+
+    data: Data
+    machine: Machine
+    model: tuple[str, ...] = ("ConvNet",)
+    """Architectures, one or several, such as ConvNet ConvNetD4 MLP."""
+    num: int = 10
+    """Models of each architecture."""
+    epochs: int = 150
+    """Passes over the training images; the learning rate falls after each third."""
+    save_epochs: tuple[int, ...] = ()
+    """Keep the models as they were after these epochs too."""
+    held_out: float = 0.05
+    """Share of the training images kept aside to judge each model by."""
+    save_path: Path = Path("pretrained_model")
+    """Folder for original models."""
+    add: bool = False
+    """Add models to those that are there; those keep their numbers."""
+    overwrite: bool = False
+    """Delete the models that are there."""
+
+    def run(self) -> None:
+        """Train every model and write it as soon as it is ready."""
+        self.check()
+        from datastill.artifacts import pool_folder
+        from datastill.networks import find
+        from datastill.rng import Key
+
+        device = self.machine.found()
+        real, test = self.data.load("train", device), self.data.load("test", device)
+        names = [find(name)[0] for name in self.model]
+        for name in names:
+            find(name)[1](real.domain)  # an image too small for a network is found out now
+        folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]
+        firsts = [self.claim(folder) for folder in folders]
+        console = Console(self.machine.quiet)
+        console.say(f"{real.domain.name}: {len(real)} training images, device {device}")
+        rows: list[tuple[str, ...]] = []
+        for name, folder, first in zip(names, folders, firsts, strict=True):
+            for number in range(first, first + self.num):
+                key = Key(self.machine.seed).at("original", name, number)
+                rows.append(self.train_one(name, folder, number, real, test, key, console))
+        console.table(f"Original models of {real.domain.name}", COLUMNS, rows)
+        console.say(
+            f"They are in {folders[0].parent}. Next:\n  datastill distill --method DM "
+            f"--dataset {real.domain.name} --alphas 100 --models-pool {' '.join(names)}"
+        )
+
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(num=self.num, epochs=self.epochs, held_out=self.held_out)
+        not_negative(save_epochs=self.save_epochs)
+        if self.held_out >= 1:
+            raise InputError(f"--held-out must be below 1, found {self.held_out}")
+        late = [epoch for epoch in self.save_epochs if not 0 < epoch <= self.epochs]
+        if late:
+            raise InputError(f"--save-epochs {late[0]} is not one of the {self.epochs} epochs")
+        if not self.model:
+            raise InputError("--model needs at least one name")
+
+    def claim(self, folder: Path) -> int:
+        """Return the number of the next model in a folder."""
+        from datastill.artifacts import members_in, remove_pool, require_writable
+
+        require_writable(folder)
+        held = [number for number, _, _ in members_in(folder)]
+        if held and not (self.add or self.overwrite):
+            raise InputError(
+                f"{folder} holds {len(set(held))} original models; pass --add to add to them "
+                "or --overwrite to replace them"
+            )
+        if self.overwrite:
+            remove_pool(folder)
+            return 0
+        return max(held, default=-1) + 1
+
+    def train_one(
+        self,
+        name: str,
+        folder: Path,
+        number: int,
+        real: ImageSet,
+        test: ImageSet,
+        key: Key,
+        console: Console,
+    ) -> tuple[str, ...]:
+        """Train one model and return its row of the table."""
+        from datastill.artifacts import member_path, save_member
+        from datastill.pool import original_fit, train_member
+        from datastill.train import accuracy
+
+        route, wanted = self.machine.route(), {*self.save_epochs, self.epochs}
+        last = None
+        with console.bar(f"{name} {number}", self.epochs) as bar:
+            for epoch, member in train_member(
+                name,
+                real,
+                original_fit(self.epochs),
+                key=key,
+                held_out=self.held_out,
+                route=route,
+            ):
+                bar.at(epoch.number, f"loss {float(epoch.loss):.3f}")
+                if epoch.number in wanted:
+                    last = member()
+                    save_member(last, member_path(folder, number, epoch.number))
+        assert last is not None
+        facts = last.facts
+        return (
+            f"{name} {number}",
+            str(facts["epoch"]),
+            f"{facts['train_loss']:.3f}",
+            f"{100 * facts['held_out_accuracy']:.2f}",
+            f"{100 * accuracy(last.network, test, route=route):.2f}",
+            f"{facts['seconds']:.0f}",
+        )

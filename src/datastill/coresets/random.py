@@ -1,0 +1,18 @@
+"""Random real images: what every synthetic set has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from datastill.coresets.base import CORESETS
+from datastill.data import ImageSet, draw_rows
+from datastill.rng import Key
+
+
+@CORESETS.register("random")
+def random(real: ImageSet, counts: Sequence[int], *, key: Key) -> Tensor:
+    """Draw images of each class without replacement."""
+    return torch.cat(draw_rows(real, counts, key=key))

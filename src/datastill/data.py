@@ -1,0 +1,218 @@
+"""Labelled images in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill.errors import InputError
+from datastill.rng import Key
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What all images of one source share.
+
+    Attributes:
+        name: of the dataset.
+        shape: channels, height and width of an image.
+        classes: their names, in the order of the labels.
+        mean: one per channel, subtracted from pixels in ``[0, 1]``.
+        std: one per channel, divided by after that.
+        mirror: whether an image seen in a mirror still shows its class. It decides whether
+            augmentation may flip: clothes yes, digits no.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    mirror: bool = True
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Map ``(..., C, H, W)`` pixels in ``[0, 1]`` to ``(pixels - mean) / std``."""
+        mean, std = self._statistics(pixels)
+        return (pixels - mean) / std
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """Undo ``normalise``; synthetic images may leave ``[0, 1]``."""
+        mean, std = self._statistics(images)
+        return images * std + mean
+
+    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = like.new_tensor(self.mean), like.new_tensor(self.std)
+        return mean[:, None, None], std[:, None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Labelled images: a real set, a subset of one, or a synthetic set.
+
+    It is a map-style dataset: ``len``, and ``data[i]`` is one image and its label.
+
+    Attributes:
+        images: ``(N, C, H, W)``, normalised as ``domain`` says.
+        labels: ``(N,)`` int64, or ``(N, K)`` float: soft labels.
+        domain: what the images share.
+        facts: where the set comes from: how it was made, by which version, how it did.
+    """
+
+    images: Tensor
+    labels: Tensor
+    domain: Domain
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        if tuple(self.images.shape[1:]) != self.domain.shape or len(self.images) != len(self.labels):
+            raise InputError(
+                f"{tuple(self.images.shape)} images and {len(self.labels)} labels "
+                f"do not make a set of {self.domain.shape} images"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.images[index], self.labels[index]
+
+    def take(self, rows: Tensor) -> ImageSet:
+        """Return the images that ``rows`` (indices or booleans) name, in that order."""
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
+
+    def to(self, device: torch.device | str) -> ImageSet:
+        """Return the same set with its tensors on ``device``."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def under(self, domain: Domain) -> ImageSet:
+        """Return the same images normalised as another domain says.
+
+        Raises:
+            InputError: when shape or classes differ, so that no normalisation would help.
+        """
+        require_same_kind(self.domain, domain)
+        if (self.domain.mean, self.domain.std) == (domain.mean, domain.std):
+            return replace(self, domain=domain)
+        return replace(self, images=domain.normalise(self.domain.pixels(self.images)), domain=domain)
+
+    @property
+    def hard_labels(self) -> Tensor:
+        """The ``(N,)`` labels; of soft ones, the likeliest class."""
+        return self.labels if self.labels.ndim == 1 else self.labels.argmax(1)
+
+    @cached_property
+    def rows_by_class(self) -> tuple[Tensor, ...]:
+        """For each class the ``(n,)`` indices of its images, on the CPU, in order."""
+        labels = self.hard_labels.cpu()
+        counts = torch.bincount(labels, minlength=len(self.domain.classes))
+        return torch.argsort(labels, stable=True).split(counts.tolist())
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many images each class has."""
+        return tuple(len(rows) for rows in self.rows_by_class)
+
+
+@dataclass(frozen=True, eq=False)
+class ByClass:
+    """Images sorted by class: what a method sees of real and of synthetic ones.
+
+    Attributes:
+        images: ``(M, C, H, W)``, the first class first.
+        counts: images of each class, zero for an absent one; ``M = sum(counts)``.
+    """
+
+    images: Tensor
+    counts: tuple[int, ...]
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """The ``(M,)`` labels."""
+        classes = torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
+        return classes.to(self.images.device, non_blocking=True)
+
+    def split(self) -> tuple[Tensor, ...]:
+        """Return the images of each class, ``(counts[k], C, H, W)``."""
+        return self.images.split(self.counts)
+
+    def means(self, features: Tensor) -> Tensor:
+        """Average ``(M, D)`` features over each class: ``(K, D)``, one matrix product.
+
+        The mean of an absent class is zero.
+
+        >>> four = ByClass(torch.zeros(4, 1, 1, 1), counts=(1, 3, 0))
+        >>> four.means(torch.tensor([[5.0], [1.0], [2.0], [3.0]])).flatten().tolist()
+        [5.0, 2.0, 0.0]
+        """
+        member = torch.nn.functional.one_hot(self.labels, len(self.counts)).T.to(features)
+        return (member @ features) / member.sum(1, keepdim=True).clamp(min=1)
+
+
+def draw_rows(data: ImageSet, n: int | Sequence[int], *, key: Key) -> list[Tensor]:
+    """Draw different images of every class: ``n``, or ``n[k]`` of class ``k``, as rows.
+
+    A class that has fewer gives all it has.
+    """
+    wanted = [n] * len(data.domain.classes) if isinstance(n, int) else list(n)
+    rng = key.generator()
+    return [
+        members[torch.randperm(len(members), generator=rng)[:count]]
+        for members, count in zip(data.rows_by_class, wanted, strict=True)
+    ]
+
+
+def sample_per_class(data: ImageSet, n: int | Sequence[int], *, key: Key) -> ByClass:
+    """Draw images as ``draw_rows`` does, and return them."""
+    rows = draw_rows(data, n, key=key)
+    index = torch.cat(rows).to(data.images.device, non_blocking=True)
+    return ByClass(data.images[index], tuple(len(chosen) for chosen in rows))
+
+
+def require_same_kind(found: Domain, expected: Domain) -> None:
+    """Refuse to mix images of different shape or classes.
+
+    Raises:
+        InputError: naming both.
+    """
+    if found.shape != expected.shape:
+        raise InputError(
+            f"{found.name} has images of {_size(found)}, but {expected.name} has {_size(expected)}"
+        )
+    if found.classes != expected.classes:
+        raise InputError(
+            f"{found.name} has {len(found.classes)} classes ({_some(found.classes)}), "
+            f"but {expected.name} has {len(expected.classes)} ({_some(expected.classes)})"
+        )
+
+
+def require_sound(data: ImageSet, source: str) -> ImageSet:
+    """Return ``data`` if every label is a class and every pixel a finite number.
+
+    Raises:
+        InputError: naming ``source`` and what is wrong with it.
+    """
+    classes = len(data.domain.classes)
+    if data.labels.ndim == 2 and data.labels.shape[1] != classes:
+        raise InputError(f"{source}: soft labels of {data.labels.shape[1]} classes, not {classes}")
+    if data.labels.ndim == 1 and len(data):
+        low, high = int(data.labels.min()), int(data.labels.max())
+        if low < 0 or high >= classes:
+            found = low if low < 0 else high
+            raise InputError(f"{source}: label {found} is outside the classes 0 to {classes - 1}")
+    for tensor, what in ((data.images, "images"), (data.labels, "labels")):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{source}: {what} hold values that are not finite numbers")
+    return data
+
+
+def _size(domain: Domain) -> str:
+    return "x".join(str(side) for side in domain.shape)
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

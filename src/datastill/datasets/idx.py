@@ -1,0 +1,116 @@
+"""Datasets in idx files, the format of MNIST: FashionMNIST and MNIST."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datastill.data import Domain, ImageSet, require_sound
+from datastill.datasets.base import DATASETS, Split
+from datastill.errors import InputError
+
+PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
+UNSIGNED_BYTE = 8
+
+
+@dataclass(frozen=True)
+class IdxSource:
+    """A dataset in four idx files, gzipped or not.
+
+    Attributes:
+        domain: the normalisation is the one that the field's code uses for this dataset.
+        package: folder in which Debian's package puts the files, where there is one.
+    """
+
+    domain: Domain
+    package: Path | None = None
+
+    def __call__(self, split: Split, path: Path | None = None) -> ImageSet:
+        """Read one split; of the other no file is opened."""
+        places = self.places(path)
+        images_file = _find(f"{PREFIX[split]}-images", "idx3", places)
+        labels_file = _find(f"{PREFIX[split]}-labels", "idx1", places)
+        pixels, labels = read_idx(images_file, axes=3), read_idx(labels_file, axes=1)
+        if len(pixels) != len(labels):
+            raise InputError(
+                f"{images_file} holds {len(pixels)} images but {labels_file} {len(labels)} labels"
+            )
+        if tuple(pixels.shape[1:]) != self.domain.shape[1:]:
+            expected = "x".join(map(str, self.domain.shape[1:]))
+            found = "x".join(map(str, pixels.shape[1:]))
+            raise InputError(f"{images_file} holds images of {found}, not {expected}")
+        images = self.domain.normalise(pixels[:, None].float() / 255)
+        return require_sound(ImageSet(images, labels.long(), self.domain), str(labels_file))
+
+    def places(self, path: Path | None) -> list[Path]:
+        """Every folder to look in, in order."""
+        roots = [Path("data") / self.domain.name] if path is None else [path]
+        if path is not None:
+            roots.append(path / self.domain.name)
+        folders = [folder for root in roots for folder in (root, root / "raw")]
+        return folders + ([self.package] if path is None and self.package else [])
+
+
+def read_idx(path: Path, *, axes: int) -> Tensor:
+    """Read a uint8 array of ``axes`` axes from an idx file, gzipped or not.
+
+    Raises:
+        InputError: when the file is not what its name says, or has another length than its
+            header says.
+    """
+    content = _content(path)
+    header = 4 + 4 * axes
+    if len(content) < header:
+        raise InputError(f"{path} is truncated: {len(content)} bytes, less than an idx header")
+    magic = (0, 0, UNSIGNED_BYTE, axes)
+    if tuple(content[:4]) != magic:
+        raise InputError(
+            f"{path} is not an idx file of bytes in {axes} axes: "
+            f"it starts with {tuple(content[:4])}, not {magic}"
+        )
+    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", axes, offset=4))
+    expected = header + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected:
+        fault = "truncated" if len(content) < expected else "too long"
+        raise InputError(f"{path} is {fault}: {len(content)} bytes, its header says {expected}")
+    return torch.frombuffer(content, dtype=torch.uint8, offset=header).reshape(shape)
+
+
+def _content(path: Path) -> bytearray:
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                return bytearray(file.read())
+        return bytearray(path.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _find(stem: str, kind: str, places: list[Path]) -> Path:
+    names = [f"{stem}{dot}{kind}-ubyte{end}" for dot in "-." for end in ("", ".gz")]
+    for place in places:
+        for name in names:
+            if (place / name).is_file():
+                return place / name
+    looked = ", ".join(str(place) for place in places)
+    raise InputError(f"no file {names[0]} or {names[1]} in {looked}; name its folder by --data-path")
+
+
+FASHION_CLASSES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+FASHION = Domain("FashionMNIST", (1, 28, 28), FASHION_CLASSES, (0.2861,), (0.3530,))
+DIGITS = tuple(str(digit) for digit in range(10))
+MNIST = Domain("MNIST", (1, 28, 28), DIGITS, (0.1307,), (0.3081,), mirror=False)
+
+DATASETS.register("FashionMNIST")(IdxSource(FASHION, Path("/usr/share/datasets/fashion-mnist")))
+DATASETS.register("MNIST")(IdxSource(MNIST, Path("/usr/share/datasets/mnist")))

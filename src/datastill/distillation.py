@@ -1,0 +1,110 @@
+"""The distillation loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datastill.augment import siamese
+from datastill.clom import Regulariser
+from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.errors import InputError
+from datastill.methods.base import Init, Method, Task
+from datastill.networks import Network
+from datastill.rng import Key
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How to move the pixels.
+
+    Attributes:
+        ipc: images per class, one number for all classes or one for each.
+        updates: of the synthetic set.
+        batch: real images per class that an update sees.
+        lr: learning rate of SGD on the pixels.
+        momentum: of that SGD.
+        init: start from real images, or from standard normal noise.
+    """
+
+    ipc: int | tuple[int, ...] = 10
+    updates: int = 1000
+    batch: int = 256
+    lr: float = 1.0
+    momentum: float = 0.5
+    init: Init = "real"
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The synthetic set after ``step`` updates, and the losses that moved it there."""
+
+    step: int
+    synthetic: ImageSet
+    losses: Mapping[str, Tensor]
+
+
+def distill(
+    method: Method,
+    task: Task,
+    descent: Descent,
+    *,
+    regularisers: Mapping[str, Regulariser] | None = None,
+) -> Iterator[Snapshot]:
+    """Yield the synthetic set after every update. To stop early, stop asking.
+
+    Args:
+        method: what to match, and under which networks.
+        task: the real images, and how networks and augmentations are made.
+        descent: how many images per class, and how to move them.
+        regularisers: scalars to add to the method's loss, by name.
+
+    Raises:
+        InputError: when a class has too few real images to start from.
+    """
+    start = initial(task.real, descent, key=task.key.at("init"))
+    counts, labels = start.counts, start.labels
+    pixels = start.images.clone().requires_grad_()
+    optimiser = torch.optim.SGD([pixels], lr=descent.lr, momentum=descent.momentum)
+    network: Network | None = None
+
+    for step in range(descent.updates):
+        here = task.key.at("step", step)
+        now = ImageSet(pixels.detach(), labels, task.real.domain)
+        network = method.network(task, step, network, now)
+        batch = sample_per_class(task.real, descent.batch, key=here.at("real"))
+        real, synthetic = siamese(
+            task.policy, batch, ByClass(pixels, counts), key=here.at("augment")
+        )
+        losses = {"match": method.loss(network, real, synthetic, route=task.route)}
+        for name, regulariser in (regularisers or {}).items():
+            losses[name] = regulariser(pixels, labels, key=here.at(name))
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward(inputs=[pixels])
+        optimiser.step()
+        after = ImageSet(pixels.detach().clone(), labels, task.real.domain)
+        yield Snapshot(step + 1, after, {name: loss.detach() for name, loss in losses.items()})
+
+
+def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
+    """Return the images that a distillation starts from.
+
+    Raises:
+        InputError: when a class has fewer real images than are wanted of it.
+    """
+    classes = real.domain.classes
+    wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
+    if descent.init == "noise":
+        shape = (sum(wanted), *real.domain.shape)
+        noise = torch.randn(shape, generator=key.generator()).to(real.images)
+        return ByClass(noise, tuple(wanted))
+    for name, have, want in zip(classes, real.counts, wanted, strict=True):
+        if have < want:
+            raise InputError(
+                f"class {name!r} has {have} real images, fewer than the {want} to start from; "
+                "take a smaller ipc or --init noise"
+            )
+    return sample_per_class(real, wanted, key=key)

@@ -1,0 +1,27 @@
+"""The one error that a person can put right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something that was asked for cannot be done as asked.
+
+    The message is one line: what was found, what was expected and, for a name, the nearest one.
+    The command line prints it and exits with code 2.
+    """
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """Say which of ``names`` was probably meant, or what there is to choose from.
+
+    >>> suggestion("DN", ["DC", "DSA", "DM"])
+    "did you mean 'DM'?"
+    >>> suggestion("xylophone", ["DC", "DSA"])
+    'choose from DC, DSA'
+    """
+    known = {candidate.casefold(): candidate for candidate in names}
+    near = difflib.get_close_matches(name.casefold(), sorted(known, reverse=True), n=1, cutoff=0.5)
+    return f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}"

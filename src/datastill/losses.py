@@ -1,0 +1,143 @@
+"""Distances between what a network sees in real and in synthetic images: pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Metric = Literal["layerwise-cosine", "mse", "cosine"]
+
+
+def gradient_distance(
+    real: Sequence[Tensor], synthetic: Sequence[Tensor], metric: Metric = "layerwise-cosine"
+) -> Tensor:
+    """Measure how far the gradients of two sets of images are apart.
+
+    Args:
+        real: one gradient per parameter.
+        synthetic: likewise, in the same order; the result is differentiable in these.
+        metric: ``"layerwise-cosine"`` is the published choice, see ``layerwise_cosine``;
+            ``"mse"`` the sum of squared differences; ``"cosine"`` one minus the cosine of all
+            gradients laid end to end. The last two count biases and norm scales too.
+
+    Returns:
+        A scalar, 0 for equal gradients.
+
+    Raises:
+        ValueError: for another metric, or when the numbers of gradients differ.
+
+    Reference:
+        Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021.
+
+    >>> gradient_distance([torch.tensor([1.0, 2.0])], [torch.tensor([0.0, 0.0])], "mse").item()
+    5.0
+    """
+    if metric == "layerwise-cosine":
+        return layerwise_cosine(real, synthetic)
+    if metric == "mse":
+        pairs = zip(real, synthetic, strict=True)
+        return torch.stack([(s - r).square().sum() for r, s in pairs]).sum()
+    if metric == "cosine":
+        flat_real = torch.cat([r.flatten() for r in real])
+        flat_synthetic = torch.cat([s.flatten() for s in synthetic])
+        return 1 - _cosine(flat_real, flat_synthetic)
+    raise ValueError(f"no gradient metric {metric!r}; choose layerwise-cosine, mse or cosine")
+
+
+def layerwise_cosine(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
+    r"""Measure how far two gradients point apart, unit by unit.
+
+    With :math:`g_i` the gradient of the weights that feed output unit :math:`i` of a layer, the
+    distance is :math:`\sum_{layers} \sum_i 1 - \cos(g_i^{real}, g_i^{synthetic})`. Biases and
+    norm scales have one weight per unit, hence no direction, and are left out.
+
+    Args:
+        real: one gradient per parameter, each ``(out, ...)``.
+        synthetic: likewise, in the same order; the result is differentiable in these.
+
+    Returns:
+        A scalar, 0 when every unit's gradients are parallel.
+
+    Reference:
+        Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021.
+
+    >>> weight, bias = torch.eye(3), torch.ones(3)
+    >>> layerwise_cosine([weight, bias], [2 * weight, -bias]).item() < 1e-5
+    True
+    >>> round(layerwise_cosine([weight], [-weight]).item())
+    6
+    """
+    distances = [
+        (1 - _cosine(r.flatten(1), s.flatten(1))).sum()
+        for r, s in zip(real, synthetic, strict=True)
+        if r.ndim > 1
+    ]
+    return torch.stack(distances).sum()
+
+
+def mean_feature_distance(
+    real: Tensor | Sequence[Tensor], synthetic: Tensor | Sequence[Tensor]
+) -> Tensor:
+    """Sum over classes of the squared distance between mean features.
+
+    Args:
+        real: the features of each class: ``(K, B, D)``, or K tensors ``(B_k, D)``.
+        synthetic: likewise; the result is differentiable in these.
+
+    Returns:
+        A scalar.
+
+    Reference:
+        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023.
+
+    >>> mean_feature_distance(torch.ones(2, 5, 3), torch.zeros(2, 1, 3))
+    tensor(6.)
+    """
+    pairs = zip(_classes(real), _classes(synthetic), strict=True)
+    return torch.stack([(r.mean(0) - s.mean(0)).square().sum() for r, s in pairs]).sum()
+
+
+def contrastive_loss(
+    synthetic: Tensor, labels: Tensor, real: Tensor, real_labels: Tensor
+) -> Tensor:
+    r"""Share of the cosine distance that lies between images of one class.
+
+    With :math:`d_{ij} = 1 - \cos(s_i, r_j)` it is
+    :math:`\sum_{ij} d_{ij} [y_i = y_j] / \sum_{ij} d_{ij}`: small when synthetic images are near
+    the real ones of their own class and far from the others.
+
+    Args:
+        synthetic: ``(M, D)`` features; the result is differentiable in these.
+        labels: ``(M,)``.
+        real: ``(B, D)`` features.
+        real_labels: ``(B,)``.
+
+    Returns:
+        A scalar between 0 and 1.
+
+    Reference:
+        Lu et al., Dataset Distillation with Pre-trained Models: A Contrastive Approach,
+        Neurocomputing 2025.
+
+    >>> axes = torch.eye(2)
+    >>> contrastive_loss(axes, torch.tensor([0, 1]), axes, torch.tensor([0, 1])).item()
+    0.0
+    >>> contrastive_loss(axes, torch.tensor([0, 1]), axes, torch.tensor([1, 0])).item()
+    1.0
+    """
+    distance = 1 - F.normalize(synthetic, dim=1) @ F.normalize(real, dim=1).T
+    same = labels[:, None] == real_labels[None, :]
+    return (distance * same).sum() / distance.sum()
+
+
+def _cosine(a: Tensor, b: Tensor, eps: float = 1e-6) -> Tensor:
+    # The published eps is added to the product of the norms: a dead unit is at distance 1.
+    return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + eps)
+
+
+def _classes(features: Tensor | Sequence[Tensor]) -> Iterator[Tensor]:
+    return iter(features)

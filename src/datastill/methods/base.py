@@ -1,0 +1,92 @@
+"""What a method is, and all that it may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from datastill.augment import Policy, identity
+from datastill.data import ByClass, ImageSet
+from datastill.networks import Build, Network
+from datastill.registry import Registry
+from datastill.rng import Key
+from datastill.route import Route
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What there is to distil, and with what: all that a method may look at.
+
+    Attributes:
+        real: training images.
+        build: makes the networks under which images are compared.
+        key: everything random about the run has its address below this one.
+        policy: augments; real and synthetic images share each draw.
+        route: how images pass a network.
+    """
+
+    real: ImageSet
+    build: Build
+    key: Key
+    policy: Policy = identity
+    route: Route = field(default_factory=Route)
+
+
+class Method(Protocol):
+    """Says under which network to compare images, and how far apart they are there."""
+
+    def network(
+        self, task: Task, step: int, last: Network | None, synthetic: ImageSet
+    ) -> Network:
+        """Return the network for update ``step``.
+
+        Args:
+            task: the task at hand.
+            step: how many updates have been made.
+            last: the network of the update before, which may be trained further and returned.
+            synthetic: the images as they stand.
+        """
+        ...
+
+    def loss(
+        self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route
+    ) -> Tensor:
+        """Return the scalar to minimise.
+
+        Args:
+            network: where to compare.
+            real: images of each class.
+            synthetic: likewise; the loss is differentiable in these.
+            route: how the real images pass the network.
+        """
+        ...
+
+
+Init = Literal["noise", "real"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A method with the settings of its paper, for one number of images per class.
+
+    Attributes:
+        method: the method.
+        updates: of the synthetic set.
+        lr: learning rate of the pixels.
+        init: what the synthetic set starts from.
+        augmented: whether distillation uses differentiable Siamese augmentation.
+        protocol: the name of the protocol by which its sets are validated.
+    """
+
+    method: Method
+    updates: int
+    lr: float
+    init: Init
+    augmented: bool
+    protocol: str
+
+
+METHODS = Registry[Callable[[int], Published]]("method")

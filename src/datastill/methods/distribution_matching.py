@@ -1,0 +1,45 @@
+"""Dataset Condensation with Distribution Matching (Zhao and Bilen, WACV 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from datastill.data import ByClass, ImageSet
+from datastill.losses import mean_feature_distance
+from datastill.methods.base import METHODS, Published, Task
+from datastill.networks import Network, features
+from datastill.route import Route
+
+
+@dataclass(frozen=True)
+class DistributionMatching:
+    """Match the mean feature of each class under networks that are never trained."""
+
+    def network(
+        self, task: Task, step: int, last: Network | None, synthetic: ImageSet
+    ) -> Network:
+        """Return a new network for every update."""
+        return task.build(key=task.key.at("network", step))
+
+    def loss(
+        self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route
+    ) -> Tensor:
+        """Return the squared distance between mean features, summed over classes."""
+        target = real.means(route.over(features, network, real.images))
+        means = synthetic.means(network.embed(synthetic.images))
+        return mean_feature_distance(target[:, None], means[:, None])
+
+
+@METHODS.register("DM")
+def published(ipc: int) -> Published:
+    """Return the published settings: they are the same for every number of images per class."""
+    return Published(
+        DistributionMatching(),
+        updates=20_000,
+        lr=1.0,
+        init="real",
+        augmented=True,
+        protocol="dsa",
+    )

@@ -1,0 +1,20 @@
+"""Every module in this folder is a family of networks; importing the folder registers them all."""
+
+from __future__ import annotations
+
+from datastill.networks.base import (
+    NETWORKS,
+    Build,
+    Family,
+    Network,
+    build,
+    builder,
+    features,
+    find,
+    has_batch_statistics,
+)
+from datastill.registry import load_plugins
+
+load_plugins(__name__, __path__)
+
+__all__ = ["NETWORKS", "Build", "Family", "Network", "build", "builder", "features", "find", "has_batch_statistics"]

@@ -1,0 +1,165 @@
+"""Original models: networks trained on real data, kept frozen as teachers and as judges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill.data import Domain, ImageSet, require_same_kind
+from datastill.errors import InputError
+from datastill.networks import Network, build
+from datastill.rng import Key
+from datastill.route import Route
+from datastill.train import Epoch, Fit, accuracy, epochs
+
+Teacher = Callable[[Tensor], Tensor]
+
+HELD_OUT = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One original model and what is known about it.
+
+    Attributes:
+        network: frozen, in evaluation mode.
+        architecture: the name by which ``networks.build`` makes it.
+        domain: of the images it was trained on, with their normalisation.
+        facts: seed, epoch, how it was trained and how well it does.
+    """
+
+    network: Network
+    architecture: str
+    domain: Domain
+    facts: Mapping[str, Any]
+
+
+Pool = Sequence[Member]
+
+
+def original_fit(epochs: int = 150) -> Fit:
+    """Return the published way to train original models, stretched to another length.
+
+    SGD with a learning rate of 0.01 that falls to a tenth after one and after two thirds,
+    momentum 0.9, weight decay 0.005, batches of 256, no augmentation.
+
+    >>> original_fit().milestones
+    (50, 100)
+    """
+    thirds = (epochs // 3, 2 * epochs // 3)
+    milestones = tuple(sorted({epoch for epoch in thirds if epoch > 0}))
+    return Fit(epochs=epochs, batch=256, lr=0.01, weight_decay=5e-3, milestones=milestones)
+
+
+def split_held_out(real: ImageSet, share: float, *, key: Key) -> tuple[ImageSet, ImageSet]:
+    """Split training images into those to fit and those to judge by, class by class.
+
+    Args:
+        real: training images; the test set has no part in this.
+        share: of every class to hold out, at least one image where a class has two.
+        key: decides which.
+    """
+    held: list[Tensor] = []
+    for k, rows in enumerate(real.rows_by_class):
+        order = torch.randperm(len(rows), generator=key.at(k).generator())
+        count = min(max(1, round(share * len(rows))), len(rows) - 1) if len(rows) else 0
+        held.append(rows[order[:count]])
+    chosen = torch.zeros(len(real), dtype=torch.bool)
+    chosen[torch.cat(held)] = True
+    chosen = chosen.to(real.images.device)
+    return real.take(~chosen), real.take(chosen)
+
+
+def train_member(
+    architecture: str,
+    real: ImageSet,
+    fit: Fit,
+    *,
+    key: Key,
+    held_out: float = HELD_OUT,
+    route: Route | None = None,
+) -> Iterator[tuple[Epoch, Callable[[], Member]]]:
+    """Train one original model and pause after every epoch.
+
+    The checkpoint is never chosen: whoever wants the model of some epoch takes that of the last.
+
+    Args:
+        architecture: see ``networks.build``.
+        real: training images.
+        fit: see ``original_fit``.
+        key: decides the weights, the order of the images and what is held out.
+        held_out: share of the training images to judge by.
+        route: how batches pass the network.
+
+    Yields:
+        The epoch, and a function that makes a frozen member of the model as it now stands.
+    """
+    started = time.perf_counter()
+    network = build(architecture, real.domain, key=key.at("network")).to(real.images.device)
+    fitted, held = split_held_out(real, held_out, key=key.at("held-out"))
+
+    def member(epoch: Epoch) -> Member:
+        facts = {
+            "seed": key.seed,
+            "epoch": epoch.number,
+            "fit": vars(fit),
+            "train_loss": round(float(epoch.loss), 6),
+            "held_out_images": len(held),
+            "held_out_accuracy": accuracy(network, held, route=route),
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+        copy = build(architecture, real.domain, key=key).to(real.images.device)
+        copy.load_state_dict(network.state_dict())
+        return freeze(copy, architecture, real.domain, facts)
+
+    for epoch in epochs(network, fitted, fit, key=key.at("fit"), route=route):
+        yield epoch, lambda epoch=epoch: member(epoch)
+
+
+def train_pool(
+    architecture: str, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
+) -> Pool:
+    """Train ``num`` original models that differ in their seed."""
+    pool: list[Member] = []
+    for i in range(num):
+        *_, (_, last) = train_member(architecture, real, fit or original_fit(), key=key.at(i))
+        pool.append(last())
+    return tuple(pool)
+
+
+def freeze(
+    network: Network, architecture: str, domain: Domain, facts: Mapping[str, Any]
+) -> Member:
+    """Make a member of a network that will not change any more."""
+    network.eval().requires_grad_(False)
+    return Member(network, architecture, domain, facts)
+
+
+def teacher(member: Member, domain: Domain) -> Teacher:
+    """Return the member as a function of images that are normalised as ``domain`` says.
+
+    Images are re-normalised for a member that was trained under another normalisation.
+
+    Raises:
+        InputError: when the member was trained on images of another shape or other classes.
+    """
+    try:
+        require_same_kind(member.domain, domain)
+    except InputError as error:
+        raise InputError(f"this {member.architecture} cannot teach {domain.name}: {error}") from None
+    if (member.domain.mean, member.domain.std) == (domain.mean, domain.std):
+        return member.network
+    return lambda images: member.network(member.domain.normalise(domain.pixels(images)))
+
+
+def by_architecture(pool: Pool) -> dict[str, Pool]:
+    """Group a pool by architecture, in order of appearance."""
+    groups: dict[str, list[Member]] = {}
+    for member in pool:
+        groups.setdefault(member.architecture, []).append(member)
+    return {name: tuple(members) for name, members in groups.items()}

@@ -1,0 +1,135 @@
+"""Training and testing one network: the only place where weights are fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datastill.augment import Policy, identity
+from datastill.data import ImageSet
+from datastill.rng import Key
+from datastill.route import Route, logits
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How to fit weights by SGD.
+
+    Attributes:
+        epochs: passes over the images.
+        batch: images per step; the last batch of an epoch may be smaller.
+        lr: learning rate at the start.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        milestones: numbers of epochs after which the learning rate falls to a tenth.
+        restart: forget the momentum at a milestone, as the field's evaluation code does.
+    """
+
+    epochs: int = 300
+    batch: int = 256
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    milestones: tuple[int, ...] = ()
+    restart: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """One pass over the images: its number, from 1, and the mean loss, a scalar tensor."""
+
+    number: int
+    loss: Tensor
+
+
+def train(
+    network: nn.Module,
+    data: ImageSet,
+    fit: Fit,
+    *,
+    policy: Policy | None = None,
+    key: Key,
+    route: Route | None = None,
+) -> None:
+    """Fit ``network`` to ``data`` in place.
+
+    Args:
+        network: from images to logits.
+        data: with hard or soft labels.
+        fit: how.
+        policy: augments every image of a batch by a draw of its own.
+        key: decides the order of the images and the draws.
+        route: how a batch passes the network.
+    """
+    for _ in epochs(network, data, fit, policy=policy, key=key, route=route):
+        pass
+
+
+def epochs(
+    network: nn.Module,
+    data: ImageSet,
+    fit: Fit,
+    *,
+    policy: Policy | None = None,
+    key: Key,
+    route: Route | None = None,
+) -> Iterator[Epoch]:
+    """Do what ``train`` does, and pause after every epoch."""
+    route, policy = route or Route(), policy or identity
+    optimiser = _sgd(network, fit, fit.lr)
+    for epoch in range(fit.epochs):
+        if epoch in fit.milestones:
+            lr = fit.lr * 0.1 ** sum(milestone <= epoch for milestone in fit.milestones)
+            if fit.restart:
+                optimiser = _sgd(network, fit, lr)
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+        network.train()
+        order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
+        total = torch.zeros((), device=data.images.device)
+        for i, rows in enumerate(order.split(fit.batch)):
+            batch = data.take(rows.to(data.images.device, non_blocking=True))
+            images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
+            optimiser.zero_grad()
+            total += len(rows) * _backward(network, images, batch.labels, route)
+            optimiser.step()
+        yield Epoch(epoch + 1, total / len(data))
+
+
+def accuracy(network: nn.Module, data: ImageSet, *, route: Route | None = None) -> float:
+    """Return the share of ``data`` that ``network`` labels correctly, in evaluation mode."""
+    found = predict(network, data.images, route=route)
+    return float((found.argmax(1) == data.hard_labels).float().mean())
+
+
+def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -> Tensor:
+    """Return the ``(N, K)`` logits of ``(N, C, H, W)`` images, in evaluation mode."""
+    was_training = network.training
+    network.eval()
+    found = (route or Route()).over(logits, network, images)
+    network.train(was_training)
+    return found
+
+
+def _sgd(network: nn.Module, fit: Fit, lr: float) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        network.parameters(), lr=lr, momentum=fit.momentum, weight_decay=fit.weight_decay
+    )
+
+
+def _backward(network: nn.Module, images: Tensor, labels: Tensor, route: Route) -> Tensor:
+    # The mean over the batch, summed chunk by chunk: the gradients add up to those of the whole.
+    total = torch.zeros((), device=images.device)
+    start = 0
+    for chunk, count in route.split(images, network):
+        found = route.run(logits, network, chunk)[:count]
+        wanted = labels[start : start + count]
+        loss = F.cross_entropy(found, wanted, reduction="sum") / len(images)
+        loss.backward()
+        total += loss.detach()
+        start += count
+    return total
