@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,26 @@ def load(path: Path | str) -> ImageSet:
         raise InputError(f"{path} is damaged: {error}") from None
 
 
+def set_folder(root: Path, dataset: str, method: str, ipc: int) -> Path:
+    """Return where a synthetic set lives."""
+    return root / dataset / method / f"IPC{ipc}"
+
+
+def validation_file(file: Path) -> Path:
+    """Return where the validations of a set are kept."""
+    stem = "" if file.name == SET_FILE else f"{file.stem}."
+    return file.with_name(f"{stem}validation.json")
+
+
+def add_validation(file: Path, found: Mapping[str, Any]) -> None:
+    """Write a validation of a set, with every trial, beside it and into the set itself."""
+    data = load(file)
+    held = [*data.facts.get("validated", []), {**found, "versions": versions()}]
+    save(replace(data, facts={**data.facts, "validated": held}), file)
+    with writing(file.parent):
+        write_json(validation_file(file), held)
+
+
 def pool_folder(root: Path, dataset: str, architecture: str) -> Path:
     """Return where the original models of one architecture live."""
     return root / dataset / "original" / architecture
@@ -269,5 +289,3 @@ def _replace(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-

@@ -16,6 +16,8 @@ from datastill.errors import InputError, suggestion
 
 COMMANDS = {
     "train": "Train",
+    "distill": "Distill",
+    "validate": "Validate",
 }
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains networks almost

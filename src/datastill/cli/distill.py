@@ -1,0 +1,211 @@
+"""datastill distill."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from datastill.cli.console import Console
+from datastill.cli.options import Data, Machine, not_negative, positive
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.clom import Regulariser
+    from datastill.data import ImageSet
+    from datastill.distillation import Descent, Snapshot
+    from datastill.methods import Published, Task
+
+LOG_EVERY = 10.0
+"""Seconds between two lines of log.jsonl."""
+
+
+@dataclass(frozen=True)
+class Distill:
+    """Make a small synthetic set from the real training images.
+
+    It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png,
+    settings.json and log.jsonl. The test set is not read.
+    """
+
+    data: Data
+    machine: Machine
+    method: str = "DM"
+    """What to match between real and synthetic images: DM."""
+    model: str = "ConvNet"
+    """Architecture of the networks under which images are compared."""
+    ipc: int = 10
+    """Synthetic images per class."""
+    iterations: int | None = None
+    """Updates of the synthetic set. Default: as published (DM 20000)."""
+    lr_img: float | None = None
+    """Learning rate of the pixels. Default: as published (DM 1.0)."""
+    batch_real: int = 256
+    """Real images of each class that an update sees."""
+    init: Literal["noise", "real"] | None = None
+    """Start from noise or from real images. Default: as published (DM real)."""
+    dsa_strategy: str | None = None
+    """Augmentation that real and synthetic images share: steps joined by _, or none.
+    Default: as published (DM color_crop_cutout_flip_scale_rotate; no flip for digits)."""
+    alphas: tuple[float, ...] = ()
+    """Weight of CLOM, one for all of --models-pool or one for each. Default: no CLOM."""
+    models_pool: tuple[str, ...] = ("ConvNet",)
+    """Architectures of the original models that CLOM draws from."""
+    model_num: int | None = None
+    """Original models of each architecture. Default: all there are."""
+    epoch: int | None = None
+    """Which snapshot of the original models. Default: the last."""
+    pool_path: Path = Path("pretrained_model")
+    """Folder with original models, as 'datastill train' leaves it."""
+    save_path: Path = Path("condensed")
+    """Folder for synthetic sets."""
+    overwrite: bool = False
+    """Replace the run that is there."""
+
+    def run(self) -> None:
+        """Distil, and write the set with its recipe."""
+        self.check()
+        from datastill import artifacts
+        from datastill.distillation import Descent, initial
+        from datastill.methods import METHODS
+        from datastill.report.preview import write_preview
+
+        published, method = METHODS[self.method](self.ipc), METHODS.spelling(self.method)
+        real = self.data.load("train", self.machine.found())
+        task = self.task(real, published)
+        descent = Descent(
+            ipc=self.ipc,
+            updates=self.iterations or published.updates,
+            batch=self.batch_real,
+            lr=self.lr_img or published.lr,
+            init=self.init or published.init,
+        )
+        initial(real, descent, key=task.key)  # too few images of a class are found out now
+        regularisers = self.regularisers(real)
+        settings = self.settings(method, descent, published, real)
+        path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
+        folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
+        console = Console(self.machine.quiet)
+        console.say(
+            f"{method} on {real.domain.name}: {self.ipc} images for each of "
+            f"{len(real.domain.classes)} classes from {len(real)} real ones, "
+            f"{descent.updates} updates, "
+            + (f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM")
+        )
+        started = time.perf_counter()
+        last = self.loop(published, task, descent, regularisers, folder, console)
+        seconds = round(time.perf_counter() - started, 1)
+        facts = {**settings, "step": last.step, "seconds": seconds}
+        made = replace(last.synthetic, facts=facts)
+        artifacts.save(made, path / artifacts.SET_FILE)
+        write_preview(made, path / "preview.png")
+        folder.log("done", step=last.step, seconds=seconds)
+        console.say(
+            f"{len(made)} synthetic images after {seconds:.0f} s in {path}\n"
+            f"look at {path / 'preview.png'}, then:\n"
+            f"  datastill validate {path} --against random"
+        )
+
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(
+            ipc=self.ipc,
+            iterations=self.iterations,
+            lr_img=self.lr_img,
+            batch_real=self.batch_real,
+            model_num=self.model_num,
+            epoch=self.epoch,
+        )
+        not_negative(alphas=self.alphas)
+
+    def task(self, real: ImageSet, published: Published) -> Task:
+        """Return what the method may look at."""
+        from datastill.augment import dsa, usual_strategy
+        from datastill.methods import Task
+        from datastill.networks import builder
+        from datastill.rng import Key
+
+        strategy = self.dsa_strategy
+        if strategy is None:
+            strategy = usual_strategy(real.domain) if published.augmented else "none"
+        build = builder(self.model, real.domain, real.images.device)
+        key = Key(self.machine.seed).at("distil")
+        build(key=key)  # an unknown or unfit model is found out now
+        return Task(real, build, key, dsa(strategy), self.machine.route())
+
+    def regularisers(self, real: ImageSet) -> dict[str, Regulariser]:
+        """Return CLOM under its pool, or nothing without --alphas."""
+        if not self.alphas:
+            return {}
+        from datastill.artifacts import load_pool, pool_folder
+        from datastill.clom import clom, pair_alphas
+        from datastill.networks import find
+
+        names = [find(name)[0] for name in self.models_pool]
+        if len(set(names)) < len(names):
+            raise InputError(f"--models-pool names an architecture twice: {' '.join(names)}")
+        pair_alphas(self.alphas, names)
+        folders = [pool_folder(self.pool_path, real.domain.name, name) for name in names]
+        pool = [
+            member
+            for folder in folders
+            for member in load_pool(folder, self.model_num, epoch=self.epoch)
+        ]
+        for member in pool:
+            member.network.to(real.images.device)
+        return {"clom": clom(pool, self.alphas, real.domain)}
+
+    def settings(
+        self, method: str, descent: Descent, published: Published, real: ImageSet
+    ) -> dict[str, Any]:
+        """Return everything that the result follows from."""
+        from datastill.artifacts import fingerprint, versions
+        from datastill.augment import usual_strategy
+
+        usual = usual_strategy(real.domain) if published.augmented else "none"
+        pool = {
+            "alphas": self.alphas,
+            "models_pool": self.models_pool,
+            "model_num": self.model_num,
+            "epoch": self.epoch,
+        }
+        return {
+            "method": method,
+            "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
+            "protocol": published.protocol,
+            "model": self.model,
+            "descent": asdict(descent),
+            "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
+            "clom": pool if self.alphas else None,
+            "seed": self.machine.seed,
+            "route": asdict(self.machine.route()),
+            "versions": versions(),
+            "real_images": len(real),
+            "real_fingerprint": fingerprint(real),
+        }
+
+    def loop(
+        self,
+        published: Published,
+        task: Task,
+        descent: Descent,
+        regularisers: dict[str, Regulariser],
+        folder: Any,
+        console: Console,
+    ) -> Snapshot:
+        """Go through the updates, log now and then, and return the last snapshot."""
+        from datastill.distillation import distill
+
+        snapshot, told = None, 0.0
+        with console.bar(f"distilling {self.data.dataset}", descent.updates) as bar:
+            for snapshot in distill(published.method, task, descent, regularisers=regularisers):
+                if time.perf_counter() - told < LOG_EVERY and snapshot.step < descent.updates:
+                    bar.at(snapshot.step)
+                    continue
+                told = time.perf_counter()
+                losses = {name: round(float(loss), 6) for name, loss in snapshot.losses.items()}
+                folder.log("update", step=snapshot.step, **losses)
+                bar.at(snapshot.step, ", ".join(f"{k} {v:.4g}" for k, v in losses.items()))
+        assert snapshot is not None
+        return snapshot

@@ -1,0 +1,174 @@
+"""datastill validate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from datastill.cli.console import Console
+from datastill.cli.options import Machine, positive
+from datastill.cli.tables import show_results
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
+    from datastill.protocol import Protocol
+    from datastill.validation import Draw, Result, Trial
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Train fresh networks on a synthetic set and test them, each once, at its last epoch.
+
+    Nothing is chosen on the test set. Every trial is kept, in validation.json beside the set.
+    """
+
+    machine: Machine
+    path: Annotated[Path | None, tyro.conf.Positional] = None
+    """The set: a .safetensors file or the folder of a run. Without it, the set is found by
+    --dataset, --method and --ipc below --save-path."""
+    dataset: str | None = None
+    """Whose test images. Default: those of the dataset that the set was made from."""
+    data_path: Path | None = None
+    """Folder with the dataset's files. Default: ./data/[dataset], then where system packages put
+    them."""
+    method: str = "DM"
+    """Method by which to find the set."""
+    ipc: int = 10
+    """Images per class by which to find the set."""
+    save_path: Path = Path("condensed")
+    """Folder for synthetic sets."""
+    model: tuple[str, ...] = ("ConvNet",)
+    """Architectures to train, one or several."""
+    num_eval: int = 5
+    """Networks of each architecture. Papers use 20."""
+    dsa: bool = False
+    """Train with the augmentation of DSA, 1000 epochs. Default: as published for the method."""
+    no_dsa: bool = False
+    """Train without augmentation, 300 epochs. Default: as published for the method."""
+    epochs: int | None = None
+    """Train for another number of epochs; the learning rate falls half-way."""
+    against: tuple[str, ...] = ()
+    """Also train the same networks on as many real images, picked by: random. Each network gets
+    a draw of its own."""
+    save_model: bool = False
+    """Keep the trained networks in a folder 'models' beside the set."""
+
+    def run(self) -> None:
+        """Train, test, tell, and write every value beside the set."""
+        self.check()
+        from datastill import artifacts
+        from datastill.networks import find
+
+        device = self.machine.found()
+        file = self.file()
+        made = artifacts.load(file).to(device)
+        protocol = self.protocol(str(made.facts.get("protocol", "dc")))
+        names = [find(name)[0] for name in self.model]
+        test = self.split("test", made)
+        sets = self.sets(made)
+        artifacts.require_writable(file.parent)
+        console = Console(self.machine.quiet)
+        console.say(
+            f"{file}: {len(made)} images, {protocol.fit.epochs} epochs "
+            f"{'with' if protocol.augmented else 'without'} DSA augmentation, "
+            f"{self.num_eval} networks, tested on {len(test)} images of {test.domain.name}"
+        )
+        results = self.trials(sets, test, names, protocol, file, console)
+        show_results(f"Test accuracy after training on {len(made)} images", results, console)
+        artifacts.add_validation(
+            file,
+            {
+                "dataset": test.domain.name,
+                "protocol": asdict(protocol),
+                "seed": self.machine.seed,
+                "route": asdict(self.machine.route()),
+                "results": [asdict(result) for result in results],
+            },
+        )
+        console.say(f"every value is in {artifacts.validation_file(file)}")
+
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(ipc=self.ipc, num_eval=self.num_eval, epochs=self.epochs)
+        if self.dsa and self.no_dsa:
+            raise InputError("--dsa and --no-dsa exclude each other")
+        if not self.model:
+            raise InputError("--model needs at least one name")
+
+    def file(self) -> Path:
+        """Return the file of the set, by path or by dataset, method and ipc."""
+        from datastill.artifacts import SET_FILE, set_folder
+        from datastill.datasets import DATASETS
+        from datastill.methods import METHODS
+
+        path = self.path
+        if path is None:
+            if self.dataset is None:
+                raise InputError("name a set by its path, or by --dataset, --method and --ipc")
+            dataset, method = DATASETS.spelling(self.dataset), METHODS.spelling(self.method)
+            path = set_folder(self.save_path, dataset, method, self.ipc)
+        return path / SET_FILE if path.suffix != ".safetensors" else path
+
+    def protocol(self, usual: str) -> Protocol:
+        """Return the protocol asked for; ``usual`` is the one published for the method."""
+        from datastill.protocol import preset
+
+        name = "dsa" if self.dsa else "dc" if self.no_dsa else usual
+        return preset(name, epochs=self.epochs)
+
+    def split(self, split: Literal["train", "test"], made: ImageSet) -> ImageSet:
+        """Read real images, normalised as those of the set."""
+        from datastill.datasets import load_split
+
+        real = load_split(self.dataset or made.domain.name, split, self.data_path)
+        return real.under(made.domain).to(made.images.device)
+
+    def sets(self, made: ImageSet) -> dict[str, Draw]:
+        """Return the set and what it is held against."""
+        from datastill.coresets import CORESETS
+        from datastill.rng import Key
+
+        coresets = {name: CORESETS[name] for name in self.against}
+        sets: dict[str, Draw] = {"synthetic": lambda _: made}
+        if not coresets:
+            return sets
+        real, key = self.split("train", made), Key(self.machine.seed).at("against")
+        for name, coreset in coresets.items():
+            sets[name] = lambda i, name=name, coreset=coreset: real.take(
+                coreset(real, made.counts, key=key.at(name, i))
+            )
+        return sets
+
+    def trials(
+        self,
+        sets: dict[str, Draw],
+        test: ImageSet,
+        names: list[str],
+        protocol: Protocol,
+        file: Path,
+        console: Console,
+    ) -> list[Result]:
+        """Train and test every network."""
+        from datastill.artifacts import save_member
+        from datastill.pool import freeze
+        from datastill.rng import Key
+        from datastill.validation import collect, contest
+
+        found: list[Trial] = []
+        key, route = Key(self.machine.seed).at("validate"), self.machine.route()
+        rounds = contest(sets, test, names, protocol, trials=self.num_eval, key=key, route=route)
+        with console.bar("training", len(sets) * len(names) * self.num_eval) as bar:
+            for trial in rounds:
+                found.append(trial)
+                told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
+                bar.at(len(found), told)
+                if self.save_model and trial.source == "synthetic":
+                    facts = {"trial": trial.number, "set": str(file)}
+                    member = freeze(trial.network, trial.model, test.domain, facts)
+                    name = f"{trial.model}_{trial.number:03d}.safetensors"
+                    save_member(member, file.parent / "models" / name)
+        return collect(found)

@@ -1,0 +1,60 @@
+"""A picture of a set: one row for each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from datastill.artifacts import writing
+from datastill.data import ImageSet
+
+INK, PAPER = (30, 30, 30), (255, 255, 255)
+GAP = 2
+
+
+def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
+    """Draw up to ``most`` images of every class beside the name of the class.
+
+    Images are de-normalised and clamped to ``[0, 1]``: the picture shows what can be seen of
+    them, the set keeps the rest.
+
+    Args:
+        data: the set.
+        most: images of a class to show.
+        side: pixels that the longer side of an image is blown up to, if it is smaller.
+    """
+    scale = max(1, side // max(data.domain.shape[1:]))
+    height, width = (n * scale for n in data.domain.shape[1:])
+    font = ImageFont.load_default(size=max(11, min(16, height // 2)))
+    margin = 12 + max(int(font.getlength(name)) for name in data.domain.classes)
+    columns = min(most, max(data.counts))
+    picture = Image.new(
+        "RGB",
+        (margin + columns * (width + GAP) + GAP, len(data.counts) * (height + GAP) + GAP),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(picture)
+    for k, (name, rows) in enumerate(zip(data.domain.classes, data.rows_by_class, strict=True)):
+        top = GAP + k * (height + GAP)
+        draw.text((margin - 8, top + height // 2), name, INK, font, anchor="rm")
+        for i, row in enumerate(rows[:most].tolist()):
+            tile = _tile(data, row).resize((width, height), Image.Resampling.NEAREST)
+            picture.paste(tile, (margin + GAP + i * (width + GAP), top))
+    return picture
+
+
+def write_preview(data: ImageSet, path: Path) -> None:
+    """Write the picture of a set as a PNG."""
+    with writing(path.parent):
+        preview(data).save(path, format="PNG")
+
+
+def _tile(data: ImageSet, row: int) -> Image.Image:
+    pixels = data.domain.pixels(data.images[row]).clamp(0, 1)
+    if len(pixels) != 3:  # grey, or channels that are no colours: their mean
+        pixels = pixels.mean(0, keepdim=True).expand(3, -1, -1)
+    array = (pixels * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
+    return Image.fromarray(np.ascontiguousarray(array))
