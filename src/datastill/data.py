@@ -69,7 +69,9 @@ class ImageSet:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        if tuple(self.images.shape[1:]) != self.domain.shape or len(self.images) != len(self.labels):
+        if tuple(self.images.shape[1:]) != self.domain.shape or len(self.images) != len(
+            self.labels
+        ):
             raise InputError(
                 f"{tuple(self.images.shape)} images and {len(self.labels)} labels "
                 f"do not make a set of {self.domain.shape} images"
@@ -98,7 +100,9 @@ class ImageSet:
         require_same_kind(self.domain, domain)
         if (self.domain.mean, self.domain.std) == (domain.mean, domain.std):
             return replace(self, domain=domain)
-        return replace(self, images=domain.normalise(self.domain.pixels(self.images)), domain=domain)
+        return replace(
+            self, images=domain.normalise(self.domain.pixels(self.images)), domain=domain
+        )
 
     @property
     def hard_labels(self) -> Tensor:

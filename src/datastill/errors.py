@@ -24,4 +24,6 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     """
     known = {candidate.casefold(): candidate for candidate in names}
     near = difflib.get_close_matches(name.casefold(), sorted(known, reverse=True), n=1, cutoff=0.5)
-    return f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}"
+    return (
+        f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}"
+    )

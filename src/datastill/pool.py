@@ -132,9 +132,7 @@ def train_pool(
     return tuple(pool)
 
 
-def freeze(
-    network: Network, architecture: str, domain: Domain, facts: Mapping[str, Any]
-) -> Member:
+def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[str, Any]) -> Member:
     """Make a member of a network that will not change any more."""
     network.eval().requires_grad_(False)
     return Member(network, architecture, domain, facts)
@@ -151,7 +149,9 @@ def teacher(member: Member, domain: Domain) -> Teacher:
     try:
         require_same_kind(member.domain, domain)
     except InputError as error:
-        raise InputError(f"this {member.architecture} cannot teach {domain.name}: {error}") from None
+        raise InputError(
+            f"this {member.architecture} cannot teach {domain.name}: {error}"
+        ) from None
     if (member.domain.mean, member.domain.std) == (domain.mean, domain.std):
         return member.network
     return lambda images: member.network(member.domain.normalise(domain.pixels(images)))

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "demo": "Demo",
 }
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains networks almost

@@ -139,7 +139,7 @@ class Distill:
         if not self.alphas:
             return {}
         from datastill.artifacts import load_pool, pool_folder
-        from datastill.clom import clom, pair_alphas
+        from datastill.clom import cross_entropy_clom, pair_alphas
         from datastill.networks import find
 
         names = [find(name)[0] for name in self.models_pool]
@@ -154,7 +154,7 @@ class Distill:
         ]
         for member in pool:
             member.network.to(real.images.device)
-        return {"clom": clom(pool, self.alphas, real.domain)}
+        return {"clom": cross_entropy_clom(pool, self.alphas, real.domain)}
 
     def settings(
         self, method: str, descent: Descent, published: Published, real: ImageSet

@@ -20,9 +20,10 @@ def show_results(title: str, results: Sequence[Result], console: Console) -> Non
     references = {row.model: row.accuracies for row in results if row.source == REFERENCE}
     rows: list[tuple[str, ...]] = []
     for row in results:
-        reference = references.get(row.model)
-        apart = reference is not None and row.source != REFERENCE
-        gain = str(difference(row.accuracies, reference)) if apart and reference else ""
+        gain, other = "", references.get(row.model)
+        paired = other is not None and len(other.values) == len(row.accuracies.values)
+        if other is not None and paired and row.source != REFERENCE:
+            gain = str(difference(row.accuracies, other))
         rows.append((row.source, row.model, str(row.accuracies), gain, f"{row.seconds:.0f}"))
     columns = ("trained on", "model", "mean ± std", "minus random (95 %)", "seconds")
     console.table(title, columns, rows)

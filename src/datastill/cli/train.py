@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,12 @@ class Train:
     """Models of each architecture."""
     epochs: int = 150
     """Passes over the training images; the learning rate falls after each third."""
+    lr_net: float = 0.01
+    """Learning rate at the start."""
+    batch_train: int = 256
+    """Images per step."""
+    weight_decay: float = 5e-3
+    """Pull of the weights towards zero."""
     save_epochs: tuple[int, ...] = ()
     """Keep the models as they were after these epochs too."""
     held_out: float = 0.05
@@ -73,7 +79,14 @@ class Train:
 
     def check(self) -> None:
         """Refuse options that make no sense."""
-        positive(num=self.num, epochs=self.epochs, held_out=self.held_out)
+        positive(
+            num=self.num,
+            epochs=self.epochs,
+            held_out=self.held_out,
+            lr_net=self.lr_net,
+            batch_train=self.batch_train,
+        )
+        not_negative(weight_decay=[self.weight_decay])
         not_negative(save_epochs=self.save_epochs)
         if self.held_out >= 1:
             raise InputError(f"--held-out must be below 1, found {self.held_out}")
@@ -115,12 +128,18 @@ class Train:
         from datastill.train import accuracy
 
         route, wanted = self.machine.route(), {*self.save_epochs, self.epochs}
+        fit = replace(
+            original_fit(self.epochs),
+            lr=self.lr_net,
+            batch=self.batch_train,
+            weight_decay=self.weight_decay,
+        )
         last = None
         with console.bar(f"{name} {number}", self.epochs) as bar:
             for epoch, member in train_member(
                 name,
                 real,
-                original_fit(self.epochs),
+                fit,
                 key=key,
                 held_out=self.held_out,
                 route=route,

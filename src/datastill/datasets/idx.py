@@ -101,7 +101,9 @@ def _find(stem: str, kind: str, places: list[Path]) -> Path:
             if (place / name).is_file():
                 return place / name
     looked = ", ".join(str(place) for place in places)
-    raise InputError(f"no file {names[0]} or {names[1]} in {looked}; name its folder by --data-path")
+    raise InputError(
+        f"no file {names[0]} or {names[1]} in {looked}; name its folder by --data-path"
+    )
 
 
 FASHION_CLASSES = (

@@ -38,9 +38,7 @@ class Task:
 class Method(Protocol):
     """Says under which network to compare images, and how far apart they are there."""
 
-    def network(
-        self, task: Task, step: int, last: Network | None, synthetic: ImageSet
-    ) -> Network:
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
         """Return the network for update ``step``.
 
         Args:
@@ -51,9 +49,7 @@ class Method(Protocol):
         """
         ...
 
-    def loss(
-        self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route
-    ) -> Tensor:
+    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the scalar to minimise.
 
         Args:

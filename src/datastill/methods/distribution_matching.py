@@ -17,15 +17,11 @@ from datastill.route import Route
 class DistributionMatching:
     """Match the mean feature of each class under networks that are never trained."""
 
-    def network(
-        self, task: Task, step: int, last: Network | None, synthetic: ImageSet
-    ) -> Network:
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
         """Return a new network for every update."""
         return task.build(key=task.key.at("network", step))
 
-    def loss(
-        self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route
-    ) -> Tensor:
+    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the squared distance between mean features, summed over classes."""
         target = real.means(route.over(features, network, real.images))
         means = synthetic.means(network.embed(synthetic.images))

@@ -17,4 +17,14 @@ from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)
 
-__all__ = ["NETWORKS", "Build", "Family", "Network", "build", "builder", "features", "find", "has_batch_statistics"]
+__all__ = [
+    "NETWORKS",
+    "Build",
+    "Family",
+    "Network",
+    "build",
+    "builder",
+    "features",
+    "find",
+    "has_batch_statistics",
+]

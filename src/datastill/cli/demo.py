@@ -1,0 +1,146 @@
+"""datastill demo."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datastill.cli.console import Console
+from datastill.cli.distill import Distill
+from datastill.cli.options import Data, Machine
+from datastill.cli.tables import show_results
+from datastill.cli.train import Train
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
+    from datastill.validation import Draw, Result
+
+MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
+"""Sized for two minutes on two cores: digits have 8x8 pixels, which two blocks already halve
+twice."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Do the whole job on scikit-learn's digits in two minutes: train, distil, validate.
+
+    One table holds random real images, sets distilled with and without CLOM, and all real
+    images against each other, at 1 and at 10 images per class, under one protocol.
+    """
+
+    machine: Machine
+    save_path: Path = Path("demo")
+    """Folder for all that is made; an earlier demo in it is replaced."""
+    trials: int = 5
+    """Networks trained on each set; on all real images three of them."""
+
+    def run(self) -> None:
+        """Train original models, distil four sets, and hold them against real images."""
+        from datastill.datasets import load_split
+
+        started, console = time.perf_counter(), Console(self.machine.quiet)
+        console.say(f"1. Train 3 original models ({MODEL}) on the real digits.")
+        quiet = replace(self.machine, quiet=True)
+        Train(
+            Data("digits"),
+            quiet,
+            model=(MODEL,),
+            num=3,
+            epochs=15,
+            lr_net=0.05,
+            batch_train=64,
+            weight_decay=5e-4,
+            save_path=self.save_path / "pretrained_model",
+            overwrite=True,
+        ).run()
+        console.say(
+            "2. Distil 1 and 10 images per class by distribution matching, without and with CLOM."
+        )
+        folders = {(ipc, clom): self.distil(ipc, clom) for ipc in (1, 10) for clom in (False, True)}
+        console.say(f"3. Train {self.trials} fresh networks on each set, and test each once.")
+        real, test = load_split("digits", "train"), load_split("digits", "test")
+        results = self.contest(folders, real, test, console)
+        best = folders[1, True]
+        console.say(
+            f"\nThe whole job took {time.perf_counter() - started:.0f} s. Look at the images:\n"
+            f"  {best / 'preview.png'}\nand use the set, ten images in place of {len(real)}:\n"
+            f"  python -c \"import datastill; print(datastill.load('{best}').images.shape)\"\n"
+            "Next, clothes, with the settings of the papers:\n"
+            "  datastill distill --dataset FashionMNIST --method DM --ipc 10 --iterations 500"
+        )
+        self.keep(results)
+
+    def distil(self, ipc: int, clom: bool) -> Path:
+        """Make one set, and return its folder."""
+        from datastill.artifacts import set_folder
+
+        root = self.save_path / ("with-clom" if clom else "without-clom")
+        Distill(
+            Data("digits"),
+            replace(self.machine, quiet=True),
+            model=MODEL,
+            ipc=ipc,
+            iterations=UPDATES,
+            batch_real=64,
+            alphas=(ALPHA,) if clom else (),
+            models_pool=(MODEL,),
+            pool_path=self.save_path / "pretrained_model",
+            save_path=root,
+            overwrite=True,
+        ).run()
+        return set_folder(root, "digits", "DM", ipc)
+
+    def contest(
+        self,
+        folders: dict[tuple[int, bool], Path],
+        real: ImageSet,
+        test: ImageSet,
+        console: Console,
+    ) -> list[Result]:
+        """Train networks on every set, print a table for each size, and return all results."""
+        from datastill.artifacts import load
+        from datastill.coresets import CORESETS
+        from datastill.protocol import preset
+        from datastill.rng import Key
+        from datastill.validation import collect, contest
+
+        key, protocol = Key(self.machine.seed), preset("dsa", epochs=EPOCHS)
+        pick = CORESETS["random"]
+        everything: list[Result] = []
+
+        def judge(sets: dict[str, Draw], trials: int) -> list[Result]:
+            with console.bar("training", len(sets) * trials) as bar:
+                found = []
+                for trial in contest(
+                    sets, test, [MODEL], protocol, trials=trials, key=key.at("validate")
+                ):
+                    found.append(trial)
+                    bar.at(len(found), f"{trial.source}: {100 * trial.accuracy:.1f} %")
+            return collect(found)
+
+        whole = judge({f"all {len(real)} real images": lambda _: real}, min(3, self.trials))
+        for ipc in (1, 10):
+            counts = [ipc] * len(real.domain.classes)
+            sets: dict[str, Draw] = {
+                "random": lambda i, counts=counts: real.take(
+                    pick(real, counts, key=key.at("random", i))
+                )
+            }
+            for clom, name in ((False, "distilled"), (True, "distilled with CLOM")):
+                made = load(folders[ipc, clom])
+                sets[name] = lambda _, made=made: made
+            found = judge(sets, self.trials)
+            images = "image" if ipc == 1 else "images"
+            title = f"Test accuracy, {ipc} {images} for each of 10 classes, {EPOCHS} epochs"
+            show_results(title, [*found, *whole], console)
+            everything += found
+        return [*everything, *whole]
+
+    def keep(self, results: list[Result]) -> None:
+        """Write every value."""
+        from datastill.artifacts import versions, write_json
+
+        rows = [asdict(result) for result in results]
+        write_json(self.save_path / "demo.json", {"versions": versions(), "results": rows})
