@@ -27,6 +27,7 @@ from datastill.rng import Key
 FORMAT = 1
 SET_FILE = "synthetic.safetensors"
 RUN_FILES = (SET_FILE, "preview.png", "log.jsonl", "settings.json", "validation.json")
+MEMBER_NAME = re.compile(r"model_(\d+)_epoch_(\d+)\.safetensors")
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
@@ -79,7 +80,7 @@ def require_writable(folder: Path) -> None:
         pass
 
 
-class writing:  # noqa: N801  (reads as a statement: with writing(path): ...)
+class writing:
     """Turn the operating system's refusal to write into one line."""
 
     def __init__(self, path: Path) -> None:
@@ -211,9 +212,8 @@ def load_member(path: Path) -> Member:
 
 def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:
     """List the number, epoch and file of every original model in a folder, in order."""
-    for path in sorted(folder.glob("model_*.safetensors")):
-        if match := re.fullmatch(r"model_(\d+)_epoch_(\d+)\.safetensors", path.name):
-            yield int(match[1]), int(match[2]), path
+    named = ((MEMBER_NAME.fullmatch(path.name), path) for path in folder.glob("model_*"))
+    yield from sorted((int(name[1]), int(name[2]), path) for name, path in named if name)
 
 
 def load_pool(folder: Path, num: int | None = None, *, epoch: int | None = None) -> Pool:
@@ -227,10 +227,11 @@ def load_pool(folder: Path, num: int | None = None, *, epoch: int | None = None)
     Raises:
         InputError: when there are fewer.
     """
-    found: dict[int, Path] = {}
-    for number, trained, path in members_in(folder):
-        if epoch is None or trained == epoch:
-            found[number] = path
+    found = {
+        number: path
+        for number, trained, path in members_in(folder)
+        if epoch is None or trained == epoch
+    }
     paths = [found[number] for number in sorted(found)][:num]
     if len(paths) < (num or 1):
         which = "" if epoch is None else f" at epoch {epoch}"

@@ -52,7 +52,9 @@ class CrossEntropyClom:
         return group.alpha * F.cross_entropy(chosen(images), labels)
 
 
-def cross_entropy_clom(pool: Pool, alphas: float | Sequence[float], domain: Domain) -> CrossEntropyClom:
+def cross_entropy_clom(
+    pool: Pool, alphas: float | Sequence[float], domain: Domain
+) -> CrossEntropyClom:
     """Guide the distillation of images of a domain by a pool.
 
     Args:

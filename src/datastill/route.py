@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from datastill.networks import has_batch_statistics
 
 Precision = Literal["float32", "bfloat16"]
-Run = Callable[[nn.Module, Tensor], Tensor]
+Run = Callable[[Any, Tensor], Tensor]
 """A way through a network: its logits, or its features."""
 
 

@@ -133,7 +133,7 @@ def validate(
     Raises:
         InputError: when the two sets differ in shape or classes.
     """
-    sets = {"synthetic": lambda _: synthetic}
+    sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
     found = contest(sets, test, [model], protocol, trials=trials, key=key, route=route)
     return Accuracies(tuple(trial.accuracy for trial in found))
 

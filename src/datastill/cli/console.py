@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -63,7 +63,7 @@ class Console:
         RichConsole(width=width, highlight=False).print(table)
 
     @contextmanager
-    def bar(self, label: str, total: int) -> Iterator[Bar]:
+    def bar(self, label: str, total: int) -> Generator[Bar]:
         """Show progress: a bar on a terminal, a line now and then elsewhere."""
         if self.quiet or not sys.stderr.isatty():
             yield Bar(label, total, self.quiet)

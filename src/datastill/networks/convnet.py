@@ -77,7 +77,7 @@ def _norm(norm: Norm, shape: tuple[int, int, int]) -> list[nn.Module]:
     if norm == "batch":
         return [nn.BatchNorm2d(width)]
     if norm == "layer":
-        return [nn.LayerNorm(shape)]
+        return [nn.LayerNorm(list(shape))]
     return [nn.GroupNorm(width if norm == "instance" else 4, width)]
 
 

@@ -1,0 +1,282 @@
+"""The command line as a person meets it."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from test_datasets import write_idx
+
+import datastill
+from datastill.artifacts import load_pool, pool_folder
+from datastill.cli import COMMANDS, main
+from datastill.datasets import load_split
+
+Run = Callable[[str], "Said"]
+QUICK = "--dataset digits --model ConvNetD2W16"
+
+
+class Said:
+    """What a command printed and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def go(line: str) -> Said:
+        code = 0
+        try:
+            main(line.split())
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return go
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_whole_path(run: Run, tmp_path: Path) -> None:
+    said = run(f"train {QUICK} --num 2 --epochs 3 --batch-train 64 --lr-net 0.05")
+    assert said.code == 0, said.err
+    assert len(load_pool(pool_folder(tmp_path / "pretrained_model", "digits", "ConvNetD2W16"))) == 2
+
+    distil = f"distill {QUICK} --method dm --ipc 2 --iterations 4 --batch-real 16"
+    said = run(f"{distil} --alphas 3 --models-pool ConvNetD2W16 --model-num 2")
+    assert said.code == 0, said.err
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC2"
+    assert files(folder) == {
+        "synthetic.safetensors",
+        "preview.png",
+        "settings.json",
+        "log.jsonl",
+    }
+    made = datastill.load(folder)
+    assert made.counts == (2,) * 10
+    assert made.facts["method"] == "DM"
+    assert made.facts["step"] == 4
+    assert made.facts["clom"]["alphas"] == [3.0]
+    assert made.facts["dsa_strategy"] == "color_crop_cutout_scale_rotate"
+    events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert events[-1]["event"] == "done"
+    assert {"step", "match", "clom"} <= set(events[0])
+
+    said = run(
+        "validate --dataset digits --method DM --ipc 2 --model ConvNetD2W16 MLP "
+        "--num-eval 2 --epochs 3 --against random --save-model"
+    )
+    assert said.code == 0, said.err
+    assert "minus random" in said.out
+    (report,) = json.loads((folder / "validation.json").read_text())
+    found = {(row["source"], row["model"]): row["accuracies"] for row in report["results"]}
+    assert set(found) == {
+        (source, model) for source in ("synthetic", "random") for model in ("ConvNetD2W16", "MLP")
+    }
+    assert all(len(row["values"]) == 2 for row in found.values())
+    assert len(files(folder / "models")) == 4
+    assert datastill.load(folder).facts["validated"] == [report]
+
+    said = run(f"validate {folder} --model MLP --num-eval 1 --epochs 1 --dsa")
+    assert said.code == 0, said.err
+    assert len(json.loads((folder / "validation.json").read_text())) == 2
+    assert torch.equal(datastill.load(folder).images, made.images)
+
+
+def test_fashion_mnist_from_idx_files(run: Run, tmp_path: Path) -> None:
+    write_idx(tmp_path / "data" / "FashionMNIST" / "raw", zipped=True, images=40)
+    said = run(
+        "distill --dataset FashionMNIST --model MLP --ipc 1 --iterations 2 --batch-real 4 "
+        "--dsa_strategy color_crop_cutout_flip_scale_rotate --init noise"
+    )
+    assert said.code == 0, said.err
+    made = datastill.load(tmp_path / "condensed" / "FashionMNIST" / "DM" / "IPC1")
+    assert made.images.shape == (10, 1, 28, 28)
+    said = run("validate --dataset fashionmnist --ipc 1 --model MLP --num-eval 1 --epochs 2")
+    assert said.code == 0, said.err
+
+
+def test_same_seed_same_file_and_another_seed_another(run: Run, tmp_path: Path) -> None:
+    def images(name: str, seed: int) -> torch.Tensor:
+        said = run(
+            f"distill {QUICK} --ipc 1 --iterations 3 --batch-real 8 "
+            f"--seed {seed} --save-path {name} --quiet"
+        )
+        assert (said.code, said.out) == (0, "")
+        torch.rand(3)  # somebody else's draw
+        return datastill.load(tmp_path / name / "digits" / "DM" / "IPC1").images
+
+    assert torch.equal(images("a", 1), images("b", 1))
+    assert not torch.equal(images("a2", 1), images("c", 2))
+
+
+def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None:
+    line = "train --dataset digits --model MLP --num 1 --epochs 1 --seed 5"
+    assert run(line).code == 0
+    folder = pool_folder(tmp_path / "pretrained_model", "digits", "MLP")
+    first = files(folder)
+    refused = run(line)
+    assert refused.code == 2
+    assert "pass --add" in refused.err
+    assert run(f"{line} --add --save-epochs 1").code == 0
+    assert first < files(folder)
+    together = run(f"{line} --num 2 --save-path elsewhere")
+    assert together.code == 0
+    other = load_pool(pool_folder(tmp_path / "elsewhere", "digits", "MLP"))
+    for one, two in zip(load_pool(folder), other, strict=True):
+        for a, b in zip(one.network.parameters(), two.network.parameters(), strict=True):
+            assert torch.equal(a, b)
+    assert run(f"{line} --overwrite").code == 0
+    assert files(folder) == first
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("distil --dataset digits", "no command 'distil'; did you mean 'distill'?"),
+        ("--dataset digits", "no option '--dataset'"),
+        ("train", "Missing from datastill train: --dataset"),
+        ("train --dataset digits --numb 3", "no option --numb; did you mean 'num'?"),
+        ("train --dataset digits --num three", "invalid literal for int"),
+        ("train --dataset digts", "no dataset named 'digts'; did you mean 'digits'?"),
+        ("train --dataset digits --model ConvNut", "did you mean 'ConvNet'?"),
+        ("train --dataset digits --model ConvNetD9", "ConvNet may be followed by D1"),
+        ("train --dataset digits --model ConvNetD4", "needs images of at least 16 pixels"),
+        ("train --dataset digits --num 0", "--num must be above zero, found 0"),
+        ("train --dataset digits --epochs -5", "--epochs must be above zero, found -5"),
+        ("train --dataset digits --epochs 5 --save-epochs 6", "--save-epochs 6 is not one of"),
+        ("train --dataset digits --held-out 1.5", "--held-out must be below 1"),
+        ("train --dataset digits --device tpu9", "cannot use --device tpu9"),
+        ("train --dataset MNIST --data-path nowhere", "no file train-images-idx3-ubyte"),
+        ("distill --dataset digits --method DN", "no method named 'DN'; did you mean 'DM'?"),
+        ("distill --dataset digits --ipc 500", "class '0' has 133 real images, fewer than"),
+        ("distill --dataset digits --ipc 0", "--ipc must be above zero"),
+        ("distill --dataset digits --iterations -1", "--iterations must be above zero"),
+        ("distill --dataset digits --lr-img nan", "--lr-img must be above zero, found nan"),
+        ("distill --dataset digits --batch-real 0", "--batch-real must be above zero"),
+        ("distill --dataset digits --alphas -1", "--alphas must not be negative, found -1.0"),
+        ("distill --dataset digits --alphas 1", "holds 0 original models, fewer than the 1"),
+        ("distill --dataset digits --alphas 1 2 3 --models-pool ConvNet MLP", "3 alphas for 2"),
+        (
+            "distill --dataset digits --alphas 1 --models-pool MLP mlp",
+            "names an architecture twice",
+        ),
+        ("distill --dataset digits --dsa-strategy color_flop", "did you mean 'flip'?"),
+        ("distill --dataset digits --init reall", "reall"),
+        ("distill --dataset digits --save-path /proc/nowhere", "cannot write to /proc/nowhere"),
+        ("validate", "name a set by its path, or by --dataset"),
+        ("validate nowhere", "no image set at nowhere"),
+        ("validate --dataset digits", "no image set at condensed/digits/DM/IPC10"),
+        ("validate x.safetensors --dsa --no-dsa", "exclude each other"),
+        ("validate x.safetensors --num-eval 0", "--num-eval must be above zero"),
+    ],
+)
+def test_mistakes_get_one_line_and_leave_nothing(
+    run: Run, tmp_path: Path, line: str, complaint: str
+) -> None:
+    said = run(line)
+    assert said.code == 2
+    assert complaint in said.err
+    assert said.err.startswith("datastill: ")
+    assert len(said.err.splitlines()) == 1
+    assert not files(tmp_path)
+
+
+def test_a_second_run_needs_permission(run: Run, tmp_path: Path) -> None:
+    line = f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4"
+    assert run(line).code == 0
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    refused = run(line + " --seed 1")
+    assert refused.code == 2
+    assert "holds another run" in refused.err
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+    assert run(line + " --seed 1 --overwrite").code == 0
+    assert (folder / "synthetic.safetensors").read_bytes() != before["synthetic.safetensors"]
+
+
+def test_a_set_cannot_be_validated_on_other_classes(run: Run, tmp_path: Path) -> None:
+    assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
+    write_idx(tmp_path / "data" / "MNIST")
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    said = run(f"validate {folder} --dataset MNIST")
+    assert said.code == 2
+    assert "images of 1x28x28, but digits has 1x8x8" in said.err
+
+
+def test_a_damaged_set_is_told(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(b"not a set")
+    said = run(f"validate {file}")
+    assert said.code == 2
+    assert "is damaged or not a safetensors file" in said.err
+
+
+def command(words: Sequence[str]) -> tuple[float, subprocess.CompletedProcess[str]]:
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "datastill", *words], capture_output=True, text=True, check=False
+    )
+    return time.perf_counter() - started, done
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_answers_in_under_a_second(words: list[str]) -> None:
+    tries = [command(words) for _ in range(3)]
+    assert min(seconds for seconds, _ in tries) < 1
+    done = tries[0][1]
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS if words == ["--help"] else ["--seed"]:
+        assert name in done.stdout
+
+
+def test_every_option_has_help() -> None:
+    for name in COMMANDS:
+        text = command([name, "--help"])[1].stdout
+        options = re.findall(r"│ +(--[a-z-]+)", text)
+        assert options
+        for option in options:
+            after = text.split(option, 1)[1][:400]
+            words = re.sub(r"[│\s]+|\{.*?\}|\[.*?\]|[A-Z]{3,}", " ", after).strip()
+            assert not words.startswith(("--", "(default", "(required")), f"{name} {option}"
+
+
+def test_python_m_and_version() -> None:
+    done = command(["--version"])[1]
+    assert done.stdout.strip() == "datastill 0.1.0"
+    assert command(["nonsense"])[1].returncode == 2
+
+
+def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def spy(name: str, split: str, path: Path | None = None):
+        asked.append(split)
+        return load_split(name, split, path)
+
+    monkeypatch.setattr("datastill.datasets.load_split", spy)
+    assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
+    assert asked == ["train"]
+
+
+def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datastill.cli.demo.EPOCHS", 2)
+    monkeypatch.setattr("datastill.cli.demo.UPDATES", 2)
+    said = run("demo --trials 2")
+    assert said.code == 0, said.err
+    for row in ("random", "distilled", "distilled with CLOM", "all 1347 real images"):
+        assert said.out.count(row) >= 2
+    assert (tmp_path / "demo" / "with-clom" / "digits" / "DM" / "IPC1" / "preview.png").is_file()
+    results = json.loads((tmp_path / "demo" / "demo.json").read_text())["results"]
+    assert len(results) == 7

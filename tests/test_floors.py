@@ -1,0 +1,101 @@
+"""The structure: imports go down, plug-ins keep to themselves, and each power has one room."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "datastill"
+FLOORS = [
+    {"errors"},
+    {"rng", "registry"},
+    {"data", "losses"},
+    {"augment", "networks", "datasets"},
+    {"route"},
+    {"train"},
+    {"pool", "protocol"},
+    {"clom"},
+    {"methods", "assessments", "coresets"},
+    {"distillation", "validation", "artifacts"},
+    {"report"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
+PLUGINS = {"methods", "assessments", "coresets", "networks", "datasets"}
+FILES = sorted(
+    path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem[0] != "_"
+)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> Iterator[list[str]]:
+    """Yield what a file imports of the package, as parts of a dotted name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "datastill":
+            inner = (node.module or "").split(".")[1:]
+            yield from [inner] if inner else ([alias.name] for alias in node.names)
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("datastill."):
+                    yield alias.name.split(".")[1:]
+
+
+def calls(path: Path) -> Iterator[str]:
+    """Yield the dotted names that a file calls."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(path) for path in FILES} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_down(path: Path) -> None:
+    here = room(path)
+    for there, *rest in imports(path):
+        if there != here:
+            assert LEVEL[there] < LEVEL[here], f"{path} imports {there}"
+        elif here in PLUGINS and path.stem != "__init__":
+            assert rest[:1] == ["base"], f"{path} imports another plug-in, {rest}"
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "allowed"),
+    [
+        (r"print|sys\.exit|input", {"cli"}),
+        (r"(.+\.)?(open|write_text|write_bytes|unlink|mkdir)", {"artifacts", "report", "datasets"}),
+        (r"torch\.manual_seed|torch\.random\.\w+|torch\.default_generator\.\w+", {"rng"}),
+        (r".+\.cuda", set()),
+        (r"time\.time|datetime\.now", set()),
+        (r"torch\.load|pickle\.\w+", set()),
+    ],
+)
+def test_powers_have_one_room(forbidden: str, allowed: set[str]) -> None:
+    found = [
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in FILES
+        if room(path) not in allowed
+        for name in calls(path)
+        if re.fullmatch(forbidden, name)
+    ]
+    assert not found
+
+
+def test_the_test_split_is_read_by_commands_that_report_only() -> None:
+    """Distillation and assessment have no way to reach test images."""
+    for name in ("methods", "assessments", "distillation", "clom", "pool", "coresets"):
+        files = [path for path in FILES if room(path) == name]
+        for path in files:
+            assert not any(part[0] == "datasets" for part in imports(path)), path
+    assert "test" not in {
+        node.value
+        for node in ast.walk(ast.parse((SOURCE / "cli" / "distill.py").read_text()))
+        if isinstance(node, ast.Constant)
+    }
