@@ -113,7 +113,7 @@ def versions() -> dict[str, str]:
     return {"datastill": version("datastill"), "torch": torch.__version__}
 
 
-def save(data: ImageSet, path: Path) -> None:
+def save(data: ImageSet, path: Path | str) -> None:
     """Write a set of images with its domain and facts, all of it or nothing.
 
     The file is a ``safetensors`` container: ``images`` as they are in memory, ``labels``, and
@@ -126,7 +126,7 @@ def save(data: ImageSet, path: Path) -> None:
         "domain": asdict(data.domain),
         "facts": dict(data.facts),
     }
-    _save_tensors({"images": data.images, "labels": data.labels}, header, path)
+    _save_tensors({"images": data.images, "labels": data.labels}, header, Path(path))
 
 
 def load(path: Path | str) -> ImageSet:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from datastill.cli.console import Console
 from datastill.cli.distill import Distill
-from datastill.cli.options import Data, Machine
+from datastill.cli.options import Machine
 from datastill.cli.tables import show_results
 from datastill.cli.train import Train
 
@@ -30,11 +30,11 @@ class Demo:
     images against each other, at 1 and at 10 images per class, under one protocol.
     """
 
-    machine: Machine
     save_path: Path = Path("demo")
     """Folder for all that is made; an earlier demo in it is replaced."""
     trials: int = 5
     """Networks trained on each set; on all real images three of them."""
+    machine: Machine = Machine()
 
     def run(self) -> None:
         """Train original models, distil four sets, and hold them against real images."""
@@ -44,8 +44,8 @@ class Demo:
         console.say(f"1. Train 3 original models ({MODEL}) on the real digits.")
         quiet = replace(self.machine, quiet=True)
         Train(
-            Data("digits"),
-            quiet,
+            "digits",
+            machine=quiet,
             model=(MODEL,),
             num=3,
             epochs=15,
@@ -78,8 +78,8 @@ class Demo:
 
         root = self.save_path / ("with-clom" if clom else "without-clom")
         Distill(
-            Data("digits"),
-            replace(self.machine, quiet=True),
+            "digits",
+            machine=replace(self.machine, quiet=True),
             model=MODEL,
             ipc=ipc,
             iterations=UPDATES,

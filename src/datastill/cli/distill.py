@@ -5,10 +5,23 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
 
 from datastill.cli.console import Console
-from datastill.cli.options import Data, Machine, not_negative, positive
+from datastill.cli.options import (
+    Flag,
+    Machine,
+    MaybeFloat,
+    MaybeInt,
+    MaybePath,
+    MaybeText,
+    SomeFloats,
+    load,
+    not_negative,
+    positive,
+)
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +33,15 @@ if TYPE_CHECKING:
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
 
+Init = Annotated[
+    Literal["noise", "real"] | None,
+    tyro.conf.arg(metavar="{noise,real}", help_behavior_hint=""),
+]
+Metric = Annotated[
+    Literal["layerwise-cosine", "mse", "cosine"] | None,
+    tyro.conf.arg(metavar="{layerwise-cosine,mse,cosine}", help_behavior_hint=""),
+]
+
 
 @dataclass(frozen=True)
 class Distill:
@@ -29,39 +51,51 @@ class Distill:
     settings.json and log.jsonl. The test set is not read.
     """
 
-    data: Data
-    machine: Machine
+    dataset: str
+    """Name of the dataset: digits, FashionMNIST or MNIST."""
+    data_path: MaybePath = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
-    """What to match between real and synthetic images: DM."""
+    """What to match: mean features (DM), gradients (DC), or gradients, augmented (DSA)."""
     model: str = "ConvNet"
     """Architecture of the networks under which images are compared."""
     ipc: int = 10
     """Synthetic images per class."""
-    iterations: int | None = None
-    """Updates of the synthetic set. Default: as published (DM 20000)."""
-    lr_img: float | None = None
-    """Learning rate of the pixels. Default: as published (DM 1.0)."""
+    iterations: MaybeInt = None
+    """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop)."""
+    lr_img: MaybeFloat = None
+    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1)."""
     batch_real: int = 256
     """Real images of each class that an update sees."""
-    init: Literal["noise", "real"] | None = None
-    """Start from noise or from real images. Default: as published (DM real)."""
-    dsa_strategy: str | None = None
-    """Augmentation that real and synthetic images share: steps joined by _, or none.
-    Default: as published (DM color_crop_cutout_flip_scale_rotate; no flip for digits)."""
-    alphas: tuple[float, ...] = ()
-    """Weight of CLOM, one for all of --models-pool or one for each. Default: no CLOM."""
+    init: Init = None
+    """Start from noise or real images. Default: published (DC noise; DM, DSA real)."""
+    dsa_strategy: MaybeText = None
+    """Shared augmentation, such as color_crop_flip, or none. Default: published."""
+    outer_loop: MaybeInt = None
+    """DC, DSA: updates under one network before the next. Default: as published for this ipc."""
+    inner_loop: MaybeInt = None
+    """DC, DSA: epochs by which the network ages between updates. Default: as published."""
+    lr_net: MaybeFloat = None
+    """DC, DSA: learning rate of that. Default: 0.01."""
+    batch_train: MaybeInt = None
+    """DC, DSA: images per step of that. Default: 256."""
+    dis_metric: Metric = None
+    """DC, DSA: distance between gradients. Default: layerwise-cosine."""
+    alphas: SomeFloats = ()
+    """Weight of CLOM: one for all of --models-pool, or one for each. Default: no CLOM."""
     models_pool: tuple[str, ...] = ("ConvNet",)
     """Architectures of the original models that CLOM draws from."""
-    model_num: int | None = None
+    model_num: MaybeInt = None
     """Original models of each architecture. Default: all there are."""
-    epoch: int | None = None
+    epoch: MaybeInt = None
     """Which snapshot of the original models. Default: the last."""
     pool_path: Path = Path("pretrained_model")
     """Folder with original models, as 'datastill train' leaves it."""
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
-    overwrite: bool = False
+    overwrite: Flag = False
     """Replace the run that is there."""
+    machine: Machine = Machine()
 
     def run(self) -> None:
         """Distil, and write the set with its recipe."""
@@ -71,8 +105,9 @@ class Distill:
         from datastill.methods import METHODS
         from datastill.report.preview import write_preview
 
-        published, method = METHODS[self.method](self.ipc), METHODS.spelling(self.method)
-        real = self.data.load("train", self.machine.found())
+        method = METHODS.spelling(self.method)
+        published = self.adjusted(METHODS[method](self.ipc), method)
+        real = load(self.dataset, "train", self.data_path, self.machine.found())
         task = self.task(real, published)
         descent = Descent(
             ipc=self.ipc,
@@ -114,10 +149,31 @@ class Distill:
             iterations=self.iterations,
             lr_img=self.lr_img,
             batch_real=self.batch_real,
+            outer_loop=self.outer_loop,
+            inner_loop=self.inner_loop,
+            lr_net=self.lr_net,
+            batch_train=self.batch_train,
             model_num=self.model_num,
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
+
+    def adjusted(self, published: Published, method: str) -> Published:
+        """Return the published settings with those of the method's options that were given.
+
+        Raises:
+            InputError: for an option that the method has no use for.
+        """
+        names = ("outer_loop", "inner_loop", "lr_net", "batch_train", "dis_metric")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        changed: Any = published.method
+        for name in given:
+            if not hasattr(changed, name):
+                raise InputError(f"--{name.replace('_', '-')} has no meaning for {method}")
+        changed = replace(changed, **given)
+        outer = getattr(changed, "outer_loop", 1)
+        generations = published.updates // getattr(published.method, "outer_loop", 1)
+        return replace(published, method=changed, updates=generations * outer)
 
     def task(self, real: ImageSet, published: Published) -> Task:
         """Return what the method may look at."""
@@ -198,7 +254,7 @@ class Distill:
         from datastill.distillation import distill
 
         snapshot, told = None, 0.0
-        with console.bar(f"distilling {self.data.dataset}", descent.updates) as bar:
+        with console.bar(f"distilling {self.dataset}", descent.updates) as bar:
             for snapshot in distill(published.method, task, descent, regularisers=regularisers):
                 if time.perf_counter() - told < LOG_EVERY and snapshot.step < descent.updates:
                     bar.at(snapshot.step)

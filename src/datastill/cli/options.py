@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from datastill.errors import InputError
 
@@ -15,20 +17,15 @@ if TYPE_CHECKING:
     from datastill.route import Route
 
 
-@dataclass(frozen=True)
-class Data:
-    """Which images."""
-
-    dataset: str
-    """Name of the dataset: digits, FashionMNIST or MNIST."""
-    data_path: Path | None = None
-    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
-
-    def load(self, split: Literal["train", "test"], device: str) -> ImageSet:
-        """Read one split."""
-        from datastill.datasets import load_split
-
-        return load_split(self.dataset, split, self.data_path).to(device)
+_SILENT = ""  # the help text itself says what happens without the option
+MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint=_SILENT)]
+MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint=_SILENT)]
+MaybeText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint=_SILENT)]
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint=_SILENT)]
+SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_SILENT)]
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,11 @@ class Machine:
     """Everything random follows from it: same seed, same result."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
-    compile: bool = False
+    compile: Flag = False
     """Fuse layers by torch.compile: seconds of waiting, then faster. For long runs."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of forward passes: in distilling only those of real images."""
-    quiet: bool = False
+    quiet: Flag = False
     """Say nothing but errors."""
 
     def found(self) -> str:
@@ -68,6 +65,13 @@ class Machine:
         from datastill.route import Route
 
         return Route(compiled=self.compile, precision=self.precision)
+
+
+def load(dataset: str, split: Literal["train", "test"], path: Path | None, device: str) -> ImageSet:
+    """Read one split of a dataset onto a device."""
+    from datastill.datasets import load_split
+
+    return load_split(dataset, split, path).to(device)
 
 
 def positive(**options: float | None) -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.cli.console import Console
-from datastill.cli.options import Data, Machine, not_negative, positive
+from datastill.cli.options import (
+    Flag,
+    Machine,
+    MaybePath,
+    SomeInts,
+    load,
+    not_negative,
+    positive,
+)
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +33,10 @@ class Train:
     checkpoint is ever chosen, and test accuracy is told but kept out of the files.
     """
 
-    data: Data
-    machine: Machine
+    dataset: str
+    """Name of the dataset: digits, FashionMNIST or MNIST."""
+    data_path: MaybePath = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     model: tuple[str, ...] = ("ConvNet",)
     """Architectures, one or several, such as ConvNet ConvNetD4 MLP."""
     num: int = 10
@@ -39,16 +49,17 @@ class Train:
     """Images per step."""
     weight_decay: float = 5e-3
     """Pull of the weights towards zero."""
-    save_epochs: tuple[int, ...] = ()
+    save_epochs: SomeInts = ()
     """Keep the models as they were after these epochs too."""
     held_out: float = 0.05
     """Share of the training images kept aside to judge each model by."""
     save_path: Path = Path("pretrained_model")
     """Folder for original models."""
-    add: bool = False
+    add: Flag = False
     """Add models to those that are there; those keep their numbers."""
-    overwrite: bool = False
+    overwrite: Flag = False
     """Delete the models that are there."""
+    machine: Machine = Machine()
 
     def run(self) -> None:
         """Train every model and write it as soon as it is ready."""
@@ -58,7 +69,8 @@ class Train:
         from datastill.rng import Key
 
         device = self.machine.found()
-        real, test = self.data.load("train", device), self.data.load("test", device)
+        real = load(self.dataset, "train", self.data_path, device)
+        test = load(self.dataset, "test", self.data_path, device)
         names = [find(name)[0] for name in self.model]
         for name in names:
             find(name)[1](real.domain)  # an image too small for a network is found out now

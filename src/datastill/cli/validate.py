@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from datastill.cli.console import Console
-from datastill.cli.options import Machine, positive
+from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
 from datastill.cli.tables import show_results
 from datastill.errors import InputError
 
@@ -26,15 +26,16 @@ class Validate:
     Nothing is chosen on the test set. Every trial is kept, in validation.json beside the set.
     """
 
-    machine: Machine
-    path: Annotated[Path | None, tyro.conf.Positional] = None
-    """The set: a .safetensors file or the folder of a run. Without it, the set is found by
-    --dataset, --method and --ipc below --save-path."""
-    dataset: str | None = None
-    """Whose test images. Default: those of the dataset that the set was made from."""
-    data_path: Path | None = None
-    """Folder with the dataset's files. Default: ./data/[dataset], then where system packages put
-    them."""
+    path: Annotated[
+        Path | None,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[PATH]", help_behavior_hint=""),
+    ] = None
+    """The set: a file, or the folder of a run. Without it: --dataset, --method and --ipc."""
+    dataset: MaybeText = None
+    """Whose test images. Default: the dataset that the set was made from."""
+    data_path: MaybePath = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """Method by which to find the set."""
     ipc: int = 10
@@ -45,17 +46,17 @@ class Validate:
     """Architectures to train, one or several."""
     num_eval: int = 5
     """Networks of each architecture. Papers use 20."""
-    dsa: bool = False
+    dsa: Flag = False
     """Train with the augmentation of DSA, 1000 epochs. Default: as published for the method."""
-    no_dsa: bool = False
+    no_dsa: Flag = False
     """Train without augmentation, 300 epochs. Default: as published for the method."""
-    epochs: int | None = None
+    epochs: MaybeInt = None
     """Train for another number of epochs; the learning rate falls half-way."""
-    against: tuple[str, ...] = ()
-    """Also train the same networks on as many real images, picked by: random. Each network gets
-    a draw of its own."""
-    save_model: bool = False
+    against: SomeTexts = ()
+    """Also train on as many real images, picked by: random. A draw for each network."""
+    save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
+    machine: Machine = Machine()
 
     def run(self) -> None:
         """Train, test, tell, and write every value beside the set."""

@@ -1,0 +1,147 @@
+"""Dataset Condensation with Gradient Matching (Zhao, Mopuri and Bilen, ICLR 2021), DC.
+
+With Differentiable Siamese Augmentation (Zhao and Bilen, ICML 2021), DSA, it is the same method
+under a task that augments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.losses import Metric, gradient_distance
+from datastill.methods.base import METHODS, Published, Task
+from datastill.networks import Network, has_batch_statistics
+from datastill.rng import Key
+from datastill.route import Route, logits
+from datastill.train import Fit, train
+
+LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
+"""Images per class, and the published numbers of outer and inner steps."""
+
+GENERATIONS = 1000
+"""Random networks that a published run goes through."""
+
+BATCH_STATISTICS = 16
+"""Real images per class from which a network takes its batch statistics, as published."""
+
+
+@dataclass(frozen=True)
+class GradientMatching:
+    """Match the gradients that each class asks of a network which learns the synthetic set.
+
+    Attributes:
+        outer_loop: updates of the images under one network, before the next random one.
+        inner_loop: epochs on the synthetic set by which the network ages between two updates.
+        lr_net: learning rate of that, plain SGD without momentum or decay.
+        batch_train: synthetic images per step of that.
+        dis_metric: distance between gradients, see ``losses.gradient_distance``.
+    """
+
+    outer_loop: int = 10
+    inner_loop: int = 50
+    lr_net: float = 0.01
+    batch_train: int = 256
+    dis_metric: Metric = "layerwise-cosine"
+
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
+        """Return a new network, or ``last`` after some training on the synthetic set."""
+        generation, age = divmod(step, self.outer_loop)
+        key = task.key.at("network", generation)
+        network = task.build(key=key)
+        if last is not None and age > 0:
+            network = last
+            fit = Fit(self.inner_loop, self.batch_train, self.lr_net, momentum=0, weight_decay=0)
+            here = key.at("age", age)
+            train(network, synthetic, fit, policy=task.policy, key=here, route=task.route)
+        network.train()
+        if has_batch_statistics(network):
+            freeze_batch_statistics(network, task.real, key=key.at("statistics", age))
+        return network
+
+    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+        """Return the distance between gradients, summed over the classes of the synthetic set."""
+        distances: list[Tensor] = []
+        for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True)):
+            if len(s):
+                target = real_gradient(network, r, label, route=route)
+                asked = synthetic_gradient(network, s, label)
+                distances.append(gradient_distance(target, asked, self.dis_metric))
+        return torch.stack(distances).sum()
+
+
+def synthetic_gradient(network: nn.Module, images: Tensor, label: int) -> tuple[Tensor, ...]:
+    """Return the gradient of the mean cross-entropy, itself differentiable in the images."""
+    labels = torch.full((len(images),), label, device=images.device)
+    risk = F.cross_entropy(network(images), labels)
+    return torch.autograd.grad(risk, list(network.parameters()), create_graph=True)
+
+
+def real_gradient(
+    network: nn.Module, images: Tensor, label: int, *, route: Route
+) -> tuple[Tensor, ...]:
+    """Return the gradient of the mean cross-entropy, summed chunk by chunk."""
+    weights = list(network.parameters())
+    total = [torch.zeros_like(weight) for weight in weights]
+    for chunk, count in route.split(images, network):
+        labels = torch.full((count,), label, device=images.device)
+        said = route.run(logits, network, chunk)[:count]
+        risk = F.cross_entropy(said, labels, reduction="sum") / len(images)
+        for part, found in zip(total, torch.autograd.grad(risk, weights), strict=True):
+            part += found
+    return tuple(total)
+
+
+def freeze_batch_statistics(network: nn.Module, real: ImageSet, *, key: Key) -> None:
+    """Take the statistics of batch norm from a few real images of every class, and keep them.
+
+    Images of a single class have other statistics than a batch of training has.
+    """
+    few = sample_per_class(real, BATCH_STATISTICS, key=key)
+    with torch.no_grad():
+        network(few.images)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def loops(ipc: int) -> tuple[int, int]:
+    """Return the outer and inner steps for a number of images per class.
+
+    The published numbers where there are any, straight lines between them, and those of 50
+    beyond: the reference code stops at any other number.
+
+    >>> loops(10), loops(25), loops(200)
+    ((10, 50), (25, 22), (50, 10))
+    """
+    if ipc >= max(LOOPS):
+        return LOOPS[max(LOOPS)]
+    below = max(known for known in LOOPS if known <= ipc)
+    above = min(known for known in LOOPS if known > ipc)
+    share = (ipc - below) / (above - below)
+    outer, inner = (a + share * (b - a) for a, b in zip(LOOPS[below], LOOPS[above], strict=True))
+    return round(outer), round(inner)
+
+
+@METHODS.register("DC")
+def published(ipc: int) -> Published:
+    """Return the settings of Dataset Condensation: from noise, without augmentation."""
+    outer, inner = loops(ipc)
+    return Published(
+        GradientMatching(outer, inner),
+        updates=GENERATIONS * outer,
+        lr=0.1,
+        init="noise",
+        augmented=False,
+        protocol="dc",
+    )
+
+
+@METHODS.register("DSA")
+def published_siamese(ipc: int) -> Published:
+    """Return the settings of Differentiable Siamese Augmentation: from real images."""
+    return replace(published(ipc), init="real", augmented=True, protocol="dsa")
