@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datastill.artifacts import load, save
     from datastill.augment import dsa, usual_strategy
-    from datastill.clom import cross_entropy_clom
+    from datastill.clom import contrastive_clom, cross_entropy_clom
     from datastill.data import Domain, ImageSet
     from datastill.datasets import load_dataset
     from datastill.distillation import Descent, distill
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "artifacts": ("load", "save"),
     "augment": ("dsa", "usual_strategy"),
-    "clom": ("cross_entropy_clom",),
+    "clom": ("contrastive_clom", "cross_entropy_clom"),
     "data": ("Domain", "ImageSet"),
     "datasets": ("load_dataset",),
     "distillation": ("Descent", "distill"),
@@ -50,6 +50,7 @@ __all__ = [
     "Task",
     "build",
     "builder",
+    "contrastive_clom",
     "cross_entropy_clom",
     "distill",
     "dsa",

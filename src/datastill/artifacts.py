@@ -173,7 +173,7 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
 
 def pool_folder(root: Path, dataset: str, architecture: str) -> Path:
     """Return where the original models of one architecture live."""
-    return root / dataset / "original" / architecture
+    return root / dataset / "original" / architecture.replace(":", ".")
 
 
 def member_path(folder: Path, number: int, epoch: int) -> Path:
@@ -193,13 +193,21 @@ def save_member(member: Member, path: Path) -> None:
     _save_tensors(dict(member.network.state_dict()), header, path)
 
 
-def load_member(path: Path) -> Member:
+def load_member(path: Path, *, factory: str | None = None) -> Member:
     """Read what ``save_member`` wrote.
+
+    Args:
+        path: the file.
+        factory: the name of a person's own network that may be imported. A file that names
+            another one is refused: reading a file must not run code of its choice.
 
     Raises:
         InputError: when the file is damaged, or its weights do not fit its architecture.
     """
     tensors, header = _load_tensors(path, "original model")
+    name = header.get("architecture")
+    if not isinstance(name, str) or (":" in name and name != factory):
+        raise InputError(f"{path} asks for the code {name!r}, not for a network known by name")
     try:
         domain = _domain(header["domain"])
         network = build(header["architecture"], domain, key=Key(0))
@@ -216,13 +224,16 @@ def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:
     yield from sorted((int(name[1]), int(name[2]), path) for name, path in named if name)
 
 
-def load_pool(folder: Path, num: int | None = None, *, epoch: int | None = None) -> Pool:
+def load_pool(
+    folder: Path, num: int | None = None, *, epoch: int | None = None, factory: str | None = None
+) -> Pool:
     """Read the first ``num`` original models of a folder, or all.
 
     Args:
         folder: see ``pool_folder``.
         num: how many.
         epoch: which snapshot of each; by default the last.
+        factory: see ``load_member``.
 
     Raises:
         InputError: when there are fewer.
@@ -239,7 +250,7 @@ def load_pool(folder: Path, num: int | None = None, *, epoch: int | None = None)
             f"{folder} holds {len(paths)} original models{which}, fewer than the {num or 1} "
             "asked for; make them with 'datastill train'"
         )
-    return tuple(load_member(path) for path in paths)
+    return tuple(load_member(path, factory=factory) for path in paths)
 
 
 def remove_pool(folder: Path) -> None:

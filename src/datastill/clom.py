@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.data import Domain
+from datastill.data import Domain, ImageSet
 from datastill.errors import InputError
-from datastill.pool import Pool, Teacher, by_architecture, teacher
+from datastill.losses import contrastive_loss
+from datastill.pool import Member, Pool, Teacher, by_architecture, encoder, teacher
 from datastill.rng import Key
 
 
@@ -31,6 +33,12 @@ class Group:
     alpha: float
 
 
+def draw(groups: Sequence[Group], *, key: Key) -> tuple[Teacher, float]:
+    """Draw a group, then one of its teachers, both uniformly; return it and its weight."""
+    group = groups[key.at("group").integer(len(groups))]
+    return group.teachers[key.at("teacher").integer(len(group.teachers))], group.alpha
+
+
 @dataclass(frozen=True, eq=False)
 class CrossEntropyClom:
     r"""Classification loss of the synthetic images under an original model.
@@ -47,9 +55,39 @@ class CrossEntropyClom:
 
     def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
         """Return the weighted loss under one teacher, drawn with ``key``."""
-        group = self.groups[key.at("group").integer(len(self.groups))]
-        chosen = group.teachers[key.at("teacher").integer(len(group.teachers))]
-        return group.alpha * F.cross_entropy(chosen(images), labels)
+        teacher, alpha = draw(self.groups, key=key)
+        return alpha * F.cross_entropy(teacher(images), labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastiveClom:
+    """Nearness of synthetic images to real ones of their class, in features of a teacher.
+
+    The teacher need not know the classes: it may come from another dataset. Each call draws one
+    as ``CrossEntropyClom`` does, and real images; see ``losses.contrastive_loss``.
+
+    Attributes:
+        groups: of encoders, from images to features.
+        real: images of the dataset that is distilled.
+        batch: how many of them a call draws.
+
+    Reference:
+        Lu et al., Dataset Distillation with Pre-trained Models: A Contrastive Approach,
+        Neurocomputing 2025.
+    """
+
+    groups: Sequence[Group]
+    real: ImageSet
+    batch: int
+
+    def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+        """Return the weighted loss under one encoder and one real batch, drawn with ``key``."""
+        encode, alpha = draw(self.groups, key=key)
+        order = torch.randperm(len(self.real), generator=key.at("real").generator())
+        batch = self.real.take(order[: self.batch].to(images.device))
+        with torch.no_grad():
+            target = encode(batch.images)
+        return alpha * contrastive_loss(encode(images), labels, target, batch.hard_labels)
 
 
 def cross_entropy_clom(
@@ -66,14 +104,38 @@ def cross_entropy_clom(
     Raises:
         InputError: for an empty pool, another number of alphas, or a member of another kind.
     """
-    groups = by_architecture(pool)
-    if not groups:
+    return CrossEntropyClom(_groups(pool, alphas, lambda member: teacher(member, domain)))
+
+
+def contrastive_clom(
+    pool: Pool, alphas: float | Sequence[float], real: ImageSet, *, batch: int = 256
+) -> ContrastiveClom:
+    """Guide distillation by the features of a pool, of the same or of another dataset.
+
+    Args:
+        pool: see ``cross_entropy_clom``; members of another dataset see images resized and
+            re-normalised.
+        alphas: see ``cross_entropy_clom``.
+        real: images of the dataset that is distilled.
+        batch: real images to compare with, at each update.
+
+    Raises:
+        InputError: for an empty pool, another number of alphas, or channels that do not match.
+    """
+    groups = _groups(pool, alphas, lambda member: encoder(member, real.domain))
+    return ContrastiveClom(groups, real, batch)
+
+
+def _groups(
+    pool: Pool, alphas: float | Sequence[float], wrap: Callable[[Member], Teacher]
+) -> list[Group]:
+    members = by_architecture(pool)
+    if not members:
         raise InputError("CLOM needs a pool of at least one original model")
-    weights = pair_alphas([alphas] if isinstance(alphas, int | float) else alphas, list(groups))
-    teachers = {
-        name: [teacher(member, domain) for member in members] for name, members in groups.items()
-    }
-    return CrossEntropyClom([Group(teachers[name], weights[name]) for name in groups])
+    weights = pair_alphas([alphas] if isinstance(alphas, int | float) else alphas, list(members))
+    return [
+        Group([wrap(member) for member in group], weights[name]) for name, group in members.items()
+    ]
 
 
 def pair_alphas(alphas: Sequence[float], architectures: Sequence[str]) -> dict[str, float]:

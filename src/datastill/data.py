@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.errors import InputError
@@ -153,7 +154,7 @@ class ByClass:
         >>> four.means(torch.tensor([[5.0], [1.0], [2.0], [3.0]])).flatten().tolist()
         [5.0, 2.0, 0.0]
         """
-        member = torch.nn.functional.one_hot(self.labels, len(self.counts)).T.to(features)
+        member = F.one_hot(self.labels, len(self.counts)).T.to(features)
         return (member @ features) / member.sum(1, keepdim=True).clamp(min=1)
 
 
@@ -212,6 +213,40 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{source}: {what} hold values that are not finite numbers")
     return data
+
+
+def convert(images: Tensor, found: Domain, wanted: Domain) -> Tensor:
+    """Show images of one domain as another has them, differentiably.
+
+    Args:
+        images: ``(N, C, H, W)``, normalised as ``found`` says.
+        found: their domain.
+        wanted: the other; grey is repeated over its channels, colours are averaged to grey, the
+            size is changed by bilinear interpolation, the normalisation is exchanged.
+
+    Returns:
+        ``(N, *wanted.shape)``.
+
+    Raises:
+        InputError: when the channels of one are neither those of the other, nor one, nor averaged
+            to one.
+    """
+    same = (found.shape, found.mean, found.std) == (wanted.shape, wanted.mean, wanted.std)
+    if same:
+        return images
+    pixels, channels = found.pixels(images), wanted.shape[0]
+    if pixels.shape[1] != channels:
+        if channels != 1 and pixels.shape[1] != 1:
+            raise InputError(
+                f"{found.name} has {pixels.shape[1]} channels, {wanted.name} {channels}; "
+                "only grey images can stand in for others"
+            )
+        pixels = pixels.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    if pixels.shape[2:] != wanted.shape[1:]:
+        pixels = F.interpolate(
+            pixels, wanted.shape[1:], mode="bilinear", align_corners=False, antialias=True
+        )
+    return wanted.normalise(pixels)
 
 
 def _size(domain: Domain) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, require_same_kind
+from datastill.data import Domain, ImageSet, convert, require_same_kind
 from datastill.errors import InputError
 from datastill.networks import Network, build
 from datastill.rng import Key
@@ -152,9 +152,19 @@ def teacher(member: Member, domain: Domain) -> Teacher:
         raise InputError(
             f"this {member.architecture} cannot teach {domain.name}: {error}"
         ) from None
-    if (member.domain.mean, member.domain.std) == (domain.mean, domain.std):
-        return member.network
-    return lambda images: member.network(member.domain.normalise(domain.pixels(images)))
+    return lambda images: member.network(convert(images, domain, member.domain))
+
+
+def encoder(member: Member, domain: Domain) -> Teacher:
+    """Return the member's features of images that are normalised as ``domain`` says.
+
+    The member may come from another dataset: images are resized and re-normalised for it.
+
+    Raises:
+        InputError: when the channels cannot be matched.
+    """
+    convert(torch.zeros(1, *domain.shape), domain, member.domain)
+    return lambda images: member.network.embed(convert(images, domain, member.domain))
 
 
 def by_architecture(pool: Pool) -> dict[str, Pool]:

@@ -10,8 +10,10 @@ import re
 import sys
 import typing
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+from datastill.cli.recipe import option_of, with_recipe
 from datastill.errors import InputError, suggestion
 
 COMMANDS = {
@@ -52,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     right, and with 130 when interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if not sys.path or sys.path[0] not in ("", str(Path.cwd())):
+        sys.path.insert(0, str(Path.cwd()))  # for --model my_file:my_network
     try:
         command = parse(words)
         if command is not None:
@@ -80,8 +84,9 @@ def parse(words: Sequence[str]) -> Command | None:
         kind = "option" if name.startswith("-") else "command"
         raise InputError(f"no {kind} {name!r}; {suggestion(name, COMMANDS)}")
     kind = _load(name)
-    _require_known(rest, kind, name)
-    return _options(kind, rest, name)
+    known = {"help", *_names(kind)}
+    _require_known(rest, known, name)
+    return _options(kind, with_recipe(rest, name, known), name)
 
 
 def fail(message: str) -> typing.NoReturn:
@@ -117,13 +122,9 @@ def _options(kind: type[Command], words: Sequence[str], name: str) -> Command:
         raise
 
 
-def _require_known(words: Sequence[str], kind: type[Command], name: str) -> None:
-    known = {"help", *_names(kind)}
-    for word in words:
-        if not word.startswith("--"):
-            continue
-        option = word[2:].split("=")[0].replace("_", "-")
-        if option not in known and option.removeprefix("no-") not in known:
+def _require_known(words: Sequence[str], known: set[str], name: str) -> None:
+    for option in (option_of(word) for word in words if word.startswith("--")):
+        if option not in known:
             near = suggestion(option, known)
             hint = near if near.startswith("did") else f"see datastill {name} --help"
             raise InputError(f"datastill {name} has no option --{option}; {hint}")

@@ -83,6 +83,12 @@ class Distill:
     """DC, DSA: distance between gradients. Default: layerwise-cosine."""
     alphas: SomeFloats = ()
     """Weight of CLOM: one for all of --models-pool, or one for each. Default: no CLOM."""
+    clom_distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
+    """Classification loss of the models, or nearness to real images in their features."""
+    clom_batch_size: int = 256
+    """With cosine: real images to be near to, at each update."""
+    source_dataset: MaybeText = None
+    """With cosine: dataset that the original models come from. Default: the same."""
     models_pool: tuple[str, ...] = ("ConvNet",)
     """Architectures of the original models that CLOM draws from."""
     model_num: MaybeInt = None
@@ -154,6 +160,7 @@ class Distill:
             lr_net=self.lr_net,
             batch_train=self.batch_train,
             model_num=self.model_num,
+            clom_batch_size=self.clom_batch_size,
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
@@ -195,21 +202,30 @@ class Distill:
         if not self.alphas:
             return {}
         from datastill.artifacts import load_pool, pool_folder
-        from datastill.clom import cross_entropy_clom, pair_alphas
+        from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
+        from datastill.datasets import DATASETS
         from datastill.networks import find
 
         names = [find(name)[0] for name in self.models_pool]
         if len(set(names)) < len(names):
             raise InputError(f"--models-pool names an architecture twice: {' '.join(names)}")
         pair_alphas(self.alphas, names)
-        folders = [pool_folder(self.pool_path, real.domain.name, name) for name in names]
+        source = DATASETS.spelling(self.source_dataset or self.dataset)
         pool = [
             member
-            for folder in folders
-            for member in load_pool(folder, self.model_num, epoch=self.epoch)
+            for name in names
+            for member in load_pool(
+                pool_folder(self.pool_path, source, name),
+                self.model_num,
+                epoch=self.epoch,
+                factory=name,
+            )
         ]
         for member in pool:
             member.network.to(real.images.device)
+        if self.clom_distance == "cosine":
+            batch = self.clom_batch_size
+            return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch)}
         return {"clom": cross_entropy_clom(pool, self.alphas, real.domain)}
 
     def settings(
@@ -225,6 +241,9 @@ class Distill:
             "models_pool": self.models_pool,
             "model_num": self.model_num,
             "epoch": self.epoch,
+            "distance": self.clom_distance,
+            "batch_size": self.clom_batch_size if self.clom_distance == "cosine" else None,
+            "source_dataset": self.source_dataset or self.dataset,
         }
         return {
             "method": method,
@@ -234,6 +253,7 @@ class Distill:
             "descent": asdict(descent),
             "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
             "clom": pool if self.alphas else None,
+            "recipe": self.machine.recipe and self.machine.recipe.name,
             "seed": self.machine.seed,
             "route": asdict(self.machine.route()),
             "versions": versions(),

@@ -40,6 +40,8 @@ class Machine:
     """Fuse layers by torch.compile: seconds of waiting, then faster. For long runs."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of forward passes: in distilling only those of real images."""
+    recipe: MaybePath = None
+    """Read options from this file; those on the command line win."""
     quiet: Flag = False
     """Say nothing but errors."""
 

@@ -1,0 +1,54 @@
+"""Recipes: options in a file."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from datastill.cli import parse
+from datastill.cli.distill import Distill
+from datastill.cli.recipe import HEAD
+from datastill.errors import InputError
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_understood_and_says_where_it_comes_from(path: Path) -> None:
+    table = tomllib.loads(path.read_text())
+    assert set(table) <= {*HEAD, "options"}
+    assert table["source"].strip()
+    assert table["expected"].strip()
+    command = parse([table["command"], "--recipe", str(path)])
+    for name, value in table["options"].items():
+        found = getattr(command, name)
+        assert found == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_the_command_line_wins() -> None:
+    path = next(path for path in RECIPES if "DM-10" in path.stem)
+    command = parse(["distill", "--ipc", "3", f"--recipe={path}", "--alphas=7"])
+    assert isinstance(command, Distill)
+    assert (command.ipc, command.alphas, command.dataset) == (3, (7.0,), "FashionMNIST")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('command = "train"', r"is for 'datastill train', not 'distill'"),
+        ('command = "distill"\n[options]\nipcs = 3', r"no option 'ipcs'; did you mean 'ipc'"),
+        ("command =", "is not TOML"),
+        (None, "cannot read recipe .*No such file"),
+    ],
+)
+def test_bad_recipes_are_told(tmp_path: Path, text: str | None, complaint: str) -> None:
+    file = tmp_path / "r.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(InputError, match=complaint):
+        parse(["distill", "--recipe", str(file)])
+
+
+def test_a_recipe_needs_a_name() -> None:
+    with pytest.raises(InputError, match="needs the name of a file"):
+        parse(["distill", "--recipe"])
