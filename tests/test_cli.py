@@ -131,6 +131,14 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
     assert "pass --add" in refused.err
     assert run(f"{line} --add --save-epochs 1").code == 0
     assert first < files(folder)
+    rows = json.loads((folder / "manifest.json").read_text())
+    assert [(row["number"], row["seed"], row["epoch"]) for row in rows] == [(0, 5, 1), (1, 5, 1)]
+    for row in rows:
+        assert row["architecture"] == "MLP"
+        assert 0 < row["held_out_accuracy"] <= 1
+        assert 0 < row["train_accuracy"] <= 1
+        assert row["held_out_images"] + row["train_images"] == 1347
+        assert row["normalisation"]["mean"]
     together = run(f"{line} --num 2 --save-path elsewhere")
     assert together.code == 0
     other = load_pool(pool_folder(tmp_path / "elsewhere", "digits", "MLP"))

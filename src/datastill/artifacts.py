@@ -224,6 +224,18 @@ def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:
     yield from sorted((int(name[1]), int(name[2]), path) for name, path in named if name)
 
 
+def write_manifest(folder: Path) -> None:
+    """List every original model of a folder in ``manifest.json``, from what the files say."""
+    rows: list[dict[str, Any]] = []
+    for _, _, path in members_in(folder):
+        _, header = _load_tensors(path, "original model")
+        domain = header["domain"]
+        normalisation = {"mean": domain["mean"], "std": domain["std"]}
+        facts = {"architecture": header["architecture"], "dataset": domain["name"]}
+        rows.append({"file": path.name, **facts, "normalisation": normalisation, **header["facts"]})
+    write_json(folder / "manifest.json", rows)
+
+
 def load_pool(
     folder: Path, num: int | None = None, *, epoch: int | None = None, factory: str | None = None
 ) -> Pool:
@@ -257,6 +269,7 @@ def remove_pool(folder: Path) -> None:
     """Delete every original model of a folder, and nothing else."""
     for _, _, path in members_in(folder):
         path.unlink()
+    (folder / "manifest.json").unlink(missing_ok=True)
 
 
 def _domain(table: Mapping[str, Any]) -> Domain:

@@ -105,10 +105,12 @@ def train_member(
 
     def member(epoch: Epoch) -> Member:
         facts = {
-            "seed": key.seed,
+            "key": key.seed,
             "epoch": epoch.number,
             "fit": vars(fit),
             "train_loss": round(float(epoch.loss), 6),
+            "train_images": len(fitted),
+            "train_accuracy": accuracy(network, fitted, route=route),
             "held_out_images": len(held),
             "held_out_accuracy": accuracy(network, held, route=route),
             "seconds": round(time.perf_counter() - started, 2),

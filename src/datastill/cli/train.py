@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datastill.data import ImageSet
     from datastill.rng import Key
 
-COLUMNS = ("model", "epochs", "train loss", "held-out %", "test % (only told)", "seconds")
+COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Train:
         console: Console,
     ) -> tuple[str, ...]:
         """Train one model and return its row of the table."""
-        from datastill.artifacts import member_path, save_member
+        from datastill.artifacts import member_path, save_member, write_manifest
         from datastill.pool import original_fit, train_member
         from datastill.train import accuracy
 
@@ -159,13 +159,16 @@ class Train:
                 bar.at(epoch.number, f"loss {float(epoch.loss):.3f}")
                 if epoch.number in wanted:
                     last = member()
-                    save_member(last, member_path(folder, number, epoch.number))
+                    facts = {"number": number, "seed": self.machine.seed, **last.facts}
+                    path = member_path(folder, number, epoch.number)
+                    save_member(replace(last, facts=facts), path)
+                    write_manifest(folder)
         assert last is not None
         facts = last.facts
         return (
             f"{name} {number}",
             str(facts["epoch"]),
-            f"{facts['train_loss']:.3f}",
+            f"{100 * facts['train_accuracy']:.2f}",
             f"{100 * facts['held_out_accuracy']:.2f}",
             f"{100 * accuracy(last.network, test, route=route):.2f}",
             f"{facts['seconds']:.0f}",
