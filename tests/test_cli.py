@@ -201,6 +201,16 @@ def test_mistakes_get_one_line_and_leave_nothing(
     assert not files(tmp_path)
 
 
+def test_compiling_needs_a_compiler(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = run("distill --dataset digits --compile")
+    assert said.code == 2
+    assert "--compile needs a C++ compiler" in said.err
+    assert not files(tmp_path)
+
+
 def test_a_second_run_needs_permission(run: Run, tmp_path: Path) -> None:
     line = f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4"
     assert run(line).code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +65,16 @@ class Machine:
         return self.device
 
     def route(self) -> Route:
-        """Return the way that images take through networks."""
+        """Return the way that images take through networks.
+
+        Raises:
+            InputError: when there is nothing to compile with.
+        """
         from datastill.route import Route
 
+        compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
+        if self.compile and not any(map(shutil.which, compilers)):
+            raise InputError("--compile needs a C++ compiler, and no g++ or clang++ was found")
         return Route(compiled=self.compile, precision=self.precision)
 
 

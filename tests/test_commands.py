@@ -1,0 +1,96 @@
+"""The commands that people know, as they are written, on a small dataset and tiny budgets."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import datastill
+from datastill.cli import main
+from test_datasets import write_idx
+
+STRATEGY = "color_crop_cutout_flip_scale_rotate"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    write_idx(folder / "data" / "FashionMNIST", images=120)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+
+
+def run(line: str) -> None:
+    main([*line.split(), "--quiet"])
+
+
+def test_train(home: Path) -> None:
+    run("train --dataset FashionMNIST --model ConvNet --num 10 --epochs 1 --batch-train 32")
+    run("train --dataset FashionMNIST --model AlexNet VGG11 ResNet18 --num 1 --epochs 1")
+    folder = home / "pretrained_model" / "FashionMNIST" / "original"
+    assert len(json.loads((folder / "ConvNet" / "manifest.json").read_text())) == 10
+    assert (folder / "VGG11" / "model_000_epoch_001.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--method DC --dataset FashionMNIST --model ConvNet --ipc 10 "
+        "--alphas 2000 --models-pool ConvNet --model-num 10 --inner-loop 1",
+        "--method DSA --dataset FashionMNIST --model ConvNet --ipc 10 --init real "
+        f"--dsa-strategy {STRATEGY} --alphas 1000 --models_pool ConvNet --model_num 10 "
+        "--inner-loop 1",
+        "--method DM --dataset FashionMNIST --ipc 10 "
+        "--alphas 2000 --models-pool ConvNet --model-num 10",
+        "--method DC --dataset FashionMNIST --model ConvNet --ipc 50 --inner-loop 1 "
+        "--alphas 1000 2000 1000 2000 --models-pool ConvNet AlexNet VGG11 ResNet18 --model-num 1",
+    ],
+)
+def test_distill(home: Path, line: str) -> None:
+    run(f"distill {line} --iterations 2 --batch-real 4")
+    words = line.split()
+    method, ipc = words[1], words[words.index("--ipc") + 1]
+    made = datastill.load(home / "condensed" / "FashionMNIST" / method / f"IPC{ipc}")
+    assert made.counts == (int(ipc),) * 10
+    assert made.facts["method"] == method
+
+
+def test_validate(home: Path) -> None:
+    run(
+        "validate --dataset FashionMNIST --method DC --ipc 50 --model ConvNet --dsa --save-model "
+        "--epochs 1 --num-eval 1"
+    )
+    folder = home / "condensed" / "FashionMNIST" / "DC" / "IPC50"
+    assert (folder / "models" / "ConvNet_000.safetensors").is_file()
+    (report,) = json.loads((folder / "validation.json").read_text())
+    assert report["protocol"]["name"] == "dsa"
+
+
+def test_contrastive_clom_with_models_of_another_dataset(home: Path) -> None:
+    run("train --dataset digits --model ConvNetD2W16 --num 1 --epochs 1")
+    run(
+        "distill --dataset FashionMNIST --method DM --ipc 1 --iterations 2 --batch-real 4 "
+        "--alphas 5 --clom-distance cosine --clom-batch-size 32 --source-dataset digits "
+        "--models-pool ConvNetD2W16"
+    )
+    made = datastill.load(home / "condensed" / "FashionMNIST" / "DM" / "IPC1")
+    assert made.facts["clom"]["source_dataset"] == "digits"
+
+
+def test_a_network_of_ones_own(home: Path) -> None:
+    (home / "my_networks.py").write_text(
+        "from torch import nn\n"
+        "def small(domain):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.ReLU(), nn.Linear(8, 10))\n"
+    )
+    own = "my_networks:small"
+    run(f"train --dataset FashionMNIST --model {own} --num 1 --epochs 1")
+    run(
+        f"distill --dataset FashionMNIST --method DM --model {own} --ipc 2 --iterations 2 "
+        f"--batch-real 4 --alphas 5 --models-pool {own}"
+    )
+    run(f"validate --dataset FashionMNIST --ipc 2 --model {own} --epochs 1 --num-eval 1")
