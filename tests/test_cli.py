@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_datasets import write_idx
 
 import datastill
 from datastill.artifacts import load_pool, pool_folder
 from datastill.cli import COMMANDS, main
 from datastill.datasets import load_split
+from test_datasets import write_idx
 
 Run = Callable[[str], "Said"]
 QUICK = "--dataset digits --model ConvNetD2W16"

@@ -1,0 +1,94 @@
+"""Small synthetic data that every test can afford."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from datastill.data import Domain, ImageSet
+from datastill.networks import Network
+from datastill.rng import Key
+
+
+def blobs(
+    split: str = "train",
+    shape: tuple[int, int, int] = (3, 8, 8),
+    classes: int = 4,
+    per_class: int | Sequence[int] = 12,
+) -> ImageSet:
+    """Make noisy copies of one random picture per class, in mixed order.
+
+    Splits share the pictures and differ in the noise; channels differ in their normalisation.
+    """
+    counts = [per_class] * classes if isinstance(per_class, int) else list(per_class)
+    channels = range(shape[0])
+    domain = Domain(
+        "blobs",
+        shape,
+        tuple(f"class-{k}" for k in range(classes)),
+        tuple(0.5 - 0.05 * c for c in channels),
+        tuple(0.2 + 0.05 * c for c in channels),
+    )
+    key = Key(7).at("blobs")
+    pictures = torch.rand(classes, *shape, generator=key.at("pictures", *shape).generator())
+    labels = torch.arange(classes).repeat_interleave(torch.tensor(counts))
+    rng = key.at(split).generator()
+    labels = labels[torch.randperm(len(labels), generator=rng)]
+    noise = torch.randn(len(labels), *shape, generator=rng)
+    pixels = (pictures[labels] + 0.2 * noise).clamp(0, 1)
+    return ImageSet(domain.normalise(pixels), labels, domain)
+
+
+def other_normalisation(domain: Domain) -> Domain:
+    """Return a domain that differs in its mean and std alone."""
+    mean = tuple(m + 0.1 for m in domain.mean)
+    std = tuple(s * 1.5 for s in domain.std)
+    return Domain("other", domain.shape, domain.classes, mean, std, domain.mirror)
+
+
+def linear(domain: Domain, seed: int = 0) -> Network:
+    """Build a network without hidden layers: cheap, and convex to train."""
+    with Key(seed).scope():
+        head = nn.Linear(domain.shape[0] * domain.shape[1] * domain.shape[2], len(domain.classes))
+    return Network(nn.Flatten(), head)
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    """Copy all that a network holds, running statistics too."""
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Tell whether two networks hold the same numbers, bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+Seen = list[tuple[nn.Module, bool, Tensor]]
+
+
+@contextmanager
+def watching() -> Iterator[Seen]:
+    """Record what every ``Network`` is given: the network, whether it trains, and the images."""
+    seen: Seen = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, Network):
+            seen.append((module, module.training, inputs[0].detach().clone()))
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+@pytest.fixture
+def spread() -> Callable[[int, int, float], bool]:
+    """Return a check that ``found`` hits of ``n`` are what a chance of ``share`` gives."""
+
+    def plausible(found: int, n: int, share: float) -> bool:
+        return abs(found - n * share) < 4 * (n * share * (1 - share)) ** 0.5
+
+    return plausible

@@ -1,0 +1,430 @@
+"""Transforms against arithmetic on one pixel at a time, and what the policies draw."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from conftest import blobs
+from datastill.augment import (
+    DSA_STEPS,
+    Policy,
+    Transform,
+    affine,
+    brightness,
+    contrast,
+    cutout,
+    draw_color,
+    draw_crop,
+    draw_cutout,
+    draw_flip,
+    draw_rotation,
+    draw_scale,
+    dsa,
+    flip,
+    identity,
+    one_of,
+    rotation,
+    saturation,
+    siamese,
+    translate,
+    usual_strategy,
+)
+from datastill.data import ByClass
+from datastill.errors import InputError
+from datastill.rng import Key
+
+MANY = 1500
+
+
+@pytest.fixture(params=[(1, 6, 6), (3, 6, 6), (3, 8, 5), (1, 5, 8)], ids=str)
+def images(request: pytest.FixtureRequest) -> Tensor:
+    """Three images, square or oblong, grey or coloured."""
+    rng = Key(1).generator()
+    return torch.randn(3, *request.param, generator=rng, dtype=torch.float64)
+
+
+@pytest.fixture(params=["shared", "each"])
+def numbers(request: pytest.FixtureRequest) -> Callable[[float, float, float], Tensor]:
+    """Return parameters for three images: the first of three for all, or one each."""
+    n = 1 if request.param == "shared" else 3
+    return lambda *values: torch.tensor(values)[:n]
+
+
+Pixel = Callable[[Tensor, int, int, int, int], float]
+
+
+def by_pixel(images: Tensor, pixel: Pixel) -> Tensor:
+    """Compute every pixel on its own: ``pixel(image, i, c, y, x)``."""
+    count, channels, height, width = images.shape
+    made = [
+        [
+            [[pixel(images[i], i, c, y, x) for x in range(width)] for y in range(height)]
+            for c in range(channels)
+        ]
+        for i in range(count)
+    ]
+    return torch.tensor(made, dtype=images.dtype)
+
+
+def of(parameter: Tensor, i: int) -> float:
+    """Return the parameter of image ``i``, which it may share with all others."""
+    return parameter[i if len(parameter) > 1 else 0].item()
+
+
+def test_brightness_adds(images: Tensor, numbers: Callable[..., Tensor]) -> None:
+    shift = numbers(0.3, -0.5, 0.0)
+    expected = by_pixel(images, lambda image, i, c, y, x: image[c, y, x] + of(shift, i))
+    torch.testing.assert_close(brightness(images, shift), expected)
+
+
+def test_saturation_scales_the_distance_from_grey(
+    images: Tensor, numbers: Callable[..., Tensor]
+) -> None:
+    factor = numbers(0.3, 1.7, 0.0)
+
+    def pixel(image: Tensor, i: int, c: int, y: int, x: int) -> float:
+        grey = sum(image[:, y, x].tolist()) / len(image)
+        return grey + of(factor, i) * (image[c, y, x] - grey)
+
+    torch.testing.assert_close(saturation(images, factor), by_pixel(images, pixel))
+    if images.shape[1] == 1:
+        assert torch.equal(saturation(images, factor), images)
+
+
+def test_contrast_scales_the_distance_from_the_mean(
+    images: Tensor, numbers: Callable[..., Tensor]
+) -> None:
+    factor = numbers(0.5, 1.5, 1.0)
+
+    def pixel(image: Tensor, i: int, c: int, y: int, x: int) -> float:
+        mean = sum(image.flatten().tolist()) / image.numel()
+        return mean + of(factor, i) * (image[c, y, x] - mean)
+
+    torch.testing.assert_close(contrast(images, factor), by_pixel(images, pixel))
+
+
+def test_flip_mirrors_left_to_right(images: Tensor, numbers: Callable[..., Tensor]) -> None:
+    chosen = numbers(1, 0, 1).bool()
+
+    def pixel(image: Tensor, i: int, c: int, y: int, x: int) -> float:
+        return image[c, y, image.shape[-1] - 1 - x if of(chosen, i) else x]
+
+    assert torch.equal(flip(images, chosen), by_pixel(images, pixel))
+
+
+def test_translate_fills_with_zeros(images: Tensor, numbers: Callable[..., Tensor]) -> None:
+    down, right = numbers(1, -2, 0), numbers(-1, 0, 7)
+
+    def pixel(image: Tensor, i: int, c: int, y: int, x: int) -> float:
+        row, column = y + int(of(down, i)), x + int(of(right, i))
+        inside = 0 <= row < image.shape[1] and 0 <= column < image.shape[2]
+        return image[c, row, column] if inside else 0
+
+    assert torch.equal(translate(images, down, right), by_pixel(images, pixel))
+
+
+@pytest.mark.parametrize("size", [(4, 2), (3, 3), (1, 5)])
+def test_cutout_clips_its_rectangle_at_the_border(
+    images: Tensor, numbers: Callable[..., Tensor], size: tuple[int, int]
+) -> None:
+    row, column = numbers(0, 3, 5), numbers(5, 1, 0)
+
+    def pixel(image: Tensor, i: int, c: int, y: int, x: int) -> float:
+        top, left = int(of(row, i)) - size[0] // 2, int(of(column, i)) - size[1] // 2
+        cut = y in range(top, top + size[0]) and x in range(left, left + size[1])
+        return 0 if cut else image[c, y, x]
+
+    found = cutout(images, row, column, size=size)
+    assert torch.equal(found, by_pixel(images, pixel))
+    assert (found == 0).any()
+
+
+def test_affine_interpolates_between_four_pixels_and_zeros_outside(images: Tensor) -> None:
+    matrix = torch.tensor([[[0.9, -0.4, 0.1], [0.3, 1.2, -0.2]]], dtype=images.dtype)
+    matrix = torch.cat([matrix, 1.3 * matrix, 0.5 * matrix])
+
+    def pixel(image: Tensor, i: int, c: int, y: int, x: int) -> float:
+        _, height, width = image.shape
+        place = matrix.new_tensor([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, 1])
+        across, down = (matrix[i] @ place).tolist()
+        column, row = ((across + 1) * width - 1) / 2, ((down + 1) * height - 1) / 2
+        total = 0.0
+        for r in (math.floor(row), math.floor(row) + 1):
+            for k in (math.floor(column), math.floor(column) + 1):
+                if 0 <= r < height and 0 <= k < width:
+                    total += image[c, r, k] * (1 - abs(row - r)) * (1 - abs(column - k))
+        return total
+
+    torch.testing.assert_close(affine(images, matrix), by_pixel(images, pixel))
+    shared = affine(images, matrix[:1])
+    torch.testing.assert_close(shared[:1], affine(images, matrix)[:1])
+    torch.testing.assert_close(shared[2:], affine(images[2:], matrix[:1]))
+
+
+def test_affine_by_the_identity_changes_nothing(images: Tensor) -> None:
+    matrix = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    torch.testing.assert_close(affine(images, matrix), images)
+
+
+def test_rotation_by_quarter_turns_is_that_of_torch() -> None:
+    square = torch.randn(3, 2, 5, 5)
+    found = affine(square, rotation(torch.tensor([90.0, 180.0, -90.0])))
+    for image, turned, turns in zip(square, found, (1, 2, 3), strict=True):
+        torch.testing.assert_close(turned, image.rot90(turns, (1, 2)), atol=1e-5, rtol=0)
+
+
+def test_rotation_of_oblong_images_does_not_shear(images: Tensor) -> None:
+    _, _, height, width = images.shape
+    degrees = torch.tensor([30.0, -77.0], dtype=torch.float64)
+    half = torch.tensor([width, height], dtype=torch.float64) / 2
+    found = rotation(degrees, aspect=height / width)
+    for angle, matrix in zip(degrees.tolist(), found, strict=True):
+        in_pixels = half[:, None] * matrix[:, :2] / half
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        expected = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+        torch.testing.assert_close(in_pixels, expected)
+        assert matrix[:, 2].tolist() == [0, 0]
+
+
+def test_a_scale_beyond_one_shrinks_the_picture() -> None:
+    """The matrix maps output to input: twice the coordinates show the image at half size."""
+    matrix = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])
+    shrunk = affine(torch.ones(1, 1, 8, 8), matrix)[0, 0]
+    inside = torch.zeros(8, 8)
+    inside[2:6, 2:6] = 1
+    assert torch.equal(shrunk, inside)
+
+
+# What the policies draw, seen by its effect on images that give the parameters away.
+
+
+def drawn(policy: Policy, image: Tensor, n: int = MANY, seed: int = 0) -> Tensor:
+    """Return ``n`` copies of an image, each after a draw of its own."""
+    return policy(n, key=Key(seed))(image.expand(n, *image.shape))
+
+
+def covers(found: Tensor, low: float, high: float) -> bool:
+    """Tell whether many values are spread evenly from ``low`` to ``high``."""
+    slack = (high - low) / 100
+    ends = torch.stack([found.min() - low, high - found.max()])
+    counts = torch.histc(found, 10, low, high)
+    even = (counts - len(found) / 10).abs() < 5 * (len(found) * 0.09) ** 0.5
+    return bool((ends > -1e-4).all() and (ends < slack).all() and even.all())
+
+
+def test_color_ranges() -> None:
+    grey = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    tint = torch.tensor([0.6, 0.0, -0.6])
+    image = (grey + tint[:, None]).reshape(3, 2, 2)
+    found = drawn(draw_color, image)
+    shift = found.mean((1, 2, 3))
+    pixels = found.mean(1)
+    factor = (pixels[:, 0, 0] - pixels[:, 0, 1]) / 2
+    strength = (found[:, 0] - found[:, 2]).mean((1, 2)) / 1.2 / factor
+    assert covers(shift, -0.5, 0.5)
+    assert covers(factor, 0.5, 1.5)
+    assert covers(strength, 0, 2)
+    correlations = torch.corrcoef(torch.stack([shift, factor, strength])).fill_diagonal_(0)
+    assert correlations.abs().max() < 0.13
+
+
+def test_flips_are_half(spread: Callable[[int, int, float], bool]) -> None:
+    found = drawn(draw_flip, torch.tensor([[[1.0, 2.0]]]))[:, 0, 0]
+    mirrored = found[:, 0] == 2
+    assert torch.equal(found[:, 1] == 1, mirrored)
+    assert spread(int(mirrored.sum()), MANY, 0.5)
+
+
+def ramp(height: int, width: int) -> Tensor:
+    """Return an image of two channels: each pixel holds its own place, from -1 to 1."""
+    y = (torch.arange(height) * 2 + 1) / height - 1
+    x = (torch.arange(width) * 2 + 1) / width - 1
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+
+
+def test_scale_ranges() -> None:
+    found = drawn(draw_scale, ramp(8, 12))
+    across, down = found[:, 0, 4, 6] * 12, found[:, 1, 4, 6] * 8
+    assert covers(across, 1 / 1.2, 1.2)
+    assert covers(down, 1 / 1.2, 1.2)
+    assert abs(float(torch.corrcoef(torch.stack([across, down]))[0, 1])) < 0.13
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 12)])
+def test_rotation_range(shape: tuple[int, int]) -> None:
+    height, width = shape
+    found = drawn(draw_rotation, ramp(height, width))[:, :, height // 2, width // 2]
+    x, y = found[:, 0] * width, found[:, 1] * height
+    torch.testing.assert_close(x**2 + y**2, torch.full((MANY,), 2.0))
+    assert covers(torch.rad2deg(torch.atan2(y, x)) - 45, -15, 15)
+
+
+def test_crop_ranges(spread: Callable[[int, int, float], bool]) -> None:
+    """An eighth is rounded half up: 28 pixels move by up to 4, and 20 by up to 3."""
+    rows = torch.arange(28.0)[:, None].expand(28, 20)
+    columns = torch.arange(20.0).expand(28, 20)
+    found = drawn(draw_crop, torch.stack([rows, columns]))
+    for moved, most in ((found[:, 0, 14, 10] - 14, 4), (found[:, 1, 14, 10] - 10, 3)):
+        assert set(moved.tolist()) == set(range(-most, most + 1))
+        for shift in range(-most, most + 1):
+            assert spread(int((moved == shift).sum()), MANY, 1 / (2 * most + 1))
+
+
+@pytest.mark.parametrize("sides", [(8, 5), (6, 9), (28, 28)])
+def test_cutout_is_half_the_sides_around_any_pixel(sides: tuple[int, int]) -> None:
+    found = drawn(draw_cutout, torch.ones(1, *sides))[:, 0] == 0
+    for axis, side in enumerate(sides):
+        size = int(side / 2 + 0.5)
+        covered = {tuple(row) for row in found.any(2 - axis).tolist()}
+        allowed = {
+            tuple(first <= place < first + size for place in range(side))
+            for first in range(-(size // 2), side - size % 2 - size // 2 + 1)
+        }
+        assert covered == allowed
+    areas = found.any(1).sum(1) * found.any(2).sum(1)
+    assert torch.equal(found.sum((1, 2)), areas)
+
+
+# Policies.
+
+STRATEGY = "_".join(DSA_STEPS)
+
+
+@pytest.mark.parametrize("name", DSA_STEPS)
+def test_steps_follow_their_key_and_are_differentiable(name: str) -> None:
+    policy = dsa(name)
+    images = torch.randn(4, 3, 4, 6, generator=Key(0).generator(), dtype=torch.float64)
+    one, other = policy(4, key=Key(5)), policy(4, key=Key(9))
+    assert torch.equal(one(images), policy(4, key=Key(5))(images))
+    assert not torch.equal(one(images), other(images))
+    assert one(images).shape == images.shape
+    assert one(images.float()).dtype == torch.float32
+    assert torch.autograd.gradcheck(one, images[:2].repeat(2, 1, 1, 1).requires_grad_())
+
+
+@pytest.mark.parametrize("name", DSA_STEPS)
+def test_one_draw_serves_any_number_of_images(name: str) -> None:
+    images = torch.randn(6, 3, 8, 8, generator=Key(0).generator())
+    shared = dsa(name)(1, key=Key(3))
+    together = shared(images)
+    apart = torch.cat([shared(part) for part in images.split([1, 2, 3])])
+    torch.testing.assert_close(together, apart)
+
+
+@pytest.mark.parametrize("name", DSA_STEPS)
+def test_images_with_draws_of_their_own_differ(name: str) -> None:
+    image = torch.randn(1, 3, 16, 16, generator=Key(0).generator())
+    found = dsa(name)(12, key=Key(3))(image.expand(12, 3, 16, 16))
+    assert len({tuple(one.flatten().tolist()) for one in found}) >= (2 if name == "flip" else 8)
+
+
+def test_a_draw_is_one_step_of_the_strategy(spread: Callable[[int, int, float], bool]) -> None:
+    image = torch.arange(1.0, 17).reshape(1, 1, 4, 4)
+    policy = dsa("cutout_flip_color")
+    kinds = {"cutout": 0, "flip": 0, "color": 0}
+    for seed in range(300):
+        (found,) = policy(1, key=Key(0).at(seed))(image)
+        if (found == 0).any():
+            assert torch.equal(found[found != 0], image[0][found != 0])
+            kinds["cutout"] += 1
+        elif torch.equal(found, image[0]) or torch.equal(found, image[0].flip(-1)):
+            kinds["flip"] += 1
+        else:
+            assert found.flatten().diff().std() < 1e-4  # affine in the pixels: nothing moved
+            kinds["color"] += 1
+    assert all(spread(count, 300, 1 / 3) for count in kinds.values())
+
+
+def test_a_combination_hands_on_what_it_is_given() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def named(name: str) -> Policy:
+        def policy(n: int, *, key: Key) -> Transform:
+            asked.append((name, n))
+            return lambda images: images
+
+        return policy
+
+    for seed in range(20):
+        one_of(named("a"), named("b"))(5, key=Key(seed))
+    assert {n for _, n in asked} == {5}
+    assert {name for name, _ in asked} == {"a", "b"}
+    assert len(asked) == 20
+
+
+@pytest.mark.parametrize("strategy", ["none", "None", ""])
+def test_no_strategy_changes_nothing(strategy: str) -> None:
+    images = torch.randn(2, 1, 4, 4)
+    assert dsa(strategy)(2, key=Key(0))(images) is images
+
+
+def test_strategies_are_read_without_regard_to_case() -> None:
+    images = torch.randn(2, 3, 8, 8)
+    for seed in range(5):
+        one, other = (dsa(name)(2, key=Key(seed)) for name in ("Color_CROP", "color_crop"))
+        assert torch.equal(one(images), other(images))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "complaint"),
+    [
+        ("color_crp", "no augmentation named 'crp' in 'color_crp'; did you mean 'crop'?"),
+        ("blizzard", "choose from color, crop, cutout, flip, scale, rotate"),
+        ("color__flip", "no augmentation named ''"),
+        ("color_none", "no augmentation named 'none'"),
+    ],
+)
+def test_unknown_steps_are_refused_with_the_nearest(strategy: str, complaint: str) -> None:
+    with pytest.raises(InputError) as error:
+        dsa(strategy)
+    assert complaint in str(error.value)
+
+
+def test_the_usual_strategy_flips_only_where_a_mirror_keeps_the_class() -> None:
+    domain = blobs(per_class=1).domain
+    assert usual_strategy(domain) == "color_crop_cutout_flip_scale_rotate"
+    assert usual_strategy(replace(domain, mirror=False)) == "color_crop_cutout_scale_rotate"
+    dsa(usual_strategy(domain))
+
+
+# Siamese: real and synthetic images of a class share a draw.
+
+
+def alike(parts: Iterable[Tensor]) -> bool:
+    first, *rest = parts
+    return all(torch.equal(first, part) for part in rest)
+
+
+@pytest.mark.parametrize("strategy", [*(name for name in DSA_STEPS if name != "flip"), STRATEGY])
+def test_a_class_shares_one_draw_and_classes_differ(strategy: str) -> None:
+    image = torch.randn(1, 3, 16, 16, generator=Key(0).generator())
+    real = ByClass(image.expand(11, 3, 16, 16), (4, 1, 0, 3, 3))
+    synthetic = ByClass(image.expand(7, 3, 16, 16), (2, 1, 1, 3, 0))
+    found = siamese(dsa(strategy), real, synthetic, key=Key(2))
+    assert [images.counts for images in found] == [real.counts, synthetic.counts]
+    parts = [images.split() for images in found]
+    classes = [torch.cat(pair) for pair in zip(*parts, strict=True)]
+    assert all(alike(images) for images in classes)
+    assert len({tuple(images[0].flatten().tolist()) for images in classes}) == len(classes)
+
+
+def test_siamese_follows_its_key_and_passes_gradients() -> None:
+    pixels = torch.randn(4, 1, 8, 8, requires_grad=True)
+    real = ByClass(torch.randn(6, 1, 8, 8), (3, 3))
+
+    def moved(key: Key) -> Tensor:
+        return siamese(dsa("scale_color"), real, ByClass(pixels, (1, 3)), key=key)[1].images
+
+    assert torch.equal(moved(Key(0)), moved(Key(0)))
+    assert not torch.equal(moved(Key(0)), moved(Key(1)))
+    (slope,) = torch.autograd.grad(moved(Key(0)).square().sum(), pixels)
+    assert (slope.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_siamese_without_augmentation_hands_back_the_same_images() -> None:
+    real, synthetic = (ByClass(torch.randn(2, 1, 4, 4), (1, 1)) for _ in range(2))
+    assert siamese(identity, real, synthetic, key=Key(0)) == (real, synthetic)

@@ -1,0 +1,257 @@
+"""What every registered method must do. A new method is tested without touching this file."""
+
+import copy
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from conftest import blobs
+from datastill.augment import dsa
+from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.distillation import Descent, distill
+from datastill.errors import InputError
+from datastill.methods import METHODS, Method, Published, Task
+from datastill.networks import Network, builder
+from datastill.protocol import PRESETS
+from datastill.rng import Key
+from datastill.route import PLAIN, Route
+
+IPCS = (1, 2, 7, 10, 13, 50, 51, 200)
+MODELS = ("ConvNetD2W16", "ConvNetD1W16BN")
+
+
+@pytest.fixture(params=METHODS.names)
+def published(request: pytest.FixtureRequest) -> Published:
+    return METHODS[request.param](10)
+
+
+@pytest.fixture
+def method(published: Published) -> Method:
+    return published.method
+
+
+def make_task(seed: int = 0, *, real: ImageSet | None = None, model: str = MODELS[0]) -> Task:
+    real = real or blobs()
+    return Task(real, builder(model, real.domain), Key(seed), policy=dsa("color_crop"))
+
+
+def to_match(counts: tuple[int, ...] = (2, 2, 2, 2), seed: int = 1) -> ByClass:
+    images = sample_per_class(blobs(), counts, key=Key(seed))
+    return ByClass(images.images.clone().requires_grad_(), images.counts)
+
+
+def first_network(method: Method, task: Task) -> Network:
+    return method.network(task, 0, None, task.real)
+
+
+# Settings.
+
+
+@pytest.mark.parametrize("name", METHODS.names)
+@pytest.mark.parametrize("ipc", IPCS)
+def test_published_settings_make_sense_for_any_ipc(name: str, ipc: int) -> None:
+    found = METHODS[name](ipc)
+    assert found == METHODS[name](ipc)
+    assert isinstance(found.updates, int)
+    assert found.updates > 0
+    assert found.lr > 0
+    assert found.init in ("noise", "real")
+    assert isinstance(found.augmented, bool)
+    assert found.protocol in PRESETS
+
+
+@pytest.mark.parametrize("name", METHODS.names)
+def test_a_method_is_a_frozen_value(name: str) -> None:
+    one, other = METHODS[name](10).method, METHODS[name](10).method
+    assert one is not other
+    assert one == other
+    assert hash(one) == hash(other)
+    for field in ("a_new_one", *getattr(one, "__dataclass_fields__", {})):
+        with pytest.raises((AttributeError, TypeError)):
+            setattr(one, field, 1)
+
+
+def test_methods_keep_no_state(method: Method) -> None:
+    before = copy.deepcopy(vars(method))
+    for _ in distill(method, make_task(), Descent(ipc=1, updates=3, batch=4)):
+        pass
+    assert vars(method) == before
+
+
+def test_a_miss_names_the_nearest_method() -> None:
+    for name in METHODS.names:
+        assert METHODS[name.lower()] is METHODS[name]
+        with pytest.raises(InputError, match=f"no method named '{name}x'; did you mean '{name}'"):
+            METHODS[f"{name}x"]
+
+
+# The network and the loss.
+
+
+def test_the_first_network_depends_on_the_key_alone(method: Method) -> None:
+    tasks = (make_task(0), make_task(0), make_task(1))
+    one, again, other = (
+        torch.cat([weight.flatten() for weight in first_network(method, task).parameters()])
+        for task in tasks
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_loss_reaches_every_synthetic_image(method: Method, model: str) -> None:
+    task = make_task(model=model)
+    synthetic = to_match((1, 3, 2, 2))
+    real = sample_per_class(task.real, 8, key=Key(2))
+    loss = method.loss(first_network(method, task), real, synthetic, route=Route(chunk=5))
+    (slope,) = torch.autograd.grad(loss, synthetic.images)
+    assert loss.shape == ()
+    assert torch.isfinite(slope).all()
+    assert (slope.abs().sum((1, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 3, 5, 2), (2, 0, 3, 0)])
+def test_a_set_matches_itself_and_no_other(method: Method, counts: tuple[int, ...]) -> None:
+    """Uneven classes are normal, absent ones too."""
+    network = first_network(method, make_task())
+    images = to_match(counts)
+    itself = ByClass(images.images.detach().clone(), counts)
+    other = ByClass(itself.images.flip(0), counts)
+    near, far = (method.loss(network, real, images, route=PLAIN).item() for real in (itself, other))
+    assert abs(near) < 1e-3 * far
+
+
+def test_an_absent_class_has_no_part(method: Method) -> None:
+    network = first_network(method, make_task())
+    images, real = to_match((2, 2, 0, 0)), to_match((3, 3, 0, 0), seed=5)
+    part = method.loss(network, real, images, route=PLAIN)
+    assert torch.isfinite(part)
+    both = ByClass(torch.cat([images.images, real.images[:2]]), (2, 2, 2, 0))
+    more = ByClass(torch.cat([real.images, images.images[:2]]), (3, 3, 2, 0))
+    assert method.loss(network, more, both, route=PLAIN) > part
+
+
+def test_the_order_within_a_class_does_not_matter(method: Method) -> None:
+    network = first_network(method, make_task())
+    images, real = to_match((3, 2, 4, 1)), to_match((5, 5, 5, 5), seed=5)
+    turned = ByClass(torch.cat([part.flip(0) for part in images.split()]), images.counts)
+    losses = [method.loss(network, real, one, route=PLAIN).item() for one in (images, turned)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_the_route_changes_time_and_not_the_loss(method: Method) -> None:
+    for model in MODELS:
+        network = first_network(method, make_task(model=model))
+        images, real = to_match((3, 2, 4, 1)), to_match((5, 6, 7, 5), seed=5)
+        plain, chunked = (
+            method.loss(copy.deepcopy(network), real, images, route=route).item()
+            for route in (PLAIN, Route(chunk=3))
+        )
+        assert chunked == pytest.approx(plain, rel=1e-3), model
+
+
+# A distillation.
+
+
+def distilled(method: Method, task: Task, ipc: int | tuple[int, ...] = 1) -> Tensor:
+    *_, last = distill(method, task, Descent(ipc=ipc, updates=3, batch=6, lr=0.1))
+    return last.synthetic.images
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_same_key_same_images_bit_for_bit(method: Method, model: str) -> None:
+    found = []
+    for _ in range(2):
+        torch.rand(3)  # somebody else's draw
+        found.append(distilled(method, make_task(model=model)))
+    assert torch.equal(*found)
+
+
+def test_draws_between_updates_change_nothing(method: Method) -> None:
+    quiet = distilled(method, make_task())
+    descent = Descent(ipc=1, updates=3, batch=6, lr=0.1)
+    for snapshot in distill(method, make_task(), descent):
+        torch.rand(5)
+        first_network(method, make_task(9))
+        last = snapshot
+    assert torch.equal(last.synthetic.images, quiet)
+
+
+def test_another_key_gives_other_images(method: Method) -> None:
+    assert not torch.equal(distilled(method, make_task(0)), distilled(method, make_task(1)))
+
+
+def test_uneven_and_absent_classes_can_be_distilled(method: Method) -> None:
+    real = blobs(per_class=(12, 2, 0, 5))
+    images = distilled(method, make_task(real=real), (3, 1, 0, 2))
+    start = distill(method, make_task(real=real), Descent((3, 1, 0, 2), 1, 6, lr=0.0))
+    assert images.shape == (6, 3, 8, 8)
+    assert torch.isfinite(images).all()
+    moved = (images - next(start).synthetic.images).abs().sum((1, 2, 3))
+    assert (moved > 0).all()
+
+
+def test_a_class_without_real_images_spoils_no_other(method: Method) -> None:
+    real = blobs(per_class=(6, 6, 0, 6))
+    start = torch.randn(4, 3, 8, 8, generator=Key(3).generator())
+    network = first_network(method, make_task(real=real))
+    batch = sample_per_class(real, 6, key=Key(0))
+    slopes = []
+    for rows, counts in (([0, 1, 2, 3], (1, 1, 1, 1)), ([0, 1, 3], (1, 1, 0, 1))):
+        pixels = start[rows].requires_grad_()
+        loss = method.loss(network, batch, ByClass(pixels, counts), route=PLAIN)
+        slopes.append(torch.autograd.grad(loss, pixels)[0])
+    assert torch.isfinite(slopes[0]).all()
+    torch.testing.assert_close(slopes[0][[0, 1, 3]], slopes[1])
+
+
+def test_distillation_lowers_the_loss(method: Method) -> None:
+    """Under one network that never changes, without augmentation, with all real images."""
+    task = replace(make_task(), policy=dsa("none"))
+    network = first_network(method, task).eval()
+    real = sample_per_class(task.real, 12, key=Key(0))
+    pixels = torch.randn(8, 3, 8, 8, generator=Key(3).generator()).requires_grad_()
+    losses = []
+    for _ in range(12):
+        loss = method.loss(network, real, ByClass(pixels, (2, 2, 2, 2)), route=PLAIN)
+        (slope,) = torch.autograd.grad(loss, pixels)
+        pixels = (pixels - 3 * slope / slope.norm()).detach().requires_grad_()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+# Distribution matching, by its formula.
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1, 1), (3, 1, 0, 2)])
+def test_distribution_matching_is_the_formula_of_the_paper(counts: tuple[int, ...]) -> None:
+    found = METHODS["DM"](10)
+    network = first_network(found.method, make_task())
+    synthetic = to_match(counts)
+    real = to_match(tuple(2 * count + 3 if count else 0 for count in counts), seed=5)
+    total = torch.zeros(())
+    for r, s in zip(real.split(), synthetic.split(), strict=True):
+        if len(s):
+            of_real = sum(network.body(image[None]).flatten() for image in r) / len(r)
+            of_synthetic = sum(network.body(image[None]).flatten() for image in s) / len(s)
+            total = total + ((of_real.detach() - of_synthetic) ** 2).sum()
+    loss = found.method.loss(network, real, synthetic, route=Route(chunk=4))
+    torch.testing.assert_close(loss, total)
+    slopes = [torch.autograd.grad(value, synthetic.images)[0] for value in (loss, total)]
+    torch.testing.assert_close(*slopes)
+
+
+def test_distribution_matching_takes_a_new_network_for_every_update() -> None:
+    task, method = make_task(), METHODS["DM"](10).method
+    networks = [method.network(task, step, None, task.real) for step in range(3)]
+    heads = [network.head.weight.flatten() for network in networks]
+    assert not any(torch.equal(one, other) for one, other in pairwise(heads))
+
+
+def test_distribution_matching_has_its_published_settings() -> None:
+    found = METHODS["DM"](10)
+    assert (found.updates, found.lr, found.init) == (20_000, 1.0, "real")
+    assert (found.augmented, found.protocol) == (True, "dsa")

@@ -1,0 +1,226 @@
+"""The judge: fair to every set, tested once, honest about what differs."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from scipy import stats
+
+from conftest import blobs, other_normalisation, same, watching, weights
+from datastill.coresets import CORESETS
+from datastill.data import ImageSet
+from datastill.errors import InputError
+from datastill.protocol import Protocol, preset
+from datastill.rng import Key
+from datastill.train import Fit, accuracy
+from datastill.validation import Accuracies, Trial, collect, contest, difference, validate
+
+QUICK = Protocol("quick", Fit(epochs=6, batch=16, lr=0.02), augmented=False)
+STILL = Protocol("still", Fit(epochs=1, lr=0.0), augmented=False)
+MODEL = "ConvNetD1W16"
+
+
+def few(seed: int, per_class: int = 2) -> ImageSet:
+    real = blobs()
+    return real.take(CORESETS["random"](real, [per_class] * 4, key=Key(seed)))
+
+
+def always(data: ImageSet) -> Callable[[int], ImageSet]:
+    return lambda _: data
+
+
+def held(sets: dict[str, ImageSet], **changes: object) -> Iterator[Trial]:
+    options = {"models": [MODEL], "protocol": QUICK, "trials": 2, "key": Key(0)} | changes
+    return contest({name: always(data) for name, data in sets.items()}, blobs("test"), **options)
+
+
+def test_validation_tells_good_sets_from_bad() -> None:
+    good = few(0, per_class=6)
+    shifted = replace(good, labels=(good.labels + 1) % 4)
+    for data, expected in ((good, 1.0), (shifted, 0.0)):
+        found = validate(data, blobs("test"), MODEL, QUICK, trials=2, key=Key(0))
+        assert found.mean == pytest.approx(expected, abs=0.15)
+
+
+@pytest.mark.parametrize("labels", ["hard", "soft"])
+def test_validation_follows_its_key(labels: str) -> None:
+    data = few(0, per_class=1)
+    if labels == "soft":
+        data = replace(data, labels=torch.nn.functional.one_hot(data.labels, 4) * 0.6 + 0.1)
+    protocol = Protocol("short", Fit(epochs=2, lr=0.01), augmented=True)
+    found = []
+    for seed in (0, 0, 1):
+        torch.rand(3)
+        found.append(validate(data, blobs("test"), MODEL, protocol, trials=3, key=Key(seed)))
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_trials_are_paired() -> None:
+    """Trial i starts from the same weights whatever the set, and trials differ."""
+    trials = list(held({"one": few(0), "other": few(1, 3)}, protocol=STILL, trials=3))
+    starts = [weights(trial.network) for trial in trials]
+    for i in range(3):
+        assert same(starts[i], starts[3 + i])
+        assert not any(same(starts[i], other) for other in starts[:i])
+
+
+def test_trials_see_their_images_in_the_same_order() -> None:
+    one, other = blobs(), blobs("synthetic", per_class=12)
+    marked = [
+        replace(data, images=torch.arange(48.0)[:, None, None, None].expand(48, 3, 8, 8))
+        for data in (one, other)
+    ]
+    orders = []
+    for data in marked:
+        with watching() as seen:
+            list(held({"set": data}, trials=2))
+        orders.append([images[:, 0, 0, 0].tolist() for _, training, images in seen if training])
+    assert orders[0] == orders[1]
+    half = len(orders[0]) // 2
+    assert orders[0][:half] != orders[0][half:]
+
+
+def test_a_set_validated_alone_gives_what_it_gives_in_a_contest() -> None:
+    sets = {"one": few(0), "other": few(1)}
+    together = collect(held(sets, trials=3))
+    for result in together:
+        alone = validate(sets[result.source], blobs("test"), MODEL, QUICK, trials=3, key=Key(0))
+        assert alone == result.accuracies
+
+
+def test_more_trials_begin_with_the_same_ones() -> None:
+    two, three = (
+        validate(few(0), blobs("test"), MODEL, QUICK, trials=trials, key=Key(0))
+        for trials in (2, 3)
+    )
+    assert three.values[:2] == two.values
+
+
+def test_a_network_is_tested_once_at_its_last_epoch() -> None:
+    test = blobs("test")
+    with watching() as seen:
+        trials = list(held({"one": few(0)}, trials=2))
+    for trial in trials:
+        modes = [training for network, training, _ in seen if network is trial.network]
+        assert modes == sorted(modes, reverse=True)  # all of the training, then the test
+        tested = [images for network, mode, images in seen if network is trial.network and not mode]
+        assert torch.equal(torch.cat(tested)[: len(test)], test.images)
+        assert len(torch.cat(tested)) < 2 * len(test)
+        assert sum(modes) == QUICK.fit.epochs
+        assert trial.accuracy == accuracy(trial.network, test)
+        assert trial.seconds > 0
+
+
+def test_values_are_kept_in_order() -> None:
+    trials = list(held({"one": few(0, 1)}, trials=4, protocol=STILL))
+    found = validate(few(0, 1), blobs("test"), MODEL, STILL, trials=4, key=Key(0))
+    assert found.values == tuple(trial.accuracy for trial in trials)
+    assert len(set(found.values)) > 1
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+
+
+def test_a_contest_goes_by_model_then_set_then_trial_and_draws_for_each() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def drawing(name: str) -> Callable[[int], ImageSet]:
+        def draw(i: int) -> ImageSet:
+            asked.append((name, i))
+            return few(i)
+
+        return draw
+
+    sets = {"b": drawing("b"), "a": drawing("a")}
+    trials = contest(sets, blobs("test"), ["MLP", MODEL], STILL, trials=2, key=Key(0))
+    first = next(trials)
+    assert asked == [("b", 0)]
+    found = [(t.model, t.source, t.number) for t in [first, *trials]]
+    assert found == [(m, s, i) for m in ("MLP", MODEL) for s in "ba" for i in (0, 1)]
+    assert asked == [(source, number) for _, source, number in found]
+
+
+def test_the_protocol_decides_whether_images_are_augmented() -> None:
+    data = few(0)
+    originals = {tuple(image.flatten().tolist()) for image in data.images}
+    shares = []
+    for augmented in (False, True):
+        with watching() as seen:
+            list(held({"one": data}, trials=1, protocol=replace(QUICK, augmented=augmented)))
+        images = torch.cat([images for _, training, images in seen if training])
+        kept = [tuple(image.flatten().tolist()) in originals for image in images]
+        shares.append(sum(kept) / len(kept))
+    assert shares[0] == 1
+    assert shares[1] < 0.5
+
+
+@pytest.mark.parametrize("name", ["dc", "dsa"])
+def test_the_published_protocols_train(name: str) -> None:
+    found = validate(few(0, 6), blobs("test"), MODEL, preset(name, epochs=30), trials=1, key=Key(0))
+    assert found.mean > 0.6
+
+
+def test_test_images_are_normalised_as_the_set_is() -> None:
+    data, test = few(0), blobs("test")
+    elsewhere = test.under(other_normalisation(test.domain))
+    expected = validate(data, test, MODEL, QUICK, trials=2, key=Key(0))
+    with watching() as seen:
+        found = validate(data, elsewhere, MODEL, QUICK, trials=2, key=Key(0))
+    assert found == expected
+    tested = torch.cat([images for _, training, images in seen if not training])
+    torch.testing.assert_close(tested[: len(test)], test.images)
+
+
+@pytest.mark.parametrize(("shape", "classes"), [((3, 8, 9), 4), ((3, 8, 8), 3)])
+def test_sets_of_another_kind_are_refused(shape: tuple[int, int, int], classes: int) -> None:
+    with pytest.raises(InputError, match="blobs has"):
+        validate(few(0), blobs("test", shape, classes), MODEL, STILL, trials=1, key=Key(0))
+
+
+# Numbers.
+
+
+def test_accuracies_are_summarised_as_papers_do() -> None:
+    values = (0.5, 0.75, 0.85)
+    found = Accuracies(values)
+    mean = sum(values) / 3
+    assert found.mean == pytest.approx(mean)
+    assert found.std == pytest.approx((sum((v - mean) ** 2 for v in values) / 3) ** 0.5)
+    assert str(found) == "70.0 ± 14.7 % (n=3)"
+
+
+@pytest.mark.parametrize("n", [2, 3, 20])
+def test_differences_have_the_interval_of_the_paired_t_test(n: int) -> None:
+    rng = Key(n).generator()
+    one, other = (torch.rand(n, generator=rng).tolist() for _ in range(2))
+    found = difference(Accuracies(tuple(one)), Accuracies(tuple(other)))
+    expected = stats.ttest_rel(one, other).confidence_interval(0.95)
+    assert found.mean == pytest.approx(statistics.mean(one) - statistics.mean(other))
+    assert found.interval == pytest.approx((expected.low, expected.high))
+    opposite = difference(Accuracies(tuple(other)), Accuracies(tuple(one)))
+    assert opposite.interval == pytest.approx((-expected.high, -expected.low))
+
+
+def test_a_single_pair_has_no_interval_and_equal_ones_a_point() -> None:
+    assert difference(Accuracies((0.75,)), Accuracies((0.5,))).interval is None
+    found = difference(Accuracies((0.75, 0.5)), Accuracies((0.5, 0.25)))
+    assert (found.mean, found.interval) == (0.25, (0.25, 0.25))
+    assert str(found) == "+25.0 (+25.0 to +25.0)"
+
+
+def test_unpaired_trials_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        difference(Accuracies((0.5, 0.6)), Accuracies((0.5,)))
+
+
+def test_trials_are_collected_by_set_and_model_in_order_of_appearance() -> None:
+    network = next(held({"one": few(0)}, protocol=STILL, trials=1)).network
+    told = [("b", "X", 0.5), ("a", "X", 0.1), ("b", "X", 0.75), ("b", "Y", 1.0), ("a", "X", 0.2)]
+    found = collect(Trial(s, m, i, network, value, 1.0) for i, (s, m, value) in enumerate(told))
+    assert [(result.source, result.model, result.accuracies.values) for result in found] == [
+        ("b", "X", (0.5, 0.75)),
+        ("a", "X", (0.1, 0.2)),
+        ("b", "Y", (1.0,)),
+    ]
+    assert [result.seconds for result in found] == [2.0, 2.0, 1.0]
