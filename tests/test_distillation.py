@@ -108,7 +108,6 @@ def test_too_few_real_images_to_start_from_are_refused_by_class(
     assert len(last.synthetic) == (12 if ipc == 3 else 6)
 
 
-@pytest.mark.xfail(strict=True, reason="with noise, the length of ipc is not compared")
 def test_an_ipc_for_another_number_of_classes_is_refused() -> None:
     real = blobs()
     with pytest.raises(InputError):
@@ -270,7 +269,6 @@ def test_regularisers_see_the_whole_set_without_augmentation() -> None:
     assert not torch.equal(method.batches[0][1].images, stand[0])
 
 
-@pytest.mark.xfail(strict=True, reason="a regulariser named 'match' replaces the method's loss")
 def test_a_regulariser_named_as_the_methods_loss_is_added_or_refused() -> None:
     def nothing(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
         return 0 * images.sum()

@@ -288,7 +288,6 @@ def test_testing_happens_in_evaluation_mode_and_leaves_no_trace(training: bool) 
     torch.testing.assert_close(alone, found[:5])
 
 
-@pytest.mark.xfail(strict=True, reason="predict sets every part to the mode of the whole")
 def test_testing_leaves_frozen_batch_norm_frozen() -> None:
     data = blobs(per_class=3)
     network = build("ConvNetD1W16BN", data.domain, key=Key(0))

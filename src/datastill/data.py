@@ -204,7 +204,14 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
     classes = len(data.domain.classes)
     if data.labels.ndim == 2 and data.labels.shape[1] != classes:
         raise InputError(f"{source}: soft labels of {data.labels.shape[1]} classes, not {classes}")
-    if data.labels.ndim == 1 and len(data):
+    hard = data.labels.ndim == 1 and data.labels.dtype == torch.int64
+    if not hard and not (data.labels.ndim == 2 and data.labels.is_floating_point()):
+        shape, kind = tuple(data.labels.shape), str(data.labels.dtype).removeprefix("torch.")
+        raise InputError(
+            f"{source}: labels of shape {shape} and type {kind} are neither classes "
+            "(N, int64) nor shares of them (N, K, float)"
+        )
+    if hard and len(data):
         low, high = int(data.labels.min()), int(data.labels.max())
         if low < 0 or high >= classes:
             found = low if low < 0 else high

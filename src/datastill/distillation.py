@@ -16,6 +16,9 @@ from datastill.methods.base import Init, Method, Task
 from datastill.networks import Network
 from datastill.rng import Key
 
+MATCH = "match"
+"""The name of the method's own loss among those of a snapshot."""
+
 
 @dataclass(frozen=True)
 class Descent:
@@ -63,8 +66,11 @@ def distill(
         regularisers: scalars to add to the method's loss, by name.
 
     Raises:
-        InputError: when a class has too few real images to start from.
+        InputError: when a class has too few real images, or a regulariser takes the name of the
+            method's own loss.
     """
+    if MATCH in (regularisers or {}):
+        raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
     start = initial(task.real, descent, key=task.key.at("init"))
     counts, labels = start.counts, start.labels
     pixels = start.images.clone().requires_grad_()
@@ -79,9 +85,9 @@ def distill(
         real, synthetic = siamese(
             task.policy, batch, ByClass(pixels, counts), key=here.at("augment")
         )
-        losses = {"match": method.loss(network, real, synthetic, route=task.route)}
+        losses = {MATCH: method.loss(network, real, synthetic, route=task.route)}
         for name, regulariser in (regularisers or {}).items():
-            losses[name] = regulariser(pixels, labels, key=here.at(name))
+            losses[name] = regulariser(pixels, labels, key=here.at("regulariser", name))
         optimiser.zero_grad()
         torch.stack(list(losses.values())).sum().backward(inputs=[pixels])
         optimiser.step()
@@ -93,11 +99,17 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
     """Return the images that a distillation starts from.
 
     Raises:
-        InputError: when a class has fewer real images than are wanted of it.
+        InputError: when a class has fewer real images than are wanted of it, or, from noise, none
+            to match; or when there is not one number for each class.
     """
     classes = real.domain.classes
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
+    if len(wanted) != len(classes):
+        raise InputError(f"{len(wanted)} numbers of images for {len(classes)} classes")
     if descent.init == "noise":
+        for name, have, want in zip(classes, real.counts, wanted, strict=True):
+            if want and not have:
+                raise InputError(f"class {name!r} has no real images to match")
         shape = (sum(wanted), *real.domain.shape)
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, tuple(wanted))

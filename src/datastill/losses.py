@@ -42,9 +42,8 @@ def gradient_distance(
         pairs = zip(real, synthetic, strict=True)
         return torch.stack([(s - r).square().sum() for r, s in pairs]).sum()
     if metric == "cosine":
-        flat_real = torch.cat([r.flatten() for r in real])
-        flat_synthetic = torch.cat([s.flatten() for s in synthetic])
-        return 1 - _cosine(flat_real, flat_synthetic)
+        pairs = [(r.flatten(), s.flatten()) for r, s in zip(real, synthetic, strict=True)]
+        return 1 - _cosine(torch.cat([r for r, _ in pairs]), torch.cat([s for _, s in pairs]))
     raise ValueError(f"no gradient metric {metric!r}; choose layerwise-cosine, mse or cosine")
 
 
@@ -62,6 +61,9 @@ def layerwise_cosine(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Ten
     Returns:
         A scalar, 0 when every unit's gradients are parallel.
 
+    Raises:
+        ValueError: when the numbers of gradients differ, or none has more than one axis.
+
     Reference:
         Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021.
 
@@ -76,6 +78,8 @@ def layerwise_cosine(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Ten
         for r, s in zip(real, synthetic, strict=True)
         if r.ndim > 1
     ]
+    if not distances:
+        raise ValueError("no gradient has the two axes that make a direction")
     return torch.stack(distances).sum()
 
 
@@ -91,13 +95,18 @@ def mean_feature_distance(
     Returns:
         A scalar.
 
+    Raises:
+        ValueError: when the numbers of classes differ, or a class has no features.
+
     Reference:
         Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023.
 
     >>> mean_feature_distance(torch.ones(2, 5, 3), torch.zeros(2, 1, 3))
     tensor(6.)
     """
-    pairs = zip(_classes(real), _classes(synthetic), strict=True)
+    pairs = list(zip(_classes(real), _classes(synthetic), strict=True))
+    if any(len(r) == 0 or len(s) == 0 for r, s in pairs):
+        raise ValueError("a class without features has no mean")
     return torch.stack([(r.mean(0) - s.mean(0)).square().sum() for r, s in pairs]).sum()
 
 
@@ -131,7 +140,8 @@ def contrastive_loss(
     """
     distance = 1 - F.normalize(synthetic, dim=1) @ F.normalize(real, dim=1).T
     same = labels[:, None] == real_labels[None, :]
-    return (distance * same).sum() / distance.sum()
+    # Where all features are parallel there is no distance to share out: the loss is 0.
+    return (distance * same).sum() / distance.sum().clamp(min=1e-6)
 
 
 def _cosine(a: Tensor, b: Tensor, eps: float = 1e-6) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -61,13 +61,13 @@ def split_held_out(real: ImageSet, share: float, *, key: Key) -> tuple[ImageSet,
 
     Args:
         real: training images; the test set has no part in this.
-        share: of every class to hold out, at least one image where a class has two.
+        share: of every class to hold out; above 0, at least one image where a class has two.
         key: decides which.
     """
     held: list[Tensor] = []
     for k, rows in enumerate(real.rows_by_class):
         order = torch.randperm(len(rows), generator=key.at(k).generator())
-        count = min(max(1, round(share * len(rows))), len(rows) - 1) if len(rows) else 0
+        count = min(max(1, round(share * len(rows))), max(len(rows) - 1, 0)) if share > 0 else 0
         held.append(rows[order[:count]])
     chosen = torch.zeros(len(real), dtype=torch.bool)
     chosen[torch.cat(held)] = True
@@ -107,12 +107,12 @@ def train_member(
         facts = {
             "key": key.seed,
             "epoch": epoch.number,
-            "fit": vars(fit),
+            "fit": asdict(fit),
             "train_loss": round(float(epoch.loss), 6),
             "train_images": len(fitted),
             "train_accuracy": accuracy(network, fitted, route=route),
             "held_out_images": len(held),
-            "held_out_accuracy": accuracy(network, held, route=route),
+            "held_out_accuracy": accuracy(network, held, route=route) if len(held) else None,
             "seconds": round(time.perf_counter() - started, 2),
         }
         copy = build(architecture, real.domain, key=key).to(real.images.device)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datastill.networks import has_batch_statistics
+from datastill.networks import depends_on_batch
 
 Precision = Literal["float32", "bfloat16"]
 Run = Callable[[Any, Tensor], Tensor]
@@ -37,13 +37,13 @@ class Route:
     def split(self, images: Tensor, network: nn.Module) -> list[tuple[Tensor, int]]:
         """Cut a batch into chunks of one size.
 
-        A network in training mode that normalises by batch statistics sees its batch whole; so
+        A network that normalises by the statistics of its batch sees it whole; so
         does a GPU, which has nothing to gain.
 
         Returns:
             Chunks, and how many images of each count: the last may be filled up by blank ones.
         """
-        whole = network.training and has_batch_statistics(network)
+        whole = depends_on_batch(network)
         if self.chunk is None or whole or images.device.type != "cpu":
             return [(images, len(images))]
         pieces = max(1, -(-len(images) // self.chunk))

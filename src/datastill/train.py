@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, identity
 from datastill.data import ImageSet
+from datastill.networks import evaluating
 from datastill.rng import Key
 from datastill.route import Route, logits
 
@@ -108,11 +109,8 @@ def accuracy(network: nn.Module, data: ImageSet, *, route: Route | None = None) 
 
 def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -> Tensor:
     """Return the ``(N, K)`` logits of ``(N, C, H, W)`` images, in evaluation mode."""
-    was_training = network.training
-    network.eval()
-    found = (route or Route()).over(logits, network, images)
-    network.train(was_training)
-    return found
+    with evaluating(network):
+        return (route or Route()).over(logits, network, images)
 
 
 def _sgd(network: nn.Module, fit: Fit, lr: float) -> torch.optim.SGD:

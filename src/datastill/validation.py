@@ -165,8 +165,9 @@ def contest(
                 here = key.at("trial", model, i)
                 started = time.perf_counter()
                 data = draw(i)
+                judge = test.under(data.domain)  # refuses a set of another kind before training
                 network = _trained(data, model, protocol, key=here, route=route)
-                found = accuracy(network, test.under(data.domain), route=route)
+                found = accuracy(network, judge, route=route)
                 yield Trial(name, model, i, network, found, time.perf_counter() - started)
 
 

@@ -165,11 +165,12 @@ class Train:
                     write_manifest(folder)
         assert last is not None
         facts = last.facts
+        held_out = facts["held_out_accuracy"]
         return (
             f"{name} {number}",
             str(facts["epoch"]),
             f"{100 * facts['train_accuracy']:.2f}",
-            f"{100 * facts['held_out_accuracy']:.2f}",
+            "none" if held_out is None else f"{100 * held_out:.2f}",
             f"{100 * accuracy(last.network, test, route=route):.2f}",
             f"{facts['seconds']:.0f}",
         )

@@ -178,9 +178,32 @@ def adapt(module: nn.Module, domain: Domain) -> Network:
     return _Adapted(module, tap)
 
 
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Generator[None]:
+    """Put a network in evaluation mode inside the ``with`` block; then each part as it was.
+
+    Part by part, for some of them may be frozen in evaluation mode within a network that trains.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
 def has_batch_statistics(network: nn.Module) -> bool:
-    """Tell whether a network's output for an image depends on the rest of its batch."""
+    """Tell whether a network normalises by the statistics of the batch it trains on."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def depends_on_batch(network: nn.Module) -> bool:
+    """Tell whether, in its present modes, the output for an image depends on its batch."""
+    return any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+        for module in network.modules()
+    )
 
 
 class _Tap:
@@ -229,7 +252,7 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     device = next((weight.device for weight in module.parameters()), None)
     try:
-        with torch.no_grad(), _evaluating(module):
+        with torch.no_grad(), evaluating(module):
             logits = module(torch.zeros(2, *domain.shape, device=device))
     except Exception as error:
         raise InputError(f"{kind} fails on images of {domain.shape}: {_line(error)}") from error
@@ -240,18 +263,6 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
     if found != expected:
         raise InputError(f"{kind} gives {found} for 2 images of {domain.name}, not {expected}")
     return passed[-1] if passed else None
-
-
-@contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Generator[None]:
-    # Part by part, for a person may have frozen some of them in evaluation mode.
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 def _imported(name: str) -> Callable[[Domain], Network]:
