@@ -1,0 +1,141 @@
+"""DC and DSA against the paper's formula, written a second way."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from conftest import blobs
+from datastill.data import ByClass, sample_per_class
+from datastill.distillation import Descent, distill
+from datastill.methods import METHODS, Task
+from datastill.methods.gradient_matching import LOOPS, GradientMatching, loops
+from datastill.networks import build, builder
+from datastill.rng import Key
+from datastill.route import PLAIN, Route
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return a.dot(b) / (a.norm() * b.norm() + 1e-6)
+
+
+def apart(real: list[torch.Tensor], synthetic: list[torch.Tensor], metric: str) -> torch.Tensor:
+    pairs = list(zip(real, synthetic, strict=True))
+    if metric == "mse":
+        return sum(((a - b) ** 2).sum() for a, b in pairs)
+    if metric == "cosine":
+        a, b = (torch.cat([x.flatten() for x in side]) for side in (real, synthetic))
+        return 1 - cosine(a, b)
+    return sum(
+        1 - cosine(unit_a.flatten(), unit_b.flatten())
+        for a, b in pairs
+        if a.ndim > 1
+        for unit_a, unit_b in zip(a, b, strict=True)
+    )
+
+
+def by_hand(network: nn.Module, real: ByClass, synthetic: ByClass, metric: str) -> torch.Tensor:
+    """Sum over classes, images, layers and units, one at a time, as the paper writes it."""
+
+    def gradient(images: torch.Tensor, label: int) -> list[torch.Tensor]:
+        target = torch.tensor([label])
+        loss = sum(F.cross_entropy(network(image[None]), target) for image in images) / len(images)
+        return list(torch.autograd.grad(loss, list(network.parameters()), create_graph=True))
+
+    return sum(
+        apart([g.detach() for g in gradient(r, label)], gradient(s, label), metric)
+        for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True))
+        if len(s)
+    )
+
+
+@pytest.mark.parametrize("metric", ["layerwise-cosine", "mse", "cosine"])
+@pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 3, 0, 2)])
+@pytest.mark.parametrize("route", [PLAIN, Route(chunk=3)])
+def test_the_loss_is_the_papers(metric, counts: tuple[int, ...], route: Route) -> None:
+    data = blobs()
+    network = build("ConvNetD2W16", data.domain, key=Key(0))
+    real = sample_per_class(data, 7, key=Key(1))
+    start = sample_per_class(data, counts, key=Key(2))
+    pixels = start.images.clone().requires_grad_()
+    synthetic = ByClass(pixels, start.counts)
+    found = GradientMatching(dis_metric=metric).loss(network, real, synthetic, route=route)
+    wanted = by_hand(network, real, synthetic, metric)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    ours, theirs = (torch.autograd.grad(loss, pixels)[0] for loss in (found, wanted))
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("ipc", "wanted"), LOOPS.items())
+def test_loops_are_the_published_ones(ipc: int, wanted: tuple[int, int]) -> None:
+    assert loops(ipc) == wanted
+    for name in ("DC", "DSA"):
+        found = METHODS[name](ipc)
+        assert isinstance(found.method, GradientMatching)
+        assert (found.method.outer_loop, found.method.inner_loop) == wanted
+        assert found.updates == 1000 * wanted[0]
+
+
+def test_loops_between_the_published_ones_are_between_them() -> None:
+    for ipc in range(1, 120):
+        (a, b), (c, d) = loops(ipc), loops(ipc + 1)
+        assert abs(c - a) <= 1
+        assert abs(d - b) <= 6
+
+
+def test_a_network_ages_by_plain_sgd_on_the_synthetic_set() -> None:
+    data = blobs()
+    method = GradientMatching(outer_loop=3, inner_loop=4, lr_net=0.1)
+    task = Task(data, builder("ConvNetD1W16", data.domain), Key(0))
+    synthetic = data.take(torch.arange(6))
+    network = method.network(task, 0, None, synthetic)
+    fresh = {name: value.clone() for name, value in network.state_dict().items()}
+    aged = method.network(task, 1, network, synthetic)
+    assert aged is network
+
+    oracle = builder("ConvNetD1W16", data.domain)(key=Key(5))
+    oracle.load_state_dict(fresh)
+    for _ in range(4):  # one batch holds all six images: their order does not matter
+        oracle.zero_grad()
+        F.cross_entropy(oracle(synthetic.images), synthetic.labels).backward()
+        with torch.no_grad():
+            for weight in oracle.parameters():
+                weight -= 0.1 * weight.grad
+    for a, b in zip(aged.parameters(), oracle.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    other = method.network(task, 3, aged, synthetic)
+    assert other is not aged
+
+
+def test_batch_norm_is_frozen_on_real_images_of_all_classes() -> None:
+    data = blobs()
+    method = GradientMatching(outer_loop=2, inner_loop=1)
+    task = Task(data, builder("ConvNetD1W16BN", data.domain), Key(0))
+    network = method.network(task, 0, None, data)
+    assert network.training
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert norms
+    assert not any(module.training for module in norms)
+    before = [module.running_mean.clone() for module in norms if module.running_mean is not None]
+    assert all(float(mean.abs().sum()) > 0 for mean in before)
+    real = sample_per_class(data, 5, key=Key(1))
+    method.loss(
+        network, real, ByClass(real.images.clone().requires_grad_(), real.counts), route=Route()
+    )
+    after = [module.running_mean for module in norms]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True) if b is not None)
+
+
+def test_dsa_is_dc_under_another_policy() -> None:
+    assert METHODS["DC"](10).method == METHODS["DSA"](10).method
+    assert METHODS["DSA"](10).augmented
+    assert not METHODS["DC"](10).augmented
+
+
+def test_distilling_lowers_the_distance() -> None:
+    data = blobs()
+    task = Task(data, builder("ConvNetD1W16", data.domain), Key(0))
+    method = GradientMatching(outer_loop=10, inner_loop=1)
+    descent = Descent(ipc=1, updates=10, batch=12, lr=0.1, init="noise")
+    losses = [float(snapshot.losses["match"]) for snapshot in distill(method, task, descent)]
+    assert losses[-1] < losses[0]
