@@ -181,7 +181,7 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
             "names an architecture twice",
         ),
         ("distill --dataset digits --dsa-strategy color_flop", "did you mean 'flip'?"),
-        ("distill --dataset digits --init reall", "reall"),
+        ("distill --dataset digits --init nois", "no start named 'nois'; did you mean 'noise'?"),
         ("distill --dataset digits --save-path /proc/nowhere", "cannot write to /proc/nowhere"),
         ("validate", "name a set by its path, or by --dataset"),
         ("validate nowhere", "no image set at nowhere"),

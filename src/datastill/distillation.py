@@ -10,9 +10,10 @@ from torch import Tensor
 
 from datastill.augment import siamese
 from datastill.clom import Regulariser
+from datastill.coresets import CORESETS
 from datastill.data import ByClass, ImageSet, sample_per_class
-from datastill.errors import InputError
-from datastill.methods.base import Init, Method, Task
+from datastill.errors import InputError, suggestion
+from datastill.methods.base import Method, Task
 from datastill.networks import Network
 from datastill.rng import Key
 
@@ -30,7 +31,8 @@ class Descent:
         batch: real images per class that an update sees.
         lr: learning rate of SGD on the pixels.
         momentum: of that SGD.
-        init: start from real images, or from standard normal noise.
+        init: start from ``"noise"`` (standard normal), from ``"real"`` images picked at random, or
+            from those that a coreset picks, by its name.
     """
 
     ipc: int | tuple[int, ...] = 10
@@ -38,7 +40,7 @@ class Descent:
     batch: int = 256
     lr: float = 1.0
     momentum: float = 0.5
-    init: Init = "real"
+    init: str = "real"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +108,18 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
         raise InputError(f"{len(wanted)} numbers of images for {len(classes)} classes")
-    if descent.init == "noise":
-        for name, have, want in zip(classes, real.counts, wanted, strict=True):
-            if want and not have:
-                raise InputError(f"class {name!r} has no real images to match")
-        shape = (sum(wanted), *real.domain.shape)
-        noise = torch.randn(shape, generator=key.generator()).to(real.images)
-        return ByClass(noise, tuple(wanted))
+    if descent.init not in ("noise", "real") and descent.init not in CORESETS:
+        hint = suggestion(descent.init, ["noise", "real", *CORESETS.names])
+        raise InputError(f"no start named {descent.init!r}; {hint}")
     for name, have, want in zip(classes, real.counts, wanted, strict=True):
-        if have < want:
+        if have < (min(want, 1) if descent.init == "noise" else want):
             raise InputError(
                 f"class {name!r} has {have} real images, fewer than the {want} to start from; "
                 "take a smaller ipc or --init noise"
             )
-    return sample_per_class(real, wanted, key=key)
+    if descent.init == "noise":
+        shape = (sum(wanted), *real.domain.shape)
+        noise = torch.randn(shape, generator=key.generator()).to(real.images)
+        return ByClass(noise, tuple(wanted))
+    rows = CORESETS["random" if descent.init == "real" else descent.init](real, wanted, key=key)
+    return ByClass(real.images[rows.to(real.images.device)], tuple(wanted))

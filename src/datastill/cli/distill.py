@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
 
-Init = Annotated[
-    Literal["noise", "real"] | None,
-    tyro.conf.arg(metavar="{noise,real}", help_behavior_hint=""),
-]
 Metric = Annotated[
     Literal["layerwise-cosine", "mse", "cosine"] | None,
     tyro.conf.arg(metavar="{layerwise-cosine,mse,cosine}", help_behavior_hint=""),
@@ -67,8 +63,8 @@ class Distill:
     """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1)."""
     batch_real: int = 256
     """Real images of each class that an update sees."""
-    init: Init = None
-    """Start from noise or real images. Default: published (DC noise; DM, DSA real)."""
+    init: MaybeText = None
+    """Start from noise, real images, or a coreset (herding, ...). Default: published."""
     dsa_strategy: MaybeText = None
     """Shared augmentation, such as color_crop_flip, or none. Default: published."""
     outer_loop: MaybeInt = None

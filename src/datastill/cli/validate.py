@@ -53,7 +53,7 @@ class Validate:
     epochs: MaybeInt = None
     """Train for another number of epochs; the learning rate falls half-way."""
     against: SomeTexts = ()
-    """Also train on as many real images, picked by: random. A draw for each network."""
+    """Also train on as many real images, picked by random, herding, k-center or k-means."""
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
     machine: Machine = Machine()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from datastill.data import ImageSet
@@ -15,15 +16,50 @@ from datastill.rng import Key
 class Coreset(Protocol):
     """Picks real images of every class: the baselines of distillation."""
 
-    def __call__(self, real: ImageSet, counts: Sequence[int], *, key: Key) -> Tensor:
+    def __call__(
+        self,
+        real: ImageSet,
+        counts: Sequence[int],
+        *,
+        key: Key,
+        features: Tensor | None = None,
+    ) -> Tensor:
         """Return the rows of the images picked, sorted by class.
 
         Args:
             real: training images.
             counts: how many to pick of each class; no class has fewer.
             key: decides ties and chances.
+            features: ``(N, D)``, the space in which images are near or far; by default pixels.
         """
         ...
 
 
 CORESETS = Registry[Coreset]("coreset")
+
+
+def class_by_class(
+    real: ImageSet,
+    counts: Sequence[int],
+    features: Tensor | None,
+    pick: Callable[[Tensor, int, int], Sequence[int]],
+) -> Tensor:
+    """Pick in every class by itself.
+
+    Args:
+        real: training images.
+        counts: how many to pick of each class.
+        features: ``(N, D)``, or None for pixels.
+        pick: takes the ``(n, D)`` points of a class, how many to pick, and the class; returns
+            their indices.
+
+    Returns:
+        The rows picked, sorted by class, on the CPU.
+    """
+    space = real.images.flatten(1) if features is None else features
+    chosen: list[Tensor] = []
+    for label, (rows, count) in enumerate(zip(real.rows_by_class, counts, strict=True)):
+        points = space[rows.to(space.device)].detach().float().cpu()
+        found = pick(points, count, label) if count else []
+        chosen.append(rows[torch.tensor(list(found), dtype=torch.long)])
+    return torch.cat(chosen)

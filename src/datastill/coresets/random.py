@@ -13,6 +13,8 @@ from datastill.rng import Key
 
 
 @CORESETS.register("random")
-def random(real: ImageSet, counts: Sequence[int], *, key: Key) -> Tensor:
-    """Draw images of each class without replacement."""
+def random(
+    real: ImageSet, counts: Sequence[int], *, key: Key, features: Tensor | None = None
+) -> Tensor:
+    """Draw images of each class without replacement; the space does not matter."""
     return torch.cat(draw_rows(real, counts, key=key))

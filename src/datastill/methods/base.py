@@ -61,9 +61,6 @@ class Method(Protocol):
         ...
 
 
-Init = Literal["noise", "real"]
-
-
 @dataclass(frozen=True)
 class Published:
     """A method with the settings of its paper, for one number of images per class.
@@ -72,7 +69,7 @@ class Published:
         method: the method.
         updates: of the synthetic set.
         lr: learning rate of the pixels.
-        init: what the synthetic set starts from.
+        init: what the synthetic set starts from: noise, or real images.
         augmented: whether distillation uses differentiable Siamese augmentation.
         protocol: the name of the protocol by which its sets are validated.
     """
@@ -80,7 +77,7 @@ class Published:
     method: Method
     updates: int
     lr: float
-    init: Init
+    init: Literal["noise", "real"]
     augmented: bool
     protocol: str
 
