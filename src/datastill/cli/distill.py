@@ -48,7 +48,7 @@ class Distill:
     """
 
     dataset: str
-    """Name of the dataset: digits, FashionMNIST or MNIST."""
+    """Name of the dataset: digits, FashionMNIST, MNIST, CIFAR10 or CIFAR100."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
