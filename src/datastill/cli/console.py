@@ -24,19 +24,23 @@ class Bar:
     total: int
     quiet: bool
     progress: Progress | None = None
+    note: str = ""
     started: float = field(default_factory=time.perf_counter)
     said: float = field(default_factory=time.perf_counter)
 
-    def at(self, step: int, note: str = "") -> None:
-        """Show that ``step`` of ``total`` are done."""
+    def at(self, step: int, note: str | None = None) -> None:
+        """Show that ``step`` of ``total`` are done; without a note the last one stays."""
+        self.note = self.note if note is None else note
         if self.progress is not None:
-            self.progress.update(self.progress.task_ids[0], completed=step, note=note)
+            self.progress.update(self.progress.task_ids[0], completed=step, note=self.note)
             return
         now = time.perf_counter()
         if not self.quiet and now - self.said > PLAIN_SECONDS:
             self.said = now
             left = (now - self.started) * (self.total - step) / max(step, 1)
-            print(f"{self.label}: {step} of {self.total}, {note}, {left:.0f} s left", flush=True)
+            print(
+                f"{self.label}: {step} of {self.total}, {self.note}, {left:.0f} s left", flush=True
+            )
 
 
 @dataclass(frozen=True)
