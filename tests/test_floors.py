@@ -12,6 +12,8 @@ FLOORS = [
     {"errors"},
     {"rng", "registry"},
     {"data", "losses"},
+    {"network"},
+    {"own_network"},
     {"augment", "networks", "datasets"},
     {"route"},
     {"train"},

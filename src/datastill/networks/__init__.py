@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from datastill.networks.base import (
-    NETWORKS,
-    Build,
-    Family,
-    Network,
-    adapt,
-    build,
-    builder,
-    depends_on_batch,
-    evaluating,
-    features,
-    find,
-    has_batch_statistics,
-)
+from datastill.network import Network, depends_on_batch, evaluating, features, has_batch_statistics
+from datastill.networks.base import NETWORKS, Build, Family, build, builder, find
+from datastill.own_network import adapt
 from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)

@@ -1,0 +1,57 @@
+"""What a network is: features and logits of images; and the modes that it can be in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A classifier made of features ``(N, C, H, W) -> (N, D)`` and a linear head."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the ``(N, D)`` features of ``(N, C, H, W)`` images."""
+        return self.body(images).flatten(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the ``(N, K)`` logits of ``(N, C, H, W)`` images."""
+        return self.head(self.embed(images))
+
+
+def features(network: Network, images: Tensor) -> Tensor:
+    """Return what a network's head is given."""
+    return network.embed(images)
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Generator[None]:
+    """Put a network in evaluation mode inside the ``with`` block; then each part as it was.
+
+    Part by part, for some of them may be frozen in evaluation mode within a network that trains.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def has_batch_statistics(network: nn.Module) -> bool:
+    """Tell whether a network normalises by the statistics of the batch it trains on."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def depends_on_batch(network: nn.Module) -> bool:
+    """Tell whether, in its present modes, the output for an image depends on its batch."""
+    return any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+        for module in network.modules()
+    )
