@@ -33,7 +33,7 @@ class Demo:
     save_path: Path = Path("demo")
     """Folder for all that is made; an earlier demo in it is replaced."""
     trials: int = 5
-    """Networks trained on each set; on all real images three of them."""
+    """Networks trained on each set; on all real images two of them."""
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -120,7 +120,7 @@ class Demo:
                     bar.at(len(found), f"{trial.source}: {100 * trial.accuracy:.1f} %")
             return collect(found)
 
-        whole = judge({f"all {len(real)} real images": lambda _: real}, min(3, self.trials))
+        whole = judge({f"all {len(real)} real images": lambda _: real}, min(2, self.trials))
         for ipc in (1, 10):
             counts = [ipc] * len(real.domain.classes)
             sets: dict[str, Draw] = {

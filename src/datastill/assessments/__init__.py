@@ -1,0 +1,10 @@
+"""Every module in this folder is a family of assessments; importing it registers them all."""
+
+from __future__ import annotations
+
+from datastill.assessments.base import ASSESSMENTS, COSTLY, Assessment, Evidence, Score
+from datastill.registry import load_plugins
+
+load_plugins(__name__, __path__)
+
+__all__ = ["ASSESSMENTS", "COSTLY", "Assessment", "Evidence", "Score"]
