@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -66,9 +67,10 @@ class Demo:
         console.say(
             f"\nThe whole job took {time.perf_counter() - started:.0f} s. Look at the images:\n"
             f"  {best / 'preview.png'}\nand use the set, ten images in place of {len(real)}:\n"
-            f"  python -c \"import datastill; print(datastill.load('{best}').images.shape)\"\n"
+            f"  {_command('python')} -c \"import datastill; print(datastill.load('{best}').images.shape)\"\n"
             "Next, clothes, with the settings of the papers:\n"
-            "  datastill distill --dataset FashionMNIST --method DM --ipc 10 --iterations 500"
+            f"  {_command('datastill')} distill --dataset FashionMNIST --method DM --ipc 10 "
+            "--iterations 500"
         )
         self.keep(results)
 
@@ -144,3 +146,10 @@ class Demo:
 
         rows = [asdict(result) for result in results]
         write_json(self.save_path / "demo.json", {"versions": versions(), "results": rows})
+
+
+def _command(name: str) -> str:
+    # `make demo` leaves its own environment behind, which nobody has activated.
+    beside = Path(sys.executable).parent / name
+    here = Path.cwd()
+    return str(beside.relative_to(here)) if beside.is_relative_to(here) else name
