@@ -63,11 +63,13 @@ class Demo:
         console.say(f"3. Train {self.trials} fresh networks on each set, and test each once.")
         real, test = load_split("digits", "train"), load_split("digits", "test")
         results = self.contest(folders, real, test, console)
-        best = folders[1, True]
+        best, seconds = folders[1, True], time.perf_counter() - started
+        look = f"import datastill; print(datastill.load('{best}').images.shape)"
         console.say(
-            f"\nThe whole job took {time.perf_counter() - started:.0f} s. Look at the images:\n"
-            f"  {best / 'preview.png'}\nand use the set, ten images in place of {len(real)}:\n"
-            f"  {_command('python')} -c \"import datastill; print(datastill.load('{best}').images.shape)\"\n"
+            f"\nThe whole job took {seconds:.0f} s. Look at the images:\n"
+            f"  {best / 'preview.png'}\n"
+            f"and use the set, ten images in place of {len(real)}:\n"
+            f'  {_command("python")} -c "{look}"\n'
             "Next, clothes, with the settings of the papers:\n"
             f"  {_command('datastill')} distill --dataset FashionMNIST --method DM --ipc 10 "
             "--iterations 500"
