@@ -20,7 +20,7 @@ FLOORS = [
     {"pool", "protocol"},
     {"clom"},
     {"methods", "assessments", "coresets"},
-    {"distillation", "validation", "artifacts"},
+    {"distillation", "validation", "artifacts", "scores"},
     {"report"},
     {"cli"},
 ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,16 @@ from datastill.networks import Network, build, features
 from datastill.pool import Pool, by_architecture
 from datastill.registry import Registry
 from datastill.rng import Key
-from datastill.route import Route, logits
+from datastill.route import Route, Run, logits
+
+T = TypeVar("T")
 
 SAMPLE = 50
 """Real images of each class that a set is compared with, at most. Passing them through the pool is
 most of what all assessments together cost."""
+
+LEAST_ERROR = 1e-10
+"""Mean squared difference of pixels in ``[0, 1]`` below which images count as equal: 100 dB."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,10 @@ class View:
     Attributes:
         judge: the network, and the real sample as it sees it.
         synthetic: ``(M, D)`` features, scaled like the real ones.
-        logits: ``(M, K)``, float64.
     """
 
     judge: Judge
     synthetic: Tensor
-    logits: Tensor
 
     @property
     def real(self) -> Tensor:
@@ -114,12 +117,20 @@ class Reference:
         pool: original models.
         key: decides which real images are looked at, and the weights of fresh networks.
         route: how images pass a network.
+        known: what families of assessments found out about the real side, see ``once``.
     """
 
     train: ImageSet
     pool: Pool
     key: Key
     route: Route
+    known: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` made of the real side when ``name`` was first asked for."""
+        if name not in self.known:
+            self.known[name] = make()
+        return self.known[name]
 
     @cached_property
     def sample(self) -> ImageSet:
@@ -260,11 +271,36 @@ class Evidence:
         both = zip(self.judged.rows_by_class, self.reference.sample.rows_by_class, strict=True)
         return tuple((s if len(s) else everything, r) for s, r in both if len(r))
 
+    @cached_property
+    def copies(self) -> Tensor:
+        """``(M, R)`` booleans: which images of ``judged`` are which of the real sample, unchanged.
+
+        A subset of the training images may share some with the sample; to be near those, or to
+        classify them, is nothing to its credit.
+        """
+        synthetic, real = (
+            self.train.domain.pixels(data.images).double().flatten(1)
+            for data in (self.judged, self.reference.sample)
+        )
+        return squared_distances(synthetic, real) <= LEAST_ERROR * synthetic.shape[1]
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """``(P, M, K)``, float64: what each member of the pool says of each image."""
+        return torch.stack([self._seen(judge, logits) for judge in self.reference.originals])
+
     def _view(self, judge: Judge) -> View:
+        return View(judge, self._seen(judge, features) / judge.scale)
+
+    def _seen(self, judge: Judge, through: Run) -> Tensor:
         images = convert(self.judged.images, self.train.domain, judge.domain)
-        found = self.route.over(features, judge.network, images).double()
-        said = self.route.over(logits, judge.network, images).double()
-        return View(judge, found / judge.scale, said)
+        found = self.route.over(through, judge.network, images).double()
+        if not bool(torch.isfinite(found).all()):
+            raise InputError(
+                f"a {judge.architecture} gives values that are not finite numbers "
+                "for the synthetic set; are its pixels out of all bounds?"
+            )
+        return found
 
 
 def mean(values: Iterable[float]) -> float:

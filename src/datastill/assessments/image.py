@@ -8,6 +8,7 @@ that look real train best: these scores describe, and a study tells what they ar
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from datastill.assessments.base import (
     ASSESSMENTS,
+    LEAST_ERROR,
     Evidence,
     Score,
     mean,
@@ -23,9 +25,6 @@ from datastill.assessments.base import (
 
 WINDOW, SIGMA = 11, 1.5
 """Pixels and spread of the published window of SSIM."""
-
-LEAST_ERROR = 1e-10
-"""Mean squared error below which images count as equal: 100 dB."""
 
 FLOOR = 1e-6
 """Added to what is divided or of which a logarithm is taken; constant images have 0 there."""
@@ -96,34 +95,33 @@ def total_variation(pixels: Tensor) -> float:
 def nearest_psnr(evidence: Evidence) -> Score:
     r"""Peak signal-to-noise ratio to the nearest real image of the class, in dB, averaged.
 
-    :math:`\frac{1}{M} \sum_i \max_j -10 \log_{10} MSE(s_i, r_j)`; equal images count as 100 dB.
-    ``O(M n)`` images compared, ``n`` real ones of a class.
+    :math:`\frac{1}{M} \sum_i \max_j -10 \log_{10} MSE(s_i, r_j)`. A real image is not compared
+    with itself; where a class holds nothing else, that counts as 100 dB. ``O(M n)`` images
+    compared, ``n`` real ones of a class.
 
     Reference:
         Wang and Bovik, Mean Squared Error: Love It or Leave It?, 2009, defines it.
     """
-    pairs = _matched(evidence)
     size = math.prod(evidence.train.domain.shape)
-    found: list[float] = []
-    for synthetic, real in pairs:
-        error = squared_distances(synthetic.flatten(1), real.flatten(1)).amin(1) / size
-        found += (-10 * error.clamp(min=LEAST_ERROR).log10()).tolist()
-    return Score(mean(found), "higher")
+
+    def ratio(synthetic: Tensor, real: Tensor) -> Tensor:
+        error = squared_distances(synthetic.flatten(1), real.flatten(1)) / size
+        return -10 * error.clamp(min=LEAST_ERROR).log10()
+
+    return _nearest(evidence, ratio)
 
 
 @ASSESSMENTS.register("nearest-ssim")
 def nearest_ssim(evidence: Evidence) -> Score:
     """Structural similarity to the most similar real image of the class, averaged; see ``ssim``.
 
+    A real image is not compared with itself, unless its class holds nothing else.
     ``O(M n)`` images blurred, ``n`` real ones of a class: the costliest of this family.
 
     Reference:
         Wang, Bovik, Sheikh and Simoncelli, Image Quality Assessment, 2004.
     """
-    found: list[float] = []
-    for synthetic, real in _matched(evidence):
-        found += ssim(synthetic.float(), real.float()).amax(1).tolist()
-    return Score(mean(found), "higher")
+    return _nearest(evidence, lambda s, r: ssim(s.float(), r.float()))
 
 
 @ASSESSMENTS.register("mean-image-distance")
@@ -178,8 +176,7 @@ def diversity(evidence: Evidence) -> Score:
     Reference:
         Li et al., Diversified Texture Synthesis with Feed-forward Networks, CVPR 2017.
     """
-    real = _sample_pixels(evidence)
-    synthetic = evidence.train.domain.pixels(evidence.judged.images).double()
+    synthetic, real = _everything(evidence)
     both = zip(evidence.judged.rows_by_class, evidence.reference.sample.rows_by_class, strict=True)
     spreads = [(_spread(synthetic[s]), _spread(real[r])) for s, r in both]
     found = [found / expected for found, expected in spreads if expected > FLOOR]
@@ -187,26 +184,30 @@ def diversity(evidence: Evidence) -> Score:
 
 
 def _pixels(evidence: Evidence) -> list[tuple[Tensor, Tensor]]:
-    synthetic = evidence.train.domain.pixels(evidence.judged.images).double()
-    real = _sample_pixels(evidence)
+    synthetic, real = _everything(evidence)
     return [(synthetic[s], real[r]) for s, r in evidence.pairs]
 
 
-def _matched(evidence: Evidence) -> list[tuple[Tensor, Tensor]]:
+def _nearest(evidence: Evidence, likeness: Callable[[Tensor, Tensor], Tensor]) -> Score:
     # Every synthetic image once, with the real images of its class; with all where it has none.
-    synthetic = evidence.train.domain.pixels(evidence.judged.images).double()
-    real = _sample_pixels(evidence)
-    both = zip(evidence.judged.rows_by_class, evidence.reference.sample.rows_by_class, strict=True)
-    return [(synthetic[s], real[r] if len(r) else real) for s, r in both if len(s)]
+    synthetic, real = _everything(evidence)
+    everything, found = torch.arange(len(real)), list[float]()
+    classes = zip(
+        evidence.judged.rows_by_class, evidence.reference.sample.rows_by_class, strict=True
+    )
+    for s, r in classes:
+        if len(s):
+            r = r if len(r) else everything
+            copies = evidence.copies[s][:, r]
+            alone = copies.all(1, keepdim=True)
+            values = likeness(synthetic[s], real[r])
+            found += values.masked_fill(copies & ~alone, -torch.inf).amax(1).tolist()
+    return Score(mean(found), "higher")
 
 
 def _everything(evidence: Evidence) -> tuple[Tensor, Tensor]:
-    synthetic = evidence.train.domain.pixels(evidence.judged.images).double()
-    return synthetic, _sample_pixels(evidence)
-
-
-def _sample_pixels(evidence: Evidence) -> Tensor:
-    return evidence.train.domain.pixels(evidence.reference.sample.images).double()
+    pixels, real = evidence.train.domain.pixels, evidence.reference.sample
+    return pixels(evidence.judged.images).double(), pixels(real.images).double()
 
 
 def _spread(pixels: Tensor) -> float:

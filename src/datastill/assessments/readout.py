@@ -1,8 +1,9 @@
 """Cheap learners that are fitted on the synthetic set and tested on real training images.
 
 They learn from features of original models, so what they miss is what the set fails to say. The
-images that they are tested on are the real sample, which the original models may have been trained
-on: a readout ranks sets, its accuracy is not what a test set would give.
+images that they are tested on are the real sample, without those that the set itself holds (unless
+it holds them all). The original models may have been trained on them: a readout ranks sets, its
+accuracy is not what a test set would give.
 """
 
 from __future__ import annotations
@@ -108,5 +109,8 @@ def _targets(evidence: Evidence) -> Tensor:
 
 def _accuracy(evidence: Evidence, predict: Callable[[View], Tensor]) -> Score:
     labels = evidence.reference.sample.hard_labels
-    found = (predict(view) == labels for view in evidence.originals)
+    held_out = ~evidence.copies.any(0)
+    if not bool(held_out.any()):
+        held_out = torch.ones_like(held_out)
+    found = ((predict(view) == labels)[held_out] for view in evidence.originals)
     return Score(mean(float(right.double().mean()) for right in found), "higher")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from datastill.assessments.base import ASSESSMENTS, Evidence, Score, mean
 
@@ -20,7 +18,7 @@ def om_accuracy(evidence: Evidence) -> Score:
         Which Assessment Should be Prioritized in Dataset Distillation?, 2023.
     """
     labels = evidence.judged.hard_labels
-    right = (_logits(evidence).argmax(-1) == labels).double()
+    right = (evidence.logits.argmax(-1) == labels).double()
     return Score(float(right.mean()), "higher")
 
 
@@ -35,7 +33,7 @@ def om_cross_entropy(evidence: Evidence) -> Score:
     """
     targets = evidence.judged.labels
     targets = targets.double() if targets.ndim == 2 else targets
-    return Score(mean(float(F.cross_entropy(said, targets)) for said in _logits(evidence)), "lower")
+    return Score(mean(float(F.cross_entropy(said, targets)) for said in evidence.logits), "lower")
 
 
 @ASSESSMENTS.register("om-confidence")
@@ -48,7 +46,7 @@ def om_confidence(evidence: Evidence) -> Score:
         Hendrycks and Gimpel, A Baseline for Detecting Misclassified and Out-of-Distribution
         Examples, ICLR 2017.
     """
-    return Score(float(_logits(evidence).softmax(-1).amax(-1).mean()), "higher")
+    return Score(float(evidence.logits.softmax(-1).amax(-1).mean()), "higher")
 
 
 @ASSESSMENTS.register("om-margin")
@@ -60,7 +58,7 @@ def om_margin(evidence: Evidence) -> Score:
     Reference:
         Schapire, Freund, Bartlett and Lee, Boosting the Margin, Annals of Statistics 1998.
     """
-    shares = _logits(evidence).softmax(-1)
+    shares = evidence.logits.softmax(-1)
     own = F.one_hot(evidence.judged.hard_labels, shares.shape[-1]).bool()
     others = shares.masked_fill(own, 0).amax(-1)
     return Score(float(((shares * own).sum(-1) - others).mean()), "higher")
@@ -75,7 +73,7 @@ def om_entropy(evidence: Evidence) -> Score:
     Reference:
         Shannon, A Mathematical Theory of Communication, 1948.
     """
-    logs = _logits(evidence).log_softmax(-1)
+    logs = evidence.logits.log_softmax(-1)
     return Score(float(-(logs.exp() * logs).sum(-1).mean()), "lower")
 
 
@@ -90,14 +88,10 @@ def om_agreement(evidence: Evidence) -> Score:
     Reference:
         Fleiss, Measuring Nominal Scale Agreement among Many Raters, 1971: the observed agreement.
     """
-    logits = _logits(evidence)
+    logits = evidence.logits
     members, _, classes = logits.shape
     if members == 1:
         return Score(1.0, "higher")
     votes = F.one_hot(logits.argmax(-1), classes).sum(0).double()
     agreeing = (votes * (votes - 1)).sum(1) / (members * (members - 1))
     return Score(float(agreeing.mean()), "higher")
-
-
-def _logits(evidence: Evidence) -> Tensor:
-    return torch.stack([view.logits for view in evidence.originals])  # (P, M, K)

@@ -34,10 +34,11 @@ commands, in the order of the work:
 A first run, on data that needs no download:
   datastill demo
 The same by hand:
-  datastill train    --dataset digits --num 3 --epochs 30
-  datastill distill  --dataset digits --method DM --ipc 1 --iterations 300 \\
-                     --alphas 10 --models-pool ConvNet --model-num 3
-  datastill validate --dataset digits --method DM --ipc 1 --against random
+  datastill train    --dataset digits --model ConvNetD2W32 --num 3 --epochs 15 \\
+                     --batch-train 64 --lr-net 0.05
+  datastill distill  --dataset digits --model ConvNetD2W32 --method DM --ipc 1 \\
+                     --iterations 150 --alphas 10 --models-pool ConvNetD2W32
+  datastill validate --dataset digits --model ConvNetD2W32 --method DM --ipc 1 --against random
 """
 
 
