@@ -1,0 +1,57 @@
+"""Run folders, synthetic sets and pools: the only code that writes them."""
+
+from __future__ import annotations
+
+from datastill.artifacts.files import (
+    require_writable,
+    versions,
+    write_json,
+    writing,
+)
+from datastill.artifacts.models import (
+    load_member,
+    load_pool,
+    member_path,
+    members_in,
+    pool_folder,
+    remove_pool,
+    save_member,
+    write_manifest,
+)
+from datastill.artifacts.sets import (
+    SET_FILE,
+    RunFolder,
+    add_validation,
+    fingerprint,
+    load,
+    open_run,
+    require_free,
+    save,
+    set_folder,
+    validation_file,
+)
+
+__all__ = [
+    "SET_FILE",
+    "RunFolder",
+    "add_validation",
+    "fingerprint",
+    "load",
+    "load_member",
+    "load_pool",
+    "member_path",
+    "members_in",
+    "open_run",
+    "pool_folder",
+    "remove_pool",
+    "require_free",
+    "require_writable",
+    "save",
+    "save_member",
+    "set_folder",
+    "validation_file",
+    "versions",
+    "write_json",
+    "write_manifest",
+    "writing",
+]

@@ -1,0 +1,126 @@
+"""Original models and the folders of pools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from datastill.artifacts.files import (
+    FORMAT,
+    domain_of,
+    load_tensors,
+    save_tensors,
+    write_json,
+    writing,
+)
+from datastill.errors import InputError
+from datastill.networks import build
+from datastill.pool import Member, Pool, freeze
+from datastill.rng import Key
+
+MEMBER_NAME = re.compile(r"model_(\d+)_epoch_(\d+)\.safetensors")
+
+
+def pool_folder(root: Path, dataset: str, architecture: str) -> Path:
+    """Return where the original models of one architecture live."""
+    return root / dataset / "original" / architecture.replace(":", ".")
+
+
+def member_path(folder: Path, number: int, epoch: int) -> Path:
+    """Return the file of one original model: numbers are never given twice."""
+    return folder / f"model_{number:03d}_epoch_{epoch:03d}.safetensors"
+
+
+def save_member(member: Member, path: Path) -> None:
+    """Write an original model with all that is known about it, all of it or nothing."""
+    header = {
+        "format": FORMAT,
+        "kind": "original model",
+        "architecture": member.architecture,
+        "domain": asdict(member.domain),
+        "facts": dict(member.facts),
+    }
+    save_tensors(dict(member.network.state_dict()), header, path)
+
+
+def load_member(path: Path, *, factory: str | None = None) -> Member:
+    """Read what ``save_member`` wrote.
+
+    Args:
+        path: the file.
+        factory: the name of a person's own network that may be imported. A file that names
+            another one is refused: reading a file must not run code of its choice.
+
+    Raises:
+        InputError: when the file is damaged, or its weights do not fit its architecture.
+    """
+    tensors, header = load_tensors(path, "original model")
+    name = header.get("architecture")
+    if not isinstance(name, str) or (":" in name and name != factory):
+        raise InputError(f"{path} asks for the code {name!r}, not for a network known by name")
+    try:
+        domain = domain_of(header["domain"])
+        network = build(header["architecture"], domain, key=Key(0))
+        network.load_state_dict(tensors)
+        return freeze(network, header["architecture"], domain, dict(header["facts"]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not a sound original model: {reason}") from None
+
+
+def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:
+    """List the number, epoch and file of every original model in a folder, in order."""
+    named = ((MEMBER_NAME.fullmatch(path.name), path) for path in folder.glob("model_*"))
+    yield from sorted((int(name[1]), int(name[2]), path) for name, path in named if name)
+
+
+def write_manifest(folder: Path) -> None:
+    """List every original model of a folder in ``manifest.json``, from what the files say."""
+    rows: list[dict[str, Any]] = []
+    for _, _, path in members_in(folder):
+        _, header = load_tensors(path, "original model")
+        domain = header["domain"]
+        normalisation = {"mean": domain["mean"], "std": domain["std"]}
+        facts = {"architecture": header["architecture"], "dataset": domain["name"]}
+        rows.append({"file": path.name, **facts, "normalisation": normalisation, **header["facts"]})
+    with writing(folder):
+        write_json(folder / "manifest.json", rows)
+
+
+def load_pool(
+    folder: Path, num: int | None = None, *, epoch: int | None = None, factory: str | None = None
+) -> Pool:
+    """Read the first ``num`` original models of a folder, or all.
+
+    Args:
+        folder: see ``pool_folder``.
+        num: how many.
+        epoch: which snapshot of each; by default the last.
+        factory: see ``load_member``.
+
+    Raises:
+        InputError: when there are fewer.
+    """
+    found = {
+        number: path
+        for number, trained, path in members_in(folder)
+        if epoch is None or trained == epoch
+    }
+    paths = [found[number] for number in sorted(found)][:num]
+    if len(paths) < (num or 1):
+        which = "" if epoch is None else f" at epoch {epoch}"
+        raise InputError(
+            f"{folder} holds {len(paths)} original models{which}, fewer than the {num or 1} "
+            "asked for; make them with 'datastill train'"
+        )
+    return tuple(load_member(path, factory=factory) for path in paths)
+
+
+def remove_pool(folder: Path) -> None:
+    """Delete every original model of a folder, and nothing else."""
+    for _, _, path in members_in(folder):
+        path.unlink()
+    (folder / "manifest.json").unlink(missing_ok=True)

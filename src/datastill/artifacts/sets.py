@@ -1,0 +1,132 @@
+"""Sets of images and the folders of the runs that make them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datastill.artifacts.files import (
+    FORMAT,
+    domain_of,
+    load_tensors,
+    require_writable,
+    save_tensors,
+    versions,
+    write_json,
+    writing,
+)
+from datastill.data import ImageSet, require_sound
+from datastill.errors import InputError
+
+SET_FILE = "synthetic.safetensors"
+RUN_FILES = (SET_FILE, "preview.png", "log.jsonl", "settings.json", "validation.json")
+SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run's settings, log and results."""
+
+    path: Path
+
+    def log(self, event: str, **values: Any) -> None:
+        """Append one line to ``log.jsonl``."""
+        with (self.path / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"event": event, **values}) + "\n")
+
+
+def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> RunFolder:
+    """Make a folder for a new run and write its settings.
+
+    Raises:
+        InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
+            written to.
+    """
+    require_free(path, RUN_FILES, overwrite=overwrite)
+    require_writable(path)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        for name in RUN_FILES:
+            (path / name).unlink(missing_ok=True)
+        write_json(path / "settings.json", settings)
+    return RunFolder(path)
+
+
+def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None:
+    """Refuse a folder that holds any of the files ``names``, unless they may be overwritten."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, not a folder")
+    held = [name for name in names if (path / name).exists()]
+    if held and not overwrite:
+        raise InputError(f"{path} holds another run ({held[0]}); pass --overwrite to replace it")
+
+
+def set_folder(root: Path, dataset: str, method: str, ipc: int) -> Path:
+    """Return where a synthetic set lives."""
+    return root / dataset / method / f"IPC{ipc}"
+
+
+def save(data: ImageSet, path: Path | str) -> None:
+    """Write a set of images with its domain and facts, all of it or nothing.
+
+    The file is a ``safetensors`` container: ``images`` as they are in memory, ``labels``, and
+    one JSON text that says everything else.
+    """
+    header = {
+        "format": FORMAT,
+        "kind": "image set",
+        "space": SPACE,
+        "domain": asdict(data.domain),
+        "facts": dict(data.facts),
+    }
+    save_tensors({"images": data.images, "labels": data.labels}, header, Path(path))
+
+
+def load(path: Path | str) -> ImageSet:
+    """Read what ``save`` wrote: a file, or the folder of a run.
+
+    Returns:
+        The set; ``facts`` tells where it comes from.
+
+    Raises:
+        InputError: when there is no such file, or it is damaged or of another kind.
+    """
+    path = Path(path)
+    path = path / SET_FILE if path.is_dir() else path
+    tensors, header = load_tensors(path, "image set")
+    if set(tensors) != {"images", "labels"}:
+        raise InputError(f"{path} holds {sorted(tensors)}, not images and labels")
+    try:
+        domain = domain_of(header["domain"])
+        facts = dict(header["facts"])
+        return require_sound(ImageSet(**tensors, domain=domain, facts=facts), str(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+
+
+def fingerprint(data: ImageSet) -> str:
+    """Name the exact images and labels of a set by 16 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for tensor in (data.images, data.labels):
+        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def validation_file(file: Path) -> Path:
+    """Return where the validations of a set are kept."""
+    stem = "" if file.name == SET_FILE else f"{file.stem}."
+    return file.with_name(f"{stem}validation.json")
+
+
+def add_validation(file: Path, found: Mapping[str, Any]) -> None:
+    """Write a validation of a set, with every trial, beside it and into the set itself."""
+    data = load(file)
+    held = [*data.facts.get("validated", []), {**found, "versions": versions()}]
+    save(replace(data, facts={**data.facts, "validated": held}), file)
+    with writing(file.parent):
+        write_json(validation_file(file), held)
