@@ -224,6 +224,16 @@ def test_a_second_run_needs_permission(run: Run, tmp_path: Path) -> None:
     assert (folder / "synthetic.safetensors").read_bytes() != before["synthetic.safetensors"]
 
 
+def test_a_network_that_does_not_fit_is_told_before_any_trains(run: Run, tmp_path: Path) -> None:
+    assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    before = files(tmp_path)
+    said = run(f"validate {folder} --model MLP VGG11 --num-eval 1 --epochs 1 --save-model")
+    assert said.code == 2
+    assert "VGG11 needs images of at least 32x32 pixels; digits has 8x8" in said.err
+    assert files(tmp_path) == before
+
+
 def test_a_set_cannot_be_validated_on_other_classes(run: Run, tmp_path: Path) -> None:
     assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
     write_idx(tmp_path / "data" / "MNIST")

@@ -97,8 +97,8 @@ def distill(
         yield Snapshot(step + 1, after, {name: loss.detach() for name, loss in losses.items()})
 
 
-def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
-    """Return the images that a distillation starts from.
+def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
+    """Return how many images of each class a distillation starts from, if it can start.
 
     Raises:
         InputError: when a class has fewer real images than are wanted of it, or, from noise, none
@@ -117,9 +117,19 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
                 f"class {name!r} has {have} real images, fewer than the {want} to start from; "
                 "take a smaller ipc or --init noise"
             )
+    return tuple(wanted)
+
+
+def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
+    """Return the images that a distillation starts from.
+
+    Raises:
+        InputError: see ``starting_counts``.
+    """
+    wanted = starting_counts(real, descent)
     if descent.init == "noise":
         shape = (sum(wanted), *real.domain.shape)
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
-        return ByClass(noise, tuple(wanted))
+        return ByClass(noise, wanted)
     rows = CORESETS["random" if descent.init == "real" else descent.init](real, wanted, key=key)
-    return ByClass(real.images[rows.to(real.images.device)], tuple(wanted))
+    return ByClass(real.images[rows.to(real.images.device)], wanted)

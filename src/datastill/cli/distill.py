@@ -103,7 +103,7 @@ class Distill:
         """Distil, and write the set with its recipe."""
         self.check()
         from datastill import artifacts
-        from datastill.distillation import Descent, initial
+        from datastill.distillation import Descent, starting_counts
         from datastill.methods import METHODS
         from datastill.report.preview import write_preview
 
@@ -118,7 +118,7 @@ class Distill:
             lr=self.lr_img or published.lr,
             init=self.init or published.init,
         )
-        initial(real, descent, key=task.key)  # too few images of a class are found out now
+        starting_counts(real, descent)  # too few images of a class are found out now
         regularisers = self.regularisers(real)
         settings = self.settings(method, descent, published, real)
         path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)

@@ -65,7 +65,7 @@ class Train:
         """Train every model and write it as soon as it is ready."""
         self.check()
         from datastill.artifacts import pool_folder
-        from datastill.networks import find
+        from datastill.networks import build, find
         from datastill.rng import Key
 
         device = self.machine.found()
@@ -73,7 +73,7 @@ class Train:
         test = load(self.dataset, "test", self.data_path, device)
         names = [find(name)[0] for name in self.model]
         for name in names:
-            find(name)[1](real.domain)  # an image too small for a network is found out now
+            build(name, real.domain, key=Key(0))  # images too small for it are found out now
         folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]
         firsts = [self.claim(folder) for folder in folders]
         console = Console(self.machine.quiet)

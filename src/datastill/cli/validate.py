@@ -62,13 +62,16 @@ class Validate:
         """Train, test, tell, and write every value beside the set."""
         self.check()
         from datastill import artifacts
-        from datastill.networks import find
+        from datastill.networks import build, find
+        from datastill.rng import Key
 
         device = self.machine.found()
         file = self.file()
         made = artifacts.load(file).to(device)
         protocol = self.protocol(str(made.facts.get("protocol", "dc")))
         names = [find(name)[0] for name in self.model]
+        for name in names:
+            build(name, made.domain, key=Key(0))  # images too small for it are found out now
         test = self.split("test", made)
         sets = self.sets(made)
         artifacts.require_writable(file.parent)
