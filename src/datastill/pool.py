@@ -12,9 +12,9 @@ from torch import Tensor
 
 from datastill.data import Domain, ImageSet, convert, require_same_kind
 from datastill.errors import InputError
-from datastill.networks import Network, build
+from datastill.networks import Network, build, features
 from datastill.rng import Key
-from datastill.route import Route
+from datastill.route import Route, Run, logits
 from datastill.train import Epoch, Fit, accuracy, epochs
 
 Teacher = Callable[[Tensor], Tensor]
@@ -140,7 +140,7 @@ def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[s
     return Member(network, architecture, domain, facts)
 
 
-def teacher(member: Member, domain: Domain) -> Teacher:
+def teacher(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
     """Return the member as a function of images that are normalised as ``domain`` says.
 
     Images are re-normalised for a member that was trained under another normalisation.
@@ -154,10 +154,10 @@ def teacher(member: Member, domain: Domain) -> Teacher:
         raise InputError(
             f"this {member.architecture} cannot teach {domain.name}: {error}"
         ) from None
-    return lambda images: member.network(convert(images, domain, member.domain))
+    return _seen(logits, member, domain, route)
 
 
-def encoder(member: Member, domain: Domain) -> Teacher:
+def encoder(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
     """Return the member's features of images that are normalised as ``domain`` says.
 
     The member may come from another dataset: images are resized and re-normalised for it.
@@ -166,7 +166,7 @@ def encoder(member: Member, domain: Domain) -> Teacher:
         InputError: when the channels cannot be matched.
     """
     convert(torch.zeros(1, *domain.shape), domain, member.domain)
-    return lambda images: member.network.embed(convert(images, domain, member.domain))
+    return _seen(features, member, domain, route)
 
 
 def by_architecture(pool: Pool) -> dict[str, Pool]:
@@ -175,3 +175,8 @@ def by_architecture(pool: Pool) -> dict[str, Pool]:
     for member in pool:
         groups.setdefault(member.architecture, []).append(member)
     return {name: tuple(members) for name, members in groups.items()}
+
+
+def _seen(through: Run, member: Member, domain: Domain, route: Route | None) -> Teacher:
+    way = route or Route()
+    return lambda images: way.run(through, member.network, convert(images, domain, member.domain))

@@ -11,12 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from datastill import kernels
 from datastill.networks import depends_on_batch
 
-CHUNK_PIXELS = 32 * 28 * 28
+CHUNK_PIXELS = 128 * 28 * 28
+EAGER_CHUNK_PIXELS = 32 * 28 * 28
 Precision = Literal["float32", "bfloat16"]
 Run = Callable[[Any, Tensor], Tensor]
-"""A way through a network: its logits, or its features."""
+"""A way through a network: its ``logits``, or its ``features``."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,26 @@ class Route:
 
     Attributes:
         chunk: images that go through at once; None for all. On a CPU, small chunks stay in its
-            caches: the published ConvNet passes 2,560 images of 28x28 pixels in a third of the
-            time by 32. ``"auto"`` means as many as have the pixels of 32 such images.
+            caches: without kernels, the published ConvNet passes 2,560 images of 28x28 pixels in
+            a third of the time by 32. ``"auto"`` means as many as have the pixels of 128 such
+            images, or of 32 without kernels.
+        kernels: on a CPU, use the kernels of this package where they serve and a compiler is
+            there to build them; see ``kernels.missing``.
         compiled: fuse the layers by ``torch.compile``, which costs seconds once for each
-            architecture and number of images.
-        precision: of the layers that gain by it; weights, sums and losses stay float32.
+            architecture and number of images. It takes the place of the kernels.
+        precision: of the layers that gain by it; weights, sums and losses stay float32. The
+            kernels know float32 alone, and leave everything else to others.
     """
 
     chunk: int | Literal["auto"] | None = "auto"
+    kernels: bool = True
     compiled: bool = False
     precision: Precision = "float32"
+
+    def by_kernels(self, images: Tensor) -> bool:
+        """Tell whether images go through the kernels."""
+        wanted = self.kernels and not self.compiled and self.precision == "float32"
+        return wanted and images.device.type == "cpu" and not kernels.missing()
 
     def split(self, images: Tensor, network: nn.Module) -> list[tuple[Tensor, int]]:
         """Cut a batch into chunks of one size.
@@ -48,15 +60,27 @@ class Route:
         whole = depends_on_batch(network)
         if self.chunk is None or whole or images.device.type != "cpu":
             return [(images, len(images))]
-        height, width = images.shape[-2:]
-        fit = max(1, CHUNK_PIXELS // (height * width)) if self.chunk == "auto" else self.chunk
-        pieces = max(1, -(-len(images) // fit))
+        pieces = max(1, -(-len(images) // self._most(images)))
         size = -(-len(images) // pieces)
+        if not self.compiled:
+            return [(piece, len(piece)) for piece in images.split(size)]
         return [(_filled(piece, size), len(piece)) for piece in images.split(size)]
 
-    def run(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
-        """Pass one chunk through a network."""
-        route = _compiled(through) if self.compiled else through
+    def run(
+        self, through: Run, network: nn.Module, images: Tensor, *, twice: bool = False
+    ) -> Tensor:
+        """Pass one chunk through a network.
+
+        Args:
+            through: ``logits`` or ``features``.
+            network: any.
+            images: ``(N, C, H, W)``.
+            twice: the result shall be differentiable twice, which what is compiled is not.
+        """
+        if self.by_kernels(images):
+            with kernels.lowered(twice=twice):
+                return through(network, images)
+        route = _compiled(through) if self.compiled and not twice else through
         if self.precision == "float32":
             return route(network, images)
         with torch.autocast(images.device.type, torch.bfloat16):
@@ -68,8 +92,15 @@ class Route:
         parts = self.split(images, network)
         return torch.cat([self.run(through, network, part)[:count] for part, count in parts])
 
+    def _most(self, images: Tensor) -> int:
+        if isinstance(self.chunk, int):
+            return self.chunk
+        height, width = images.shape[-2:]
+        pixels = CHUNK_PIXELS if self.by_kernels(images) else EAGER_CHUNK_PIXELS
+        return max(1, pixels // (height * width))
 
-PLAIN = Route(chunk=None)
+
+PLAIN = Route(chunk=None, kernels=False)
 """Everything at once, eagerly: the oracle that other routes are held against."""
 
 

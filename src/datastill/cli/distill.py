@@ -219,10 +219,11 @@ class Distill:
         ]
         for member in pool:
             member.network.to(real.images.device)
+        route = self.machine.route()
         if self.clom_distance == "cosine":
             batch = self.clom_batch_size
-            return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch)}
-        return {"clom": cross_entropy_clom(pool, self.alphas, real.domain)}
+            return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch, route=route)}
+        return {"clom": cross_entropy_clom(pool, self.alphas, real.domain, route=route)}
 
     def settings(
         self, method: str, descent: Descent, published: Published, real: ImageSet

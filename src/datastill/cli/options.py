@@ -38,10 +38,12 @@ class Machine:
     """Everything random follows from it: same seed, same result."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
-    compile: Flag = False
-    """Fuse layers by torch.compile: seconds of waiting, then faster. For long runs."""
+    engine: Literal["auto", "kernels", "plain", "compiled"] = "auto"
+    """What runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers one by one,
+    or torch.compile (seconds of waiting, then faster); auto takes the kernels where they serve."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of forward passes: in distilling only those of real images."""
+    """Of passes through networks, other than those of synthetic images in distilling; bfloat16 goes
+    without kernels."""
     recipe: MaybePath = None
     """Read options from this file; those on the command line win."""
     quiet: Flag = False
@@ -68,14 +70,25 @@ class Machine:
         """Return the way that images take through networks.
 
         Raises:
-            InputError: when there is nothing to compile with.
+            InputError: when there is nothing to compile with, or the kernels cannot serve.
         """
+        from datastill import kernels
         from datastill.route import Route
 
-        compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
-        if self.compile and not any(map(shutil.which, compilers)):
-            raise InputError("--compile needs a C++ compiler, and no g++ or clang++ was found")
-        return Route(compiled=self.compile, precision=self.precision)
+        if self.engine == "compiled":
+            compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
+            if not any(map(shutil.which, compilers)):
+                raise InputError("--engine compiled needs a C++ compiler, found no g++ or clang++")
+        if self.engine == "kernels":
+            if self.precision != "float32":
+                raise InputError(f"--engine kernels computes in float32, not {self.precision}")
+            if kernels.missing():
+                raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
+        return Route(
+            kernels=self.engine in ("auto", "kernels"),
+            compiled=self.engine == "compiled",
+            precision=self.precision,
+        )
 
 
 def load(dataset: str, split: Literal["train", "test"], path: Path | None, device: str) -> ImageSet:

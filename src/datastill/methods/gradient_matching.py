@@ -69,15 +69,18 @@ class GradientMatching:
         for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True)):
             if len(s):
                 target = real_gradient(network, r, label, route=route)
-                asked = synthetic_gradient(network, s, label)
+                asked = synthetic_gradient(network, s, label, route=route)
                 distances.append(gradient_distance(target, asked, self.dis_metric))
         return torch.stack(distances).sum()
 
 
-def synthetic_gradient(network: nn.Module, images: Tensor, label: int) -> tuple[Tensor, ...]:
+def synthetic_gradient(
+    network: nn.Module, images: Tensor, label: int, *, route: Route
+) -> tuple[Tensor, ...]:
     """Return the gradient of the mean cross-entropy, itself differentiable in the images."""
     labels = torch.full((len(images),), label, device=images.device)
-    risk = F.cross_entropy(network(images), labels)
+    said = route.run(logits, network, images, twice=True)
+    risk = F.cross_entropy(said, labels)
     return torch.autograd.grad(risk, list(network.parameters()), create_graph=True)
 
 
