@@ -9,14 +9,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"errors"},
+    {"errors", "machine"},
     {"rng", "registry"},
     {"data", "losses"},
     {"network"},
     {"own_network"},
     {"augment", "networks", "datasets", "kernels"},
     {"route"},
-    {"train"},
+    {"train", "tuning"},
     {"pool", "protocol"},
     {"clom"},
     {"methods", "assessments", "coresets"},
@@ -73,7 +73,7 @@ def test_imports_go_down(path: Path) -> None:
     [
         (r"print|sys\.exit|input", {"cli"}),
         (r"(.+\.)?(open|write_text|write_bytes|unlink)", {"artifacts", "report", "datasets"}),
-        (r"(.+\.)?mkdir", {"artifacts", "report", "datasets", "kernels"}),
+        (r"(.+\.)?mkdir", {"artifacts", "report", "datasets", "kernels", "machine"}),
         (r"torch\.manual_seed|torch\.random\.\w+|torch\.default_generator\.\w+", {"rng"}),
         (r".+\.cuda", set()),
         (r"time\.time|datetime\.now", set()),

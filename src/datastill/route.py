@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from datastill import kernels
 from datastill.networks import depends_on_batch
@@ -36,12 +37,18 @@ class Route:
             architecture and number of images. It takes the place of the kernels.
         precision: of the layers that gain by it; weights, sums and losses stay float32. The
             kernels know float32 alone, and leave everything else to others.
+        channels_last: without kernels, give convolutions their images channels last.
     """
 
     chunk: int | Literal["auto"] | None = "auto"
     kernels: bool = True
     compiled: bool = False
     precision: Precision = "float32"
+    channels_last: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Return its settings, and what kept the kernels from being used if they were wanted."""
+        return {**asdict(self), "without_kernels": kernels.missing() if self.kernels else ""}
 
     def by_kernels(self, images: Tensor) -> bool:
         """Tell whether images go through the kernels."""
@@ -80,11 +87,18 @@ class Route:
         if self.by_kernels(images):
             with kernels.lowered(twice=twice):
                 return through(network, images)
-        route = _compiled(through) if self.compiled and not twice else through
+        if self.channels_last and not self.compiled:
+            with ChannelsLast():
+                return self._layers(through, network, images)
+        return self._layers(
+            _compiled(through) if self.compiled and not twice else through, network, images
+        )
+
+    def _layers(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
         if self.precision == "float32":
-            return route(network, images)
+            return through(network, images)
         with torch.autocast(images.device.type, torch.bfloat16):
-            return route(network, images).float()
+            return through(network, images).float()
 
     @torch.no_grad()
     def over(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
@@ -98,6 +112,17 @@ class Route:
         height, width = images.shape[-2:]
         pixels = CHUNK_PIXELS if self.by_kernels(images) else EAGER_CHUNK_PIXELS
         return max(1, pixels // (height * width))
+
+
+class ChannelsLast(TorchFunctionMode):
+    """Gives convolutions their images channels last; the layers behind them follow."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d:
+            args = (args[0].contiguous(memory_format=torch.channels_last), *args[1:])
+        return func(*args, **(kwargs or {}))
 
 
 PLAIN = Route(chunk=None, kernels=False)

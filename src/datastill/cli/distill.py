@@ -120,7 +120,7 @@ class Distill:
         )
         starting_counts(real, descent)  # too few images of a class are found out now
         regularisers = self.regularisers(real)
-        settings = self.settings(method, descent, published, real)
+        settings = {**self.settings(method, descent, published, real), "route": task.route.facts()}
         path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
         folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
         console = Console(self.machine.quiet)
@@ -191,7 +191,8 @@ class Distill:
         build = builder(self.model, real.domain, real.images.device)
         key = Key(self.machine.seed).at("distil")
         build(key=key)  # an unknown or unfit model is found out now
-        return Task(real, build, key, dsa(strategy), self.machine.route())
+        route = self.machine.route(self.model, real.domain)
+        return Task(real, build, key, dsa(strategy), route)
 
     def regularisers(self, real: ImageSet) -> dict[str, Regulariser]:
         """Return CLOM under its pool, or nothing without --alphas."""
@@ -252,7 +253,6 @@ class Distill:
             "clom": pool if self.alphas else None,
             "recipe": self.machine.recipe and self.machine.recipe.name,
             "seed": self.machine.seed,
-            "route": asdict(self.machine.route()),
             "versions": versions(),
             "real_images": len(real),
             "real_fingerprint": fingerprint(real),

@@ -15,7 +15,7 @@ import tyro
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.data import ImageSet
+    from datastill.data import Domain, ImageSet
     from datastill.route import Route
 
 
@@ -40,7 +40,8 @@ class Machine:
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
     engine: Literal["auto", "kernels", "plain", "compiled"] = "auto"
     """What runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers one by one,
-    or torch.compile (seconds of waiting, then faster); auto takes the kernels where they serve."""
+    or torch.compile (seconds of waiting, then faster); auto measures which of the first two is
+    faster, once for each architecture on a machine."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of passes through networks, other than those of synthetic images in distilling; bfloat16 goes
     without kernels."""
@@ -66,8 +67,12 @@ class Machine:
             raise InputError(f"cannot use --device {self.device}: {reason}") from None
         return self.device
 
-    def route(self) -> Route:
+    def route(self, model: str | None = None, domain: Domain | None = None) -> Route:
         """Return the way that images take through networks.
+
+        Args:
+            model: architecture for which to find the fastest, with --engine auto.
+            domain: of the images that it takes; without either, nothing is measured.
 
         Raises:
             InputError: when there is nothing to compile with, or the kernels cannot serve.
@@ -84,6 +89,10 @@ class Machine:
                 raise InputError(f"--engine kernels computes in float32, not {self.precision}")
             if kernels.missing():
                 raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
+        if self.engine == "auto" and self.precision == "float32" and model and domain:
+            from datastill.tuning import fastest
+
+            return fastest(model, domain, self.found()).route
         return Route(
             kernels=self.engine in ("auto", "kernels"),
             compiled=self.engine == "compiled",

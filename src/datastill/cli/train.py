@@ -139,7 +139,8 @@ class Train:
         from datastill.pool import original_fit, train_member
         from datastill.train import accuracy
 
-        route, wanted = self.machine.route(), {*self.save_epochs, self.epochs}
+        route = self.machine.route(name, real.domain)
+        wanted = {*self.save_epochs, self.epochs}
         fit = replace(
             original_fit(self.epochs),
             lr=self.lr_net,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -89,7 +90,7 @@ class Validate:
                 "dataset": test.domain.name,
                 "protocol": asdict(protocol),
                 "seed": self.machine.seed,
-                "route": asdict(self.machine.route()),
+                "routes": {name: self.machine.route(name, test.domain).facts() for name in names},
                 "results": [asdict(result) for result in results],
             },
         )
@@ -163,8 +164,16 @@ class Validate:
         from datastill.validation import collect, contest
 
         found: list[Trial] = []
-        key, route = Key(self.machine.seed).at("validate"), self.machine.route()
-        rounds = contest(sets, test, names, protocol, trials=self.num_eval, key=key, route=route)
+        key = Key(self.machine.seed).at("validate")
+        rounds = chain.from_iterable(
+            contest(
+                *(sets, test, [name], protocol),
+                trials=self.num_eval,
+                key=key,
+                route=self.machine.route(name, test.domain),
+            )
+            for name in names
+        )
         with console.bar("training", len(sets) * len(names) * self.num_eval) as bar:
             for trial in rounds:
                 found.append(trial)

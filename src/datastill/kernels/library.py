@@ -12,6 +12,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from datastill import machine
+
 SOURCE = Path(__file__).with_name("layers.cpp")
 FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared"),
@@ -61,8 +63,8 @@ def _built() -> Path:
     assert compiler is not None
     version = _said(compiler, "--version")
     native = _said(compiler, "-march=native", "-E", "-v", "-", "-x", "c++")
-    recipe = "\n".join([SOURCE.read_text(), version, native, _processor(), *FLAGS])
-    folder = _cache()
+    recipe = "\n".join([SOURCE.read_text(), version, native, machine.processor(), *FLAGS])
+    folder = machine.cache_folder()
     built = folder / f"layers-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.so"
     if built.is_file():
         return built
@@ -76,20 +78,6 @@ def _built() -> Path:
     return built
 
 
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "datastill"
-
-
 def _said(*command: str) -> str:
     asked = subprocess.run(command, capture_output=True, text=True, timeout=60, input="")
     return asked.stdout + asked.stderr
-
-
-def _processor() -> str:
-    # Every field of the first processor but those that change from moment to moment.
-    try:
-        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
-    except OSError:
-        return platform.processor()
-    return "\n".join(line for line in first.splitlines() if line.startswith(("flags", "model")))
