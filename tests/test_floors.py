@@ -20,7 +20,7 @@ FLOORS = [
     {"pool", "protocol"},
     {"clom"},
     {"methods", "assessments", "coresets"},
-    {"distillation", "validation", "artifacts", "scores"},
+    {"distillation", "validation", "artifacts", "scores", "costs", "reached"},
     {"report"},
     {"cli"},
 ]

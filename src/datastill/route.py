@@ -67,7 +67,7 @@ class Route:
         whole = depends_on_batch(network)
         if self.chunk is None or whole or images.device.type != "cpu":
             return [(images, len(images))]
-        pieces = max(1, -(-len(images) // self._most(images)))
+        pieces = max(1, -(-len(images) // self.most(images)))
         size = -(-len(images) // pieces)
         if not self.compiled:
             return [(piece, len(piece)) for piece in images.split(size)]
@@ -106,7 +106,8 @@ class Route:
         parts = self.split(images, network)
         return torch.cat([self.run(through, network, part)[:count] for part, count in parts])
 
-    def _most(self, images: Tensor) -> int:
+    def most(self, images: Tensor) -> int:
+        """Return how many of such images, ``(N, C, H, W)``, go through at once if they are cut."""
         if isinstance(self.chunk, int):
             return self.chunk
         height, width = images.shape[-2:]

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "estimate": "Estimate",
     "demo": "Demo",
 }
 ABOUT = """\

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from datastill.cli.budget import judge
 from datastill.cli.console import Console
 from datastill.cli.options import (
     Flag,
@@ -26,6 +27,7 @@ from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.clom import Regulariser
+    from datastill.costs import Plan
     from datastill.data import ImageSet
     from datastill.distillation import Descent, Snapshot
     from datastill.methods import Published, Task
@@ -59,6 +61,8 @@ class Distill:
     """Synthetic images per class."""
     iterations: MaybeInt = None
     """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop)."""
+    max_minutes: MaybeFloat = None
+    """Plan as many updates as fit, validate the set as well, and say beforehand what to expect."""
     lr_img: MaybeFloat = None
     """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1)."""
     batch_real: int = 256
@@ -105,6 +109,7 @@ class Distill:
         from datastill import artifacts
         from datastill.distillation import Descent, starting_counts
         from datastill.methods import METHODS
+        from datastill.reached import expectation
         from datastill.report.preview import write_preview
 
         method = METHODS.spelling(self.method)
@@ -119,6 +124,8 @@ class Distill:
             init=self.init or published.init,
         )
         starting_counts(real, descent)  # too few images of a class are found out now
+        plan = self.plan(published, task, descent) if self.max_minutes else None
+        descent = replace(descent, updates=plan.updates) if plan else descent
         regularisers = self.regularisers(real)
         settings = {**self.settings(method, descent, published, real), "route": task.route.facts()}
         path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
@@ -130,6 +137,12 @@ class Distill:
             f"{descent.updates} updates, "
             + (f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM")
         )
+        if plan:
+            known = expectation(real.domain.name, method, self.ipc, plan.updates)
+            console.say(
+                f"{plan.updates} updates and {plan.networks} networks to judge them by should take "
+                f"{plan.seconds / 60:.1f} of {self.max_minutes:g} minutes; {known}"
+            )
         started = time.perf_counter()
         last = self.loop(published, task, descent, regularisers, folder, console)
         seconds = round(time.perf_counter() - started, 1)
@@ -138,17 +151,21 @@ class Distill:
         artifacts.save(made, path / artifacts.SET_FILE)
         write_preview(made, path / "preview.png")
         folder.log("done", step=last.step, seconds=seconds)
-        console.say(
-            f"{len(made)} synthetic images after {seconds:.0f} s in {path}\n"
-            f"look at {path / 'preview.png'}, then:\n"
-            f"  datastill validate {path} --against random"
-        )
+        console.say(f"{len(made)} synthetic images after {seconds:.0f} s in {path}")
+        if plan:
+            judge(path, plan.networks, self.model, self.data_path, self.machine)
+        else:
+            console.say(
+                f"look at {path / 'preview.png'}, then:\n"
+                f"  datastill validate {path} --against random"
+            )
 
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(
             ipc=self.ipc,
             iterations=self.iterations,
+            max_minutes=self.max_minutes,
             lr_img=self.lr_img,
             batch_real=self.batch_real,
             outer_loop=self.outer_loop,
@@ -160,6 +177,14 @@ class Distill:
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
+
+    def plan(self, published: Published, task: Task, descent: Descent) -> Plan:
+        """Return what fits --max-minutes."""
+        from datastill.cli.budget import planned
+
+        assert self.max_minutes is not None
+        guided = bool(self.alphas)
+        return planned(self.max_minutes, published, task, descent, self.model, guided=guided)
 
     def adjusted(self, published: Published, method: str) -> Published:
         """Return the published settings with those of the method's options that were given.
