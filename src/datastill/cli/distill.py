@@ -124,9 +124,9 @@ class Distill:
             init=self.init or published.init,
         )
         starting_counts(real, descent)  # too few images of a class are found out now
-        plan = self.plan(published, task, descent) if self.max_minutes else None
-        descent = replace(descent, updates=plan.updates) if plan else descent
         regularisers = self.regularisers(real)
+        plan = self.plan(published, task, descent, regularisers) if self.max_minutes else None
+        descent = replace(descent, updates=plan.updates) if plan else descent
         settings = {**self.settings(method, descent, published, real), "route": task.route.facts()}
         path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
         folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
@@ -178,13 +178,19 @@ class Distill:
         )
         not_negative(alphas=self.alphas)
 
-    def plan(self, published: Published, task: Task, descent: Descent) -> Plan:
+    def plan(
+        self,
+        published: Published,
+        task: Task,
+        descent: Descent,
+        regularisers: dict[str, Regulariser],
+    ) -> Plan:
         """Return what fits --max-minutes."""
         from datastill.cli.budget import planned
 
         assert self.max_minutes is not None
-        guided = bool(self.alphas)
-        return planned(self.max_minutes, published, task, descent, self.model, guided=guided)
+        given = (self.max_minutes, published, task, descent, regularisers)
+        return planned(*given, model=self.model)
 
     def adjusted(self, published: Published, method: str) -> Published:
         """Return the published settings with those of the method's options that were given.
