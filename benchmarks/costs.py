@@ -67,11 +67,13 @@ def measure(point: Point, updates: int) -> dict[str, Any]:
     terms = dict(found.terms)
     terms.pop("ageing networks", None)  # the first update of each generation is what is timed
     task = Task(ImageSet(images, labels, domain), builder(model, domain), Key(0), policy, Route())
-    spent: list[float] = []
-    for _ in range(updates):
+
+    def once() -> float:
         started = time.perf_counter()
-        for _ in distill(published.method, task, Descent(ipc=point.ipc, updates=1, batch=BATCH)):
-            spent.append(time.perf_counter() - started)
+        next(distill(published.method, task, Descent(ipc=point.ipc, updates=1, batch=BATCH)))
+        return time.perf_counter() - started
+
+    spent = [once() for _ in range(updates)]
     return {**asdict(point), "seconds": spent[1:], "terms": terms}
 
 
