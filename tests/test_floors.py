@@ -20,7 +20,7 @@ FLOORS = [
     {"pool", "protocol"},
     {"clom"},
     {"methods", "assessments", "coresets"},
-    {"distillation", "validation", "artifacts", "scores", "costs", "reached"},
+    {"distillation", "validation", "artifacts", "scores", "forecast", "reached"},
     {"report"},
     {"cli"},
 ]

@@ -13,8 +13,8 @@ from datastill.cli.options import Machine
 
 if TYPE_CHECKING:
     from datastill.clom import Regulariser
-    from datastill.costs import Plan
     from datastill.distillation import Descent
+    from datastill.forecast import Plan
     from datastill.methods import Published, Task
 
 OVERHEAD = 12.0
@@ -48,7 +48,7 @@ def planned(
     Raises:
         InputError: when it is too little time.
     """
-    from datastill import costs
+    from datastill import forecast
     from datastill.augment import dsa, identity, usual_strategy
     from datastill.distillation import distill
     from datastill.networks import build
@@ -75,7 +75,7 @@ def planned(
     brief_fit = replace(protocol.fit, epochs=PROBED)
     fitted = epochs(network, made, brief_fit, policy=policy, key=task.key, route=task.route)
     epoch = statistics.median([seconds for _, seconds in _timed(fitted)][1:])
-    return costs.plan(
+    return forecast.plan(
         60 * minutes,
         update=update,
         network=protocol.fit.epochs * epoch,

@@ -27,9 +27,9 @@ from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.clom import Regulariser
-    from datastill.costs import Plan
     from datastill.data import ImageSet
     from datastill.distillation import Descent, Snapshot
+    from datastill.forecast import Plan
     from datastill.methods import Published, Task
 
 LOG_EVERY = 10.0

@@ -9,8 +9,8 @@ from datastill.cli.console import Console
 from datastill.cli.options import Machine, MaybeInt, MaybePath, load, positive
 
 if TYPE_CHECKING:
-    from datastill.costs import Cost, Rates
     from datastill.data import Domain
+    from datastill.forecast import Cost, Rates
     from datastill.methods import Published
 
 
@@ -55,7 +55,7 @@ class Estimate:
             inner_loop=self.inner_loop,
             num_eval=self.num_eval,
         )
-        from datastill import costs
+        from datastill import forecast
         from datastill.methods import METHODS
         from datastill.protocol import preset
 
@@ -66,7 +66,7 @@ class Estimate:
         rates = self.rates(self.model, domain, published)
         classes, route = len(domain.classes), self.machine.route(self.model, domain)
         pool = [self.rates(name, domain, published).pixels for name in self.models_pool]
-        update = costs.update(
+        update = forecast.update(
             published.method,
             rates,
             ipc=self.ipc,
@@ -74,10 +74,10 @@ class Estimate:
             batch=min(self.batch_real, max(real.counts)),
             teachers=sum(pool) / len(pool) if pool else 0.0,
         )
-        judged = costs.validation(
+        judged = forecast.validation(
             preset(published.protocol), rates, images=self.ipc * classes, tested=len(test)
         )
-        held = costs.memory(
+        held = forecast.memory(
             *(published.method, rates, domain),
             real=len(real),
             ipc=self.ipc,
@@ -108,7 +108,7 @@ class Estimate:
     def rates(self, model: str, domain: Domain, published: Published) -> Rates:
         """Measure an architecture."""
         from datastill.augment import dsa, usual_strategy
-        from datastill.costs import measured
+        from datastill.forecast import measured
 
         policy = dsa(usual_strategy(domain) if published.augmented else "none")
         return measured(model, domain, policy, self.machine.route(model, domain))

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from conftest import blobs
-from datastill import costs
+from datastill import forecast
 from datastill.augment import dsa
-from datastill.costs import Cost, Rates
 from datastill.errors import InputError
+from datastill.forecast import Cost, Rates
 from datastill.methods import METHODS
 from datastill.methods.gradient_matching import GradientMatching
 from datastill.protocol import preset
@@ -29,7 +29,7 @@ RATES = Rates(
 
 
 def test_an_update_of_dm_is_real_and_synthetic_images_and_a_network() -> None:
-    found = costs.update(METHODS["DM"](2).method, RATES, ipc=2, classes=5, batch=4)
+    found = forecast.update(METHODS["DM"](2).method, RATES, ipc=2, classes=5, batch=4)
     assert dict(found.terms) == {
         "real images": 20.0,
         "synthetic images": 100.0,
@@ -42,41 +42,41 @@ def test_an_update_of_dm_is_real_and_synthetic_images_and_a_network() -> None:
 
 def test_an_update_of_dc_ages_networks_between_updates() -> None:
     method = GradientMatching(outer_loop=4, inner_loop=3, batch_train=6)
-    found = costs.update(method, RATES, ipc=2, classes=5, batch=4)
+    found = forecast.update(method, RATES, ipc=2, classes=5, batch=4)
     assert found.terms["real images"] == 2000
     assert found.terms["synthetic images"] == 10_000
     epoch = 10 * 100.1 + 2 * 3.0  # ten images in two steps
     assert found.terms["ageing networks"] == pytest.approx(3 / 4 * 3 * epoch)
     assert found.terms["new networks"] == 7 / 4
-    once = costs.update(replace(method, outer_loop=1), RATES, ipc=2, classes=5, batch=4)
+    once = forecast.update(replace(method, outer_loop=1), RATES, ipc=2, classes=5, batch=4)
     assert once.terms["ageing networks"] == 0
 
 
 def test_clom_is_a_term_of_its_own() -> None:
     method = METHODS["DM"](2).method
-    plain = costs.update(method, RATES, ipc=2, classes=5, batch=4)
-    guided = costs.update(method, RATES, ipc=2, classes=5, batch=4, teachers=2.0)
+    plain = forecast.update(method, RATES, ipc=2, classes=5, batch=4)
+    guided = forecast.update(method, RATES, ipc=2, classes=5, batch=4, teachers=2.0)
     assert guided.seconds - plain.seconds == pytest.approx(20.0)
     assert "CLOM" not in plain.terms
 
 
 def test_a_method_that_is_not_known_is_refused() -> None:
     with pytest.raises(InputError, match="no cost model for str"):
-        costs.update("DM", RATES, ipc=1, classes=1, batch=1)  # type: ignore[arg-type]
+        forecast.update("DM", RATES, ipc=1, classes=1, batch=1)  # type: ignore[arg-type]
 
 
 def test_validation_counts_every_epoch_and_the_test_images() -> None:
     protocol = preset("dc", epochs=9)  # ten passes
-    found = costs.validation(protocol, RATES, images=300, tested=20)
+    found = forecast.validation(protocol, RATES, images=300, tested=20)
     assert found.terms["training"] == pytest.approx(10 * (300 * 100 + 2 * 3))
     assert found.terms["testing"] == 20
-    moved = costs.validation(preset("dsa", epochs=9), RATES, images=300, tested=20)
+    moved = forecast.validation(preset("dsa", epochs=9), RATES, images=300, tested=20)
     assert moved.terms["training"] - found.terms["training"] == pytest.approx(10 * 300 * 0.1)
 
 
 def test_memory_does_not_grow_with_the_batch_where_it_is_cut() -> None:
     def layers(batch: int, route: Route) -> float:
-        held = costs.memory(
+        held = forecast.memory(
             METHODS["DM"](1).method, RATES, blobs().domain, real=10, ipc=1, batch=batch, route=route
         )
         return held.terms["layers over real images"]
@@ -87,8 +87,8 @@ def test_memory_does_not_grow_with_the_batch_where_it_is_cut() -> None:
 
 def test_rates_are_those_of_the_architecture() -> None:
     domain, policy = blobs().domain, dsa("color_crop_flip")
-    small = costs.measured("ConvNetD1W16", domain, policy, Route())
-    large = costs.measured("ConvNetD3W128", domain, policy, Route())
+    small = forecast.measured("ConvNetD1W16", domain, policy, Route())
+    large = forecast.measured("ConvNetD3W128", domain, policy, Route())
     for name in ("features", "pixels", "weights", "matched"):
         assert 0 < getattr(small, name) < getattr(large, name), name
     assert large.features < large.pixels
@@ -101,16 +101,16 @@ def test_rates_are_those_of_the_architecture() -> None:
 
 def test_a_plan_fits_its_budget() -> None:
     for budget in (20.0, 60.0, 300.0, 3000.0):
-        found = costs.plan(budget, update=0.7, network=9.0, overhead=5.0, most=10**6)
+        found = forecast.plan(budget, update=0.7, network=9.0, overhead=5.0, most=10**6)
         assert found.seconds <= budget
         assert found.seconds > 0.8 * budget
-        assert 1 <= found.networks <= costs.MOST_NETWORKS
-    assert costs.plan(3000, update=0.7, network=9, overhead=5, most=50).updates == 50
+        assert 1 <= found.networks <= forecast.MOST_NETWORKS
+    assert forecast.plan(3000, update=0.7, network=9, overhead=5, most=50).updates == 50
 
 
 def test_too_small_a_budget_says_what_it_takes() -> None:
     with pytest.raises(InputError, match=r"0\.5 minutes are too few here.* take 1\.1$"):
-        costs.plan(30, update=3.0, network=60.0, overhead=5.0, most=10)
+        forecast.plan(30, update=3.0, network=60.0, overhead=5.0, most=10)
 
 
 def test_an_empty_cost_is_nothing() -> None:

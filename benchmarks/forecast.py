@@ -1,6 +1,6 @@
 """Hold the cost model of ``datastill estimate`` against measured updates, over a grid.
 
-    python benchmarks/costs.py --out benchmarks/results/costs.json --plot docs/images/costs.png
+    python benchmarks/forecast.py --out benchmarks/results/forecast.json --plot docs/images/forecast.png
 
 One thing is varied at a time: images per class, classes, size and width. Every point is timed, and
 predicted from rates that are measured just before it.
@@ -20,7 +20,7 @@ import matplotlib
 import torch
 from steps import facts
 
-from datastill import costs
+from datastill import forecast
 from datastill.augment import dsa, usual_strategy
 from datastill.data import Domain, ImageSet
 from datastill.distillation import Descent, distill
@@ -62,8 +62,10 @@ def measure(point: Point, updates: int) -> dict[str, Any]:
     images = torch.randn(len(labels), *domain.shape, generator=Key(0).generator())
     published, model = METHODS[point.method](point.ipc), f"ConvNetW{point.width}"
     policy = dsa(usual_strategy(domain) if published.augmented else "none")
-    rates = costs.measured(model, domain, policy, Route())
-    found = costs.update(published.method, rates, ipc=point.ipc, classes=point.classes, batch=BATCH)
+    rates = forecast.measured(model, domain, policy, Route())
+    found = forecast.update(
+        published.method, rates, ipc=point.ipc, classes=point.classes, batch=BATCH
+    )
     terms = dict(found.terms)
     terms.pop("ageing networks", None)  # the first update of each generation is what is timed
     task = Task(ImageSet(images, labels, domain), builder(model, domain), Key(0), policy, Route())
