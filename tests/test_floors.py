@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"errors"},
-    {"rng", "registry"},
+    {"rng", "registry", "costs"},
     {"data", "losses"},
     {"network"},
     {"own_network"},
@@ -18,7 +18,7 @@ FLOORS = [
     {"route"},
     {"train"},
     {"pool", "protocol"},
-    {"clom"},
+    {"clom", "evidence"},
     {"methods", "assessments", "coresets"},
     {"distillation", "validation", "artifacts", "scores"},
     {"report"},

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datastill.assessments.base import ASSESSMENTS, Evidence, Score, View, mean
+from datastill.assessments.base import ASSESSMENTS, Score, mean
+from datastill.evidence import Evidence, View
 
 NEIGHBOURS = 5
 """The published number of neighbours whose distance is the radius of an image."""
