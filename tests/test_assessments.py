@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from conftest import blobs, linear, other_normalisation, watching, weights
 from datastill import scores
-from datastill.assessments import ASSESSMENTS, COSTLY, Evidence, Score
+from datastill.assessments import ASSESSMENTS, COSTLY, Evidence, Score, matching
 from datastill.assessments.feature import balls, frechet, kernel
 from datastill.assessments.image import spectrum, ssim
 from datastill.assessments.matching import EXPERT_EPOCHS, GRADIENT_IMAGES, STUDENT
@@ -584,6 +584,21 @@ def test_gradients_are_those_of_a_few_real_images(good: Evidence) -> None:
     sizes = [len(images) for _, _, images in seen]
     assert sorted(sizes) == [6] * 4 + [GRADIENT_IMAGES] * 4
     assert not any(training for _, training, _ in seen)
+
+
+def test_real_gradients_are_kept_unless_they_are_large(
+    good: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = replace(good, pool=good.pool[:1], route=PLAIN)
+    passes = list[int]()
+    for kept in (True, False):
+        first = replace(evidence)
+        monkeypatch.setattr(matching, "KEPT", matching.KEPT if kept else 0)
+        score = value("om-gradient-distance", first)
+        with watching() as seen:
+            assert value("om-gradient-distance", first.of(good.synthetic)) == score
+        passes.append(len(seen))
+    assert passes == [4, 8]
 
 
 def test_feature_distance_is_that_of_means(small: Evidence) -> None:

@@ -21,6 +21,7 @@ FLOORS = [
     {"clom", "evidence"},
     {"methods", "assessments", "coresets"},
     {"distillation", "validation", "artifacts", "scores"},
+    {"selection"},
     {"report"},
     {"cli"},
 ]

@@ -69,6 +69,15 @@ def usual_names(evidence: Evidence) -> list[str]:
     ]
 
 
+def spelling(name: str, evidence: Evidence) -> str:
+    """Return the full name of an assessment that this evidence allows.
+
+    Raises:
+        InputError: for one that is unknown, or asks a part of the pool that is not there.
+    """
+    return _asked(name, evidence).name
+
+
 def family(name: str) -> str:
     """Return the family of an assessment, which is the file that it is in.
 

@@ -23,6 +23,9 @@ from datastill.train import Fit, train
 GRADIENT_IMAGES = 10
 """Real images of each class whose gradient is taken, at most."""
 
+KEPT = 20_000_000
+"""Numbers that the real gradients under a network may have to be kept for other sets."""
+
 EXPERT_IMAGES, EXPERT_EPOCHS = 128, 4
 """Real images of each class that an expert trains on, and how often."""
 
@@ -117,11 +120,21 @@ def _class_gradients(evidence: Evidence, member: Member) -> float:
         images = convert(part.images, domain, member.domain)
         return _gradient(network, images, part.labels, evidence.route)
 
-    synthetic, real = evidence.judged, evidence.reference.sample
+    synthetic, reference = evidence.judged, evidence.reference
+    classes = [k for k, rows in enumerate(reference.sample.rows_by_class) if len(rows)]
+
+    def real(label: int) -> tuple[Tensor, ...]:
+        rows = reference.sample.rows_by_class[label][:GRADIENT_IMAGES]
+        return gradient(reference.sample, rows)
+
+    if len(classes) * sum(weight.numel() for weight in network.parameters()) <= KEPT:
+        kept = reference.known.once(("gradients", member), lambda: {k: real(k) for k in classes})
+        target = kept.__getitem__
+    else:
+        target = real
     return mean(
-        float(gradient_distance(gradient(real, r[:GRADIENT_IMAGES]), gradient(synthetic, s)))
-        for s, r in zip(synthetic.rows_by_class, real.rows_by_class, strict=True)
-        if len(r)
+        float(gradient_distance(target(k), gradient(synthetic, synthetic.rows_by_class[k])))
+        for k in classes
     )
 
 

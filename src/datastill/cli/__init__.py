@@ -20,6 +20,8 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "assess": "Assess",
+    "select": "Select",
     "demo": "Demo",
 }
 ABOUT = """\
