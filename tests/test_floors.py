@@ -21,7 +21,7 @@ FLOORS = [
     {"clom", "evidence"},
     {"methods", "assessments", "coresets"},
     {"distillation", "validation", "artifacts", "scores"},
-    {"selection"},
+    {"selection", "studies"},
     {"report"},
     {"cli"},
 ]

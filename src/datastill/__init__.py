@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datastill.rng import Key
     from datastill.route import Route
     from datastill.scores import assess
+    from datastill.studies import Bench, study
     from datastill.validation import validate
 
 _HOMES = {
@@ -39,12 +40,14 @@ _HOMES = {
     "rng": ("Key",),
     "route": ("Route",),
     "scores": ("assess",),
+    "studies": ("Bench", "study"),
     "validation": ("validate",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "METHODS",
+    "Bench",
     "Descent",
     "Domain",
     "Evidence",
@@ -65,6 +68,7 @@ __all__ = [
     "original_fit",
     "preset",
     "save",
+    "study",
     "train_pool",
     "usual_strategy",
     "validate",

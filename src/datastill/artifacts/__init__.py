@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datastill.artifacts.files import (
+    replace_file,
     require_writable,
     versions,
     write_json,
@@ -31,10 +32,12 @@ from datastill.artifacts.sets import (
     set_folder,
     validation_file,
 )
+from datastill.artifacts.studies import StudyFolder
 
 __all__ = [
     "SET_FILE",
     "RunFolder",
+    "StudyFolder",
     "add_validation",
     "assessment_file",
     "fingerprint",
@@ -46,6 +49,7 @@ __all__ = [
     "open_run",
     "pool_folder",
     "remove_pool",
+    "replace_file",
     "require_free",
     "require_writable",
     "save",

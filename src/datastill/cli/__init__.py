@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": "Validate",
     "assess": "Assess",
     "select": "Select",
+    "study": "Study",
     "demo": "Demo",
 }
 ABOUT = """\
