@@ -211,7 +211,9 @@ def _descent(shop: Workshop, candidate: Candidate) -> Descent:
 
 def _clom(shop: Workshop, candidate: Candidate) -> dict[str, Regulariser]:
     alpha = candidate.kind.alpha
-    return {"clom": cross_entropy_clom(shop.pool, alpha, shop.real.domain)} if alpha else {}
+    if not alpha:
+        return {}
+    return {"clom": cross_entropy_clom(shop.pool, alpha, shop.real.domain, route=shop.route)}
 
 
 def _facts(candidate: Candidate) -> dict[str, Any]:
