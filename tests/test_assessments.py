@@ -571,6 +571,21 @@ def test_gradient_distance_of_a_linear_model(small: Evidence) -> None:
     assert value("om-gradient-distance", lacking) == pytest.approx(np.mean(found), rel=1e-4)
 
 
+def test_gradient_distance_of_an_untrained_network(small: Evidence) -> None:
+    network = build("MLP", LINE, key=Key(0).at("fresh", "MLP"))
+
+    def gradient(points: list[list[float]], label: int) -> tuple[Tensor, ...]:
+        said = network(torch.tensor(points).reshape(-1, 1, 1, 3))
+        risk = F.cross_entropy(said, torch.full((len(points),), label))
+        return torch.autograd.grad(risk, list(network.parameters()))
+
+    classes = [(REAL[:2], SYNTHETIC[:2]), (REAL[2:4], SYNTHETIC[2:3]), (REAL[4:], SYNTHETIC[3:])]
+    found = [
+        float(layerwise_cosine(gradient(r, k), gradient(s, k))) for k, (r, s) in enumerate(classes)
+    ]
+    assert value("fresh-gradient-distance", small) == pytest.approx(np.mean(found), rel=1e-4)
+
+
 def test_gradient_distance_takes_one_model_of_each_architecture(good: Evidence) -> None:
     both, one = good.pool[::2], good.pool[:1]
     first = value("om-gradient-distance", replace(good, pool=one))

@@ -20,7 +20,7 @@ from datastill.route import Route, Run, logits
 
 T = TypeVar("T")
 
-SAMPLE = 40
+SAMPLE = 30
 """Real images of each class that a set is compared with, at most. Passing them through the pool is
 most of what all assessments together cost."""
 
