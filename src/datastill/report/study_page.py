@@ -17,7 +17,7 @@ COLUMNS = (
     "all",
     "method",
     "both",
-    "tau",
+    "top",
     "r",
     "regret",
     "cost %",
@@ -25,15 +25,19 @@ COLUMNS = (
 LEGEND = """\
 Spearman's rank correlation with test accuracy, signed so that +1 is what the direction of an
 assessment promises: within each number of images per class (ipc), over all sets, within each
-method, within both. tau is Kendall's and r Pearson's, within ipc. * is p < 0.05 by permutation,
-corrected for all assessments. regret: points of accuracy lost by picking the set that scores best,
-within ipc. cost: in % of validating a set by one network."""
+method, within both, and, as top, in the better half of each ipc. r is Pearson's within ipc. * is
+p < 0.05 by permutation, corrected for all assessments. regret: points of accuracy lost by picking
+the set that scores best, within ipc. cost: in % of validating a set by one network."""
 NOTES = """\
-`values` counts the different scores that the sets have: few mean that the assessment is saturated.
-Intervals are by a bootstrap over sets; p is by permutation, corrected (Benjamini and Hochberg) for
-the number of assessments. Within method, sets of different ipc are compared: what follows ipc and
-not quality is exposed there. The better half of each ipc exposes what only finds the poor sets.
-Groups of fewer than three sets do not count."""
+Correlations with test accuracy are signed so that +1 is what the direction of an assessment
+promises. Intervals are by a bootstrap over sets; p is by permutation, corrected (Benjamini and
+Hochberg) for the number of assessments. ipc is the number of images per class. Within method,
+sets of different ipc are compared: what follows ipc and not quality is exposed there; the
+better half of each ipc exposes what only finds the poor sets. Groups of fewer than three sets
+do not count. `values` counts the different scores that the sets have: few mean that the
+assessment is saturated. Regret is in points of accuracy lost by picking the set that scores
+best; cost in % of validating a set by one network. The last row holds validation by one network
+against the networks that remain."""
 SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER)
 DETAILS = (
     "family",
@@ -66,9 +70,8 @@ def page(study: Study, facts: Sequence[str], plots: Iterable[str]) -> str:
     parts = [
         "# Which assessment to trust",
         "\n".join(f"- {fact}" for fact in (*facts, _made(study.records))),
-        LEGEND,
-        _grid(("assessment", *DETAILS), (_details(verdict) for verdict in _lines(study))),
         NOTES,
+        _grid(("assessment", *DETAILS), (_details(verdict) for verdict in _lines(study))),
         "## Group by group",
         "Spearman's correlation and its corrected p-value.",
         _grid(("assessment", *groups), (_grouped(verdict, groups) for verdict in _lines(study))),
@@ -95,8 +98,7 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     return (
         verdict.name,
         _interval(headline.spearman) + _star(headline) if verdict.distinct > 1 else "one value",
-        *(_plain(found.get(scope)) for scope in SCOPES[1:4]),
-        f"{headline.kendall.value:+.2f}",
+        *(_plain(found.get(scope)) for scope in SCOPES[1:]),
         f"{headline.pearson.value:+.2f}",
         f"{100 * verdict.regret_in_ipc:.1f}",
         _percent(verdict.share),
