@@ -75,7 +75,12 @@ def test_the_worked_example_of_a_new_method_works() -> None:
         sys.modules.pop("moment_matching", None)
 
 
-def test_the_page_of_assessments_has_them_all() -> None:
+def test_the_page_of_assessments_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", ASSESSMENTS_PAGE, flags=re.DOTALL)
+    exec(compile(code, "assessments.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "kernel-ridge" in said
+    assert "om-margin Coefficient(value=" in said
     rows = re.findall(r"^\| `([a-z-]+)` \| (higher|lower) \|", ASSESSMENTS_PAGE, flags=re.M)
     real = load_split("digits", "train")
     few = real.take(torch.cat([rows[:2] for rows in real.rows_by_class]))
