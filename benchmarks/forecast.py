@@ -1,6 +1,6 @@
 """Hold the cost model of ``datastill estimate`` against measured updates, over a grid.
 
-    python benchmarks/forecast.py --out benchmarks/results/forecast.json --plot docs/images/forecast.png
+    python benchmarks/forecast.py --out forecast.json --plot forecast.png
 
 One thing is varied at a time: images per class, classes, size and width. Every point is timed, and
 predicted from rates that are measured just before it.

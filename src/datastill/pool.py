@@ -177,6 +177,20 @@ def by_architecture(pool: Pool) -> dict[str, Pool]:
     return {name: tuple(members) for name, members in groups.items()}
 
 
+def by_epoch(pool: Pool) -> dict[int, Pool]:
+    """Group a pool by the epoch after which each member was kept, the earliest first.
+
+    Raises:
+        InputError: for a member whose facts do not say.
+    """
+    groups: dict[int, list[Member]] = {}
+    for member in pool:
+        if "epoch" not in member.facts:
+            raise InputError(f"this {member.architecture} does not say after which epoch it is")
+        groups.setdefault(member.facts["epoch"], []).append(member)
+    return {epoch: tuple(groups[epoch]) for epoch in sorted(groups)}
+
+
 def _seen(through: Run, member: Member, domain: Domain, route: Route | None) -> Teacher:
     way = route or Route()
     return lambda images: way.run(through, member.network, convert(images, domain, member.domain))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datastill.artifacts.files import (
+    replace_file,
     require_writable,
     versions,
     write_json,
@@ -22,6 +23,7 @@ from datastill.artifacts.sets import (
     SET_FILE,
     RunFolder,
     add_validation,
+    assessment_file,
     fingerprint,
     load,
     open_run,
@@ -30,11 +32,14 @@ from datastill.artifacts.sets import (
     set_folder,
     validation_file,
 )
+from datastill.artifacts.studies import StudyFolder
 
 __all__ = [
     "SET_FILE",
     "RunFolder",
+    "StudyFolder",
     "add_validation",
+    "assessment_file",
     "fingerprint",
     "load",
     "load_member",
@@ -44,6 +49,7 @@ __all__ = [
     "open_run",
     "pool_folder",
     "remove_pool",
+    "replace_file",
     "require_free",
     "require_writable",
     "save",

@@ -23,7 +23,14 @@ from datastill.data import ImageSet, require_sound
 from datastill.errors import InputError
 
 SET_FILE = "synthetic.safetensors"
-RUN_FILES = (SET_FILE, "preview.png", "log.jsonl", "settings.json", "validation.json")
+RUN_FILES = (
+    SET_FILE,
+    "preview.png",
+    "log.jsonl",
+    "settings.json",
+    "validation.json",
+    "assessment.json",
+)
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
@@ -119,8 +126,12 @@ def fingerprint(data: ImageSet) -> str:
 
 def validation_file(file: Path) -> Path:
     """Return where the validations of a set are kept."""
-    stem = "" if file.name == SET_FILE else f"{file.stem}."
-    return file.with_name(f"{stem}validation.json")
+    return _beside(file, "validation.json")
+
+
+def assessment_file(file: Path) -> Path:
+    """Return where the assessments of a set are kept."""
+    return _beside(file, "assessment.json")
 
 
 def add_validation(file: Path, found: Mapping[str, Any]) -> None:
@@ -130,3 +141,8 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     save(replace(data, facts={**data.facts, "validated": held}), file)
     with writing(file.parent):
         write_json(validation_file(file), held)
+
+
+def _beside(file: Path, name: str) -> Path:
+    stem = "" if file.name == SET_FILE else f"{file.stem}."
+    return file.with_name(stem + name)

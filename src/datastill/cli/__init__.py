@@ -20,6 +20,9 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "assess": "Assess",
+    "select": "Select",
+    "study": "Study",
     "estimate": "Estimate",
     "demo": "Demo",
 }
@@ -40,6 +43,7 @@ The same by hand:
   datastill distill  --dataset digits --model ConvNetD2W32 --method DM --ipc 1 \\
                      --iterations 150 --alphas 10 --models-pool ConvNetD2W32
   datastill validate --dataset digits --model ConvNetD2W32 --method DM --ipc 1 --against random
+  datastill assess   --dataset digits --method DM --ipc 1 --models-pool ConvNetD2W32
 """
 
 

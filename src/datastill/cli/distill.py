@@ -23,14 +23,19 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
+from datastill.cli.originals import Originals, Shelf
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from datastill.artifacts import RunFolder
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
     from datastill.distillation import Descent, Snapshot
     from datastill.forecast import Plan
     from datastill.methods import Published, Task
+    from datastill.selection import Choice, Selector
 
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
@@ -90,11 +95,15 @@ class Distill:
     source_dataset: MaybeText = None
     """With cosine: dataset that the original models come from. Default: the same."""
     models_pool: tuple[str, ...] = ("ConvNet",)
-    """Architectures of the original models that CLOM draws from."""
+    """Architectures of the original models that CLOM draws from, and that --select asks."""
     model_num: MaybeInt = None
     """Original models of each architecture. Default: all there are."""
     epoch: MaybeInt = None
     """Which snapshot of the original models. Default: the last."""
+    select: MaybeText = None
+    """Keep the snapshot that this assessment likes best. Default: the last one."""
+    select_every: int = 50
+    """With --select: updates between two looks at the set; it is assessed after the last too."""
     pool_path: Path = Path("pretrained_model")
     """Folder with original models, as 'datastill train' leaves it."""
     save_path: Path = Path("condensed")
@@ -107,7 +116,7 @@ class Distill:
         """Distil, and write the set with its recipe."""
         self.check()
         from datastill import artifacts
-        from datastill.distillation import Descent, starting_counts
+        from datastill.distillation import Descent, distill, starting_counts
         from datastill.methods import METHODS
         from datastill.reached import expectation
         from datastill.report.preview import write_preview
@@ -124,7 +133,7 @@ class Distill:
             init=self.init or published.init,
         )
         starting_counts(real, descent)  # too few images of a class are found out now
-        regularisers = self.regularisers(real)
+        regularisers, selector = self.regularisers(real), self.selector(real)
         plan = self.plan(published, task, descent, regularisers) if self.max_minutes else None
         descent = replace(descent, updates=plan.updates) if plan else descent
         settings = {**self.settings(method, descent, published, real), "route": task.route.facts()}
@@ -144,13 +153,18 @@ class Distill:
                 f"{plan.seconds / 60:.1f} of {self.max_minutes:g} minutes; {known}"
             )
         started = time.perf_counter()
-        last = self.loop(published, task, descent, regularisers, folder, console)
+        snapshots = distill(published.method, task, descent, regularisers=regularisers)
+        last, choice = self.loop(snapshots, descent, selector, folder, console)
+        kept = last if choice is None else choice.snapshot
         seconds = round(time.perf_counter() - started, 1)
-        facts = {**settings, "step": last.step, "seconds": seconds}
-        made = replace(last.synthetic, facts=facts)
+        facts = {**settings, "step": kept.step, "seconds": seconds}
+        if selector is not None and choice is not None:
+            facts["selected"] = why(selector, choice)
+            console.say(told(selector, choice))
+        made = replace(kept.synthetic, facts=facts)
         artifacts.save(made, path / artifacts.SET_FILE)
         write_preview(made, path / "preview.png")
-        folder.log("done", step=last.step, seconds=seconds)
+        folder.log("done", step=kept.step, seconds=seconds)
         console.say(f"{len(made)} synthetic images after {seconds:.0f} s in {path}")
         if plan:
             judge(path, plan.networks, self.model, self.data_path, self.machine)
@@ -174,6 +188,7 @@ class Distill:
             batch_train=self.batch_train,
             model_num=self.model_num,
             clom_batch_size=self.clom_batch_size,
+            select_every=self.select_every,
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
@@ -229,28 +244,14 @@ class Distill:
         """Return CLOM under its pool, or nothing without --alphas."""
         if not self.alphas:
             return {}
-        from datastill.artifacts import load_pool, pool_folder
         from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
         from datastill.datasets import DATASETS
-        from datastill.networks import find
 
-        names = [find(name)[0] for name in self.models_pool]
-        if len(set(names)) < len(names):
-            raise InputError(f"--models-pool names an architecture twice: {' '.join(names)}")
-        pair_alphas(self.alphas, names)
+        pair_alphas(self.alphas, self.models_pool)
         source = DATASETS.spelling(self.source_dataset or self.dataset)
-        pool = [
-            member
-            for name in names
-            for member in load_pool(
-                pool_folder(self.pool_path, source, name),
-                self.model_num,
-                epoch=self.epoch,
-                factory=name,
-            )
-        ]
-        for member in pool:
-            member.network.to(real.images.device)
+        pool = Shelf(self.pool_path, source, str(real.images.device)).load(
+            self.models_pool, self.model_num, epoch=self.epoch
+        )
         route = self.machine.route()
         if self.clom_distance == "cosine":
             batch = self.clom_batch_size
@@ -289,21 +290,39 @@ class Distill:
             "real_fingerprint": fingerprint(real),
         }
 
+    def selector(self, real: ImageSet) -> Selector | None:
+        """Return what chooses a snapshot, or nothing without --select."""
+        if self.select is None:
+            return None
+        from datastill.assessments import Evidence
+        from datastill.rng import Key
+        from datastill.scores import spelling
+        from datastill.selection import Selector
+
+        originals = Originals(
+            self.models_pool, self.model_num, self.epoch, pool_path=self.pool_path
+        )
+        pool, early = originals.load(real, [self.select])
+        key = Key(self.machine.seed).at("assess")
+        evidence = Evidence(real, real, pool, key, self.machine.route(), early)
+        return Selector(spelling(self.select, evidence), evidence, self.select_every)
+
     def loop(
         self,
-        published: Published,
-        task: Task,
+        snapshots: Iterable[Snapshot],
         descent: Descent,
-        regularisers: dict[str, Regulariser],
-        folder: Any,
+        selector: Selector | None,
+        folder: RunFolder,
         console: Console,
-    ) -> Snapshot:
-        """Go through the updates, log now and then, and return the last snapshot."""
-        from datastill.distillation import distill
-
-        snapshot, told = None, 0.0
+    ) -> tuple[Snapshot, Choice | None]:
+        """Go through the updates, log now and then; return the last snapshot and the choice."""
+        snapshot, choice, told = None, None, 0.0
         with console.bar(f"distilling {self.dataset}", descent.updates) as bar:
-            for snapshot in distill(published.method, task, descent, regularisers=regularisers):
+            for snapshot in snapshots:
+                if selector is not None and selector.looks(snapshot.step, descent.updates):
+                    choice = selector.after(choice, snapshot)
+                    value = choice.scores[snapshot.step].value
+                    folder.log("assessed", step=snapshot.step, **{selector.name: value})
                 if time.perf_counter() - told < LOG_EVERY and snapshot.step < descent.updates:
                     bar.at(snapshot.step)
                     continue
@@ -312,4 +331,25 @@ class Distill:
                 folder.log("update", step=snapshot.step, **losses)
                 bar.at(snapshot.step, ", ".join(f"{k} {v:.4g}" for k, v in losses.items()))
         assert snapshot is not None
-        return snapshot
+        return snapshot, choice
+
+
+def why(selector: Selector, choice: Choice) -> dict[str, Any]:
+    """Return what the facts of a set say of its choice."""
+    return {
+        "by": selector.name,
+        "better": choice.score.better,
+        "every": selector.every,
+        "scores": {str(step): score.value for step, score in choice.scores.items()},
+    }
+
+
+def told(selector: Selector, choice: Choice) -> str:
+    """Say which snapshot was kept, and why."""
+    kept, (last, final) = choice.score, list(choice.scores.items())[-1]
+    equal = sum(score.value == kept.value for score in choice.scores.values())
+    return (
+        f"kept the set after {choice.snapshot.step} of {last} updates: {selector.name} "
+        f"{kept.value:.4g}, {kept.better} is better; {final.value:.4g} after the last"
+        + (f"; the latest of {equal} equal ones" if equal > 1 else "")
+    )

@@ -26,6 +26,7 @@ MaybeText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hi
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint=_SILENT)]
 SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_SILENT)]
 
