@@ -192,5 +192,5 @@ def by_epoch(pool: Pool) -> dict[int, Pool]:
 
 
 def _seen(through: Run, member: Member, domain: Domain, route: Route | None) -> Teacher:
-    way = route or Route()
+    way = (route or Route()).exact
     return lambda images: way.run(through, member.network, convert(images, domain, member.domain))

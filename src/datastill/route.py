@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -35,8 +35,8 @@ class Route:
             there to build them; see ``kernels.missing``.
         compiled: fuse the layers by ``torch.compile``, which costs seconds once for each
             architecture and number of images. It takes the place of the kernels.
-        precision: of the layers that gain by it; weights, sums and losses stay float32. The
-            kernels know float32 alone, and leave everything else to others.
+        precision: of the layers that gain by it; weights, sums and losses stay float32, and so do
+            synthetic images in distilling. The kernels know float32 alone.
         channels_last: without kernels, give convolutions their images channels last.
     """
 
@@ -45,6 +45,11 @@ class Route:
     compiled: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
+
+    @property
+    def exact(self) -> Route:
+        """The same in float32, layer by layer where it would be compiled: for synthetic images."""
+        return replace(self, precision="float32", compiled=False)
 
     def facts(self) -> dict[str, Any]:
         """Return its settings, and what kept the kernels from being used if they were wanted."""

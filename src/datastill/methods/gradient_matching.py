@@ -112,7 +112,7 @@ def synthetic_gradient(
 ) -> tuple[Tensor, ...]:
     """Return the gradient of the mean cross-entropy, itself differentiable in the images."""
     labels = torch.full((len(images),), label, device=images.device)
-    said = route.run(logits, network, images, twice=True)
+    said = route.exact.run(logits, network, images, twice=True)
     risk = F.cross_entropy(said, labels)
     return torch.autograd.grad(risk, list(network.parameters()), create_graph=True)
 
