@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 STRATEGY = "color_crop_cutout_flip_scale_rotate"
@@ -101,6 +102,31 @@ class Reference:
                 self.functions.epoch(
                     "train", loader, network, optimiser, loss, self.options, aug=augmented
                 )
+
+        return run
+
+    def loading(self, read: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
+        """Return the reading of a training set of grey images, one image at a time.
+
+        What torchvision does to an image of FashionMNIST (to PIL, to a tensor, normalised) is done
+        here as it does it, for it may not be installed; what the program does with them follows.
+        """
+
+        def one(pixels: np.ndarray) -> torch.Tensor:
+            picture = np.array(Image.fromarray(pixels, mode="L"), copy=True)
+            tensor = torch.from_numpy(picture)[:, :, None].permute(2, 0, 1).contiguous()
+            scaled = tensor.to(torch.float32).div(255)
+            mean, std = torch.as_tensor([0.2861]), torch.as_tensor([0.3530])
+            return scaled.clone().sub_(mean[:, None, None]).div_(std[:, None, None])
+
+        def run() -> None:
+            images, labels = read()
+            rows: list[list[int]] = [[] for _ in range(10)]
+            whole = [torch.unsqueeze(one(images[i]), dim=0) for i in range(len(images))]
+            known = [int(labels[i]) for i in range(len(images))]
+            for i, label in enumerate(known):
+                rows[label].append(i)
+            torch.cat(whole, dim=0)
 
         return run
 

@@ -10,6 +10,7 @@ counts is the ratio within a repeat. What happens once (compiling, building) is 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import statistics
 import subprocess
@@ -18,11 +19,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from reference import Reference
 
 from datastill.augment import dsa, usual_strategy
 from datastill.data import ImageSet
+from datastill.datasets import load_split
 from datastill.datasets.idx import FASHION
 from datastill.distillation import Descent, distill
 from datastill.methods import METHODS, Task
@@ -42,7 +45,11 @@ ROUTES = {
 }
 REFERENCE = "reference"
 EPOCHS = 10
-STEPS = ("DM 1", "DM 10", "DM 50", "DC 1", "DC 10", "DSA 1", "DSA 10", "inner 10", "validation 10")
+LOADING = "loading 60000"
+STEPS = (
+    *("DM 1", "DM 10", "DM 50", "DC 1", "DC 10", "DSA 1", "DSA 10"),
+    *("inner 10", "validation 10", LOADING),
+)
 
 Step = Callable[[], None]
 
@@ -79,9 +86,27 @@ def epochs(ipc: int, route: Route, *, augmented: bool) -> Step:
     return lambda: train(network, data, fit, policy=policy, key=Key(0), route=route)
 
 
+def load() -> None:
+    """Read FashionMNIST's training images."""
+    load_split("FashionMNIST", "train")
+
+
+def pixels() -> tuple[np.ndarray, np.ndarray]:
+    """Read them as they are in the files."""
+    folder = Path("/usr/share/datasets/fashion-mnist")
+
+    def raw(name: str, header: int) -> np.ndarray:
+        with gzip.open(folder / f"train-{name}-ubyte.gz") as file:
+            return np.frombuffer(file.read(), np.uint8, offset=header)
+
+    return raw("images-idx3", 16).reshape(-1, 28, 28), raw("labels-idx1", 8)
+
+
 def ours(step: str, route: Route) -> Step:
     """Return a step by a route."""
     name, ipc = step.split()
+    if step == LOADING:
+        return load
     if name in METHODS.names:
         return update(name, int(ipc), route)
     return epochs(int(ipc), route, augmented=name == "validation")
@@ -90,6 +115,8 @@ def ours(step: str, route: Route) -> Step:
 def theirs(step: str, reference: Reference) -> Step:
     """Return a step of the reference program."""
     name, ipc = step.split()
+    if step == LOADING:
+        return reference.loading(pixels)
     if name in METHODS.names:
         return reference.update(name, int(ipc), random_images(300).images.unflatten(0, (10, 300)))
     return reference.epochs(int(ipc), EPOCHS, augmented=name == "validation")
