@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <omp.h>
 
 namespace {
 
@@ -329,6 +330,9 @@ void convolve_first(const float* padded, const First& first, const float* weight
 } // namespace
 
 extern "C" {
+
+// PyTorch may have brought an OpenMP of its own, which does not know how many threads it was told.
+void use_threads(Size count) { omp_set_num_threads(static_cast<int>(count)); }
 
 // weights (out, in, 3, 3) -> points (36, out / LANES, in, LANES); or, for the gradient of the
 // input, of the turned weights (36, in / LANES, out, LANES).

@@ -179,6 +179,7 @@ def _channels_last(images: Tensor) -> Tensor:
 def _call(name: str, *values: Tensor | int | float | None) -> None:
     kernels = library()
     assert kernels is not None
+    kernels.use_threads(torch.get_num_threads())
     getattr(kernels, name)(*map(_argument, values))
 
 
