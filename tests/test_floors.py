@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"errors"},
-    {"rng", "registry"},
+    {"rng", "registry", "pixels"},
     {"data", "losses"},
     {"network"},
     {"own_network"},

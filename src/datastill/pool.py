@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, convert, require_same_kind
+from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
 from datastill.errors import InputError
 from datastill.networks import Network, build
 from datastill.rng import Key
@@ -64,15 +64,8 @@ def split_held_out(real: ImageSet, share: float, *, key: Key) -> tuple[ImageSet,
         share: of every class to hold out; above 0, at least one image where a class has two.
         key: decides which.
     """
-    held: list[Tensor] = []
-    for k, rows in enumerate(real.rows_by_class):
-        order = torch.randperm(len(rows), generator=key.at(k).generator())
-        count = min(max(1, round(share * len(rows))), max(len(rows) - 1, 0)) if share > 0 else 0
-        held.append(rows[order[:count]])
-    chosen = torch.zeros(len(real), dtype=torch.bool)
-    chosen[torch.cat(held)] = True
-    chosen = chosen.to(real.images.device)
-    return real.take(~chosen), real.take(chosen)
+    chosen = draw_share(real.rows_by_class, share, key=key).to(real.images.device)
+    return real.part(~chosen), real.part(chosen)
 
 
 def train_member(

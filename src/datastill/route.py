@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datastill.networks import depends_on_batch
+from datastill.pixels import ready
 
 CHUNK_PIXELS = 32 * 28 * 28
 Precision = Literal["float32", "bfloat16"]
@@ -56,7 +57,7 @@ class Route:
 
     def run(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
         """Pass one chunk through a network."""
-        route = _compiled(through) if self.compiled else through
+        route, images = _compiled(through) if self.compiled else through, ready(images)
         if self.precision == "float32":
             return route(network, images)
         with torch.autocast(images.device.type, torch.bfloat16):

@@ -21,9 +21,12 @@ from datastill.artifacts.files import (
 )
 from datastill.data import ImageSet, require_sound
 from datastill.errors import InputError
+from datastill.pixels import ready
 
 SET_FILE = "synthetic.safetensors"
 RUN_FILES = (SET_FILE, "preview.png", "log.jsonl", "settings.json", "validation.json")
+FINGERPRINTED = 4096
+"""Images at a time."""
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
@@ -113,7 +116,8 @@ def fingerprint(data: ImageSet) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for tensor in (data.images, data.labels):
         digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        for part in tensor.split(FINGERPRINTED):  # of large sets only the pixels are in memory
+            digest.update(ready(part).detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+T = TypeVar("T")
 
 PLAIN_SECONDS = 20.0
 """Where there is no terminal, progress is a line every so often."""
@@ -65,6 +68,13 @@ class Console:
             table.add_row(*row)
         width = None if sys.stdout.isatty() else 120
         RichConsole(width=width, highlight=False).print(table)
+
+    def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
+        """Hand on items, and show how many have been taken."""
+        with self.bar(label, total) as bar:
+            for number, item in enumerate(items, 1):
+                yield item
+                bar.at(number)
 
     @contextmanager
     def bar(self, label: str, total: int) -> Generator[Bar]:

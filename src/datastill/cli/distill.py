@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, describe
 from datastill.cli.options import (
     Flag,
     Machine,
@@ -48,7 +50,7 @@ class Distill:
     """
 
     dataset: str
-    """Name of the dataset: digits, FashionMNIST, MNIST, CIFAR10 or CIFAR100."""
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
@@ -97,6 +99,7 @@ class Distill:
     """Folder for synthetic sets."""
     overwrite: Flag = False
     """Replace the run that is there."""
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -109,7 +112,9 @@ class Distill:
 
         method = METHODS.spelling(self.method)
         published = self.adjusted(METHODS[method](self.ipc), method)
-        real = load(self.dataset, "train", self.data_path, self.machine.found())
+        console = Console(self.machine.quiet)
+        reading = self.data.reading(console)
+        real = load(self.dataset, "train", self.data_path, self.machine.found(), reading)
         task = self.task(real, published)
         descent = Descent(
             ipc=self.ipc,
@@ -123,7 +128,7 @@ class Distill:
         settings = self.settings(method, descent, published, real)
         path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
         folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
-        console = Console(self.machine.quiet)
+        describe(real, console)
         console.say(
             f"{method} on {real.domain.name}: {self.ipc} images for each of "
             f"{len(real.domain.classes)} classes from {len(real)} real ones, "
@@ -141,7 +146,7 @@ class Distill:
         console.say(
             f"{len(made)} synthetic images after {seconds:.0f} s in {path}\n"
             f"look at {path / 'preview.png'}, then:\n"
-            f"  datastill validate {path} --against random"
+            f"  datastill validate {shlex.quote(str(path))} --against random"
         )
 
     def check(self) -> None:
@@ -199,14 +204,15 @@ class Distill:
             return {}
         from datastill.artifacts import load_pool, pool_folder
         from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
-        from datastill.datasets import DATASETS
+        from datastill.datasets import dataset_name
         from datastill.networks import find
 
         names = [find(name)[0] for name in self.models_pool]
         if len(set(names)) < len(names):
             raise InputError(f"--models-pool names an architecture twice: {' '.join(names)}")
         pair_alphas(self.alphas, names)
-        source = DATASETS.spelling(self.source_dataset or self.dataset)
+        name = self.source_dataset
+        source = dataset_name(name) if name else real.domain.name
         pool = [
             member
             for name in names
@@ -253,6 +259,7 @@ class Distill:
             "seed": self.machine.seed,
             "route": asdict(self.machine.route()),
             "versions": versions(),
+            "data": dict(real.facts),
             "real_images": len(real),
             "real_fingerprint": fingerprint(real),
         }

@@ -16,6 +16,7 @@ from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
+    from datastill.datasets import Reading
     from datastill.route import Route
 
 
@@ -78,11 +79,17 @@ class Machine:
         return Route(compiled=self.compile, precision=self.precision)
 
 
-def load(dataset: str, split: Literal["train", "test"], path: Path | None, device: str) -> ImageSet:
+def load(
+    dataset: str,
+    split: Literal["train", "test"],
+    path: Path | None,
+    device: str,
+    reading: Reading | None = None,
+) -> ImageSet:
     """Read one split of a dataset onto a device."""
     from datastill.datasets import load_split
 
-    return load_split(dataset, split, path).to(device)
+    return load_split(dataset, split, path, reading).to(device)
 
 
 def positive(**options: float | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, describe, repeated
 from datastill.cli.options import (
     Flag,
     Machine,
@@ -34,7 +35,7 @@ class Train:
     """
 
     dataset: str
-    """Name of the dataset: digits, FashionMNIST, MNIST, CIFAR10 or CIFAR100."""
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     model: tuple[str, ...] = ("ConvNet",)
@@ -59,25 +60,29 @@ class Train:
     """Add models to those that are there; those keep their numbers."""
     overwrite: Flag = False
     """Delete the models that are there."""
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
         """Train every model and write it as soon as it is ready."""
         self.check()
         from datastill.artifacts import pool_folder
+        from datastill.datasets import load_test
         from datastill.networks import build, find
         from datastill.rng import Key
 
-        device = self.machine.found()
-        real = load(self.dataset, "train", self.data_path, device)
-        test = load(self.dataset, "test", self.data_path, device)
+        device, console = self.machine.found(), Console(self.machine.quiet)
+        reading = self.data.reading(console)
+        real = load(self.dataset, "train", self.data_path, device, reading)
+        test = load_test(self.dataset, self.data_path, reading, like=real.domain)
+        test = test and test.to(device)
         names = [find(name)[0] for name in self.model]
         for name in names:
             build(name, real.domain, key=Key(0))  # images too small for it are found out now
         folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]
         firsts = [self.claim(folder) for folder in folders]
-        console = Console(self.machine.quiet)
         console.say(f"{real.domain.name}: {len(real)} training images, device {device}")
+        describe(real, console)
         rows: list[tuple[str, ...]] = []
         for name, folder, first in zip(names, folders, firsts, strict=True):
             for number in range(first, first + self.num):
@@ -86,7 +91,8 @@ class Train:
         console.table(f"Original models of {real.domain.name}", COLUMNS, rows)
         console.say(
             f"They are in {folders[0].parent}. Next:\n  datastill distill --method DM "
-            f"--dataset {real.domain.name} --alphas 100 --models-pool {' '.join(names)}"
+            f"{repeated(self.dataset, self.data_path, self.data)} "
+            f"--alphas 100 --models-pool {' '.join(names)}"
         )
 
     def check(self) -> None:
@@ -130,7 +136,7 @@ class Train:
         folder: Path,
         number: int,
         real: ImageSet,
-        test: ImageSet,
+        test: ImageSet | None,
         key: Key,
         console: Console,
     ) -> tuple[str, ...]:
@@ -166,11 +172,12 @@ class Train:
         assert last is not None
         facts = last.facts
         held_out = facts["held_out_accuracy"]
+        tested = None if test is None else accuracy(last.network, test, route=route)
         return (
             f"{name} {number}",
             str(facts["epoch"]),
             f"{100 * facts['train_accuracy']:.2f}",
             "none" if held_out is None else f"{100 * held_out:.2f}",
-            f"{100 * accuracy(last.network, test, route=route):.2f}",
+            "none" if tested is None else f"{100 * tested:.2f}",
             f"{facts['seconds']:.0f}",
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, Origin
 from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
 from datastill.cli.tables import show_results
 from datastill.errors import InputError
@@ -56,6 +57,7 @@ class Validate:
     """Also train on as many real images, picked by random, herding, k-center or k-means."""
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -65,6 +67,7 @@ class Validate:
         from datastill.networks import build, find
         from datastill.rng import Key
 
+        console = Console(self.machine.quiet)
         device = self.machine.found()
         file = self.file()
         made = artifacts.load(file).to(device)
@@ -72,10 +75,10 @@ class Validate:
         names = [find(name)[0] for name in self.model]
         for name in names:
             build(name, made.domain, key=Key(0))  # images too small for it are found out now
-        test = self.split("test", made)
-        sets = self.sets(made)
+        origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
+        test = origin.test(made, console).to(device)
+        sets = self.sets(made, origin)
         artifacts.require_writable(file.parent)
-        console = Console(self.machine.quiet)
         console.say(
             f"{file}: {len(made)} images, {protocol.fit.epochs} epochs "
             f"{'with' if protocol.augmented else 'without'} DSA augmentation, "
@@ -106,14 +109,15 @@ class Validate:
     def file(self) -> Path:
         """Return the file of the set, by path or by dataset, method and ipc."""
         from datastill.artifacts import SET_FILE, set_folder
-        from datastill.datasets import DATASETS
+        from datastill.datasets import dataset_name
         from datastill.methods import METHODS
 
         path = self.path
         if path is None:
             if self.dataset is None:
                 raise InputError("name a set by its path, or by --dataset, --method and --ipc")
-            dataset, method = DATASETS.spelling(self.dataset), METHODS.spelling(self.method)
+            dataset = dataset_name(self.dataset, self.data_path, self.data.pixels())
+            method = METHODS.spelling(self.method)
             path = set_folder(self.save_path, dataset, method, self.ipc)
         return path / SET_FILE if path.suffix != ".safetensors" else path
 
@@ -124,14 +128,7 @@ class Validate:
         name = "dsa" if self.dsa else "dc" if self.no_dsa else usual
         return preset(name, epochs=self.epochs)
 
-    def split(self, split: Literal["train", "test"], made: ImageSet) -> ImageSet:
-        """Read real images, normalised as those of the set."""
-        from datastill.datasets import load_split
-
-        real = load_split(self.dataset or made.domain.name, split, self.data_path)
-        return real.under(made.domain).to(made.images.device)
-
-    def sets(self, made: ImageSet) -> dict[str, Draw]:
+    def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
         """Return the set and what it is held against."""
         from datastill.coresets import CORESETS
         from datastill.rng import Key
@@ -140,7 +137,7 @@ class Validate:
         sets: dict[str, Draw] = {"synthetic": lambda _: made}
         if not coresets:
             return sets
-        real, key = self.split("train", made), Key(self.machine.seed).at("against")
+        real, key = origin.train(made).to(made.images.device), Key(self.machine.seed).at("against")
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
                 coreset(real, made.counts, key=key.at(name, i))

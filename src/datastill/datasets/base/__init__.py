@@ -1,0 +1,57 @@
+"""What a dataset is, and how one is found by name or by path."""
+
+from __future__ import annotations
+
+from datastill.datasets.base.arrays import found_in, has_split, labels_of, pixels_of
+from datastill.datasets.base.decode import SUFFIXES
+from datastill.datasets.base.load import (
+    dataset_name,
+    image_set,
+    load_dataset,
+    load_split,
+    load_test,
+)
+from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found
+from datastill.datasets.base.reading import (
+    SPLIT_NAMES,
+    TEST_SHARE,
+    Encoded,
+    Format,
+    Found,
+    Hub,
+    Progress,
+    Reading,
+    Size,
+    Source,
+    Split,
+    unseen,
+)
+
+__all__ = [
+    "DATASETS",
+    "FORMATS",
+    "HUBS",
+    "SPLIT_NAMES",
+    "SUFFIXES",
+    "TEST_SHARE",
+    "Encoded",
+    "Format",
+    "Found",
+    "Hub",
+    "Progress",
+    "Reading",
+    "Size",
+    "Source",
+    "Split",
+    "dataset_name",
+    "found_in",
+    "has_split",
+    "image_set",
+    "labels_of",
+    "load_dataset",
+    "load_split",
+    "load_test",
+    "not_found",
+    "pixels_of",
+    "unseen",
+]
