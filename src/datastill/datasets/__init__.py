@@ -15,6 +15,7 @@ from datastill.datasets.base import (
     load_split,
     load_test,
 )
+from datastill.datasets.in_memory import from_arrays, from_dataset
 from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)
@@ -28,6 +29,8 @@ __all__ = [
     "Source",
     "Split",
     "dataset_name",
+    "from_arrays",
+    "from_dataset",
     "load_dataset",
     "load_split",
     "load_test",

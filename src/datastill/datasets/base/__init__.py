@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datastill.datasets.base.arrays import found_in, has_split, labels_of, pixels_of
-from datastill.datasets.base.decode import SUFFIXES
+from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
+from datastill.datasets.base.decode import GREY_MODES, SUFFIXES, resized, upright
 from datastill.datasets.base.load import (
     dataset_name,
     image_set,
     load_dataset,
     load_split,
     load_test,
+    set_for_tests,
 )
 from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found
 from datastill.datasets.base.reading import (
@@ -30,6 +31,7 @@ from datastill.datasets.base.reading import (
 __all__ = [
     "DATASETS",
     "FORMATS",
+    "GREY_MODES",
     "HUBS",
     "SPLIT_NAMES",
     "SUFFIXES",
@@ -44,6 +46,7 @@ __all__ = [
     "Source",
     "Split",
     "dataset_name",
+    "file_of",
     "found_in",
     "has_split",
     "image_set",
@@ -53,5 +56,8 @@ __all__ = [
     "load_test",
     "not_found",
     "pixels_of",
+    "resized",
+    "set_for_tests",
     "unseen",
+    "upright",
 ]

@@ -165,6 +165,15 @@ def blank(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         raise InputError(f"no room for {length:,} bytes of images: {reason}") from None
 
 
+def upright(picture: Image.Image, *, colour: bool) -> Image.Image:
+    """Return a picture as people see it, in RGB or in grey; what is transparent becomes white."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.has_transparency_data:  # below it there is often nothing but black
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB" if colour else "L")
+
+
 def _reserve(file: int, length: int) -> None:
     # A full disk is found out now: a write to mapped memory could not say so.
     if hasattr(os, "posix_fallocate"):
@@ -193,8 +202,7 @@ def _array(encoded: Encoded, kind: Kind) -> np.ndarray:
         try:
             # A JPEG can be decoded at a half, a quarter, an eighth of its size.
             picture.draft(None, (2 * max(kind.size), 2 * max(kind.size)))
-            upright = ImageOps.exif_transpose(picture)
-            plain = _on_white(upright).convert("RGB" if kind.colour else "L")
+            plain = upright(picture, colour=kind.colour)
             if plain.size != (width, height):
                 plain = ImageOps.fit(plain, (width, height), Image.Resampling.BILINEAR)
         except Exception as error:  # a damaged picture can fail in any way
@@ -230,14 +238,6 @@ def _opened(encoded: Encoded) -> Image.Image:
             "expected 8 bits per channel, in grey or in colour"
         )
     return picture
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    # Below what is transparent there is often nothing but black.
-    if not picture.has_transparency_data:
-        return picture
-    colours = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours)
 
 
 def _middle(found: Size, wanted: Size) -> tuple[int, int, int, int]:

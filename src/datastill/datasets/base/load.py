@@ -117,6 +117,45 @@ def image_set(
     return require_sound(ImageSet(images, labels, domain, facts=found.facts), found.source)
 
 
+def set_for_tests(
+    found: Found, reading: Reading, like: Domain, *, name: str, rows: Tensor | None = None
+) -> ImageSet:
+    """Make a set of test images, under the normalisation and with the classes of training images.
+
+    Args:
+        found: images and labels; classes are matched by their names.
+        reading: see ``image_set``, as for the rest.
+        like: the domain of the training images.
+        name: of the domain.
+        rows: which images.
+
+    Raises:
+        InputError: for a class that training images do not have, or another shape.
+    """
+    place_of = {known: k for k, known in enumerate(like.classes)}
+    for k in found.labels.unique().tolist():
+        if found.classes[k] not in place_of:
+            raise InputError(
+                f"{found.source} has test images of the class {found.classes[k]!r}, "
+                f"which is none of the {len(like.classes)} classes of {like.name}"
+            )
+    index = torch.tensor([place_of.get(known, -1) for known in found.classes])
+    renamed = replace(
+        found,
+        labels=index[found.labels],
+        classes=like.classes,
+        mirror=like.mirror,
+        colour=True if like.shape[0] == 3 else found.colour,
+    )
+    made = image_set(renamed, reading, name=name, rows=rows, like=like)
+    if made.domain.shape != like.shape:
+        raise InputError(
+            f"test images of {found.source} have {side_by_side(made.domain.shape)} values, but "
+            f"{like.name} has {side_by_side(like.shape)}"
+        )
+    return made
+
+
 def statistics(
     values: Tensor, rows: Tensor | None, *, source: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -174,34 +213,7 @@ def _load(
         train = _load(name, "train", path, reading, None)
         assert train is not None
         like = train.domain
-    return _test_set(found, reading, like, name=called, rows=rows)
-
-
-def _test_set(
-    found: Found, reading: Reading, like: Domain, *, name: str, rows: Tensor | None
-) -> ImageSet:
-    place_of = {known: k for k, known in enumerate(like.classes)}
-    for k in found.labels.unique().tolist():
-        if found.classes[k] not in place_of:
-            raise InputError(
-                f"{found.source} has test images of the class {found.classes[k]!r}, "
-                f"which is none of the {len(like.classes)} classes of {like.name}"
-            )
-    index = torch.tensor([place_of.get(known, -1) for known in found.classes])
-    renamed = replace(
-        found,
-        labels=index[found.labels],
-        classes=like.classes,
-        mirror=like.mirror,
-        colour=True if like.shape[0] == 3 else found.colour,
-    )
-    made = image_set(renamed, reading, name=name, rows=rows, like=like)
-    if made.domain.shape != like.shape:
-        raise InputError(
-            f"test images of {found.source} have {side_by_side(made.domain.shape)} values, but "
-            f"{like.name} has {side_by_side(like.shape)}"
-        )
-    return made
+    return set_for_tests(found, reading, like, name=called, rows=rows)
 
 
 def _values(

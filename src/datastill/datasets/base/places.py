@@ -78,7 +78,7 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
     )
 
 
-SUFFIXES = (".npz", ".npy", ".safetensors", ".parquet")
+SUFFIXES = (".npz", ".safetensors", ".parquet")
 
 
 def _formatted(name: str, where: Path) -> Place:
