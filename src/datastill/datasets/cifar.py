@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill.data import Domain
-from datastill.datasets.base import DATASETS, Found, Reading, Split, not_found
+from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 from datastill.errors import InputError
 
 PIXELS = 3 * 32 * 32
@@ -44,6 +44,11 @@ class CifarSource:
         labels = torch.cat([part[1] for part in parts])
         normalisation = (self.domain.mean, self.domain.std)
         return Found(pixels, labels, self.domain.classes, self.domain.name, normalisation)
+
+    @property
+    def published(self) -> Published:
+        """What the field agrees on."""
+        return Published.of(self.domain)
 
     def find(self, split: Split, path: Path | None) -> list[Path]:
         """Return the files of a split, all from one folder.

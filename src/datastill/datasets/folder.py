@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +13,14 @@ from datastill.datasets.base import (
     FORMATS,
     SPLIT_NAMES,
     SUFFIXES,
-    Encoded,
+    Files,
     Format,
     Found,
     Reading,
     Split,
+    pictures_in,
 )
 from datastill.errors import InputError
-
-
-@dataclass(frozen=True)
-class Files:
-    """Pictures in files."""
-
-    paths: Sequence[Path]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def at(self, rows: Sequence[int]) -> Iterator[Encoded]:
-        """Yield the files of some rows."""
-        for row in rows:
-            yield Encoded(str(self.paths[row]), self.paths[row])
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
@@ -98,21 +82,6 @@ def class_folders(root: Path) -> list[Path]:
     if not folders:
         raise InputError(f"{root} holds no folders; expected a folder of pictures for each class")
     return folders
-
-
-def pictures_in(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """Return the pictures at any depth below a folder, and count other files by their endings."""
-    found: list[Path] = []
-    others = Counter[str]()
-    for place, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            suffix = Path(name).suffix.casefold()
-            if suffix in SUFFIXES:
-                found.append(Path(place, name))
-            else:
-                others[suffix or name] += 1
-    return found, others
 
 
 def _named(path: Path, names: Sequence[str]) -> Path | None:

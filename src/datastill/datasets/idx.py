@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from datastill.data import Domain
-from datastill.datasets.base import DATASETS, Found, Reading, Split, not_found
+from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 from datastill.errors import InputError
 
 PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
@@ -53,6 +53,11 @@ class IdxSource:
             (self.domain.mean, self.domain.std),
             self.domain.mirror,
         )
+
+    @property
+    def published(self) -> Published:
+        """What the field agrees on."""
+        return Published.of(self.domain)
 
     def places(self, path: Path | None) -> list[Path]:
         """Every folder to look in, in order."""

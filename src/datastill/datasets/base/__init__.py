@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
 from datastill.datasets.base.decode import GREY_MODES, SUFFIXES, resized, upright
+from datastill.datasets.base.files import Files, pictures_in
 from datastill.datasets.base.load import (
     dataset_name,
     image_set,
@@ -21,6 +22,7 @@ from datastill.datasets.base.reading import (
     Found,
     Hub,
     Progress,
+    Published,
     Reading,
     Size,
     Source,
@@ -37,10 +39,12 @@ __all__ = [
     "SUFFIXES",
     "TEST_SHARE",
     "Encoded",
+    "Files",
     "Format",
     "Found",
     "Hub",
     "Progress",
+    "Published",
     "Reading",
     "Size",
     "Source",
@@ -55,6 +59,7 @@ __all__ = [
     "load_split",
     "load_test",
     "not_found",
+    "pictures_in",
     "pixels_of",
     "resized",
     "set_for_tests",

@@ -223,7 +223,8 @@ def _values(
     chosen = torch.arange(len(found.labels)) if rows is None else rows
     images = found.images
     if not isinstance(images, Tensor):
-        kind = kind_of(images, reading, found.colour, source=found.source)
+        wanted = replace(reading, size=reading.size or found.size)
+        kind = kind_of(images, wanted, found.colour, source=found.source)
         decoded = decode(
             images, chosen.tolist(), kind, source=found.source, progress=reading.progress
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from torch import Tensor
 
+from datastill.data import Domain
 from datastill.errors import InputError
 
 T = TypeVar("T")
@@ -101,6 +102,7 @@ class Found:
             are to be computed from the training images.
         mirror: see ``Domain``.
         colour: whether pictures are to be read in colour; None if they are to tell.
+        size: that pictures are known to have, or are to be brought to unless a size is asked for.
         facts: what else is worth knowing.
     """
 
@@ -111,11 +113,45 @@ class Found:
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     mirror: bool = True
     colour: bool | None = None
+    size: Size | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(frozen=True)
+class Published:
+    """What the field agrees on about a dataset.
+
+    Attributes:
+        normalisation: mean and std that its code uses.
+        classes: their names, if those are agreed on too.
+        mirror: see ``Domain``.
+        colour: whether its images have colours.
+        size: that they have; None if they differ.
+    """
+
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+    classes: tuple[str, ...] | None = None
+    mirror: bool = True
+    colour: bool = True
+    size: Size | None = None
+
+    @classmethod
+    def of(cls, domain: Domain) -> Published:
+        """Return what a domain says."""
+        channels, height, width = domain.shape
+        return cls(
+            (domain.mean, domain.std),
+            domain.classes,
+            domain.mirror,
+            colour=channels == 3,
+            size=(height, width),
+        )
+
+
 Source = Callable[[Split, Path | None, Reading], Found | None]
-"""Reads one split from a folder, or from where such data usually lies; None if there is none."""
+"""Reads one split from a folder, or from where such data usually lies; None if there is none.
+
+Where the field agrees on more about the dataset, the source has an attribute ``published``."""
 
 
 @dataclass(frozen=True)
