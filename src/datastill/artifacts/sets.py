@@ -68,8 +68,8 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
         raise InputError(f"{path} holds another run ({held[0]}); pass --overwrite to replace it")
 
 
-def set_folder(root: Path, dataset: str, method: str, ipc: int) -> Path:
-    """Return where a synthetic set lives."""
+def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:
+    """Return where a synthetic set lives; ``ipc`` is a number, or says how classes differ."""
     return root / dataset / method / f"IPC{ipc}"
 
 

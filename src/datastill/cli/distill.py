@@ -24,6 +24,7 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
+from datastill.cli.quota import Ipc, nominal, parse, told
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Distill:
     """What to match: mean features (DM), gradients (DC), or gradients, augmented (DSA)."""
     model: str = "ConvNet"
     """Architecture of the networks under which images are compared."""
-    ipc: int = 10
-    """Synthetic images per class."""
+    ipc: Ipc = 10
+    """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
     """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop)."""
     lr_img: MaybeFloat = None
@@ -110,28 +111,29 @@ class Distill:
         from datastill.methods import METHODS
         from datastill.report.preview import write_preview
 
-        method = METHODS.spelling(self.method)
-        published = self.adjusted(METHODS[method](self.ipc), method)
+        method, quota = METHODS.spelling(self.method), parse(self.ipc)
+        self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
         console = Console(self.machine.quiet)
         reading = self.data.reading(console)
         real = load(self.dataset, "train", self.data_path, self.machine.found(), reading)
+        ipc = quota.counts(real)
+        published = self.adjusted(METHODS[method](nominal(ipc)), method)
         task = self.task(real, published)
         descent = Descent(
-            ipc=self.ipc,
+            ipc=ipc,
             updates=self.iterations or published.updates,
             batch=self.batch_real,
             lr=self.lr_img or published.lr,
             init=self.init or published.init,
         )
-        starting_counts(real, descent)  # too few images of a class are found out now
+        counts = starting_counts(real, descent)  # too few images of a class are found out now
         regularisers = self.regularisers(real)
         settings = self.settings(method, descent, published, real)
-        path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
+        path = artifacts.set_folder(self.save_path, real.domain.name, method, quota.label)
         folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
         describe(real, console)
         console.say(
-            f"{method} on {real.domain.name}: {self.ipc} images for each of "
-            f"{len(real.domain.classes)} classes from {len(real)} real ones, "
+            f"{method} on {real.domain.name}: {told(counts)} from {len(real)} real ones, "
             f"{descent.updates} updates, "
             + (f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM")
         )
@@ -152,7 +154,6 @@ class Distill:
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(
-            ipc=self.ipc,
             iterations=self.iterations,
             lr_img=self.lr_img,
             batch_real=self.batch_real,

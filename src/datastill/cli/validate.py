@@ -11,6 +11,7 @@ import tyro
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin
 from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
+from datastill.cli.quota import Ipc, parse
 from datastill.cli.tables import show_results
 from datastill.errors import InputError
 
@@ -39,8 +40,8 @@ class Validate:
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """Method by which to find the set."""
-    ipc: int = 10
-    """Images per class by which to find the set."""
+    ipc: Ipc = 10
+    """Images per class by which to find the set, as 'datastill distill' was told."""
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
     model: tuple[str, ...] = ("ConvNet",)
@@ -100,7 +101,7 @@ class Validate:
 
     def check(self) -> None:
         """Refuse options that make no sense."""
-        positive(ipc=self.ipc, num_eval=self.num_eval, epochs=self.epochs)
+        positive(num_eval=self.num_eval, epochs=self.epochs)
         if self.dsa and self.no_dsa:
             raise InputError("--dsa and --no-dsa exclude each other")
         if not self.model:
@@ -118,7 +119,7 @@ class Validate:
                 raise InputError("name a set by its path, or by --dataset, --method and --ipc")
             dataset = dataset_name(self.dataset, self.data_path, self.data.pixels())
             method = METHODS.spelling(self.method)
-            path = set_folder(self.save_path, dataset, method, self.ipc)
+            path = set_folder(self.save_path, dataset, method, parse(self.ipc).label)
         return path / SET_FILE if path.suffix != ".safetensors" else path
 
     def protocol(self, usual: str) -> Protocol:

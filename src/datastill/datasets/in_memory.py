@@ -19,6 +19,7 @@ from datastill.datasets.base import (
     image_set,
     labels_of,
     pixels_of,
+    require_classes,
     resized,
     set_for_tests,
     unseen,
@@ -74,6 +75,7 @@ def from_arrays(
     everything = Found(pixels, found, known, source)
     if like is not None:
         return set_for_tests(everything, reading, like, name=name)
+    require_classes(everything)
     return image_set(everything, reading, name=name)
 
 

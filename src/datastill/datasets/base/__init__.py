@@ -11,6 +11,7 @@ from datastill.datasets.base.load import (
     load_dataset,
     load_split,
     load_test,
+    require_classes,
     set_for_tests,
 )
 from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found
@@ -61,6 +62,7 @@ __all__ = [
     "not_found",
     "pictures_in",
     "pixels_of",
+    "require_classes",
     "resized",
     "set_for_tests",
     "unseen",

@@ -140,8 +140,6 @@ def labels_of(
     if classes is not None and values.dtype.kind != "U":
         return _indices(values, classes, source), classes
     names, indices = np.unique(values, return_inverse=True)
-    if len(names) == len(values) > 20:
-        raise InputError(f"{source}: every image has a label of its own; these are no classes")
     found = torch.from_numpy(indices.astype(np.int64))
     known = tuple(str(name) for name in names)
     return (found, known) if classes is None else (_renamed(found, known, classes, source), classes)

@@ -20,6 +20,9 @@ from datastill.errors import InputError
 from datastill.pixels import FLOATS_MOST, Pixels
 from datastill.rng import Key
 
+FEW = 20
+"""Images that may well be of as many classes."""
+
 KEPT_FOR_TESTS = Key(0).at("kept for tests")
 """Decides, once and for all, which images are kept aside where a dataset has no test images."""
 
@@ -156,6 +159,24 @@ def set_for_tests(
     return made
 
 
+def require_classes(found: Found) -> None:
+    """Refuse training images whose labels tell nothing apart, or everything.
+
+    Raises:
+        InputError: when there is one class only, or one for every image.
+    """
+    present = found.labels.unique().tolist()
+    if len(present) < 2:
+        only = found.classes[present[0]] if present else "none"
+        raise InputError(
+            f"{found.source} holds images of one class, {only!r}; expected two or more"
+        )
+    if len(present) == len(found.labels) > FEW:
+        raise InputError(
+            f"{found.source}: every image has a label of its own; these are no classes"
+        )
+
+
 def statistics(
     values: Tensor, rows: Tensor | None, *, source: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -205,7 +226,7 @@ def _load(
     facts = {**_described(name, path, reading), "kept_for_tests": kept, **found.facts}
     found = replace(found, facts=facts)
     if split == "train":
-        _require_classes(found)
+        require_classes(found)
         return image_set(found, reading, name=called, rows=rows, like=like)
     if found.normalisation is not None:
         return image_set(found, reading, name=called, rows=rows)
@@ -240,15 +261,6 @@ def _values(
 def _images(values: Tensor, rows: Tensor | None, domain: Domain) -> Tensor:
     kept = Pixels(values, domain.mean, domain.std, rows)
     return kept if 4 * kept.numel() > FLOATS_MOST else kept.normalised()
-
-
-def _require_classes(found: Found) -> None:
-    present = found.labels.unique().tolist()
-    if len(present) < 2:
-        only = found.classes[present[0]] if present else "none"
-        raise InputError(
-            f"{found.source} holds images of one class, {only!r}; expected two or more"
-        )
 
 
 def _kept_for_tests(
