@@ -12,7 +12,8 @@ from torch import Tensor
 
 from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
 from datastill.errors import InputError
-from datastill.networks import Network, build
+from datastill.networks import Network, backbone, build
+from datastill.pixels import ready
 from datastill.rng import Key
 from datastill.route import Route
 from datastill.train import Epoch, Fit, accuracy, epochs
@@ -20,6 +21,9 @@ from datastill.train import Epoch, Fit, accuracy, epochs
 Teacher = Callable[[Tensor], Tensor]
 
 HELD_OUT = 0.05
+
+ENCODED = 64
+"""Images that a member encodes at once: those of a backbone are larger than those of a set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +135,28 @@ def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[s
     """Make a member of a network that will not change any more."""
     network.eval().requires_grad_(False)
     return Member(network, architecture, domain, facts)
+
+
+def backbone_member(name: str, domain: Domain) -> Member:
+    """Return a model of Hugging Face as a member of a pool, for the images of a domain.
+
+    It has features and no logits: it serves the contrastive form of CLOM, assessments that look at
+    features, and coresets.
+
+    Args:
+        name: ``hf:NAME``, see ``networks.backbone``.
+        domain: of the images that it will be given.
+    """
+    found = backbone(name, domain)
+    return freeze(found.network, name, domain, found.facts)
+
+
+def features_of(member: Member, data: ImageSet) -> Tensor:
+    """Return the ``(N, D)`` features of a set's images, which may be of another domain."""
+    parts = data.images.split(ENCODED)
+    encode = encoder(member, data.domain)
+    with torch.no_grad():
+        return torch.cat([encode(ready(part)) for part in parts])
 
 
 def teacher(member: Member, domain: Domain) -> Teacher:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datastill.data import ImageSet
     from datastill.distillation import Descent, Snapshot
     from datastill.methods import Published, Task
+    from datastill.pool import Pool
 
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
@@ -89,7 +90,7 @@ class Distill:
     source_dataset: MaybeText = None
     """With cosine: dataset that the original models come from. Default: the same."""
     models_pool: tuple[str, ...] = ("ConvNet",)
-    """Architectures of the original models that CLOM draws from."""
+    """Architectures of the original models that CLOM draws from; with cosine also hf:NAME."""
     model_num: MaybeInt = None
     """Original models of each architecture. Default: all there are."""
     epoch: MaybeInt = None
@@ -203,33 +204,37 @@ class Distill:
         """Return CLOM under its pool, or nothing without --alphas."""
         if not self.alphas:
             return {}
-        from datastill.artifacts import load_pool, pool_folder
         from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
-        from datastill.datasets import dataset_name
-        from datastill.networks import find
+        from datastill.networks import BACKBONE, find
 
         names = [find(name)[0] for name in self.models_pool]
         if len(set(names)) < len(names):
             raise InputError(f"--models-pool names an architecture twice: {' '.join(names)}")
         pair_alphas(self.alphas, names)
-        name = self.source_dataset
-        source = dataset_name(name) if name else real.domain.name
-        pool = [
-            member
-            for name in names
-            for member in load_pool(
-                pool_folder(self.pool_path, source, name),
-                self.model_num,
-                epoch=self.epoch,
-                factory=name,
-            )
-        ]
+        for name in names:
+            if name.startswith(BACKBONE) and self.clom_distance != "cosine":
+                raise InputError(f"{name} knows no classes; pass --clom-distance cosine")
+        pool = [member for name in names for member in self.teachers(name, real)]
         for member in pool:
             member.network.to(real.images.device)
         if self.clom_distance == "cosine":
             batch = self.clom_batch_size
             return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch)}
         return {"clom": cross_entropy_clom(pool, self.alphas, real.domain)}
+
+    def teachers(self, name: str, real: ImageSet) -> Pool:
+        """Return the original models of an architecture, or a model of Hugging Face."""
+        from datastill.artifacts import load_pool, pool_folder
+        from datastill.datasets import dataset_name
+        from datastill.networks import BACKBONE
+        from datastill.pool import backbone_member
+
+        if name.startswith(BACKBONE):
+            return (backbone_member(name, real.domain),)
+        source = self.source_dataset
+        dataset = dataset_name(source) if source else real.domain.name
+        folder = pool_folder(self.pool_path, dataset, name)
+        return load_pool(folder, self.model_num, epoch=self.epoch, factory=name)
 
     def settings(
         self, method: str, descent: Descent, published: Published, real: ImageSet

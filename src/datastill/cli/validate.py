@@ -16,6 +16,8 @@ from datastill.cli.tables import show_results
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
     from datastill.validation import Draw, Result, Trial
@@ -56,6 +58,10 @@ class Validate:
     """Train for another number of epochs; the learning rate falls half-way."""
     against: SomeTexts = ()
     """Also train on as many real images, picked by random, herding, k-center or k-means."""
+    coreset_features: MaybeText = None
+    """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
+    pool_path: Path = Path("pretrained_model")
+    """Folder with original models, for --coreset-features."""
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
     data: Data = Data()
@@ -139,11 +145,30 @@ class Validate:
         if not coresets:
             return sets
         real, key = origin.train(made).to(made.images.device), Key(self.machine.seed).at("against")
+        features = self.features(real)
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
-                coreset(real, made.counts, key=key.at(name, i))
+                coreset(real, made.counts, key=key.at(name, i), features=features)
             )
         return sets
+
+    def features(self, real: ImageSet) -> Tensor | None:
+        """Return the features by which coresets pick, or None for pixels."""
+        name = self.coreset_features
+        if name is None:
+            return None
+        from datastill.artifacts import load_pool, pool_folder
+        from datastill.networks import BACKBONE, find
+        from datastill.pool import backbone_member, features_of
+
+        if name.startswith(BACKBONE):
+            member = backbone_member(name, real.domain)
+        else:
+            name = find(name)[0]
+            folder = pool_folder(self.pool_path, real.domain.name, name)
+            (member,) = load_pool(folder, 1, factory=name)
+        member.network.to(real.images.device)
+        return features_of(member, real)
 
     def trials(
         self,
