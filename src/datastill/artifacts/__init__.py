@@ -8,6 +8,7 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
+from datastill.artifacts.journal import LOG_FILE, Journal, Run, open_journal, require_sinks
 from datastill.artifacts.models import (
     load_member,
     load_pool,
@@ -20,10 +21,10 @@ from datastill.artifacts.models import (
 )
 from datastill.artifacts.sets import (
     SET_FILE,
-    RunFolder,
     add_validation,
     fingerprint,
     load,
+    log_file,
     open_run,
     require_free,
     save,
@@ -32,19 +33,24 @@ from datastill.artifacts.sets import (
 )
 
 __all__ = [
+    "LOG_FILE",
     "SET_FILE",
-    "RunFolder",
+    "Journal",
+    "Run",
     "add_validation",
     "fingerprint",
     "load",
     "load_member",
     "load_pool",
+    "log_file",
     "member_path",
     "members_in",
+    "open_journal",
     "open_run",
     "pool_folder",
     "remove_pool",
     "require_free",
+    "require_sinks",
     "require_writable",
     "save",
     "save_member",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,22 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
+from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER, Journal
 from datastill.data import ImageSet, require_sound
 from datastill.errors import InputError
 from datastill.pixels import ready
 
 SET_FILE = "synthetic.safetensors"
-RUN_FILES = (SET_FILE, "preview.png", "log.jsonl", "settings.json", "validation.json")
+RUN_FILES = (SET_FILE, "preview.png", LOG_FILE, "settings.json", "validation.json")
 FINGERPRINTED = 4096
 """Images at a time."""
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """A folder that holds one run's settings, log and results."""
+def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> Journal:
+    """Make a folder for a new run, write its settings, and return its journal.
 
-    path: Path
-
-    def log(self, event: str, **values: Any) -> None:
-        """Append one line to ``log.jsonl``."""
-        with (self.path / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"event": event, **values}) + "\n")
-
-
-def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> RunFolder:
-    """Make a folder for a new run and write its settings.
+    What another run left there is removed.
 
     Raises:
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
@@ -55,8 +46,9 @@ def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False
         path.mkdir(parents=True, exist_ok=True)
         for name in RUN_FILES:
             (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / TENSORBOARD_FOLDER, ignore_errors=True)
         write_json(path / "settings.json", settings)
-    return RunFolder(path)
+    return Journal(path / LOG_FILE)
 
 
 def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None:
@@ -123,8 +115,12 @@ def fingerprint(data: ImageSet) -> str:
 
 def validation_file(file: Path) -> Path:
     """Return where the validations of a set are kept."""
-    stem = "" if file.name == SET_FILE else f"{file.stem}."
-    return file.with_name(f"{stem}validation.json")
+    return file.with_name(f"{_stem(file)}validation.json")
+
+
+def log_file(file: Path) -> Path:
+    """Return where what happens to a set is written, line by line."""
+    return file.with_name(f"{_stem(file)}{LOG_FILE}")
 
 
 def add_validation(file: Path, found: Mapping[str, Any]) -> None:
@@ -134,3 +130,7 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     save(replace(data, facts={**data.facts, "validated": held}), file)
     with writing(file.parent):
         write_json(validation_file(file), held)
+
+
+def _stem(file: Path) -> str:
+    return "" if file.name == SET_FILE else f"{file.stem}."

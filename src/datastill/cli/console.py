@@ -48,9 +48,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Console:
-    """Says things, unless it was told to be quiet."""
+    """Says things, unless it was told to be quiet; plainly, if it was told to draw no bars."""
 
     quiet: bool = False
+    plain: bool = False
 
     def say(self, text: str = "") -> None:
         """Print a line."""
@@ -79,7 +80,7 @@ class Console:
     @contextmanager
     def bar(self, label: str, total: int) -> Generator[Bar]:
         """Show progress: a bar on a terminal, a line now and then elsewhere."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or self.plain or not sys.stderr.isatty():
             yield Bar(label, total, self.quiet)
             return
         columns = (

@@ -12,6 +12,7 @@ import tyro
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, describe
+from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
     Machine,
@@ -28,6 +29,7 @@ from datastill.cli.quota import Ipc, nominal, parse, told
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from datastill.artifacts import Journal
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
     from datastill.distillation import Descent, Snapshot
@@ -102,6 +104,7 @@ class Distill:
     overwrite: Flag = False
     """Replace the run that is there."""
     data: Data = Data()
+    logs: Logs = Logs()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -114,7 +117,8 @@ class Distill:
 
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
-        console = Console(self.machine.quiet)
+        console = self.logs.console(quiet=self.machine.quiet)
+        self.logs.sinks()
         reading = self.data.reading(console)
         real = load(self.dataset, "train", self.data_path, self.machine.found(), reading)
         ipc = quota.counts(real)
@@ -131,7 +135,7 @@ class Distill:
         regularisers = self.regularisers(real)
         settings = self.settings(method, descent, published, real)
         path = artifacts.set_folder(self.save_path, real.domain.name, method, quota.label)
-        folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
+        artifacts.open_run(path, settings, overwrite=self.overwrite)
         describe(real, console)
         console.say(
             f"{method} on {real.domain.name}: {told(counts)} from {len(real)} real ones, "
@@ -139,13 +143,16 @@ class Distill:
             + (f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM")
         )
         started = time.perf_counter()
-        last = self.loop(published, task, descent, regularisers, folder, console)
-        seconds = round(time.perf_counter() - started, 1)
+        name = f"{method} IPC{quota.label}"
+        log = path / artifacts.LOG_FILE
+        with self.logs.journal(log, real.domain.name, name, settings, console) as journal:
+            last = self.loop(published, task, descent, regularisers, journal, console)
+            seconds = round(time.perf_counter() - started, 1)
+            journal.log("done", step=last.step, seconds=seconds)
         facts = {**settings, "step": last.step, "seconds": seconds}
         made = replace(last.synthetic, facts=facts)
         artifacts.save(made, path / artifacts.SET_FILE)
         write_preview(made, path / "preview.png")
-        folder.log("done", step=last.step, seconds=seconds)
         console.say(
             f"{len(made)} synthetic images after {seconds:.0f} s in {path}\n"
             f"look at {path / 'preview.png'}, then:\n"
@@ -276,7 +283,7 @@ class Distill:
         task: Task,
         descent: Descent,
         regularisers: dict[str, Regulariser],
-        folder: Any,
+        journal: Journal,
         console: Console,
     ) -> Snapshot:
         """Go through the updates, log now and then, and return the last snapshot."""
@@ -289,8 +296,10 @@ class Distill:
                     bar.at(snapshot.step)
                     continue
                 told = time.perf_counter()
-                losses = {name: round(float(loss), 6) for name, loss in snapshot.losses.items()}
-                folder.log("update", step=snapshot.step, **losses)
+                losses: dict[str, Any] = {
+                    name: round(float(loss), 6) for name, loss in snapshot.losses.items()
+                }
+                journal.log("update", step=snapshot.step, **losses)
                 bar.at(snapshot.step, ", ".join(f"{k} {v:.4g}" for k, v in losses.items()))
         assert snapshot is not None
         return snapshot

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datastill.cli.console import Console
+from datastill.cli.console import Bar, Console
 from datastill.cli.data import Data, describe, repeated
+from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
     Machine,
@@ -20,8 +21,11 @@ from datastill.cli.options import (
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from datastill.artifacts import Journal
     from datastill.data import ImageSet
+    from datastill.pool import Member
     from datastill.rng import Key
+    from datastill.train import Fit
 
 COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
 
@@ -61,6 +65,7 @@ class Train:
     overwrite: Flag = False
     """Delete the models that are there."""
     data: Data = Data()
+    logs: Logs = Logs()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -71,7 +76,8 @@ class Train:
         from datastill.networks import build, find
         from datastill.rng import Key
 
-        device, console = self.machine.found(), Console(self.machine.quiet)
+        device, console = self.machine.found(), self.logs.console(quiet=self.machine.quiet)
+        self.logs.sinks()
         reading = self.data.reading(console)
         real = load(self.dataset, "train", self.data_path, device, reading)
         test = load_test(self.dataset, self.data_path, reading, like=real.domain)
@@ -141,38 +147,26 @@ class Train:
         console: Console,
     ) -> tuple[str, ...]:
         """Train one model and return its row of the table."""
-        from datastill.artifacts import member_path, save_member, write_manifest
-        from datastill.pool import original_fit, train_member
+        from datastill.artifacts import LOG_FILE
+        from datastill.pool import original_fit
         from datastill.train import accuracy
 
-        route, wanted = self.machine.route(), {*self.save_epochs, self.epochs}
         fit = replace(
             original_fit(self.epochs),
             lr=self.lr_net,
             batch=self.batch_train,
             weight_decay=self.weight_decay,
         )
-        last = None
-        with console.bar(f"{name} {number}", self.epochs) as bar:
-            for epoch, member in train_member(
-                name,
-                real,
-                fit,
-                key=key,
-                held_out=self.held_out,
-                route=route,
-            ):
-                bar.at(epoch.number, f"loss {float(epoch.loss):.3f}")
-                if epoch.number in wanted:
-                    last = member()
-                    facts = {"number": number, "seed": self.machine.seed, **last.facts}
-                    path = member_path(folder, number, epoch.number)
-                    save_member(replace(last, facts=facts), path)
-                    write_manifest(folder)
-        assert last is not None
+        settings = {"architecture": name, "seed": self.machine.seed, "fit": asdict(fit)}
+        run = (real.domain.name, f"{name} {number}", settings, console)
+        with (
+            self.logs.journal(folder / LOG_FILE, *run) as journal,
+            console.bar(f"{name} {number}", self.epochs) as bar,
+        ):
+            last = self.fit_one(name, folder, number, real, fit, key, bar, journal)
         facts = last.facts
         held_out = facts["held_out_accuracy"]
-        tested = None if test is None else accuracy(last.network, test, route=route)
+        tested = None if test is None else accuracy(last.network, test, route=self.machine.route())
         return (
             f"{name} {number}",
             str(facts["epoch"]),
@@ -181,3 +175,34 @@ class Train:
             "none" if tested is None else f"{100 * tested:.2f}",
             f"{facts['seconds']:.0f}",
         )
+
+    def fit_one(
+        self,
+        name: str,
+        folder: Path,
+        number: int,
+        real: ImageSet,
+        fit: Fit,
+        key: Key,
+        bar: Bar,
+        journal: Journal,
+    ) -> Member:
+        """Go through the epochs, write the model after those asked for, and return the last."""
+        from datastill.artifacts import member_path, save_member, write_manifest
+        from datastill.pool import train_member
+
+        wanted, last = {*self.save_epochs, self.epochs}, None
+        epochs = train_member(
+            name, real, fit, key=key, held_out=self.held_out, route=self.machine.route()
+        )
+        for epoch, member in epochs:
+            loss = round(float(epoch.loss), 6)
+            bar.at(epoch.number, f"loss {loss:.3f}")
+            journal.log("epoch", model=name, number=number, step=epoch.number, loss=loss)
+            if epoch.number in wanted:
+                last = member()
+                facts = {"number": number, "seed": self.machine.seed, **last.facts}
+                save_member(replace(last, facts=facts), member_path(folder, number, epoch.number))
+                write_manifest(folder)
+        assert last is not None
+        return last

@@ -10,6 +10,7 @@ import tyro
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin
+from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
 from datastill.cli.quota import Ipc, parse
 from datastill.cli.tables import show_results
@@ -65,6 +66,7 @@ class Validate:
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
     data: Data = Data()
+    logs: Logs = Logs()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -74,7 +76,8 @@ class Validate:
         from datastill.networks import build, find
         from datastill.rng import Key
 
-        console = Console(self.machine.quiet)
+        console = self.logs.console(quiet=self.machine.quiet)
+        self.logs.sinks()
         device = self.machine.found()
         file = self.file()
         made = artifacts.load(file).to(device)
@@ -180,7 +183,7 @@ class Validate:
         console: Console,
     ) -> list[Result]:
         """Train and test every network."""
-        from datastill.artifacts import save_member
+        from datastill.artifacts import log_file, save_member
         from datastill.pool import freeze
         from datastill.rng import Key
         from datastill.validation import collect, contest
@@ -188,11 +191,24 @@ class Validate:
         found: list[Trial] = []
         key, route = Key(self.machine.seed).at("validate"), self.machine.route()
         rounds = contest(sets, test, names, protocol, trials=self.num_eval, key=key, route=route)
-        with console.bar("training", len(sets) * len(names) * self.num_eval) as bar:
+        run = (test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
+        with (
+            self.logs.journal(log_file(file), *run) as journal,
+            console.bar("training", len(sets) * len(names) * self.num_eval) as bar,
+        ):
             for trial in rounds:
                 found.append(trial)
-                told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
-                bar.at(len(found), told)
+                so_far = collect(found)[-1]
+                bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
+                journal.log(
+                    "trial",
+                    of=f"{trial.model} on {trial.source}",
+                    source=trial.source,
+                    model=trial.model,
+                    step=trial.number + 1,
+                    accuracy=trial.accuracy,
+                    seconds=round(trial.seconds, 1),
+                )
                 if self.save_model and trial.source == "synthetic":
                     facts = {"trial": trial.number, "set": str(file)}
                     member = freeze(trial.network, trial.model, test.domain, facts)
