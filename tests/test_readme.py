@@ -34,7 +34,7 @@ def test_the_python_runs(
 @pytest.mark.parametrize("page", [README, ABOUT], ids=["README", "--help"])
 def test_the_commands_are_understood(page: str) -> None:
     text = page.replace("\\\n", " ")
-    lines = re.findall(r"^ +datastill ((?:train|distill|validate|demo)\b.*)$", text, flags=re.M)
+    lines = re.findall(r"^ +datastill ((?:train|distill|validate|all|demo)\b.*)$", text, flags=re.M)
     assert {line.split()[0] for line in lines} >= {"train", "distill", "validate"}
     for line in lines:
         assert parse(line.split()) is not None

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "all": "All",
     "demo": "Demo",
 }
 ABOUT = """\
@@ -31,6 +32,8 @@ usage: datastill COMMAND [OPTIONS]       datastill COMMAND --help       datastil
 commands, in the order of the work:
 {commands}
 
+Your own pictures, a folder for each class:
+  datastill all --dataset ./pictures --size 32 --ipc 10
 A first run, on data that needs no download:
   datastill demo
 The same by hand:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from datastill.datasets import Reading
 
 
+UNEVEN = 1.5
+"""How many times the images of the rarest class others may have before a person is told."""
+
+
 @dataclass(frozen=True)
 class Data:
     """How a dataset is read."""
@@ -161,7 +165,7 @@ def repeated(dataset: str, data_path: Path | None, data: Data) -> str:
 def describe(real: ImageSet, console: Console) -> None:
     """Say what was read that a person may not expect."""
     few, many = min(real.counts), max(real.counts)
-    if few < many:
+    if many > UNEVEN * few:
         rare = real.domain.classes[real.counts.index(few)]
         console.say(
             f"{real.domain.name}: {len(real.domain.classes)} classes of {few} ({rare}) to {many} "
