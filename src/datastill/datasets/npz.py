@@ -43,7 +43,7 @@ def members(file: Path) -> list[str]:
         InputError: when it is no ``.npz`` file.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             return list(archive.files)
     except Exception as error:  # a damaged file can fail in any way
         raise _damaged(file, error) from None
@@ -56,7 +56,7 @@ def member(file: Path, name: str) -> np.ndarray:
         InputError: when it is damaged.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             return archive[name]
     except Exception as error:  # likewise
         raise _damaged(file, error) from None
