@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,12 +160,24 @@ def test_coresets_pick_the_same(name: str) -> None:
     assert torch.equal(one, two)
 
 
-def test_both_have_one_fingerprint_and_one_file(tmp_path, monkeypatch) -> None:
-    kept, floats = both()
-    assert fingerprint(kept) == fingerprint(floats)
+def test_a_fingerprint_is_that_of_the_pixels_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, _ = both()
+    whole, rows = fingerprint(kept), torch.arange(len(kept)).flip(0)
+    turned = kept.part(rows)
+    assert isinstance(kept.images, Pixels)
+    assert isinstance(turned.images, Pixels)
+    copied = Pixels(turned.images.chosen(), *kept.images.normalisation)
+    assert fingerprint(replace(turned, images=copied)) == fingerprint(turned) != whole
     monkeypatch.setattr("datastill.artifacts.sets.FINGERPRINTED", 3)
-    assert fingerprint(kept) == fingerprint(floats)
-    for name, data in (("kept", kept), ("floats", floats)):
+    assert fingerprint(kept) == whole
+    other = kept.images.under((0.0,) * 3, (1.0,) * 3)
+    assert fingerprint(replace(kept, images=other)) != whole
+    kept.images.held[3, 0, 0, 0] ^= 1
+    assert fingerprint(kept) != whole
+
+
+def test_both_make_one_file(tmp_path: Path) -> None:
+    for name, data in zip(("kept", "floats"), both(), strict=True):
         datastill.save(data, tmp_path / name)
     assert (tmp_path / "kept").read_bytes() == (tmp_path / "floats").read_bytes()
 

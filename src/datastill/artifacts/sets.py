@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from datastill.artifacts.files import (
     FORMAT,
@@ -22,7 +25,7 @@ from datastill.artifacts.files import (
 from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER, Journal
 from datastill.data import ImageSet, require_sound
 from datastill.errors import InputError
-from datastill.pixels import ready
+from datastill.pixels import Pixels
 
 SET_FILE = "synthetic.safetensors"
 RUN_FILES = (SET_FILE, "preview.png", LOG_FILE, "settings.json", "validation.json")
@@ -104,12 +107,19 @@ def load(path: Path | str) -> ImageSet:
 
 
 def fingerprint(data: ImageSet) -> str:
-    """Name the exact images and labels of a set by 16 hexadecimal digits."""
+    """Name the exact images and labels of a set by 16 hexadecimal digits.
+
+    Of a set that is kept as pixels, these and their normalisation count.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for tensor in (data.images, data.labels):
-        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
-        for part in tensor.split(FINGERPRINTED):  # of large sets only the pixels are in memory
-            digest.update(ready(part).detach().cpu().contiguous().numpy().data)
+    if isinstance(data.images, Pixels):
+        digest.update(repr(data.images.normalisation).encode())
+        some = torch.arange(len(data)).split(FINGERPRINTED)
+        parts = (data.images.part(rows).chosen() for rows in some)
+        _add(digest, (data.images.held.dtype, tuple(data.images.shape)), parts)
+    else:
+        _add(digest, (data.images.dtype, tuple(data.images.shape)), [data.images])
+    _add(digest, (data.labels.dtype, tuple(data.labels.shape)), [data.labels])
     return digest.hexdigest()
 
 
@@ -130,6 +140,12 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     save(replace(data, facts={**data.facts, "validated": held}), file)
     with writing(file.parent):
         write_json(validation_file(file), held)
+
+
+def _add(digest: Any, kind: tuple[Any, ...], parts: Iterable[Tensor]) -> None:
+    digest.update(repr(kind).encode())
+    for part in parts:
+        digest.update(part.detach().cpu().contiguous().numpy().data)
 
 
 def _stem(file: Path) -> str:

@@ -193,22 +193,21 @@ def statistics(
         InputError: for bytes of 0 and 1 alone, which mean something else.
     """
     chosen = torch.arange(len(values)) if rows is None else rows
-    total = torch.zeros(2, values.shape[1], dtype=torch.float64)
-    brightest = 0.0
-    for part in chosen.split(CHUNK):
-        pixels = values[part].movedim(1, 0).flatten(1).double()
-        total += torch.stack([pixels.sum(1), pixels.square().sum(1)])
-        brightest = max(brightest, float(pixels.max()))
-    whole = 255.0 if values.dtype == torch.uint8 else 1.0
-    if whole > 1 and brightest <= 1:
-        raise InputError(
-            f"{source}: no byte is above {brightest:g}; pixels are bytes from 0 to 255, "
-            "or floats from 0 to 1"
-        )
-    mean, square = total / (len(chosen) * values.shape[2] * values.shape[3])
-    std = (square - mean.square()).clamp(min=0).sqrt() / whole
+    count = len(chosen) * values.shape[2] * values.shape[3]
+    if values.dtype == torch.uint8:
+        often = _histogram(values, chosen)
+        if not bool(often[:, 2:].any()):
+            raise InputError(
+                f"{source}: no byte is above 1; pixels are bytes from 0 to 255, "
+                "or floats from 0 to 1"
+            )
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        mean, square = (often @ levels.pow(power) / count for power in (1, 2))
+    else:
+        mean, square = _moments(values, chosen) / count
+    std = (square - mean.square()).clamp(min=0).sqrt()
     std = torch.where(std > 1e-6, std, torch.ones_like(std))
-    return tuple((mean / whole).tolist()), tuple(std.tolist())
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _load(
@@ -256,6 +255,24 @@ def _values(
         return images, rows, labels
     fitted = resized(images, chosen, reading.size, source=found.source, progress=reading.progress)
     return fitted, None, labels
+
+
+def _histogram(values: Tensor, rows: Tensor) -> Tensor:
+    # (C, 256): how often each channel has each value.
+    often = torch.zeros(values.shape[1], 256, dtype=torch.float64)
+    for part in rows.split(CHUNK):
+        for channel, pixels in enumerate(values[part].unbind(1)):
+            often[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    return often
+
+
+def _moments(values: Tensor, rows: Tensor) -> Tensor:
+    # (2, C): the sums of the values of each channel and of their squares.
+    total = torch.zeros(2, values.shape[1], dtype=torch.float64)
+    for part in rows.split(CHUNK):
+        pixels = values[part].movedim(1, 0).flatten(1).double()
+        total += torch.stack([pixels.sum(1), pixels.square().sum(1)])
+    return total
 
 
 def _images(values: Tensor, rows: Tensor | None, domain: Domain) -> Tensor:
