@@ -1,7 +1,10 @@
 """Small synthetic data that every test can afford."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 
 import pytest
 import torch

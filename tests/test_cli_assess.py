@@ -78,9 +78,9 @@ def test_assessing_reads_no_images_to_be_tested_on(
 ) -> None:
     asked: list[str] = []
 
-    def spy(name: str, split: str, path: Path | None = None):
+    def spy(name: str, split: str, *others: object, **more: object):
         asked.append(split)
-        return load_split(name, split, path)
+        return load_split(name, split, *others, **more)
 
     monkeypatch.setattr("datastill.datasets.load_split", spy)
     folder = home / "condensed" / "digits" / "DM" / "IPC1"

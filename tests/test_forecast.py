@@ -11,6 +11,7 @@ from datastill.errors import InputError
 from datastill.forecast import Cost, Rates
 from datastill.methods import METHODS
 from datastill.methods.gradient_matching import GradientMatching
+from datastill.pixels import FLOATS_MOST
 from datastill.protocol import preset
 from datastill.reached import MEASURED, Reached, expectation
 from datastill.route import PLAIN, Route
@@ -76,13 +77,27 @@ def test_validation_counts_every_epoch_and_the_test_images() -> None:
 
 def test_memory_does_not_grow_with_the_batch_where_it_is_cut() -> None:
     def layers(batch: int, route: Route) -> float:
+        method, domain = METHODS["DM"](1).method, blobs().domain
         held = forecast.memory(
-            METHODS["DM"](1).method, RATES, blobs().domain, real=10, ipc=1, batch=batch, route=route
+            method, RATES, domain, real=10, counts=(1,) * 4, batch=batch, route=route
         )
         return held.terms["layers over real images"]
 
     assert layers(100, Route(chunk=8)) == layers(1000, Route(chunk=8)) == 8 * RATES.activations
     assert layers(1000, PLAIN) == 10 * layers(100, PLAIN)
+
+
+def test_of_a_large_set_the_pixels_are_held() -> None:
+    def real(images: int) -> float:
+        method, domain = METHODS["DM"](1).method, blobs().domain
+        held = forecast.memory(
+            method, RATES, domain, real=images, counts=(1,) * 4, batch=8, route=PLAIN
+        )
+        return held.terms["real images"]
+
+    images = FLOATS_MOST // (4 * 3 * 8 * 8)
+    assert real(images) == 2 * images * 4 * 3 * 8 * 8
+    assert real(2 * images) == 2 * images * 3 * 8 * 8
 
 
 def test_rates_are_those_of_the_architecture() -> None:
@@ -120,12 +135,15 @@ def test_an_empty_cost_is_nothing() -> None:
 def test_what_is_expected_lies_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tuple(Reached("D", "DM", 1, n, n / 1000, 0.01, 1, 2) for n in (500, 100, 300))
     monkeypatch.setattr("datastill.reached.MEASURED", rows)
-    assert expectation("D", "DM", 1, 350).endswith(
+    assert expectation("D", "DM", (1, 1), 350).endswith(
         "30.0 ± 1.0 % after 300 (2 networks), 50.0 ± 1.0 % after 500 (2 networks)"
     )
-    assert expectation("D", "DM", 1, 50) == "measured before: 10.0 ± 1.0 % after 100 (2 networks)"
-    assert expectation("D", "DM", 1, 9000).count("after") == 1
-    assert "nothing is known" in expectation("D", "DC", 1, 350)
+    assert (
+        expectation("D", "DM", (1, 1), 50) == "measured before: 10.0 ± 1.0 % after 100 (2 networks)"
+    )
+    assert expectation("D", "DM", (1, 1), 9000).count("after") == 1
+    assert "nothing is known" in expectation("D", "DC", (1, 1), 350)
+    assert "nothing is known" in expectation("D", "DM", (1, 2), 350)
 
 
 def test_measured_rows_are_plausible() -> None:

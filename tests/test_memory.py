@@ -83,8 +83,8 @@ def test_many_classes_of_large_images_are_seen_some_at_a_time(
 RUN = """
 import json, resource, sys
 import datastill as ds
-from datastill.cli.options import load
-real = load("FashionMNIST", "train", None, "cpu")
+from datastill.datasets import load_split
+real = load_split("FashionMNIST", "train")
 loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 published = ds.METHODS[sys.argv[1]](50)
 policy = ds.dsa(ds.usual_strategy(real.domain) if published.augmented else "none")

@@ -40,9 +40,8 @@ ASSESSMENTS_PAGE = (ROOT / "docs" / "assessments.md").read_text()
 @pytest.mark.parametrize("page", [README, ABOUT], ids=["README", "--help"])
 def test_the_commands_are_understood(page: str) -> None:
     text = page.replace("\\\n", " ")
-    lines = re.findall(
-        r"^ +datastill ((?:train|distill|validate|assess|select|study|demo)\b.*)$", text, flags=re.M
-    )
+    commands = "train|distill|validate|assess|select|study|estimate|all|demo"
+    lines = re.findall(rf"^ +datastill ((?:{commands})\b.*)$", text, flags=re.M)
     assert {line.split()[0] for line in lines} >= {"train", "distill", "validate"}
     for line in lines:
         assert parse(line.split()) is not None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datastill.augment import dsa, usual_strategy
     from datastill.clom import contrastive_clom, cross_entropy_clom
     from datastill.data import Domain, ImageSet
-    from datastill.datasets import load_dataset
+    from datastill.datasets import from_arrays, from_dataset, load_dataset
     from datastill.distillation import Descent, distill
     from datastill.errors import InputError
     from datastill.methods import METHODS, Task
@@ -30,7 +30,7 @@ _HOMES = {
     "augment": ("dsa", "usual_strategy"),
     "clom": ("contrastive_clom", "cross_entropy_clom"),
     "data": ("Domain", "ImageSet"),
-    "datasets": ("load_dataset",),
+    "datasets": ("from_arrays", "from_dataset", "load_dataset"),
     "distillation": ("Descent", "distill"),
     "errors": ("InputError",),
     "methods": ("METHODS", "Task"),
@@ -63,6 +63,8 @@ __all__ = [
     "cross_entropy_clom",
     "distill",
     "dsa",
+    "from_arrays",
+    "from_dataset",
     "load",
     "load_dataset",
     "original_fit",

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.errors import InputError
+from datastill.pixels import Pixels
 from datastill.rng import Key
 
 
@@ -58,7 +59,8 @@ class ImageSet:
     It is a map-style dataset: ``len``, and ``data[i]`` is one image and its label.
 
     Attributes:
-        images: ``(N, C, H, W)``, normalised as ``domain`` says.
+        images: ``(N, C, H, W)``, normalised as ``domain`` says; ``Pixels`` where floats of all of
+            them would take too much memory.
         labels: ``(N,)`` int64, or ``(N, K)`` float: soft labels.
         domain: what the images share.
         facts: where the set comes from: how it was made, by which version, how it did.
@@ -88,6 +90,12 @@ class ImageSet:
         """Return the images that ``rows`` (indices or booleans) name, in that order."""
         return replace(self, images=self.images[rows], labels=self.labels[rows])
 
+    def part(self, rows: Tensor) -> ImageSet:
+        """Do what ``take`` does for many rows: images that are kept as pixels stay so."""
+        if not isinstance(self.images, Pixels):
+            return self.take(rows)
+        return replace(self, images=self.images.part(rows), labels=self.labels[rows])
+
     def to(self, device: torch.device | str) -> ImageSet:
         """Return the same set with its tensors on ``device``."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
@@ -101,6 +109,8 @@ class ImageSet:
         require_same_kind(self.domain, domain)
         if (self.domain.mean, self.domain.std) == (domain.mean, domain.std):
             return replace(self, domain=domain)
+        if isinstance(self.images, Pixels):
+            return replace(self, images=self.images.under(domain.mean, domain.std), domain=domain)
         return replace(
             self, images=domain.normalise(self.domain.pixels(self.images)), domain=domain
         )
@@ -113,9 +123,7 @@ class ImageSet:
     @cached_property
     def rows_by_class(self) -> tuple[Tensor, ...]:
         """For each class the ``(n,)`` indices of its images, on the CPU, in order."""
-        labels = self.hard_labels.cpu()
-        counts = torch.bincount(labels, minlength=len(self.domain.classes))
-        return torch.argsort(labels, stable=True).split(counts.tolist())
+        return rows_by_class(self.hard_labels.cpu(), len(self.domain.classes))
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -171,6 +179,31 @@ def draw_rows(data: ImageSet, n: int | Sequence[int], *, key: Key) -> list[Tenso
     ]
 
 
+def rows_by_class(labels: Tensor, classes: int) -> tuple[Tensor, ...]:
+    """Return for each class the ``(n,)`` indices of its ``(N,)`` labels, in order.
+
+    >>> [rows.tolist() for rows in rows_by_class(torch.tensor([2, 0, 2]), 3)]
+    [[1], [], [0, 2]]
+    """
+    counts = torch.bincount(labels, minlength=classes)
+    return torch.argsort(labels, stable=True).split(counts.tolist())
+
+
+def draw_share(by_class: Sequence[Tensor], share: float, *, key: Key) -> Tensor:
+    """Draw a share of every class, as ``(N,)`` booleans.
+
+    Args:
+        by_class: the rows of each class, see ``rows_by_class``.
+        share: to draw of them: above 0, at least one row, but never the last.
+        key: decides which.
+    """
+    chosen = torch.zeros(sum(map(len, by_class)), dtype=torch.bool)
+    for k, rows in enumerate(by_class):
+        order = torch.randperm(len(rows), generator=key.at(k).generator())
+        chosen[rows[order[: _share(len(rows), share)]]] = True
+    return chosen
+
+
 def sample_per_class(data: ImageSet, n: int | Sequence[int], *, key: Key) -> ByClass:
     """Draw images as ``draw_rows`` does, and return them."""
     rows = draw_rows(data, n, key=key)
@@ -217,6 +250,8 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
             found = low if low < 0 else high
             raise InputError(f"{source}: label {found} is outside the classes 0 to {classes - 1}")
     for tensor, what in ((data.images, "images"), (data.labels, "labels")):
+        if isinstance(tensor, Pixels):
+            continue  # looked at when they were read
         if tensor.is_floating_point() and not _finite(tensor):
             raise InputError(f"{source}: {what} hold values that are not finite numbers")
     return data
@@ -259,6 +294,10 @@ def convert(images: Tensor, found: Domain, wanted: Domain) -> Tensor:
 def _finite(tensor: Tensor) -> bool:
     # The extremes of numbers among which one is none, are none: no mask as large as the images.
     return not tensor.numel() or bool(torch.isfinite(torch.stack(tensor.aminmax())).all())
+
+
+def _share(n: int, share: float) -> int:
+    return min(max(1, round(share * n)), max(n - 1, 0)) if share > 0 else 0
 
 
 def _size(domain: Domain) -> str:

@@ -116,7 +116,8 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
         if have < (min(want, 1) if descent.init == "noise" else want):
             raise InputError(
                 f"class {name!r} has {have} real images, fewer than the {want} to start from; "
-                "take a smaller ipc or --init noise"
+                f"take a smaller ipc, one for each class (--ipc {name}={have},rest={want}), or "
+                "--init noise"
             )
     return tuple(wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -23,6 +23,7 @@ from datastill.methods.gradient_matching import (
     synthetic_gradient,
 )
 from datastill.networks import Network, build, features
+from datastill.pixels import FLOATS_MOST
 from datastill.protocol import Protocol
 from datastill.rng import Key
 from datastill.route import Route
@@ -138,23 +139,23 @@ def measured(model: str, domain: Domain, policy: Policy, route: Route) -> Rates:
 
 
 def update(
-    method: Method, rates: Rates, *, ipc: int, classes: int, batch: int, teachers: float = 0.0
+    method: Method, rates: Rates, *, ipc: float, classes: int, batch: float, teachers: float = 0.0
 ) -> Cost:
     """Return what an update of the synthetic set costs on average.
 
     Args:
         method: DM, or DC and DSA; of another it is not known what it does.
         rates: of the architecture under which it matches.
-        ipc: images per class.
+        ipc: images per class, on average.
         classes: number of them.
-        batch: real images of each class.
+        batch: real images of each class, on average.
         teachers: seconds that an image takes under an original model of CLOM and back, on
             average: ``Rates.pixels`` of its architecture.
 
     Raises:
         InputError: for a method whose cost is not known.
     """
-    real, synthetic = batch * classes, ipc * classes
+    real, synthetic = batch * classes, round(ipc * classes)
     drawn = {"augmentation": (real + synthetic) * rates.augmented}
     clom = {"CLOM": synthetic * teachers} if teachers else {}
     if isinstance(method, DistributionMatching):
@@ -197,7 +198,14 @@ def validation(protocol: Protocol, rates: Rates, *, images: int, tested: int) ->
 
 
 def memory(
-    method: Method, rates: Rates, domain: Domain, *, real: int, ipc: int, batch: int, route: Route
+    method: Method,
+    rates: Rates,
+    domain: Domain,
+    *,
+    real: int,
+    counts: Sequence[int],
+    batch: int,
+    route: Route,
 ) -> Cost:
     """Return the bytes that a distillation holds at its peak, by what they are for.
 
@@ -206,19 +214,20 @@ def memory(
         rates: of the architecture.
         domain: of the images.
         real: number of real images.
-        ipc: images per class.
+        counts: synthetic images of each class.
         batch: real images of each class in an update.
         route: how they pass the network.
     """
     pixels, classes = math.prod(domain.shape) * 4, len(domain.classes)
+    floats = real * pixels
     chunk = batch * classes
     if route.chunk is not None:
         chunk = min(chunk, route.most(torch.empty(0, *domain.shape)))
     twice = isinstance(method, GradientMatching)
-    kept = ipc * 12 if twice else ipc * classes * 2  # DC's graph holds derivatives, of one class
+    kept = 12 * max(counts) if twice else 2 * sum(counts)  # DC's graph: derivatives, of one class
     terms = {
         "libraries": float(LIBRARIES),
-        "real images": 2.0 * real * pixels,  # once more while they are read
+        "real images": 2.0 * floats if floats <= FLOATS_MOST else floats / 4,  # read; or as bytes
         "a batch of them": 3.0 * batch * classes * pixels,
         "layers over real images": float(chunk * rates.activations * (2 if twice else 1)),
         "layers over synthetic images": float(kept * rates.activations),

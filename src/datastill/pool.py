@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, convert, require_same_kind
+from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
 from datastill.errors import InputError
-from datastill.networks import Network, build, features
+from datastill.networks import Network, backbone, build, features
+from datastill.pixels import ready
 from datastill.rng import Key
 from datastill.route import Route, Run, logits
 from datastill.train import Epoch, Fit, accuracy, epochs
@@ -20,6 +21,9 @@ from datastill.train import Epoch, Fit, accuracy, epochs
 Teacher = Callable[[Tensor], Tensor]
 
 HELD_OUT = 0.05
+
+ENCODED = 64
+"""Images that a member encodes at once: those of a backbone are larger than those of a set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +68,8 @@ def split_held_out(real: ImageSet, share: float, *, key: Key) -> tuple[ImageSet,
         share: of every class to hold out; above 0, at least one image where a class has two.
         key: decides which.
     """
-    held: list[Tensor] = []
-    for k, rows in enumerate(real.rows_by_class):
-        order = torch.randperm(len(rows), generator=key.at(k).generator())
-        count = min(max(1, round(share * len(rows))), max(len(rows) - 1, 0)) if share > 0 else 0
-        held.append(rows[order[:count]])
-    chosen = torch.zeros(len(real), dtype=torch.bool)
-    chosen[torch.cat(held)] = True
-    chosen = chosen.to(real.images.device)
-    return real.take(~chosen), real.take(chosen)
+    chosen = draw_share(real.rows_by_class, share, key=key).to(real.images.device)
+    return real.part(~chosen), real.part(chosen)
 
 
 def train_member(
@@ -138,6 +135,28 @@ def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[s
     """Make a member of a network that will not change any more."""
     network.eval().requires_grad_(False)
     return Member(network, architecture, domain, facts)
+
+
+def backbone_member(name: str, domain: Domain) -> Member:
+    """Return a model of Hugging Face as a member of a pool, for the images of a domain.
+
+    It has features and no logits: it serves the contrastive form of CLOM, assessments that look at
+    features, and coresets.
+
+    Args:
+        name: ``hf:NAME``, see ``networks.backbone``.
+        domain: of the images that it will be given.
+    """
+    found = backbone(name, domain)
+    return freeze(found.network, name, domain, found.facts)
+
+
+def features_of(member: Member, data: ImageSet) -> Tensor:
+    """Return the ``(N, D)`` features of a set's images, which may be of another domain."""
+    parts = data.images.split(ENCODED)
+    encode = encoder(member, data.domain)
+    with torch.no_grad():
+        return torch.cat([encode(ready(part)) for part in parts])
 
 
 def teacher(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:

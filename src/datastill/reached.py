@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -38,19 +39,31 @@ MEASURED = (Reached("FashionMNIST", "DM", 10, 500, 0.826, 0.001, 1, 3),)
 """From benchmarks/results, where the commands and every value are."""
 
 
-def expectation(dataset: str, method: str, ipc: int, updates: int) -> str:
+def expectation(dataset: str, method: str, counts: Sequence[int], updates: int) -> str:
     """Say what is known of runs about as long, or that nothing is.
 
-    >>> print(expectation("FashionMNIST", "DM", 10, 700))
+    Args:
+        dataset: of the real images.
+        method: with its published settings.
+        counts: images of each class; of runs where they differ nothing is known.
+        updates: of the set.
+
+    >>> print(expectation("FashionMNIST", "DM", (10,) * 10, 700))
     measured before: 82.6 ± 0.1 % after 500 (3 networks)
-    >>> print(expectation("digits", "DM", 10, 700))
+    >>> print(expectation("digits", "DM", (10,) * 10, 700))
     nothing is known yet of what DM reaches on digits at 10 images per class
+    >>> print(expectation("digits", "DM", (10, 5, 1), 700))
+    nothing is known yet of what DM reaches on digits at 1 to 10 images per class
     """
+    few, many = min(counts), max(counts)
     alike = [
-        row for row in MEASURED if (row.dataset, row.method, row.ipc) == (dataset, method, ipc)
+        row
+        for row in MEASURED
+        if (row.dataset, row.method) == (dataset, method) and row.ipc == few == many
     ]
     if not alike:
-        each = f"{ipc} image{'s' if ipc > 1 else ''} per class"
+        each = f"{few} to {many}" if few < many else str(many)
+        each += f" image{'s' if many > 1 else ''} per class"
         return f"nothing is known yet of what {method} reaches on {dataset} at {each}"
     below = [row for row in alike if row.updates <= updates]
     above = [row for row in alike if row.updates > updates]

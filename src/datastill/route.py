@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from datastill import kernels
 from datastill.networks import depends_on_batch
+from datastill.pixels import ready
 
 CHUNK_PIXELS = 128 * 28 * 28
 EAGER_CHUNK_PIXELS = 32 * 28 * 28
@@ -89,6 +90,7 @@ class Route:
             images: ``(N, C, H, W)``.
             twice: the result shall be differentiable twice, which what is compiled is not.
         """
+        images = ready(images)
         if self.by_kernels(images):
             with kernels.lowered(twice=twice):
                 return through(network, images)

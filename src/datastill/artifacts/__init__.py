@@ -9,6 +9,7 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
+from datastill.artifacts.journal import LOG_FILE, Journal, Run, open_journal, require_sinks
 from datastill.artifacts.models import (
     load_member,
     load_pool,
@@ -21,11 +22,11 @@ from datastill.artifacts.models import (
 )
 from datastill.artifacts.sets import (
     SET_FILE,
-    RunFolder,
     add_validation,
     assessment_file,
     fingerprint,
     load,
+    log_file,
     open_run,
     require_free,
     save,
@@ -35,8 +36,10 @@ from datastill.artifacts.sets import (
 from datastill.artifacts.studies import StudyFolder
 
 __all__ = [
+    "LOG_FILE",
     "SET_FILE",
-    "RunFolder",
+    "Journal",
+    "Run",
     "StudyFolder",
     "add_validation",
     "assessment_file",
@@ -44,13 +47,16 @@ __all__ = [
     "load",
     "load_member",
     "load_pool",
+    "log_file",
     "member_path",
     "members_in",
+    "open_journal",
     "open_run",
     "pool_folder",
     "remove_pool",
     "replace_file",
     "require_free",
+    "require_sinks",
     "require_writable",
     "save",
     "save_member",

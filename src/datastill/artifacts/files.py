@@ -17,6 +17,7 @@ from torch import Tensor
 
 from datastill.data import Domain
 from datastill.errors import InputError
+from datastill.pixels import ready
 
 FORMAT = 1
 
@@ -72,7 +73,7 @@ def versions() -> dict[str, str]:
 
 def save_tensors(tensors: dict[str, Tensor], header: Mapping[str, Any], path: Path) -> None:
     """Write tensors and a header into a ``safetensors`` file, all of it or nothing."""
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    held = {name: ready(tensor).detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = safetensors.torch.save(held, {"datastill": json.dumps(header)})
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
+from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER
 from datastill.errors import InputError
 from datastill.networks import build
 from datastill.pool import Member, Pool, freeze
@@ -120,7 +122,9 @@ def load_pool(
 
 
 def remove_pool(folder: Path) -> None:
-    """Delete every original model of a folder, and nothing else."""
+    """Delete every original model of a folder with what is written about it, and nothing else."""
     for _, _, path in members_in(folder):
         path.unlink()
-    (folder / "manifest.json").unlink(missing_ok=True)
+    for name in ("manifest.json", LOG_FILE):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from datastill.artifacts.files import (
     FORMAT,
@@ -19,35 +22,29 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
+from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER, Journal
 from datastill.data import ImageSet, require_sound
 from datastill.errors import InputError
+from datastill.pixels import Pixels
 
 SET_FILE = "synthetic.safetensors"
 RUN_FILES = (
     SET_FILE,
     "preview.png",
-    "log.jsonl",
+    LOG_FILE,
     "settings.json",
     "validation.json",
     "assessment.json",
 )
+FINGERPRINTED = 4096
+"""Images at a time."""
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """A folder that holds one run's settings, log and results."""
+def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> Journal:
+    """Make a folder for a new run, write its settings, and return its journal.
 
-    path: Path
-
-    def log(self, event: str, **values: Any) -> None:
-        """Append one line to ``log.jsonl``."""
-        with (self.path / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"event": event, **values}) + "\n")
-
-
-def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> RunFolder:
-    """Make a folder for a new run and write its settings.
+    What another run left there is removed.
 
     Raises:
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
@@ -59,8 +56,9 @@ def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False
         path.mkdir(parents=True, exist_ok=True)
         for name in RUN_FILES:
             (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / TENSORBOARD_FOLDER, ignore_errors=True)
         write_json(path / "settings.json", settings)
-    return RunFolder(path)
+    return Journal(path / LOG_FILE)
 
 
 def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None:
@@ -72,8 +70,8 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
         raise InputError(f"{path} holds another run ({held[0]}); pass --overwrite to replace it")
 
 
-def set_folder(root: Path, dataset: str, method: str, ipc: int) -> Path:
-    """Return where a synthetic set lives."""
+def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:
+    """Return where a synthetic set lives; ``ipc`` is a number, or says how classes differ."""
     return root / dataset / method / f"IPC{ipc}"
 
 
@@ -116,11 +114,19 @@ def load(path: Path | str) -> ImageSet:
 
 
 def fingerprint(data: ImageSet) -> str:
-    """Name the exact images and labels of a set by 16 hexadecimal digits."""
+    """Name the exact images and labels of a set by 16 hexadecimal digits.
+
+    Of a set that is kept as pixels, these and their normalisation count.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for tensor in (data.images, data.labels):
-        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    if isinstance(data.images, Pixels):
+        digest.update(repr(data.images.normalisation).encode())
+        some = torch.arange(len(data)).split(FINGERPRINTED)
+        parts = (data.images.part(rows).chosen() for rows in some)
+        _add(digest, (data.images.held.dtype, tuple(data.images.shape)), parts)
+    else:
+        _add(digest, (data.images.dtype, tuple(data.images.shape)), [data.images])
+    _add(digest, (data.labels.dtype, tuple(data.labels.shape)), [data.labels])
     return digest.hexdigest()
 
 
@@ -132,6 +138,11 @@ def validation_file(file: Path) -> Path:
 def assessment_file(file: Path) -> Path:
     """Return where the assessments of a set are kept."""
     return _beside(file, "assessment.json")
+
+
+def log_file(file: Path) -> Path:
+    """Return where what happens to a set is written, line by line."""
+    return _beside(file, LOG_FILE)
 
 
 def add_validation(file: Path, found: Mapping[str, Any]) -> None:
@@ -146,3 +157,9 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
 def _beside(file: Path, name: str) -> Path:
     stem = "" if file.name == SET_FILE else f"{file.stem}."
     return file.with_name(stem + name)
+
+
+def _add(digest: Any, kind: tuple[Any, ...], parts: Iterable[Tensor]) -> None:
+    digest.update(repr(kind).encode())
+    for part in parts:
+        digest.update(part.detach().cpu().contiguous().numpy().data)

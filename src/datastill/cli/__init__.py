@@ -24,6 +24,7 @@ COMMANDS = {
     "select": "Select",
     "study": "Study",
     "estimate": "Estimate",
+    "all": "All",
     "demo": "Demo",
 }
 ABOUT = """\
@@ -35,6 +36,8 @@ usage: datastill COMMAND [OPTIONS]       datastill COMMAND --help       datastil
 commands, in the order of the work:
 {commands}
 
+Your own pictures, a folder for each class:
+  datastill all --dataset ./pictures --size 32 --ipc 10
 A first run, on data that needs no download:
   datastill demo
 The same by hand:

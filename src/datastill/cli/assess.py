@@ -8,8 +8,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, Origin
 from datastill.cli.finding import OnePath, Which
-from datastill.cli.options import Machine, MaybePath, SomeTexts, load, not_negative
+from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
 from datastill.cli.originals import Originals, described, told
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Assess:
     """Names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all cheap ones."""
     draws: int = 3
     """Random sets of real images to score beside it."""
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -51,13 +53,13 @@ class Assess:
         from datastill.rng import Key
         from datastill.scores import assess
 
-        file = self.which.file(self.path)
+        console, key = Console(self.machine.quiet), Key(self.machine.seed)
+        file = self.which.file(self.path, self.data_path, self.data)
         made = artifacts.load(file)
-        dataset = self.which.dataset or made.domain.name
-        real = load(dataset, "train", self.data_path, self.machine.found())
+        origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)
+        real = origin.train(made).to(self.machine.found())
         pool, early = self.originals.load(real, self.assessments)
         artifacts.require_writable(file.parent)
-        console, key = Console(self.machine.quiet), Key(self.machine.seed)
         evidence = Evidence(
             made.to(real.images.device), real, pool, key.at("assess"), self.machine.route(), early
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from datastill.cli.logs import Logs
 from datastill.cli.options import Machine
 
 if TYPE_CHECKING:
@@ -84,13 +85,11 @@ def planned(
     )
 
 
-def judge(
-    folder: Path, networks: int, model: str, data_path: Path | None, machine: Machine
-) -> None:
-    """Validate the finished set, as ``datastill validate`` does."""
+def judge(folder: Path, networks: int, model: str, logs: Logs, machine: Machine) -> None:
+    """Validate the finished set, which knows its dataset, as ``datastill validate`` does."""
     from datastill.cli.validate import Validate
 
-    Validate(folder, data_path=data_path, model=(model,), num_eval=networks, machine=machine).run()
+    Validate(folder, model=(model,), num_eval=networks, logs=logs, machine=machine).run()
 
 
 def _timed(items: Iterable[Item]) -> Iterator[tuple[Item, float]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+T = TypeVar("T")
 
 PLAIN_SECONDS = 20.0
 """Where there is no terminal, progress is a line every so often."""
@@ -45,9 +48,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Console:
-    """Says things, unless it was told to be quiet."""
+    """Says things, unless it was told to be quiet; plainly, if it was told to draw no bars."""
 
     quiet: bool = False
+    plain: bool = False
 
     def say(self, text: str = "") -> None:
         """Print a line."""
@@ -66,10 +70,17 @@ class Console:
         width = None if sys.stdout.isatty() else 120
         RichConsole(width=width, highlight=False).print(table)
 
+    def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
+        """Hand on items, and show how many have been taken."""
+        with self.bar(label, total) as bar:
+            for number, item in enumerate(items, 1):
+                yield item
+                bar.at(number)
+
     @contextmanager
     def bar(self, label: str, total: int) -> Generator[Bar]:
         """Show progress: a bar on a terminal, a line now and then elsewhere."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or self.plain or not sys.stderr.isatty():
             yield Bar(label, total, self.quiet)
             return
         columns = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +11,9 @@ import tyro
 
 from datastill.cli.budget import judge
 from datastill.cli.console import Console
+from datastill.cli.data import Data
+from datastill.cli.distilling import Work, announce, chosen, follow, foresee, keep
+from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
     Machine,
@@ -19,26 +22,20 @@ from datastill.cli.options import (
     MaybePath,
     MaybeText,
     SomeFloats,
-    load,
     not_negative,
     positive,
 )
 from datastill.cli.originals import Originals, Shelf
+from datastill.cli.quota import Ipc, nominal, parse
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from datastill.artifacts import RunFolder
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
-    from datastill.distillation import Descent, Snapshot
+    from datastill.distillation import Descent
     from datastill.forecast import Plan
     from datastill.methods import Published, Task
-    from datastill.selection import Choice, Selector
-
-LOG_EVERY = 10.0
-"""Seconds between two lines of log.jsonl."""
+    from datastill.selection import Selector
 
 Metric = Annotated[
     Literal["layerwise-cosine", "mse", "cosine"] | None,
@@ -55,15 +52,15 @@ class Distill:
     """
 
     dataset: str
-    """Name of the dataset: digits, FashionMNIST, MNIST, CIFAR10 or CIFAR100."""
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """What to match: mean features (DM), gradients (DC), or gradients, augmented (DSA)."""
     model: str = "ConvNet"
     """Architecture of the networks under which images are compared."""
-    ipc: int = 10
-    """Synthetic images per class."""
+    ipc: Ipc = 10
+    """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
     """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop)."""
     max_minutes: MaybeFloat = None
@@ -95,7 +92,8 @@ class Distill:
     source_dataset: MaybeText = None
     """With cosine: dataset that the original models come from. Default: the same."""
     models_pool: tuple[str, ...] = ("ConvNet",)
-    """Architectures of the original models that CLOM draws from, and that --select asks."""
+    """Architectures of the original models that CLOM draws from (with cosine also hf:NAME), and
+    that --select asks."""
     model_num: MaybeInt = None
     """Original models of each architecture. Default: all there are."""
     epoch: MaybeInt = None
@@ -110,74 +108,69 @@ class Distill:
     """Folder for synthetic sets."""
     overwrite: Flag = False
     """Replace the run that is there."""
+    data: Data = Data()
+    logs: Logs = Logs()
     machine: Machine = Machine()
 
     def run(self) -> None:
         """Distil, and write the set with its recipe."""
         self.check()
         from datastill import artifacts
-        from datastill.distillation import Descent, distill, starting_counts
-        from datastill.methods import METHODS
-        from datastill.reached import expectation
-        from datastill.report.preview import write_preview
 
-        method = METHODS.spelling(self.method)
-        published = self.adjusted(METHODS[method](self.ipc), method)
-        real = load(self.dataset, "train", self.data_path, self.machine.found())
-        task = self.task(real, published)
-        descent = Descent(
-            ipc=self.ipc,
-            updates=self.iterations or published.updates,
-            batch=self.batch_real,
-            lr=self.lr_img or published.lr,
-            init=self.init or published.init,
-        )
-        starting_counts(real, descent)  # too few images of a class are found out now
-        regularisers, selector = self.regularisers(real), self.selector(real)
-        plan = self.plan(published, task, descent, regularisers) if self.max_minutes else None
-        descent = replace(descent, updates=plan.updates) if plan else descent
-        settings = {**self.settings(method, descent, published, real), "route": task.route.facts()}
-        path = artifacts.set_folder(self.save_path, real.domain.name, method, self.ipc)
-        folder = artifacts.open_run(path, settings, overwrite=self.overwrite)
-        console = Console(self.machine.quiet)
-        console.say(
-            f"{method} on {real.domain.name}: {self.ipc} images for each of "
-            f"{len(real.domain.classes)} classes from {len(real)} real ones, "
-            f"{descent.updates} updates, "
-            + (f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM")
-        )
-        if plan:
-            known = expectation(real.domain.name, method, self.ipc, plan.updates)
-            console.say(
-                f"{plan.updates} updates and {plan.networks} networks to judge them by should take "
-                f"{plan.seconds / 60:.1f} of {self.max_minutes:g} minutes; {known}"
-            )
-        started = time.perf_counter()
-        snapshots = distill(published.method, task, descent, regularisers=regularisers)
-        last, choice = self.loop(snapshots, descent, selector, folder, console)
-        kept = last if choice is None else choice.snapshot
-        seconds = round(time.perf_counter() - started, 1)
-        facts = {**settings, "step": kept.step, "seconds": seconds}
-        if selector is not None and choice is not None:
-            facts["selected"] = why(selector, choice)
-            console.say(told(selector, choice))
-        made = replace(kept.synthetic, facts=facts)
-        artifacts.save(made, path / artifacts.SET_FILE)
-        write_preview(made, path / "preview.png")
-        folder.log("done", step=kept.step, seconds=seconds)
-        console.say(f"{len(made)} synthetic images after {seconds:.0f} s in {path}")
-        if plan:
-            judge(path, plan.networks, self.model, self.data_path, self.machine)
+        console = self.logs.console(quiet=self.machine.quiet)
+        work = self.work(console)
+        path = artifacts.set_folder(self.save_path, work.dataset, work.method, work.label)
+        artifacts.open_run(path, work.settings, overwrite=self.overwrite)
+        announce(work, console)
+        if work.plan and self.max_minutes:
+            foresee(work, work.plan, self.max_minutes, console)
+        run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, console)
+        with self.logs.journal(path / artifacts.LOG_FILE, *run) as journal:
+            course = follow(work, journal, console)
+        if work.selector is not None and course.choice is not None:
+            console.say(chosen(work.selector, course.choice))
+        made = keep(work, course, path)
+        console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
+        if work.plan:
+            judge(path, work.plan.networks, self.model, self.logs, self.machine)
         else:
             console.say(
                 f"look at {path / 'preview.png'}, then:\n"
-                f"  datastill validate {path} --against random"
+                f"  datastill validate {shlex.quote(str(path))} --against random"
             )
+
+    def work(self, console: Console) -> Work:
+        """Read the real images, and make ready; what cannot be done is found out here."""
+        from datastill.distillation import starting_counts
+        from datastill.methods import METHODS
+
+        method, quota = METHODS.spelling(self.method), parse(self.ipc)
+        self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
+        self.logs.sinks()
+        real = self.data.train(self.dataset, self.data_path, self.machine.found(), console)
+        ipc = quota.counts(real)
+        published = self.adjusted(METHODS[method](nominal(ipc)), method)
+        task, descent = self.task(real, published), self.descent(ipc, published)
+        counts = starting_counts(real, descent)  # too few images of a class are found out now
+        regularisers, selector = self.regularisers(real), self.selector(real)
+        plan = self.plan(published, task, descent, regularisers) if self.max_minutes else None
+        descent = replace(descent, updates=plan.updates) if plan else descent
+        return Work(
+            method,
+            quota.label,
+            counts,
+            published,
+            task,
+            descent,
+            regularisers,
+            selector,
+            plan,
+            settings=self.settings(method, descent, published, task),
+        )
 
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(
-            ipc=self.ipc,
             iterations=self.iterations,
             max_minutes=self.max_minutes,
             lr_img=self.lr_img,
@@ -192,6 +185,18 @@ class Distill:
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
+
+    def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
+        """Return how the pixels are moved."""
+        from datastill.distillation import Descent
+
+        return Descent(
+            ipc=ipc,
+            updates=self.iterations or published.updates,
+            batch=self.batch_real,
+            lr=self.lr_img or published.lr,
+            init=self.init or published.init,
+        )
 
     def plan(
         self,
@@ -245,13 +250,16 @@ class Distill:
         if not self.alphas:
             return {}
         from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
-        from datastill.datasets import DATASETS
+        from datastill.datasets import dataset_name
+        from datastill.networks import BACKBONE
 
         pair_alphas(self.alphas, self.models_pool)
-        source = DATASETS.spelling(self.source_dataset or self.dataset)
-        pool = Shelf(self.pool_path, source, str(real.images.device)).load(
-            self.models_pool, self.model_num, epoch=self.epoch
-        )
+        for name in self.models_pool:
+            if name.startswith(BACKBONE) and self.clom_distance != "cosine":
+                raise InputError(f"{name} knows no classes; pass --clom-distance cosine")
+        source = dataset_name(self.source_dataset) if self.source_dataset else real.domain.name
+        shelf = Shelf(self.pool_path, source, real)
+        pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
         route = self.machine.route()
         if self.clom_distance == "cosine":
             batch = self.clom_batch_size
@@ -259,12 +267,13 @@ class Distill:
         return {"clom": cross_entropy_clom(pool, self.alphas, real.domain, route=route)}
 
     def settings(
-        self, method: str, descent: Descent, published: Published, real: ImageSet
+        self, method: str, descent: Descent, published: Published, task: Task
     ) -> dict[str, Any]:
         """Return everything that the result follows from."""
         from datastill.artifacts import fingerprint, versions
         from datastill.augment import usual_strategy
 
+        real = task.real
         usual = usual_strategy(real.domain) if published.augmented else "none"
         pool = {
             "alphas": self.alphas,
@@ -285,7 +294,9 @@ class Distill:
             "clom": pool if self.alphas else None,
             "recipe": self.machine.recipe and self.machine.recipe.name,
             "seed": self.machine.seed,
+            "route": task.route.facts(),
             "versions": versions(),
+            "data": dict(real.facts),
             "real_images": len(real),
             "real_fingerprint": fingerprint(real),
         }
@@ -306,50 +317,3 @@ class Distill:
         key = Key(self.machine.seed).at("assess")
         evidence = Evidence(real, real, pool, key, self.machine.route(), early)
         return Selector(spelling(self.select, evidence), evidence, self.select_every)
-
-    def loop(
-        self,
-        snapshots: Iterable[Snapshot],
-        descent: Descent,
-        selector: Selector | None,
-        folder: RunFolder,
-        console: Console,
-    ) -> tuple[Snapshot, Choice | None]:
-        """Go through the updates, log now and then; return the last snapshot and the choice."""
-        snapshot, choice, told = None, None, 0.0
-        with console.bar(f"distilling {self.dataset}", descent.updates) as bar:
-            for snapshot in snapshots:
-                if selector is not None and selector.looks(snapshot.step, descent.updates):
-                    choice = selector.after(choice, snapshot)
-                    value = choice.scores[snapshot.step].value
-                    folder.log("assessed", step=snapshot.step, **{selector.name: value})
-                if time.perf_counter() - told < LOG_EVERY and snapshot.step < descent.updates:
-                    bar.at(snapshot.step)
-                    continue
-                told = time.perf_counter()
-                losses = {name: round(float(loss), 6) for name, loss in snapshot.losses.items()}
-                folder.log("update", step=snapshot.step, **losses)
-                bar.at(snapshot.step, ", ".join(f"{k} {v:.4g}" for k, v in losses.items()))
-        assert snapshot is not None
-        return snapshot, choice
-
-
-def why(selector: Selector, choice: Choice) -> dict[str, Any]:
-    """Return what the facts of a set say of its choice."""
-    return {
-        "by": selector.name,
-        "better": choice.score.better,
-        "every": selector.every,
-        "scores": {str(step): score.value for step, score in choice.scores.items()},
-    }
-
-
-def told(selector: Selector, choice: Choice) -> str:
-    """Say which snapshot was kept, and why."""
-    kept, (last, final) = choice.score, list(choice.scores.items())[-1]
-    equal = sum(score.value == kept.value for score in choice.scores.values())
-    return (
-        f"kept the set after {choice.snapshot.step} of {last} updates: {selector.name} "
-        f"{kept.value:.4g}, {kept.better} is better; {final.value:.4g} after the last"
-        + (f"; the latest of {equal} equal ones" if equal > 1 else "")
-    )

@@ -6,12 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.options import Machine, MaybeInt, MaybePath, load, positive
+from datastill.cli.data import Data
+from datastill.cli.options import Machine, MaybeInt, MaybePath, positive
+from datastill.cli.quota import Ipc, nominal, parse, told
 
 if TYPE_CHECKING:
-    from datastill.data import Domain
+    from collections.abc import Sequence
+
+    from datastill.data import Domain, ImageSet
     from datastill.forecast import Cost, Rates
     from datastill.methods import Published
+    from datastill.route import Route
 
 
 @dataclass(frozen=True)
@@ -22,15 +27,15 @@ class Estimate:
     """
 
     dataset: str
-    """Name of the dataset."""
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """DM, DC or DSA."""
     model: str = "ConvNet"
     """Architecture of the networks."""
-    ipc: int = 10
-    """Images per class."""
+    ipc: Ipc = 10
+    """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
     """Updates of the set. Default: published."""
     batch_real: int = 256
@@ -43,49 +48,37 @@ class Estimate:
     """Architectures of original models, for a run with CLOM."""
     num_eval: int = 5
     """Networks to validate by."""
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
         """Measure, and print the terms."""
-        positive(
-            ipc=self.ipc,
-            iterations=self.iterations,
-            batch_real=self.batch_real,
-            outer_loop=self.outer_loop,
-            inner_loop=self.inner_loop,
-            num_eval=self.num_eval,
-        )
+        self.check()
         from datastill import forecast
+        from datastill.distillation import Descent, starting_counts
         from datastill.methods import METHODS
         from datastill.protocol import preset
 
-        method = METHODS.spelling(self.method)
-        published = self.adjusted(METHODS[method](self.ipc))
-        real, test = (load(self.dataset, part, self.data_path, "cpu") for part in ("train", "test"))
-        domain, console = real.domain, Console(self.machine.quiet)
-        rates = self.rates(self.model, domain, published)
-        classes, route = len(domain.classes), self.machine.route(self.model, domain)
-        pool = [self.rates(name, domain, published).pixels for name in self.models_pool]
-        update = forecast.update(
-            published.method,
-            rates,
-            ipc=self.ipc,
-            classes=classes,
-            batch=min(self.batch_real, max(real.counts)),
-            teachers=sum(pool) / len(pool) if pool else 0.0,
-        )
+        console = Console(self.machine.quiet)
+        method, quota = METHODS.spelling(self.method), parse(self.ipc)
+        real, test = self.data.both(self.dataset, self.data_path, "cpu", console)
+        ipc = quota.counts(real)
+        published = self.adjusted(METHODS[method](nominal(ipc)))
+        counts = starting_counts(real, Descent(ipc=ipc, init=published.init))
+        rates, route = self.rates(real.domain, published), self.route(real.domain)
+        update = self.update(published, rates, real, counts)
         judged = forecast.validation(
-            preset(published.protocol), rates, images=self.ipc * classes, tested=len(test)
+            preset(published.protocol), rates, images=sum(counts), tested=len(test or ())
         )
         held = forecast.memory(
-            *(published.method, rates, domain),
+            *(published.method, rates, real.domain),
             real=len(real),
-            ipc=self.ipc,
+            counts=counts,
             batch=self.batch_real,
             route=route,
         )
         console.say(
-            f"{method} on {domain.name}, {self.ipc} images for each of {classes} classes, "
+            f"{method} on {real.domain.name}, {told(counts)}, "
             f"{self.model}, {'kernels' if route.kernels else 'no kernels'}"
         )
         _show("One update", update, "seconds", 1.0, console)
@@ -98,6 +91,16 @@ class Estimate:
             f"together {_duration(updates * update.seconds + self.num_eval * judged.seconds)}"
         )
 
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(
+            iterations=self.iterations,
+            batch_real=self.batch_real,
+            outer_loop=self.outer_loop,
+            inner_loop=self.inner_loop,
+            num_eval=self.num_eval,
+        )
+
     def adjusted(self, published: Published) -> Published:
         """Return the published settings with the loops that were given."""
         given = {"outer_loop": self.outer_loop, "inner_loop": self.inner_loop}
@@ -105,13 +108,34 @@ class Estimate:
         known = {k: v for k, v in given.items() if v is not None and hasattr(changed, k)}
         return replace(published, method=replace(changed, **known))
 
-    def rates(self, model: str, domain: Domain, published: Published) -> Rates:
-        """Measure an architecture."""
+    def update(
+        self, published: Published, rates: Rates, real: ImageSet, counts: Sequence[int]
+    ) -> Cost:
+        """Return what one update costs."""
+        from datastill import forecast
+
+        pool = [self.rates(real.domain, published, name).pixels for name in self.models_pool]
+        classes = len(counts)
+        return forecast.update(
+            published.method,
+            rates,
+            ipc=sum(counts) / classes,
+            classes=classes,
+            batch=sum(min(self.batch_real, count) for count in real.counts) / classes,
+            teachers=sum(pool) / len(pool) if pool else 0.0,
+        )
+
+    def rates(self, domain: Domain, published: Published, model: str | None = None) -> Rates:
+        """Measure an architecture, by default that of the networks."""
         from datastill.augment import dsa, usual_strategy
         from datastill.forecast import measured
 
         policy = dsa(usual_strategy(domain) if published.augmented else "none")
-        return measured(model, domain, policy, self.machine.route(model, domain))
+        return measured(model or self.model, domain, policy, self.route(domain, model))
+
+    def route(self, domain: Domain, model: str | None = None) -> Route:
+        """Return how images pass an architecture, by default that of the networks."""
+        return self.machine.route(model or self.model, domain)
 
 
 def _show(title: str, cost: Cost, unit: str, divisor: float, console: Console) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import tyro
 
+from datastill.cli.data import Data
 from datastill.cli.options import MaybeText
+from datastill.cli.quota import Ipc, parse
 from datastill.errors import InputError
 
 OnePath = Annotated[
@@ -32,22 +34,29 @@ class Which:
     """Dataset by which to find the set."""
     method: str = "DM"
     """Method by which to find the set."""
-    ipc: int = 10
-    """Images per class by which to find the set."""
+    ipc: Ipc = 10
+    """Images per class by which to find the set, as 'datastill distill' was told."""
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
 
-    def file(self, path: Path | None) -> Path:
-        """Return the file of the set at a path, or else of the one that the options name."""
+    def file(self, path: Path | None, data_path: Path | None, data: Data) -> Path:
+        """Return the file of the set at a path, or else of the one that the options name.
+
+        Args:
+            path: of the file or its folder.
+            data_path: folder with the files of the dataset.
+            data: how that is read.
+        """
         from datastill.artifacts import set_folder
-        from datastill.datasets import DATASETS
+        from datastill.datasets import dataset_name
         from datastill.methods import METHODS
 
         if path is None:
             if self.dataset is None:
                 raise InputError("name a set by its path, or by --dataset, --method and --ipc")
-            dataset, method = DATASETS.spelling(self.dataset), METHODS.spelling(self.method)
-            path = set_folder(self.save_path, dataset, method, self.ipc)
+            dataset = dataset_name(self.dataset, data_path, data.pixels())
+            method = METHODS.spelling(self.method)
+            path = set_folder(self.save_path, dataset, method, parse(self.ipc).label)
         return set_file(path)
 
 

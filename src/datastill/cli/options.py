@@ -15,7 +15,7 @@ import tyro
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.data import Domain, ImageSet
+    from datastill.data import Domain
     from datastill.route import Route
 
 
@@ -99,13 +99,6 @@ class Machine:
             compiled=self.engine == "compiled",
             precision=self.precision,
         )
-
-
-def load(dataset: str, split: Literal["train", "test"], path: Path | None, device: str) -> ImageSet:
-    """Read one split of a dataset onto a device."""
-    from datastill.datasets import load_split
-
-    return load_split(dataset, split, path).to(device)
 
 
 def positive(**options: float | None) -> None:

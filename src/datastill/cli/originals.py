@@ -20,7 +20,7 @@ class Originals:
     """The original models that judge a set."""
 
     models_pool: tuple[str, ...] = ("ConvNet",)
-    """Architectures of the original models that judge."""
+    """Architectures of the original models that judge; by features alone also hf:NAME."""
     model_num: MaybeInt = None
     """Original models of each architecture. Default: all there are."""
     epoch: MaybeInt = None
@@ -43,35 +43,44 @@ class Originals:
             real: training images of that dataset.
             names: of assessments.
         """
+        from datastill.networks import BACKBONE
         from datastill.scores import epoch_of
 
-        name, asked = real.domain.name, {epoch_of(name) for name in names}
+        asked = {epoch_of(name) for name in names}
         early_epochs = sorted({*self.early_epochs, *(epoch for epoch in asked if epoch)})
-        shelf = Shelf(self.pool_path, name, str(real.images.device))
+        shelf = Shelf(self.pool_path, real.domain.name, real)
+        trained = [name for name in self.models_pool if not name.startswith(BACKBONE)]
         pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
         early = [
             member
             for epoch in early_epochs
-            for member in shelf.load(self.models_pool, self.model_num, epoch=epoch)
+            for member in shelf.load(trained, self.model_num, epoch=epoch)
         ]
         return pool, early
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """The original models of one dataset, for one device."""
+    """The original models of one dataset, and models of Hugging Face.
+
+    Attributes:
+        root: folder with all original models.
+        dataset: whose.
+        real: the images that they are to see, on the device where they are to be.
+    """
 
     root: Path
     dataset: str
-    device: str
+    real: ImageSet
 
     def load(self, names: Sequence[str], num: int | None, *, epoch: int | None = None) -> Pool:
         """Read ``num`` models of each architecture, or all, as they were after an epoch.
 
+        Of Hugging Face (``hf:NAME``) there is one, and it has no epochs.
+
         Raises:
             InputError: for an architecture that is unknown, named twice or without models.
         """
-        from datastill.artifacts import load_pool, pool_folder
         from datastill.networks import find
 
         found = [find(name)[0] for name in names]
@@ -79,16 +88,20 @@ class Shelf:
             raise InputError(f"--models-pool names an architecture twice: {' '.join(found)}")
         if not found:
             raise InputError("--models-pool needs at least one name")
-        pool = [
-            member
-            for name in found
-            for member in load_pool(
-                pool_folder(self.root, self.dataset, name), num, epoch=epoch, factory=name
-            )
-        ]
+        pool = [member for name in found for member in self._members(name, num, epoch)]
         for member in pool:
-            member.network.to(self.device)
+            member.network.to(self.real.images.device)
         return pool
+
+    def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
+        from datastill.artifacts import load_pool, pool_folder
+        from datastill.networks import BACKBONE
+        from datastill.pool import backbone_member
+
+        if name.startswith(BACKBONE):
+            return (backbone_member(name, self.real.domain),)
+        folder = pool_folder(self.root, self.dataset, name)
+        return load_pool(folder, num, epoch=epoch, factory=name)
 
 
 def described(pool: Pool) -> list[dict[str, Any]]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, Origin
 from datastill.cli.finding import Paths, set_file
-from datastill.cli.options import Machine, MaybePath, MaybeText, load
+from datastill.cli.options import Machine, MaybePath, MaybeText
 from datastill.cli.originals import Originals, told
 from datastill.errors import InputError
 
@@ -33,6 +34,7 @@ class Select:
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     originals: Originals = Originals()
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -44,8 +46,9 @@ class Select:
         from datastill.selection import ranked
 
         sets = {str(path): load_set(set_file(path)) for path in self.paths}
-        found, judges = self.scores(sets)
-        order, console = ranked(found), Console(self.machine.quiet)
+        console = Console(self.machine.quiet)
+        found, judges = self.scores(sets, console)
+        order = ranked(found)
         if len({len(data) for data in sets.values()}) > 1:
             console.say("sets of different size: most assessments compare only sets of one size")
         values = [found[name].value for name in order]
@@ -56,14 +59,15 @@ class Select:
         title = f"{self.by}, {found[order[0]].better} is better, judged by {judges}"
         console.table(title, ("set", "rank", "images", self.by), rows)
 
-    def scores(self, sets: dict[str, ImageSet]) -> tuple[dict[str, Score], str]:
+    def scores(self, sets: dict[str, ImageSet], console: Console) -> tuple[dict[str, Score], str]:
         """Return what the assessment says of each set, and who judged."""
         from datastill.assessments import Evidence
         from datastill.rng import Key
         from datastill.scores import assess
 
-        dataset = self.dataset or next(iter(sets.values())).domain.name
-        real = load(dataset, "train", self.data_path, self.machine.found())
+        made = next(iter(sets.values()))
+        origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
+        real = origin.train(made).to(self.machine.found())
         pool, early = self.originals.load(real, [self.by])
         key, route = Key(self.machine.seed).at("assess"), self.machine.route()
         found: dict[str, Score] = {}

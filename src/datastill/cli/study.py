@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, describe
 from datastill.cli.finding import set_file
-from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, load, positive
+from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
 from datastill.cli.originals import described, told
 from datastill.cli.study_options import Judges, Plan
+from datastill.cli.train import Train
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Study:
     """
 
     dataset: str
-    """Name of the dataset: digits, FashionMNIST, MNIST, CIFAR10 or CIFAR100."""
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     plan: Plan = Plan()
@@ -53,6 +55,7 @@ class Study:
     """Score every set anew, for other original models; accuracies stay."""
     save_path: Path = Path("studies")
     """Folder for studies."""
+    data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -64,8 +67,12 @@ class Study:
         from datastill.studies.ranking import LEAST
 
         device, console = self.machine.found(), Console(self.machine.quiet)
-        real = load(self.dataset, "train", self.data_path, device)
-        test = load(self.dataset, "test", self.data_path, device)
+        real, test = self.data.both(self.dataset, self.data_path, device, console)
+        if test is None:
+            raise InputError(
+                f"{real.domain.name} has no test images, which a study needs; "
+                "pass a --test-share above zero"
+            )
         build(self.model, real.domain, key=Key(0))  # images too small for it are found out now
         self.workshop(real).check(wanted)
         brought = self.brought(real)
@@ -75,6 +82,7 @@ class Study:
             raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
         bench = self.bench(folder, real, test)
         judges = told(bench.pool, bench.early)
+        describe(real, console)
         console.say(f"{folder.path}: {len(names)} sets, judged by {judges}")
         for name, data in brought.items():
             if name not in folder.names():
@@ -144,7 +152,8 @@ class Study:
         own, judges, settings = folder.path / "pretrained_model", self.judges, "settings.json"
         if judges.pool_path is None:
             folder.keep(settings, self.settings(real, test), "take another --save-path")
-            judges.train(own, real.domain.name, self.data_path, self.machine)
+            like = Train(self.dataset, self.data_path, data=self.data, machine=self.machine)
+            judges.train(own, real, like)
         pool, early = judges.load(own, real)
         folder.keep(settings, self.settings(real, test), "take another --save-path")
         if self.reassess:

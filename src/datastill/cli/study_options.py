@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.cli.options import (
-    Machine,
     MaybeInt,
     MaybePath,
     SomeInts,
@@ -109,23 +108,28 @@ class Judges:
     def load(self, own: Path, real: ImageSet) -> tuple[Pool, Pool]:
         """Read the models, and early ones; ``own`` is the folder of the study's own."""
         epoch = self.pool_epochs if self.pool_path is None else self.epoch
-        shelf = Shelf(self.pool_path or own, real.domain.name, str(real.images.device))
+        shelf = Shelf(self.pool_path or own, real.domain.name, real)
         names, num = self.models_pool, self.model_num
         early = [member for e in self.early for member in shelf.load(names, num, epoch=e)]
         return shelf.load(names, num, epoch=epoch), early
 
-    def train(self, own: Path, dataset: str, data_path: Path | None, machine: Machine) -> None:
-        """Train as many models as are missing; one that was left unfinished is not counted."""
+    def train(self, own: Path, real: ImageSet, like: Train) -> None:
+        """Train as many models as are missing; one that was left unfinished is not counted.
+
+        Args:
+            own: folder of the study's own.
+            real: training images.
+            like: says how to read these, and how to compute.
+        """
         from datastill.artifacts import members_in, pool_folder
         from datastill.networks import find
 
         for name in (find(name)[0] for name in self.models_pool):
-            held = members_in(pool_folder(own, dataset, name))
+            held = members_in(pool_folder(own, real.domain.name, name))
             missing = self.model_num - sum(epoch == self.pool_epochs for _, epoch, _ in held)
             if missing > 0:
-                Train(
-                    dataset,
-                    data_path=data_path,
+                replace(
+                    like,
                     model=(name,),
                     num=missing,
                     epochs=self.pool_epochs,
@@ -135,5 +139,5 @@ class Judges:
                     save_epochs=self.early,
                     save_path=own,
                     add=True,
-                    machine=replace(machine, quiet=True),
+                    machine=replace(like.machine, quiet=True),
                 ).run()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datastill.cli.console import Console
+from datastill.cli.console import Bar, Console
+from datastill.cli.data import Data, describe, repeated
+from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
     Machine,
     MaybePath,
     SomeInts,
-    load,
     not_negative,
     positive,
 )
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from datastill.artifacts import Journal
     from datastill.data import ImageSet
+    from datastill.pool import Member
     from datastill.rng import Key
+    from datastill.train import Fit
 
 COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
 
@@ -34,7 +38,7 @@ class Train:
     """
 
     dataset: str
-    """Name of the dataset: digits, FashionMNIST, MNIST, CIFAR10 or CIFAR100."""
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     model: tuple[str, ...] = ("ConvNet",)
@@ -59,6 +63,8 @@ class Train:
     """Add models to those that are there; those keep their numbers."""
     overwrite: Flag = False
     """Delete the models that are there."""
+    data: Data = Data()
+    logs: Logs = Logs()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -68,16 +74,16 @@ class Train:
         from datastill.networks import build, find
         from datastill.rng import Key
 
-        device = self.machine.found()
-        real = load(self.dataset, "train", self.data_path, device)
-        test = load(self.dataset, "test", self.data_path, device)
+        device, console = self.machine.found(), self.logs.console(quiet=self.machine.quiet)
+        self.logs.sinks()
+        real, test = self.data.both(self.dataset, self.data_path, device, console)
         names = [find(name)[0] for name in self.model]
         for name in names:
             build(name, real.domain, key=Key(0))  # images too small for it are found out now
         folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]
         firsts = [self.claim(folder) for folder in folders]
-        console = Console(self.machine.quiet)
         console.say(f"{real.domain.name}: {len(real)} training images, device {device}")
+        describe(real, console)
         rows: list[tuple[str, ...]] = []
         for name, folder, first in zip(names, folders, firsts, strict=True):
             for number in range(first, first + self.num):
@@ -86,7 +92,8 @@ class Train:
         console.table(f"Original models of {real.domain.name}", COLUMNS, rows)
         console.say(
             f"They are in {folders[0].parent}. Next:\n  datastill distill --method DM "
-            f"--dataset {real.domain.name} --alphas 100 --models-pool {' '.join(names)}"
+            f"{repeated(self.dataset, self.data_path, self.data)} "
+            f"--alphas 100 --models-pool {' '.join(names)}"
         )
 
     def check(self) -> None:
@@ -130,48 +137,67 @@ class Train:
         folder: Path,
         number: int,
         real: ImageSet,
-        test: ImageSet,
+        test: ImageSet | None,
         key: Key,
         console: Console,
     ) -> tuple[str, ...]:
         """Train one model and return its row of the table."""
-        from datastill.artifacts import member_path, save_member, write_manifest
-        from datastill.pool import original_fit, train_member
+        from datastill.artifacts import LOG_FILE
+        from datastill.pool import original_fit
         from datastill.train import accuracy
 
         route = self.machine.route(name, real.domain)
-        wanted = {*self.save_epochs, self.epochs}
         fit = replace(
             original_fit(self.epochs),
             lr=self.lr_net,
             batch=self.batch_train,
             weight_decay=self.weight_decay,
         )
-        last = None
-        with console.bar(f"{name} {number}", self.epochs) as bar:
-            for epoch, member in train_member(
-                name,
-                real,
-                fit,
-                key=key,
-                held_out=self.held_out,
-                route=route,
-            ):
-                bar.at(epoch.number, f"loss {float(epoch.loss):.3f}")
-                if epoch.number in wanted:
-                    last = member()
-                    facts = {"number": number, "seed": self.machine.seed, **last.facts}
-                    path = member_path(folder, number, epoch.number)
-                    save_member(replace(last, facts=facts), path)
-                    write_manifest(folder)
-        assert last is not None
+        settings = {"architecture": name, "seed": self.machine.seed, "fit": asdict(fit)}
+        run = (real.domain.name, f"{name} {number}", settings, console)
+        with (
+            self.logs.journal(folder / LOG_FILE, *run) as journal,
+            console.bar(f"{name} {number}", self.epochs) as bar,
+        ):
+            last = self.fit_one(name, folder, number, real, fit, key, bar, journal)
         facts = last.facts
         held_out = facts["held_out_accuracy"]
+        tested = None if test is None else accuracy(last.network, test, route=route)
         return (
             f"{name} {number}",
             str(facts["epoch"]),
             f"{100 * facts['train_accuracy']:.2f}",
             "none" if held_out is None else f"{100 * held_out:.2f}",
-            f"{100 * accuracy(last.network, test, route=route):.2f}",
+            "none" if tested is None else f"{100 * tested:.2f}",
             f"{facts['seconds']:.0f}",
         )
+
+    def fit_one(
+        self,
+        name: str,
+        folder: Path,
+        number: int,
+        real: ImageSet,
+        fit: Fit,
+        key: Key,
+        bar: Bar,
+        journal: Journal,
+    ) -> Member:
+        """Go through the epochs, write the model after those asked for, and return the last."""
+        from datastill.artifacts import member_path, save_member, write_manifest
+        from datastill.pool import train_member
+
+        wanted, last = {*self.save_epochs, self.epochs}, None
+        route = self.machine.route(name, real.domain)
+        epochs = train_member(name, real, fit, key=key, held_out=self.held_out, route=route)
+        for epoch, member in epochs:
+            loss = round(float(epoch.loss), 6)
+            bar.at(epoch.number, f"loss {loss:.3f}")
+            journal.log("epoch", model=name, number=number, step=epoch.number, loss=loss)
+            if epoch.number in wanted:
+                last = member()
+                facts = {"number": number, "seed": self.machine.seed, **last.facts}
+                save_member(replace(last, facts=facts), member_path(folder, number, epoch.number))
+                write_manifest(folder)
+        assert last is not None
+        return last

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
+from typing import TYPE_CHECKING
 
 from datastill.cli.console import Console
+from datastill.cli.data import Data, Origin
+from datastill.cli.finding import OnePath, Which
+from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
+from datastill.cli.quota import Ipc
 from datastill.cli.tables import show_results
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
     from datastill.validation import Draw, Result, Trial
@@ -27,11 +32,7 @@ class Validate:
     Nothing is chosen on the test set. Every trial is kept, in validation.json beside the set.
     """
 
-    path: Annotated[
-        Path | None,
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="[PATH]", help_behavior_hint=""),
-    ] = None
+    path: OnePath = None
     """The set: a file, or the folder of a run. Without it: --dataset, --method and --ipc."""
     dataset: MaybeText = None
     """Whose test images. Default: the dataset that the set was made from."""
@@ -39,8 +40,8 @@ class Validate:
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """Method by which to find the set."""
-    ipc: int = 10
-    """Images per class by which to find the set."""
+    ipc: Ipc = 10
+    """Images per class by which to find the set, as 'datastill distill' was told."""
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
     model: tuple[str, ...] = ("ConvNet",)
@@ -55,8 +56,14 @@ class Validate:
     """Train for another number of epochs; the learning rate falls half-way."""
     against: SomeTexts = ()
     """Also train on as many real images, picked by random, herding, k-center or k-means."""
+    coreset_features: MaybeText = None
+    """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
+    pool_path: Path = Path("pretrained_model")
+    """Folder with original models, for --coreset-features."""
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
+    data: Data = Data()
+    logs: Logs = Logs()
     machine: Machine = Machine()
 
     def run(self) -> None:
@@ -66,6 +73,8 @@ class Validate:
         from datastill.networks import build, find
         from datastill.rng import Key
 
+        console = self.logs.console(quiet=self.machine.quiet)
+        self.logs.sinks()
         device = self.machine.found()
         file = self.file()
         made = artifacts.load(file).to(device)
@@ -73,10 +82,10 @@ class Validate:
         names = [find(name)[0] for name in self.model]
         for name in names:
             build(name, made.domain, key=Key(0))  # images too small for it are found out now
-        test = self.split("test", made)
-        sets = self.sets(made)
+        origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
+        test = origin.test(made, console).to(device)
+        sets = self.sets(made, origin)
         artifacts.require_writable(file.parent)
-        console = Console(self.machine.quiet)
         console.say(
             f"{file}: {len(made)} images, {protocol.fit.epochs} epochs "
             f"{'with' if protocol.augmented else 'without'} DSA augmentation, "
@@ -98,7 +107,7 @@ class Validate:
 
     def check(self) -> None:
         """Refuse options that make no sense."""
-        positive(ipc=self.ipc, num_eval=self.num_eval, epochs=self.epochs)
+        positive(num_eval=self.num_eval, epochs=self.epochs)
         if self.dsa and self.no_dsa:
             raise InputError("--dsa and --no-dsa exclude each other")
         if not self.model:
@@ -106,17 +115,8 @@ class Validate:
 
     def file(self) -> Path:
         """Return the file of the set, by path or by dataset, method and ipc."""
-        from datastill.artifacts import SET_FILE, set_folder
-        from datastill.datasets import DATASETS
-        from datastill.methods import METHODS
-
-        path = self.path
-        if path is None:
-            if self.dataset is None:
-                raise InputError("name a set by its path, or by --dataset, --method and --ipc")
-            dataset, method = DATASETS.spelling(self.dataset), METHODS.spelling(self.method)
-            path = set_folder(self.save_path, dataset, method, self.ipc)
-        return path / SET_FILE if path.suffix != ".safetensors" else path
+        which = Which(self.dataset, self.method, self.ipc, self.save_path)
+        return which.file(self.path, self.data_path, self.data)
 
     def protocol(self, usual: str) -> Protocol:
         """Return the protocol asked for; ``usual`` is the one published for the method."""
@@ -125,14 +125,7 @@ class Validate:
         name = "dsa" if self.dsa else "dc" if self.no_dsa else usual
         return preset(name, epochs=self.epochs)
 
-    def split(self, split: Literal["train", "test"], made: ImageSet) -> ImageSet:
-        """Read real images, normalised as those of the set."""
-        from datastill.datasets import load_split
-
-        real = load_split(self.dataset or made.domain.name, split, self.data_path)
-        return real.under(made.domain).to(made.images.device)
-
-    def sets(self, made: ImageSet) -> dict[str, Draw]:
+    def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
         """Return the set and what it is held against."""
         from datastill.coresets import CORESETS
         from datastill.rng import Key
@@ -141,12 +134,46 @@ class Validate:
         sets: dict[str, Draw] = {"synthetic": lambda _: made}
         if not coresets:
             return sets
-        real, key = self.split("train", made), Key(self.machine.seed).at("against")
+        real = origin.train(made).under(made.domain).to(made.images.device)
+        key = Key(self.machine.seed).at("against")
+        features = self.features(real)
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
-                coreset(real, made.counts, key=key.at(name, i))
+                coreset(real, made.counts, key=key.at(name, i), features=features)
             )
         return sets
+
+    def features(self, real: ImageSet) -> Tensor | None:
+        """Return the features by which coresets pick, or None for pixels."""
+        name = self.coreset_features
+        if name is None:
+            return None
+        from datastill.artifacts import load_pool, pool_folder
+        from datastill.networks import BACKBONE, find
+        from datastill.pool import backbone_member, features_of
+
+        if name.startswith(BACKBONE):
+            member = backbone_member(name, real.domain)
+        else:
+            name = find(name)[0]
+            folder = pool_folder(self.pool_path, real.domain.name, name)
+            (member,) = load_pool(folder, 1, factory=name)
+        member.network.to(real.images.device)
+        return features_of(member, real)
+
+    def rounds(
+        self, sets: dict[str, Draw], test: ImageSet, names: list[str], protocol: Protocol
+    ) -> Iterator[Trial]:
+        """Train and test every network, each architecture by the route that is fastest for it."""
+        from datastill.rng import Key
+        from datastill.validation import contest
+
+        key = Key(self.machine.seed).at("validate")
+        for name in names:
+            route = self.machine.route(name, test.domain)
+            yield from contest(
+                sets, test, [name], protocol, trials=self.num_eval, key=key, route=route
+            )
 
     def trials(
         self,
@@ -157,28 +184,31 @@ class Validate:
         file: Path,
         console: Console,
     ) -> list[Result]:
-        """Train and test every network."""
-        from datastill.artifacts import save_member
+        """Go through the trials, write them to the journal, and return what was found."""
+        from datastill.artifacts import log_file, save_member
         from datastill.pool import freeze
-        from datastill.rng import Key
-        from datastill.validation import collect, contest
+        from datastill.validation import collect
 
         found: list[Trial] = []
-        key = Key(self.machine.seed).at("validate")
-        rounds = chain.from_iterable(
-            contest(
-                *(sets, test, [name], protocol),
-                trials=self.num_eval,
-                key=key,
-                route=self.machine.route(name, test.domain),
-            )
-            for name in names
-        )
-        with console.bar("training", len(sets) * len(names) * self.num_eval) as bar:
+        rounds = self.rounds(sets, test, names, protocol)
+        run = (test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
+        with (
+            self.logs.journal(log_file(file), *run) as journal,
+            console.bar("training", len(sets) * len(names) * self.num_eval) as bar,
+        ):
             for trial in rounds:
                 found.append(trial)
-                told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
-                bar.at(len(found), told)
+                so_far = collect(found)[-1]
+                bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
+                journal.log(
+                    "trial",
+                    of=f"{trial.model} on {trial.source}",
+                    source=trial.source,
+                    model=trial.model,
+                    step=trial.number + 1,
+                    accuracy=trial.accuracy,
+                    seconds=round(trial.seconds, 1),
+                )
                 if self.save_model and trial.source == "synthetic":
                     facts = {"trial": trial.number, "set": str(file)}
                     member = freeze(trial.network, trial.model, test.domain, facts)

@@ -56,10 +56,10 @@ def class_by_class(
     Returns:
         The rows picked, sorted by class, on the CPU.
     """
-    space = real.images.flatten(1) if features is None else features
+    space = real.images if features is None else features
     chosen: list[Tensor] = []
     for label, (rows, count) in enumerate(zip(real.rows_by_class, counts, strict=True)):
-        points = space[rows.to(space.device)].detach().float().cpu()
+        points = space[rows.to(space.device)].flatten(1).detach().float().cpu()
         found = pick(points, count, label) if count else []
         chosen.append(rows[torch.tensor(list(found), dtype=torch.long)])
     return torch.cat(chosen)

@@ -1,10 +1,37 @@
-"""Every module in this folder is a dataset; importing the folder registers them all."""
+"""Every module in this folder is a dataset or a format; importing the folder registers them all."""
 
 from __future__ import annotations
 
-from datastill.datasets.base import DATASETS, Source, Split, load_dataset, load_split
+from datastill.datasets.base import (
+    DATASETS,
+    FORMATS,
+    TEST_SHARE,
+    Progress,
+    Reading,
+    Source,
+    Split,
+    dataset_name,
+    load_dataset,
+    load_split,
+    load_test,
+)
+from datastill.datasets.in_memory import from_arrays, from_dataset
 from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)
 
-__all__ = ["DATASETS", "Source", "Split", "load_dataset", "load_split"]
+__all__ = [
+    "DATASETS",
+    "FORMATS",
+    "TEST_SHARE",
+    "Progress",
+    "Reading",
+    "Source",
+    "Split",
+    "dataset_name",
+    "from_arrays",
+    "from_dataset",
+    "load_dataset",
+    "load_split",
+    "load_test",
+]

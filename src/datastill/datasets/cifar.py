@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, require_sound
-from datastill.datasets.base import DATASETS, Split
+from datastill.data import Domain
+from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 from datastill.errors import InputError
 
 PIXELS = 3 * 32 * 32
@@ -37,13 +37,18 @@ class CifarSource:
     label_bytes: int
     folders: tuple[str, str]
 
-    def __call__(self, split: Split, path: Path | None = None) -> ImageSet:
+    def __call__(self, split: Split, path: Path | None, reading: Reading) -> Found:
         """Read one split; of the other no file is opened."""
         parts = [self.read(file) for file in self.find(split, path)]
         pixels = torch.cat([part[0] for part in parts]).unflatten(1, (3, 32, 32))
         labels = torch.cat([part[1] for part in parts])
-        images = self.domain.normalise(pixels.float() / 255)
-        return require_sound(ImageSet(images, labels, self.domain), self.domain.name)
+        normalisation = (self.domain.mean, self.domain.std)
+        return Found(pixels, labels, self.domain.classes, self.domain.name, normalisation)
+
+    @property
+    def published(self) -> Published:
+        """What the field agrees on."""
+        return Published.of(self.domain)
 
     def find(self, split: Split, path: Path | None) -> list[Path]:
         """Return the files of a split, all from one folder.
@@ -58,11 +63,8 @@ class CifarSource:
                 found = [place / f"{name}{ending}" for name in self.files[split]]
                 if all(file.is_file() for file in found):
                     return found
-        looked = ", ".join(str(place) for place in places)
         wanted = " ".join(self.files[split])
-        raise InputError(
-            f"no files {wanted} (or these with .bin) in {looked}; name their folder by --data-path"
-        )
+        raise not_found(f"files {wanted} (or these with .bin)", places, self.domain.name)
 
     def read(self, file: Path) -> tuple[Tensor, Tensor]:
         """Return the ``(N, 3072)`` bytes and the ``(N,)`` labels of a file."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import torch
 
-from datastill.data import Domain, ImageSet
-from datastill.datasets.base import DATASETS, Split
+from datastill.datasets.base import DATASETS, Found, Reading, Split
 from datastill.errors import InputError
 
 TRAINING = 1347
@@ -15,7 +14,7 @@ TRAINING = 1347
 
 
 @DATASETS.register("digits")
-def digits(split: Split, path: Path | None = None) -> ImageSet:
+def digits(split: Split, path: Path | None, reading: Reading) -> Found:
     """Read one split; the data has no official one, so it is made here, the same every time."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -29,8 +28,7 @@ def digits(split: Split, path: Path | None = None) -> ImageSet:
     train_pixels = torch.from_numpy(parts[0]).float() / 16
     mean, std = train_pixels.mean().item(), train_pixels.std().item()
     names = tuple(str(digit) for digit in range(10))
-    domain = Domain("digits", (1, 8, 8), names, (mean,), (std,), mirror=False)
     chosen = 0 if split == "train" else 1
     images = (torch.from_numpy(parts[chosen]).float() / 16).unflatten(1, (1, 8, 8))
     found = torch.from_numpy(parts[2 + chosen]).long()
-    return ImageSet(domain.normalise(images), found, domain)
+    return Found(images, found, names, "digits", ((mean,), (std,)), mirror=False)

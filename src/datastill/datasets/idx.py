@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, require_sound
-from datastill.datasets.base import DATASETS, Split
+from datastill.data import Domain
+from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 from datastill.errors import InputError
 
 PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
@@ -31,11 +31,11 @@ class IdxSource:
     domain: Domain
     package: Path | None = None
 
-    def __call__(self, split: Split, path: Path | None = None) -> ImageSet:
+    def __call__(self, split: Split, path: Path | None, reading: Reading) -> Found:
         """Read one split; of the other no file is opened."""
         places = self.places(path)
-        images_file = _find(f"{PREFIX[split]}-images", "idx3", places)
-        labels_file = _find(f"{PREFIX[split]}-labels", "idx1", places)
+        images_file = _find(f"{PREFIX[split]}-images", "idx3", places, self.domain.name)
+        labels_file = _find(f"{PREFIX[split]}-labels", "idx1", places, self.domain.name)
         pixels, labels = read_idx(images_file, axes=3), read_idx(labels_file, axes=1)
         if len(pixels) != len(labels):
             raise InputError(
@@ -45,8 +45,19 @@ class IdxSource:
             expected = "x".join(map(str, self.domain.shape[1:]))
             found = "x".join(map(str, pixels.shape[1:]))
             raise InputError(f"{images_file} holds images of {found}, not {expected}")
-        images = self.domain.normalise(pixels[:, None].float() / 255)
-        return require_sound(ImageSet(images, labels.long(), self.domain), str(labels_file))
+        return Found(
+            pixels[:, None],
+            labels.long(),
+            self.domain.classes,
+            str(labels_file),
+            (self.domain.mean, self.domain.std),
+            self.domain.mirror,
+        )
+
+    @property
+    def published(self) -> Published:
+        """What the field agrees on."""
+        return Published.of(self.domain)
 
     def places(self, path: Path | None) -> list[Path]:
         """Every folder to look in, in order."""
@@ -94,16 +105,13 @@ def _content(path: Path) -> bytearray:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _find(stem: str, kind: str, places: list[Path]) -> Path:
+def _find(stem: str, kind: str, places: list[Path], dataset: str) -> Path:
     names = [f"{stem}{dot}{kind}-ubyte{end}" for dot in "-." for end in ("", ".gz")]
     for place in places:
         for name in names:
             if (place / name).is_file():
                 return place / name
-    looked = ", ".join(str(place) for place in places)
-    raise InputError(
-        f"no file {names[0]} or {names[1]} in {looked}; name its folder by --data-path"
-    )
+    raise not_found(f"file {names[0]} or {names[1]}", places, dataset)
 
 
 FASHION_CLASSES = (

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datastill.network import Network, depends_on_batch, evaluating, features, has_batch_statistics
-from datastill.networks.base import NETWORKS, Build, Family, build, builder, find
+from datastill.networks.backbone import Backbone, backbone
+from datastill.networks.base import BACKBONE, NETWORKS, Build, Family, build, builder, find
 from datastill.own_network import adapt
 from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)
 
 __all__ = [
+    "BACKBONE",
     "NETWORKS",
+    "Backbone",
     "Build",
     "Family",
     "Network",
     "adapt",
+    "backbone",
     "build",
     "builder",
     "depends_on_batch",

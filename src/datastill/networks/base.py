@@ -44,6 +44,9 @@ class Family:
 
 NETWORKS = Registry[Family]("model")
 
+BACKBONE = "hf:"
+"""What the name of a model of Hugging Face begins with."""
+
 Norm = Callable[[int], nn.Module]
 """Makes the norm of maps from their number of channels."""
 
@@ -70,6 +73,8 @@ def require_size(name: str, domain: Domain, least: int) -> None:
 def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
     """Look up a network by a name such as ``ConvNetD4BN``.
 
+    A model of Hugging Face (``hf:NAME``) is none that can be made: see ``backbone``.
+
     Also by ``package.module:factory``: a function, in any module that Python can import, that
     makes an ``nn.Module`` of a ``Domain``; see ``own_network.adapt``.
 
@@ -80,6 +85,8 @@ def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
     Raises:
         InputError: when there is none, with the nearest name.
     """
+    if name.startswith(BACKBONE):
+        return name, partial(_refused, name)
     if ":" in name:
         return name, imported(name)
     wanted = plain(name)
@@ -120,6 +127,14 @@ def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Bu
         return build(name, domain, key=key).to(device)
 
     return make
+
+
+def _refused(name: str, domain: Domain) -> Network:
+    raise InputError(
+        f"{name} has features of images, but knows no classes: it can teach "
+        "(--models-pool, with --clom-distance cosine), but cannot be trained or tested on "
+        f"{domain.name}"
+    )
 
 
 def _suffixes(rest: str, known: Mapping[str, Options]) -> list[str] | None:

@@ -14,9 +14,12 @@ from datastill.data import ImageSet
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 GAP = 2
 
+ROWS = 100
+"""Classes that are drawn; of more, these many, spread evenly."""
+
 
 def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
-    """Draw up to ``most`` images of every class beside the name of the class.
+    """Draw up to ``most`` images of every class, or of 100 classes, beside its name.
 
     Images are de-normalised and clamped to ``[0, 1]``: the picture shows what can be seen of
     them, the set keeps the rest.
@@ -31,13 +34,15 @@ def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
     font = ImageFont.load_default(size=max(11, min(16, height // 2)))
     margin = 12 + max(int(font.getlength(name)) for name in data.domain.classes)
     columns = min(most, max(data.counts))
+    classes = list(zip(data.domain.classes, data.rows_by_class, strict=True))
+    drawn = classes[:: -(-len(classes) // ROWS)]
     picture = Image.new(
         "RGB",
-        (margin + columns * (width + GAP) + GAP, len(data.counts) * (height + GAP) + GAP),
+        (margin + columns * (width + GAP) + GAP, len(drawn) * (height + GAP) + GAP),
         PAPER,
     )
     draw = ImageDraw.Draw(picture)
-    for k, (name, rows) in enumerate(zip(data.domain.classes, data.rows_by_class, strict=True)):
+    for k, (name, rows) in enumerate(drawn):
         top = GAP + k * (height + GAP)
         draw.text((margin - 8, top + height // 2), name, INK, font, anchor="rm")
         for i, row in enumerate(rows[:most].tolist()):

@@ -1,0 +1,131 @@
+"""datastill all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datastill.cli.data import Data
+from datastill.cli.distill import Distill
+from datastill.cli.logs import Logs
+from datastill.cli.options import Flag, Machine, MaybePath, SomeFloats, SomeTexts, positive
+from datastill.cli.quota import Ipc, parse
+from datastill.cli.train import Train
+from datastill.cli.validate import Validate
+
+
+@dataclass(frozen=True)
+class All:
+    """Do the whole job on one dataset: distil it, and test what the set is worth.
+
+    The set goes where 'datastill distill' puts it, and is held against random real images. With
+    --alphas, original models are trained first, for CLOM.
+    """
+
+    dataset: str
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
+    data_path: MaybePath = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
+    ipc: Ipc = 10
+    """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
+    method: str = "DM"
+    """What to match: mean features (DM), gradients (DC), or gradients, augmented (DSA)."""
+    model: str = "ConvNet"
+    """Architecture of all networks. ConvNetD4 suits 64 pixels, ConvNetD5 128 and more."""
+    iterations: int = 1000
+    """Updates of the set."""
+    epochs: int = 300
+    """Passes over the set when networks are trained to test it."""
+    num_eval: int = 3
+    """Networks to test it with."""
+    against: SomeTexts = ("random",)
+    """Real images to hold it against: random, herding, k-center or k-means."""
+    alphas: SomeFloats = ()
+    """Weight of CLOM. Default: no CLOM."""
+    num: int = 3
+    """With --alphas: original models to train."""
+    original_epochs: int = 30
+    """With --alphas: passes over the real images for each of them."""
+    pool_path: Path = Path("pretrained_model")
+    """Folder for original models."""
+    save_path: Path = Path("condensed")
+    """Folder for synthetic sets."""
+    overwrite: Flag = False
+    """Replace the run that is there, and the original models."""
+    data: Data = Data()
+    logs: Logs = Logs()
+    machine: Machine = Machine()
+
+    def run(self) -> None:
+        """Train original models if they are needed, distil, validate."""
+        positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
+        from datastill.artifacts import SET_FILE, require_free, set_folder
+        from datastill.datasets import dataset_name
+        from datastill.methods import METHODS
+
+        name = dataset_name(self.dataset, self.data_path, self.data.pixels())
+        method, label = METHODS.spelling(self.method), parse(self.ipc).label
+        folder = set_folder(self.save_path, name, method, label)
+        require_free(folder, (SET_FILE,), overwrite=self.overwrite)
+        if self.alphas:
+            self.require_images()
+            self.train().run()
+        self.distill().run()
+        self.validate(folder).run()
+
+    def require_images(self) -> None:
+        """Refuse a start that lacks images, before original models are trained for it."""
+        from datastill.distillation import Descent, starting_counts
+        from datastill.methods import METHODS
+
+        console = self.logs.console(quiet=self.machine.quiet)
+        real = self.data.train(self.dataset, self.data_path, "cpu", console)
+        ipc = parse(self.ipc).counts(real)
+        starting_counts(real, Descent(ipc=ipc, init=METHODS[self.method](1).init))
+
+    def train(self) -> Train:
+        """Return the command that makes original models."""
+        return Train(
+            self.dataset,
+            self.data_path,
+            model=(self.model,),
+            num=self.num,
+            epochs=self.original_epochs,
+            save_path=self.pool_path,
+            overwrite=self.overwrite,
+            data=self.data,
+            logs=self.logs,
+            machine=self.machine,
+        )
+
+    def distill(self) -> Distill:
+        """Return the command that makes the set."""
+        return Distill(
+            self.dataset,
+            self.data_path,
+            method=self.method,
+            model=self.model,
+            ipc=self.ipc,
+            iterations=self.iterations,
+            alphas=self.alphas,
+            models_pool=(self.model,),
+            model_num=self.num if self.alphas else None,
+            pool_path=self.pool_path,
+            save_path=self.save_path,
+            overwrite=self.overwrite,
+            data=self.data,
+            logs=self.logs,
+            machine=self.machine,
+        )
+
+    def validate(self, folder: Path) -> Validate:
+        """Return the command that tests the set in a folder."""
+        return Validate(
+            folder,
+            model=(self.model,),
+            num_eval=self.num_eval,
+            epochs=self.epochs,
+            against=self.against,
+            logs=self.logs,
+            machine=replace(self.machine, recipe=None),
+        )

@@ -1,0 +1,57 @@
+"""Options that say where the course of a run is told and written."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.console import Console
+from datastill.cli.options import Flag
+
+if TYPE_CHECKING:
+    from datastill.artifacts import Journal
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where the course of a run is told and written, besides log.jsonl."""
+
+    tensorboard: Flag = False
+    """Write to TensorBoard too, in a folder 'tensorboard' beside log.jsonl."""
+    trackio: Flag = False
+    """Write to Trackio too; its dashboard shows the runs of each dataset."""
+    plain: Flag = False
+    """Tell progress line by line, on a terminal too."""
+
+    def console(self, *, quiet: bool) -> Console:
+        """Return what says things."""
+        return Console(quiet, self.plain)
+
+    def sinks(self) -> tuple[str, ...]:
+        """Return the names of what is written besides log.jsonl.
+
+        Raises:
+            InputError: when a library is missing.
+        """
+        from datastill.artifacts import require_sinks
+
+        names = tuple(name for name in ("tensorboard", "trackio") if getattr(self, name))
+        require_sinks(names)
+        return names
+
+    @contextmanager
+    def journal(
+        self, file: Path, project: str, name: str, settings: Mapping[str, Any], console: Console
+    ) -> Generator[Journal]:
+        """Open the journal of a run, and say where else it can be looked at."""
+        from datastill.artifacts import Run, open_journal
+
+        with open_journal(file, Run(project, name, settings), self.sinks()) as opened:
+            yield opened
+        if self.tensorboard:
+            console.say(f"its course: tensorboard --logdir {file.parent}")
+        if self.trackio:
+            console.say(f"its course: trackio show --project {project}")

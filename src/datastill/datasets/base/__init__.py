@@ -1,0 +1,70 @@
+"""What a dataset is, and how one is found by name or by path."""
+
+from __future__ import annotations
+
+from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
+from datastill.datasets.base.decode import GREY_MODES, SUFFIXES, resized, upright
+from datastill.datasets.base.files import Files, pictures_in
+from datastill.datasets.base.load import (
+    dataset_name,
+    image_set,
+    load_dataset,
+    load_split,
+    load_test,
+    require_classes,
+    set_for_tests,
+)
+from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found
+from datastill.datasets.base.reading import (
+    SPLIT_NAMES,
+    TEST_SHARE,
+    Encoded,
+    Format,
+    Found,
+    Hub,
+    Progress,
+    Published,
+    Reading,
+    Size,
+    Source,
+    Split,
+    unseen,
+)
+
+__all__ = [
+    "DATASETS",
+    "FORMATS",
+    "GREY_MODES",
+    "HUBS",
+    "SPLIT_NAMES",
+    "SUFFIXES",
+    "TEST_SHARE",
+    "Encoded",
+    "Files",
+    "Format",
+    "Found",
+    "Hub",
+    "Progress",
+    "Published",
+    "Reading",
+    "Size",
+    "Source",
+    "Split",
+    "dataset_name",
+    "file_of",
+    "found_in",
+    "has_split",
+    "image_set",
+    "labels_of",
+    "load_dataset",
+    "load_split",
+    "load_test",
+    "not_found",
+    "pictures_in",
+    "pixels_of",
+    "require_classes",
+    "resized",
+    "set_for_tests",
+    "unseen",
+    "upright",
+]

@@ -1,0 +1,96 @@
+"""Where a dataset lies that somebody named, and who can read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.datasets.base.reading import Format, Found, Hub, Reading, Source, Split
+from datastill.errors import InputError, suggestion
+from datastill.registry import Registry
+
+DATASETS = Registry[Source]("dataset")
+FORMATS = Registry[Format]("format")
+HUBS = Registry[Hub]("hub")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A dataset that is within reach.
+
+    Attributes:
+        name: that its images will bear.
+        read: reads one split; None if there is none.
+        has_test: whether it has test images of its own.
+    """
+
+    name: str
+    read: Callable[[Split, Reading], Found | None]
+    has_test: Callable[[Reading], bool]
+
+
+def place(name: str, path: Path | None) -> Place:
+    """Find a dataset.
+
+    Args:
+        name: of a registered dataset; or the path of a file or folder; or ``hf:`` and what the
+            Hugging Face hub calls it; or any name, if ``path`` or ``./data/NAME`` holds the files.
+        path: where to look for the files.
+
+    Raises:
+        InputError: when there is none, with the nearest name.
+    """
+    scheme, colon, rest = name.partition(":")
+    if colon and scheme in HUBS:
+        hub = HUBS[scheme]
+        return Place(
+            hub.called(rest),
+            lambda split, reading: hub.read(split, rest, path, reading),
+            lambda reading: hub.has_test(rest, path, reading),
+        )
+    is_path = "/" in name or name in (".", "..") or Path(name).suffix in SUFFIXES
+    if name in DATASETS and not is_path:
+        source = DATASETS[name]
+        return Place(
+            DATASETS.spelling(name),
+            lambda split, reading: source(split, path, reading),
+            lambda _: True,
+        )
+    where = Path(name) if is_path else path or Path("data") / name
+    if not where.exists():
+        if is_path or path is not None:
+            raise InputError(f"there is no {where}")
+        hint = f"for what lies here, say ./{name}" if Path(name).exists() else None
+        hint = hint or suggestion(name, DATASETS.names)
+        raise InputError(f"no dataset named {name!r}; {hint}")
+    named = where.resolve().name.removesuffix(where.suffix) if is_path else name
+    return _formatted(re.sub(r"[^\w.-]+", "-", named) or "images", where)
+
+
+def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
+    """Return what to say when a registered dataset's files are in none of the places looked at."""
+    places = ", ".join(str(folder) for folder in looked)
+    return InputError(
+        f"no {wanted} in {places}; name their folder by --data-path, "
+        f"or fetch them from the Hugging Face hub by --dataset hf:{name}"
+    )
+
+
+SUFFIXES = (".npz", ".safetensors", ".parquet")
+
+
+def _formatted(name: str, where: Path) -> Place:
+    known = sorted((FORMATS[each] for each in FORMATS.names), key=lambda form: form.fallback)
+    form = next((form for form in known if form.recognises(where)), None)
+    if form is None:
+        raise InputError(
+            f"cannot read {where}: expected a folder with a folder of pictures for each class, "
+            f"or one of {', '.join(SUFFIXES)}"
+        )
+    return Place(
+        name,
+        lambda split, reading: form.read(split, where, reading),
+        lambda reading: form.has_test(where, reading),
+    )

@@ -1,0 +1,192 @@
+"""How a person wants a dataset read, and what is found of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from torch import Tensor
+
+from datastill.data import Domain
+from datastill.errors import InputError
+
+T = TypeVar("T")
+Split = Literal["train", "test"]
+Size = tuple[int, int]
+"""Height and width."""
+
+LEAST, MOST, MOST_ON_REQUEST = 8, 224, 1024
+"""Pixels of a side; more than ``MOST`` only of images that are resized to that."""
+
+TEST_SHARE = 0.2
+"""Share of every class that is kept aside for tests where a dataset has no test images."""
+
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "test": ("test", "testing", "val", "valid", "validation"),
+}
+"""What a split may be called, the first that is there counts."""
+
+
+class Progress(Protocol):
+    """Hands on items, and shows how many have been taken."""
+
+    def __call__(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]: ...
+
+
+def unseen(items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
+    """Hand on items, and show nothing."""
+    yield from items
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a dataset is read.
+
+    Attributes:
+        size: what images are brought to: the largest part of their middle that has this shape,
+            resized. None leaves them as they are.
+        images: name of the column or array that holds images; None finds it.
+        labels: likewise.
+        test_share: share of every class to keep aside for tests where a dataset has no test images;
+            0 keeps none.
+        progress: shows how far the reading is.
+    """
+
+    size: Size | None = None
+    images: str | None = None
+    labels: str | None = None
+    test_share: float = TEST_SHARE
+    progress: Progress = unseen
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not all(LEAST <= n <= MOST_ON_REQUEST for n in self.size):
+            raise InputError(
+                f"cannot resize images to {side_by_side(self.size)}; "
+                f"sides must have {LEAST} to {MOST_ON_REQUEST} pixels"
+            )
+        if not 0 <= self.test_share < 1:
+            raise InputError(f"a share kept for tests is from 0 to below 1, not {self.test_share}")
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One image as a file holds it: the name of the file, and its bytes unless it can be opened."""
+
+    name: str
+    content: Path | bytes
+
+
+class Pictures(Protocol):
+    """Images that are still encoded."""
+
+    def __len__(self) -> int: ...
+
+    def at(self, rows: Sequence[int]) -> Iterator[Encoded]:
+        """Yield those that ascending ``rows`` name, in that order."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One split of a dataset as its files have it.
+
+    Attributes:
+        images: ``(N, C, H, W)`` bytes or floats in ``[0, 1]``, maybe in a mapped file; or pictures.
+        labels: ``(N,)`` int64, the index of each image's class.
+        classes: their names; of images in arrays those that occur.
+        source: where this comes from, for messages.
+        normalisation: mean and std that the field's code uses for this dataset; None where they
+            are to be computed from the training images.
+        mirror: see ``Domain``.
+        colour: whether pictures are to be read in colour; None if they are to tell.
+        size: that pictures are known to have, or are to be brought to unless a size is asked for.
+        facts: what else is worth knowing.
+    """
+
+    images: Tensor | Pictures
+    labels: Tensor
+    classes: tuple[str, ...]
+    source: str
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    mirror: bool = True
+    colour: bool | None = None
+    size: Size | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the field agrees on about a dataset.
+
+    Attributes:
+        normalisation: mean and std that its code uses.
+        classes: their names, if those are agreed on too.
+        mirror: see ``Domain``.
+        colour: whether its images have colours.
+        size: that they have; None if they differ.
+    """
+
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+    classes: tuple[str, ...] | None = None
+    mirror: bool = True
+    colour: bool = True
+    size: Size | None = None
+
+    @classmethod
+    def of(cls, domain: Domain) -> Published:
+        """Return what a domain says."""
+        channels, height, width = domain.shape
+        return cls(
+            (domain.mean, domain.std),
+            domain.classes,
+            domain.mirror,
+            colour=channels == 3,
+            size=(height, width),
+        )
+
+
+Source = Callable[[Split, Path | None, Reading], Found | None]
+"""Reads one split from a folder, or from where such data usually lies; None if there is none.
+
+Where the field agrees on more about the dataset, the source has an attribute ``published``."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way in which people keep images of their own.
+
+    Attributes:
+        recognises: whether what lies at a path is of this format.
+        read: reads one split of it; None if there is none.
+        has_test: whether there are test images.
+        fallback: whether other formats are asked first.
+    """
+
+    recognises: Callable[[Path], bool]
+    read: Callable[[Split, Path, Reading], Found | None]
+    has_test: Callable[[Path, Reading], bool]
+    fallback: bool = False
+
+
+class Hub(Protocol):
+    """A place from which datasets are fetched by the names that they have there."""
+
+    def called(self, name: str) -> str:
+        """Return what images of a dataset are to be called here."""
+        ...
+
+    def read(self, split: Split, name: str, path: Path | None, reading: Reading) -> Found | None:
+        """Read one split, from a local copy if ``path`` names one; None if there is none."""
+        ...
+
+    def has_test(self, name: str, path: Path | None, reading: Reading) -> bool:
+        """Tell whether there are test images."""
+        ...
+
+
+def side_by_side(size: Sequence[int]) -> str:
+    """Write a size as people do: ``(20, 30)`` is ``20x30``."""
+    return "x".join(str(n) for n in size)

@@ -1,0 +1,204 @@
+"""A person's own images, from the command line, from beginning to end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import datastill
+from datastill.cli import main
+from pictures import COUNTS, write_pictures
+
+Go = Callable[[str], tuple[int, str, str]]
+QUICK = "--iterations 2 --batch-real 4"
+
+
+@pytest.fixture
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Go:
+    """Run a command in an empty folder; return its code, and what it said and complained of."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main(line.split())
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def succeed(go: Go, line: str) -> str:
+    code, out, err = go(line)
+    assert code == 0, err
+    return out
+
+
+def results(folder: Path) -> dict[str, list[float]]:
+    (*_, last) = json.loads((folder / "validation.json").read_text())
+    return {row["source"]: row["accuracies"]["values"] for row in last["results"]}
+
+
+@pytest.mark.parametrize("method", ["DM", "DSA"])
+def test_seven_uneven_classes_in_oblong_colour(go: Go, tmp_path: Path, method: str) -> None:
+    write_pictures(tmp_path / "pets")
+    out = succeed(go, "train --dataset ./pets --model ConvNetD2W16 --num 1 --epochs 2")
+    assert "7 classes of 1 (owl) to 7 training images" in out
+    assert "8 of its 36 are kept for tests (0.2 of each class)" in out
+    assert "datastill distill --method DM --dataset ./pets" in out
+
+    quick = QUICK + (" --outer-loop 1 --inner-loop 1" if method == "DSA" else "")
+    line = f"distill --dataset ./pets --model ConvNetD2W16 --method {method} {quick}"
+    out = succeed(go, f"{line} --ipc cat=3,owl=1,rest=2 --alphas 5 --models-pool ConvNetD2W16")
+    assert "14 images, 1 to 3 for each of 7 classes from 28 real ones" in out
+    folder = tmp_path / "condensed" / "pets" / method / "IPCcat-3-owl-1-rest-2"
+    made = datastill.load(folder)
+    assert made.counts == (2, 3, 2, 2, 2, 2, 1)
+    assert made.images.shape == (14, 3, 20, 30)
+    assert made.domain.classes == tuple(COUNTS)
+    data = made.facts["data"]
+    assert (data["dataset"], data["size"]) == ("./pets", None)
+    assert data["kept_for_tests"]["images"] == 8
+    with Image.open(folder / "preview.png") as picture:
+        assert picture.size[1] > 7 * 20
+
+    line = "--num-eval 1 --epochs 3 --model ConvNetD2W16 --against random herding"
+    out = succeed(go, f"validate {folder} {line}")
+    assert "tested on 8 images of pets" in out
+    assert set(results(folder)) == {"synthetic", "random", "herding"}
+    line = f"validate --dataset ./pets --method {method} --ipc cat=3,owl=1,rest=2"
+    assert "tested on 8 images" in succeed(go, f"{line} --num-eval 1 --epochs 1 --model MLP")
+
+
+def test_grey_images_with_three_of_a_class(go: Go, tmp_path: Path) -> None:
+    counts = {"many": 12, "some": 8, "rare": 3}
+    write_pictures(tmp_path / "cells" / "train", counts, (64, 64), ending="bmp")
+    write_pictures(tmp_path / "cells" / "test", dict.fromkeys(counts, 2), (64, 64), first=500)
+    model = "--model ConvNetD4W16"
+    succeed(go, f"train --dataset cells/ {model} --num 1 --epochs 1")
+    code, _, err = go(f"distill --dataset cells/ {model} --ipc 10 {QUICK}")
+    assert code == 2
+    assert "class 'rare' has 3 real images, fewer than the 10" in err
+    out = succeed(go, f"distill --dataset cells/ {model} --ipc proportional:9 {QUICK}")
+    assert "9 images, 1 to 5 for each of 3 classes from 23 real ones" in out
+    folder = tmp_path / "condensed" / "cells" / "DM" / "IPCproportional-9"
+    made = datastill.load(folder)
+    assert made.images.shape == (9, 1, 64, 64)
+    assert dict(zip(made.domain.classes, made.counts, strict=True)) == {
+        "many": 5,
+        "rare": 1,
+        "some": 3,
+    }
+    out = succeed(go, f"validate {folder} {model} --num-eval 1 --epochs 2 --against random")
+    assert "tested on 6 images of cells" in out
+    succeed(go, f"distill --dataset cells/ {model} --ipc 3 --init noise --size 32 {QUICK}")
+    assert datastill.load(tmp_path / "condensed/cells-32/DM/IPC3").images.shape == (9, 1, 32, 32)
+
+
+def test_a_set_remembers_how_its_dataset_is_read(go: Go, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "scans": rng.integers(0, 256, (40, 20, 24), np.uint8),
+        "grade": np.arange(40) % 4,
+    }
+    (tmp_path / "mine").mkdir()
+    np.savez(tmp_path / "mine" / "own.npz", **arrays)
+    read = "--size 16x12 --image-column scans --label-column grade --test-share 0.5"
+    line = f"distill --dataset scans --data-path mine/own.npz {read} --model MLP --ipc 2 {QUICK}"
+    succeed(go, line)
+    folder = tmp_path / "condensed" / "scans-16x12" / "DM" / "IPC2"
+    assert datastill.load(folder).images.shape == (8, 1, 16, 12)
+    assert datastill.load(folder).facts["real_images"] == 20
+    out = succeed(go, f"validate {folder} --model MLP --num-eval 1 --epochs 1 --against random")
+    assert "tested on 20 images of scans-16x12" in out
+
+    np.savez(tmp_path / "mine" / "own.npz", **{k: v[1:] for k, v in arrays.items()})
+    code, _, err = go(f"validate {folder} --model MLP --num-eval 1 --epochs 1")
+    assert code == 2
+    assert "scans has changed since the set was made: other images would be kept" in err
+
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    np.savez(tmp_path / "moved" / "own.npz", **arrays)
+    code, _, err = go(f"validate {folder} --model MLP --num-eval 1 --epochs 1")
+    assert code == 2
+    assert "there is no mine/own.npz" in err
+    line = f"validate {folder} --dataset moved/own.npz --model MLP --num-eval 1 --epochs 1"
+    assert "tested on 20 images of scans-16x12" in succeed(go, line)
+
+
+def test_without_any_test_images_training_images_stand_in_and_that_is_said(
+    go: Go, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "pets")
+    read = "--dataset ./pets --test-share 0"
+    out = succeed(go, f"train {read} --model MLP --num 1 --epochs 1")
+    assert "none" in out
+    assert "kept for tests" not in out
+    assert "--test-share 0" in out
+    succeed(go, f"distill {read} --model MLP --ipc 1 {QUICK}")
+    folder = tmp_path / "condensed" / "pets" / "DM" / "IPC1"
+    assert datastill.load(folder).facts["real_images"] == 36
+    out = succeed(go, f"validate {folder} --model MLP --num-eval 1 --epochs 1")
+    assert "pets has no test images: 8 of its training images" in out
+    assert "The set was made from them too" in out
+
+
+def test_files_that_are_no_pictures_are_told(go: Go, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pets")
+    (tmp_path / "pets" / "cat" / "IMG_1.HEIC").write_bytes(b"")
+    out = succeed(go, f"distill --dataset ./pets --model MLP --ipc 1 {QUICK}")
+    assert "files that are no pictures were passed over: 1 .heic" in out
+
+
+@pytest.mark.parametrize("classes", [100, 1000])
+def test_many_classes(go: Go, tmp_path: Path, classes: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(classes), 3)
+    arrays = {
+        "train_images": rng.integers(0, 256, (len(labels), 8, 8), np.uint8),
+        "train_labels": labels,
+        "test_images": rng.integers(0, 256, (classes, 8, 8), np.uint8),
+        "test_labels": np.arange(classes),
+    }
+    np.savez(tmp_path / "many.npz", **arrays)
+    line = "--dataset many.npz --model MLP --num 1 --epochs 1 --held-out 0.3"
+    succeed(go, f"train {line}")
+    line = f"--dataset many.npz --model MLP --ipc 1 {QUICK} --alphas 1 --models-pool MLP"
+    out = succeed(go, f"distill {line}")
+    assert f"1 images for each of {classes} classes" in out
+    folder = tmp_path / "condensed" / "many" / "DM" / "IPC1"
+    assert datastill.load(folder).counts == (1,) * classes
+    succeed(go, f"validate {folder} --model MLP --num-eval 1 --epochs 1 --no-dsa")
+    with Image.open(folder / "preview.png") as picture:
+        assert picture.size[1] < 7000
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--dataset ./nowhere", "there is no nowhere"),
+        ("--dataset pets", "no dataset named 'pets'; for what lies here, say ./pets"),
+        ("--dataset ./pets --size big", "--size is one number, or two such as 48x64, not 'big'"),
+        ("--dataset ./pets --size 4", "cannot resize images to 4x4"),
+        ("--dataset ./pets --test-share 2", "from 0 to below 1"),
+        ("--dataset ./pets --ipc cat=1", "--ipc cat=1 says nothing of 'bird' and 5 more"),
+        ("--dataset ./pets --ipc many", "--ipc is a number, CLASS=N"),
+        ("--dataset hf:nobody/nothing", "cannot fetch nobody/nothing from the hub"),
+        ("--dataset ./pets/cat", "holds no folders; expected a folder of pictures"),
+        ("--dataset ./pets/cat/00.png", "cannot read pets/cat/00.png: expected a folder"),
+    ],
+)
+def test_mistakes_get_one_line_and_leave_nothing(
+    go: Go, tmp_path: Path, options: str, complaint: str
+) -> None:
+    write_pictures(tmp_path / "pets")
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = go(f"distill {options} --model MLP {QUICK}")
+    assert code == 2
+    assert complaint in err
+    assert len(err.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
