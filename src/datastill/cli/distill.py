@@ -160,7 +160,7 @@ class Distill:
         facts = {**settings, "step": kept.step, "seconds": seconds}
         if selector is not None and choice is not None:
             facts["selected"] = why(selector, choice)
-            console.say(told(selector, choice))
+            console.say(explained(selector, choice))
         made = replace(kept.synthetic, facts=facts)
         artifacts.save(made, path / artifacts.SET_FILE)
         write_preview(made, path / "preview.png")
@@ -344,7 +344,7 @@ def why(selector: Selector, choice: Choice) -> dict[str, Any]:
     }
 
 
-def told(selector: Selector, choice: Choice) -> str:
+def explained(selector: Selector, choice: Choice) -> str:
     """Say which snapshot was kept, and why."""
     kept, (last, final) = choice.score, list(choice.scores.items())[-1]
     equal = sum(score.value == kept.value for score in choice.scores.values())
