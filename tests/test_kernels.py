@@ -93,7 +93,8 @@ def test_norm_relu_pool_is_the_three_layers(size: tuple[int, int]) -> None:
 def test_instance_norm_is_the_group_norm_of_single_channels(size: tuple[int, int]) -> None:
     given = [draw(3, 48, *size), draw(48), draw(48)]
     wide = [t.detach().double().requires_grad_() for t in given]
-    found, wanted = InstanceNorm.apply(*given, 1e-5), F.group_norm(wide[0], 48, *wide[1:], 1e-5)
+    images, gain, shift = wide
+    found, wanted = InstanceNorm.apply(*given, 1e-5), F.group_norm(images, 48, gain, shift, 1e-5)
     assert apart(found, wanted) < 2e-6
     for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
         assert apart(ours, theirs) < 1e-4
