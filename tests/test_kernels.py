@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from datastill import kernels
 from datastill.data import Domain
 from datastill.kernels import library
-from datastill.kernels.layers import Convolution, FirstBlock, NormReluPool
+from datastill.kernels.layers import Convolution, FirstBlock, InstanceNorm, NormReluPool
 from datastill.network import Network, features
 from datastill.networks import build
 from datastill.rng import Key
@@ -84,6 +84,17 @@ def test_norm_relu_pool_is_the_three_layers(size: tuple[int, int]) -> None:
     found = NormReluPool.apply(*given, 1e-5)
     images, gain, shift = wide
     wanted = F.avg_pool2d(F.relu(F.group_norm(images, 48, gain, shift, 1e-5)), 2)
+    assert apart(found, wanted) < 2e-6
+    for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
+        assert apart(ours, theirs) < 1e-4
+
+
+@pytest.mark.parametrize("size", [(1, 2), (8, 8), (9, 7)])
+def test_instance_norm_is_the_group_norm_of_single_channels(size: tuple[int, int]) -> None:
+    given = [draw(3, 48, *size), draw(48), draw(48)]
+    wide = [t.detach().double().requires_grad_() for t in given]
+    images, gain, shift = wide
+    found, wanted = InstanceNorm.apply(*given, 1e-5), F.group_norm(images, 48, gain, shift, 1e-5)
     assert apart(found, wanted) < 2e-6
     for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
         assert apart(ours, theirs) < 1e-4

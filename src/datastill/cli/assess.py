@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ class Assess:
             "pool": described(evidence.pool),
             "early": described(evidence.early),
             "seed": self.machine.seed,
-            "route": asdict(evidence.route),
+            "route": evidence.route.facts(),
         }
 
 

@@ -12,7 +12,7 @@ import tyro
 from datastill.cli.budget import judge
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.distilling import Work, announce, chosen, follow, foresee, keep
+from datastill.cli.distilling import Work, announce, explained, follow, foresee, keep
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
@@ -128,7 +128,7 @@ class Distill:
         with self.logs.journal(path / artifacts.LOG_FILE, *run) as journal:
             course = follow(work, journal, console)
         if work.selector is not None and course.choice is not None:
-            console.say(chosen(work.selector, course.choice))
+            console.say(explained(work.selector, course.choice))
         made = keep(work, course, path)
         console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
         if work.plan:

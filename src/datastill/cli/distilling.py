@@ -158,7 +158,7 @@ def why(selector: Selector, choice: Choice) -> dict[str, Any]:
     }
 
 
-def chosen(selector: Selector, choice: Choice) -> str:
+def explained(selector: Selector, choice: Choice) -> str:
     """Say which snapshot was kept, and why."""
     kept, (last, final) = choice.score, list(choice.scores.items())[-1]
     equal = sum(score.value == kept.value for score in choice.scores.values())

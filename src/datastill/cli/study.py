@@ -113,8 +113,8 @@ class Study:
         from datastill.rng import Key
         from datastill.studies import Workshop
 
-        key, route = Key(self.machine.seed).at("study"), self.machine.route()
-        plan = self.plan
+        key, plan = Key(self.machine.seed).at("study"), self.plan
+        route = self.machine.route(self.model, real.domain)
         return Workshop(real, (), self.model, key, plan.batch_real, plan.inner_loop, route)
 
     def settings(self, real: ImageSet, test: ImageSet) -> dict[str, Any]:
@@ -160,8 +160,17 @@ class Study:
             self.forget_scores(folder)
         hint = "pass --reassess to score every set anew"
         folder.keep("judges.json", {"pool": described(pool)}, hint)
-        key, route = Key(self.machine.seed), self.machine.route()
-        return Bench(real, test, pool, self.model, self.protocol(), key, early, route)
+        return Bench(
+            real,
+            test,
+            pool,
+            self.model,
+            self.protocol(),
+            Key(self.machine.seed),
+            early,
+            route=self.machine.route(self.model, real.domain),
+            assessing=self.machine.route(),
+        )
 
     def make(
         self, folder: StudyFolder, shop: Workshop, wanted: Sequence[Candidate], console: Console

@@ -276,8 +276,8 @@ struct Channels {
   Moments total;
 };
 
-inline Lanes before_norm(Lanes x, const Norm& norm, Lanes g, const Moments& total, float pixels) {
-  Lanes d = behind_relu(x, norm, g);
+// The gradient before the norm, of one behind it.
+inline Lanes before_norm(Lanes x, const Norm& norm, Lanes d, const Moments& total, float pixels) {
   return norm.gain * norm.scale * (d - total.plain / pixels - norm.normal(x) * total.normal / pixels);
 }
 
@@ -471,12 +471,69 @@ void normalise_back(const float* x, const float* gain, const float* shift, const
           bool in = i / 2 < height / 2 && j / 2 < width / 2;
           const float* d = from + (i / 2 * (width / 2) + j / 2) * channels;
           Size pixel = (i * width + j) * channels;
-          for (Size c = 0; c < channels; c += LANES)
+          for (Size c = 0; c < channels; c += LANES) {
+            const Channels& at = known[c / LANES];
+            Lanes value = load(image + pixel + c);
+            Lanes behind = behind_relu(value, at.norm, in ? load(d + c) : Lanes{});
             store(gx + n * pixels * channels + pixel + c,
-                  before_norm(load(image + pixel + c), known[c / LANES].norm,
-                              in ? load(d + c) : Lanes{}, known[c / LANES].total,
-                              static_cast<float>(pixels)));
+                  before_norm(value, at.norm, behind, at.total, static_cast<float>(pixels)));
+          }
         }
+    }
+  }
+}
+
+// Instance norm alone: x and y (images, pixels, channels), statistics as above.
+void norm(const float* x, const float* gain, const float* shift, float* y, float* statistics,
+          Size images, Size pixels, Size channels, float epsilon) {
+#pragma omp parallel
+  {
+    Scratch room(channels / LANES * sizeof(Norm) / sizeof(float));
+    Norm* known = reinterpret_cast<Norm*>(room.at);
+#pragma omp for
+    for (Size n = 0; n < images; n++) {
+      const float* image = x + n * pixels * channels;
+      for (Size c = 0; c < channels; c += LANES) {
+        Norm found = norm_of(image + c, pixels, channels, epsilon);
+        store(statistics + 2 * n * channels + c, found.mean);
+        store(statistics + (2 * n + 1) * channels + c, found.scale);
+        known[c / LANES] = {found.mean, found.scale, load(gain + c), load(shift + c)};
+      }
+      for (Size at = 0; at < pixels * channels; at += LANES)
+        store(y + n * pixels * channels + at,
+              known[at % channels / LANES].before_relu(load(image + at)));
+    }
+  }
+}
+
+void norm_back(const float* x, const float* gain, const float* statistics, const float* g,
+               float* gx, float* sums, Size images, Size pixels, Size channels) {
+#pragma omp parallel
+  {
+    Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
+    Channels* known = reinterpret_cast<Channels*>(room.at);
+#pragma omp for
+    for (Size n = 0; n < images; n++) {
+      const float *image = x + n * pixels * channels, *from = g + n * pixels * channels;
+      for (Size c = 0; c < channels; c += LANES) {
+        Norm found{load(statistics + 2 * n * channels + c),
+                   load(statistics + (2 * n + 1) * channels + c), load(gain + c), Lanes{}};
+        Moments total{Lanes{}, Lanes{}};
+        for (Size p = 0; p < pixels; p++) {
+          Lanes d = load(from + p * channels + c);
+          total.plain += d;
+          total.normal += d * found.normal(load(image + p * channels + c));
+        }
+        store(sums + 2 * n * channels + c, total.plain);
+        store(sums + (2 * n + 1) * channels + c, total.normal);
+        known[c / LANES] = {found, total};
+      }
+      for (Size at = 0; at < pixels * channels; at += LANES) {
+        const Channels& here = known[at % channels / LANES];
+        store(gx + n * pixels * channels + at,
+              before_norm(load(image + at), here.norm, load(from + at), here.total,
+                          static_cast<float>(pixels)));
+      }
     }
   }
 }
@@ -534,9 +591,10 @@ void first_block_back(const float* x, const float* weights, const float* bias, c
         store(into + taps * out + c, total.plain);
         store(into + (taps + 1) * out + c, total.normal);
         each_pixel(rows, columns, from, out, [&](Size pixel, Lanes d) {
-          float* value = values.at + pixel * LANES;
-          store(value, before_norm(load(value), norm, d, total,
-                                   static_cast<float>(rows * columns)));
+          float* at = values.at + pixel * LANES;
+          Lanes value = load(at);
+          store(at, before_norm(value, norm, behind_relu(value, norm, d), total,
+                                static_cast<float>(rows * columns)));
         });
         for (Size start = 0; start < taps; start += 9) { // as many sums as registers hold
           Lanes sums_of[9] = {};

@@ -83,6 +83,31 @@ class Correlation(Function):
         )
 
 
+class InstanceNorm(Function):
+    """Instance norm of ``(N, C, H, W)`` images, with gain and shift ``(C,)``."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+        images = _channels_last(images)
+        n, channels, height, width = images.shape
+        made, statistics = _blank(*images.shape), torch.empty(n, 2, channels)
+        given = (images, gain, shift, made, statistics)
+        _call("norm", *given, n, height * width, channels, epsilon)
+        ctx.save_for_backward(images, gain, statistics)
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        images, gain, statistics = ctx.saved_tensors
+        n, channels, height, width = images.shape
+        found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
+        given = (images, gain, statistics, _channels_last(grads[0]), found, sums)
+        _call("norm_back", *given, n, height * width, channels)
+        shifts, gains = sums.sum(0)
+        return found, gains, shifts, None
+
+
 class NormReluPool(Function):
     """Instance norm with gain and shift, relu, and the mean of every 2x2 pixels."""
 

@@ -7,10 +7,11 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from datastill.kernels.layers import LANES, Convolution, FirstBlock, NormReluPool
+from datastill.kernels.layers import LANES, Convolution, FirstBlock, InstanceNorm, NormReluPool
 from datastill.network import passing
 
 FIRST_CHANNELS = 4
@@ -26,18 +27,25 @@ def lowered(*, twice: bool = False) -> Generator[None]:
     Args:
         twice: what is computed shall be differentiable twice, which blocks in one go are not.
     """
-    with Lowered(), contextlib.nullcontext() if twice else passing(_body):
+    with Lowered(twice=twice), contextlib.nullcontext() if twice else passing(_body):
         yield
 
 
 class Lowered(TorchFunctionMode):
-    """Makes 3x3 convolutions on a CPU the kernels'."""
+    """Makes 3x3 convolutions and instance norms on a CPU the kernels'."""
+
+    def __init__(self, *, twice: bool) -> None:
+        super().__init__()
+        self.twice = twice
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func is torch.conv2d and not kwargs and _serves(*args):
             return Convolution.apply(*args[:3])
+        if func is F.group_norm and not kwargs and not self.twice and _is_instance_norm(*args):
+            images, _, gain, shift, epsilon = args
+            return InstanceNorm.apply(images, gain, shift, epsilon)
         return func(*args, **(kwargs or {}))
 
 
@@ -57,6 +65,18 @@ def _serves(
         and weight.shape[0] % (2 * LANES) == 0
         and weight.shape[1] % (2 * LANES) == 0
         and (stride, padding, dilation, groups) == ((1, 1), (1, 1), (1, 1), 1)
+    )
+
+
+def _is_instance_norm(images: Tensor, groups: int, gain: Any, shift: Any, _epsilon: float) -> bool:
+    return (
+        images.ndim == 4
+        and _plain(images)
+        and groups == images.shape[1]
+        and groups % LANES == 0
+        and gain is not None
+        and shift is not None
+        and images.shape[2:].numel() > 1
     )
 
 

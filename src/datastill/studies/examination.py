@@ -31,7 +31,8 @@ class Bench:
         protocol: by which they are trained.
         key: trial ``i`` starts from the same weights for every set.
         early: original models after fewer epochs.
-        route: how images pass a network.
+        route: how images pass the networks that are trained.
+        assessing: how they pass original models and untrained ones.
     """
 
     train: ImageSet
@@ -42,12 +43,13 @@ class Bench:
     key: Key
     early: Pool = ()
     route: Route = field(default_factory=Route)
+    assessing: Route = field(default_factory=Route)
 
     @cached_property
     def evidence(self) -> Evidence:
         """The evidence by which sets are assessed; each takes the place of the real one in it."""
         key = self.key.at("assess")
-        return Evidence(self.train, self.train, self.pool, key, self.route, self.early)
+        return Evidence(self.train, self.train, self.pool, key, self.assessing, self.early)
 
 
 @dataclass(frozen=True)
