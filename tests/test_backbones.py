@@ -259,6 +259,8 @@ def test_what_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     domain = blobs().domain
     with pytest.raises(InputError, match="cannot load hf:nobody/nothing: "):
         backbone("hf:nobody/nothing", domain)
+    with pytest.raises(InputError, match=r"there is no folder \./nothing$"):
+        backbone("hf:./nothing", domain)
     with pytest.raises(InputError, match="knows no classes: it can teach"):
         build("hf:nobody/nothing", domain, key=Key(0))
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)

@@ -116,6 +116,9 @@ def test_a_set_remembers_how_its_dataset_is_read(go: Go, tmp_path: Path) -> None
     out = succeed(go, f"validate {folder} --model MLP --num-eval 1 --epochs 1 --against random")
     assert "tested on 20 images of scans-16x12" in out
 
+    code, _, err = go(f"validate {folder} --model MLP --test-share 0.2")
+    assert code == 2
+    assert "this set was made with --test-share 0.5" in err
     np.savez(tmp_path / "mine" / "own.npz", **{k: v[1:] for k, v in arrays.items()})
     code, _, err = go(f"validate {folder} --model MLP --num-eval 1 --epochs 1")
     assert code == 2
@@ -181,6 +184,7 @@ def test_many_classes(go: Go, tmp_path: Path, classes: int) -> None:
     ("options", "complaint"),
     [
         ("--dataset ./nowhere", "there is no nowhere"),
+        ("--dataset ./pet", "there is no pet; did you mean 'pets'?"),
         ("--dataset pets", "no dataset named 'pets'; for what lies here, say ./pets"),
         ("--dataset ./pets --size big", "--size is one number, or two such as 48x64, not 'big'"),
         ("--dataset ./pets --size 4", "cannot resize images to 4x4"),

@@ -152,8 +152,10 @@ class Origin:
             )
         kept = (made.facts.get("data") or {}).get("kept_for_tests")
         if kept and test.domain.name == made.domain.name:
-            now = test.facts.get("kept_for_tests")
-            if not now or now["which"] != kept["which"]:
+            now = test.facts.get("kept_for_tests") or {"share": None, "which": None}
+            if now["share"] != kept["share"]:
+                raise InputError(f"this set was made with --test-share {kept['share']:g}")
+            if now["which"] != kept["which"]:
                 raise InputError(
                     f"{self.dataset} has changed since the set was made: other images would be "
                     "kept for tests, and the set has seen some of them; distil it again"

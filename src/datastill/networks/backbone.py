@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -85,6 +86,8 @@ def backbone(name: str, domain: Domain) -> Loaded:
             does not say how its images are normalised.
     """
     path, library = name.removeprefix(BACKBONE), _library()
+    if path.startswith((".", "/", "~")) and not Path(path).is_dir():
+        raise InputError(f"cannot load {name}: there is no folder {path}")
     with _silent(library), Key(0).scope():  # the library's initialisers draw numbers
         try:
             model, info = library.AutoModel.from_pretrained(

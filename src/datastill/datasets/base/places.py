@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def place(name: str, path: Path | None) -> Place:
     where = Path(name) if is_path else path or Path("data") / name
     if not where.exists():
         if is_path or path is not None:
-            raise InputError(f"there is no {where}")
+            raise InputError(f"there is no {where}{_near(where)}")
         hint = f"for what lies here, say ./{name}" if Path(name).exists() else None
         hint = hint or suggestion(name, DATASETS.names)
         raise InputError(f"no dataset named {name!r}; {hint}")
@@ -79,6 +80,15 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
 
 
 SUFFIXES = (".npz", ".safetensors", ".parquet")
+
+
+def _near(where: Path) -> str:
+    try:
+        names = [entry.name for entry in where.parent.iterdir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(where.name, names, n=1)
+    return f"; did you mean {str(where.parent / near[0])!r}?" if near else ""
 
 
 def _formatted(name: str, where: Path) -> Place:
