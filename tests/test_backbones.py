@@ -290,3 +290,25 @@ def test_on_the_command_line(
     with pytest.raises(SystemExit):
         main(["train", "--dataset", "digits", "--model", f"hf:{folder / 'dinov2'}"])
     assert "cannot be trained or tested on digits" in capsys.readouterr().err
+
+
+def test_it_judges_on_the_command_line(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train = "train --dataset digits --model MLP --num 1 --epochs 2 --save-epochs 1"
+    main(train.split())
+    pool = f"--models-pool MLP hf:{folder / 'dinov2'}"
+    line = "distill --dataset digits --model MLP --ipc 1 --iterations 2 --batch-real 4"
+    main(f"{line} {pool} --select coverage".split())
+    assert "coverage" in capsys.readouterr().out
+    names = "--assessments frechet-distance om-accuracy@1"
+    main(f"assess condensed/digits/DM/IPC1 --draws 0 {pool} {names}".split())
+    table = json.loads(Path("condensed/digits/DM/IPC1/assessment.json").read_text())
+    assert [member["architecture"] for member in table["early"]] == ["MLP"]
+    with pytest.raises(SystemExit):
+        main(f"assess condensed/digits/DM/IPC1 {pool} --assessments om-accuracy".split())
+    assert "knows no classes" in capsys.readouterr().err

@@ -133,6 +133,53 @@ def test_a_set_remembers_how_its_dataset_is_read(go: Go, tmp_path: Path) -> None
     assert "tested on 20 images of scans-16x12" in succeed(go, line)
 
 
+def test_what_judges_a_set_reads_its_dataset_as_the_set_was_read(go: Go, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pets")
+    own, pool = "--dataset ./pets --size 8 --test-share 0.4", "--models-pool MLP --model-num 1"
+    succeed(go, f"train {own} --model MLP --num 1 --epochs 2")
+    line = f"distill {own} --model MLP {QUICK} --ipc cat=2,rest=1 {pool}"
+    assert "kept the set after" in succeed(go, f"{line} --select om-cross-entropy --select-every 1")
+    folder = tmp_path / "condensed" / "pets-8" / "DM" / "IPCcat-2-rest-1"
+    log = [json.loads(row) for row in (folder / "log.jsonl").read_text().splitlines()]
+    assert [row["event"] for row in log] == ["assessed", "update", "assessed", "update", "done"]
+
+    assert "8 images, judged by 1 MLP" in succeed(go, f"assess {folder} {pool} --draws 1")
+    found = json.loads((folder / "assessment.json").read_text())["real"]
+    made = datastill.load(folder)
+    assert found["fingerprint"] == made.facts["real_fingerprint"]
+    assert found["images"] == made.facts["real_images"] == 36 - 15
+    by_name = f"assess {own} --ipc cat=2,rest=1 {pool} --draws 0 --assessments coverage"
+    assert "coverage" in succeed(go, by_name)
+    assert "judged by 1 MLP" in succeed(go, f"select {folder} --by coverage {pool}")
+    for line in (f"assess {folder}", f"select {folder} --by coverage"):
+        code, _, err = go(f"{line} {pool} --test-share 0.1")
+        assert (code, "this set was made with --test-share 0.4" in err) == (2, True)
+
+
+def test_a_run_that_shall_end_in_time_on_uneven_classes(
+    go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datastill.cli.budget.OVERHEAD", 0.5)
+    write_pictures(tmp_path / "pets")
+    own = "--dataset ./pets --size 8 --test-share 0.4 --model MLP --ipc owl=1,rest=2"
+    out = succeed(go, f"distill {own} --iterations 2 --batch-real 4 --max-minutes 2")
+    assert "nothing is known yet of what DM reaches on pets-8 at 1 to 2 images per class" in out
+    assert "tested on 15 images of pets-8" in out
+    out = succeed(go, f"estimate {own} --num-eval 1")
+    assert "13 images, 1 to 2 for each of 7 classes, MLP" in out
+
+
+def test_a_study_of_ones_own_pictures(go: Go, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pets")
+    line = "study --dataset ./pets --size 8 --model MLP --population random noise:0.5 --ipc 1 "
+    line += "--num-eval 1 --epochs 1 --models-pool MLP --model-num 1 --pool-epochs 2 "
+    line += "--early-epochs 1 --assessments coverage"
+    out = succeed(go, f"{line} --test-share 0.4")
+    assert "pets-8: 21 training images, 15 test images" in out
+    code, _, err = go(f"{line} --test-share 0 --save-path other")
+    assert (code, "has no test images, which a study needs" in err) == (2, True)
+
+
 def test_without_any_test_images_training_images_stand_in_and_that_is_said(
     go: Go, tmp_path: Path
 ) -> None:

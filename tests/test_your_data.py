@@ -18,6 +18,7 @@ from pictures import picture, write_pictures
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-data.md").read_text()
 BUDGETS = {
+    "assess": "--draws 1",
     "all": "--iterations 1 --epochs 1 --num-eval 1 --model ConvNetW16",
     "train": "--num 1 --epochs 1 --model ConvNetW16",
     "distill": "--iterations 1 --batch-real 4 --model ConvNetW16",
@@ -86,6 +87,7 @@ def test_every_command_works_as_written(home: Path, monkeypatch: pytest.MonkeyPa
     assert len(datastill.load(sets / "pictures-32/DM/IPCproportional-50")) == 50
     assert datastill.load(sets / "pictures-32/DM/IPC5").facts["clom"]["alphas"] == [100.0]
     assert datastill.load(sets / "pictures-32/DM/IPC3").facts["validated"]
+    assert (sets / "pictures-32/DM/IPC3/assessment.json").is_file()
     assert (sets / "pictures-32/DM/IPC10/preview.png").is_file()
     assert {path.name for path in sets.iterdir()} == {
         "pictures-32",

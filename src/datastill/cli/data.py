@@ -126,10 +126,16 @@ class Origin:
         )
 
     def train(self, made: ImageSet) -> ImageSet:
-        """Read the training images, normalised as those of their dataset."""
+        """Read the training images, normalised as those of their dataset.
+
+        Raises:
+            InputError: see ``test``.
+        """
         from datastill.datasets import load_split
 
-        return load_split(self.dataset, "train", self.data_path, self.reading, like=made.domain)
+        real = load_split(self.dataset, "train", self.data_path, self.reading, like=made.domain)
+        self._require_same(made, real)
+        return real
 
     def test(self, made: ImageSet, console: Console) -> ImageSet:
         """Read the test images, normalised as those of the set.
@@ -150,17 +156,21 @@ class Origin:
                 f"{TEST_SHARE:g} of each class, stand in for them. The set was made from them too: "
                 "expect less of new images"
             )
-        kept = (made.facts.get("data") or {}).get("kept_for_tests")
-        if kept and test.domain.name == made.domain.name:
-            now = test.facts.get("kept_for_tests") or {"share": None, "which": None}
-            if now["share"] != kept["share"]:
-                raise InputError(f"this set was made with --test-share {kept['share']:g}")
-            if now["which"] != kept["which"]:
-                raise InputError(
-                    f"{self.dataset} has changed since the set was made: other images would be "
-                    "kept for tests, and the set has seen some of them; distil it again"
-                )
+        self._require_same(made, test)
         return test.under(made.domain)
+
+    def _require_same(self, made: ImageSet, read: ImageSet) -> None:
+        kept = (made.facts.get("data") or {}).get("kept_for_tests")
+        if not kept or read.domain.name != made.domain.name:
+            return
+        now = read.facts.get("kept_for_tests") or {"share": None, "which": None}
+        if now["share"] != kept["share"]:
+            raise InputError(f"this set was made with --test-share {kept['share']:g}")
+        if now["which"] != kept["which"]:
+            raise InputError(
+                f"{self.dataset} has changed since the set was made: other images would be "
+                "kept for tests, and the set has seen some of them; distil it again"
+            )
 
 
 def repeated(dataset: str, data_path: Path | None, data: Data) -> str:
