@@ -14,6 +14,7 @@ from datastill.augment import (
     Policy,
     Transform,
     affine,
+    apply_each,
     brightness,
     contrast,
     cutout,
@@ -26,6 +27,7 @@ from datastill.augment import (
     dsa,
     flip,
     identity,
+    kind_by_kind,
     one_of,
     rotation,
     saturation,
@@ -428,3 +430,32 @@ def test_siamese_follows_its_key_and_passes_gradients() -> None:
 def test_siamese_without_augmentation_hands_back_the_same_images() -> None:
     real, synthetic = (ByClass(torch.randn(2, 1, 4, 4), (1, 1)) for _ in range(2))
     assert siamese(identity, real, synthetic, key=Key(0)) == (real, synthetic)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)], ids=str)
+def test_draws_of_a_kind_in_one_go_change_no_bit(shape: tuple[int, int, int]) -> None:
+    """Shares of many sizes, none among them, draws for each image and for all of a share."""
+    policy, counts = dsa("_".join(DSA_STEPS)), [5, 0, 1, 7, 3, 2, 0, 9, 4, 1, 6, 8]
+    draws = [policy(n if i % 2 else 1, key=Key(2).at(i)) for i, n in enumerate(counts)]
+    draws[3], draws[8] = (lambda images: -images), (lambda images: images + 1)
+    images = torch.randn(sum(counts), *shape, generator=Key(3).generator()).requires_grad_()
+    found, wanted = (apply(draws, images, counts) for apply in (kind_by_kind, apply_each))
+    assert torch.equal(found, wanted)
+    weights = torch.randn(found.shape, generator=Key(4).generator())
+    slopes = [torch.autograd.grad((made * weights).sum(), images)[0] for made in (found, wanted)]
+    assert torch.equal(*slopes)
+
+
+def test_draws_of_a_kind_take_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = [draw_rotation(1, key=Key(i)) for i in range(4)]
+    draws += [draw_scale(1, key=Key(i)) for i in range(4)]
+    calls: list[int] = []
+    sample = torch.nn.functional.grid_sample
+
+    def noting(images: Tensor, *rest: object, **also: object) -> Tensor:
+        calls.append(len(images))
+        return sample(images, *rest, **also)
+
+    monkeypatch.setattr(torch.nn.functional, "grid_sample", noting)
+    kind_by_kind(draws, torch.zeros(16, 1, 4, 4), [2] * 8)
+    assert calls == [16]

@@ -7,8 +7,8 @@ one transform, and real and synthetic images share it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial, reduce
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from datastill.data import ByClass, Domain
 from datastill.errors import InputError, suggestion
-from datastill.rng import Key
+from datastill.rng import Key, moved
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -26,6 +26,26 @@ class Policy(Protocol):
     """Draws a transform for ``n`` images, or with ``n=1`` one that any number can share."""
 
     def __call__(self, n: int, *, key: Key) -> Transform: ...
+
+
+Values = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A transform as policies draw it: a change, and by how much.
+
+    Attributes:
+        change: maps images and values of length ``n`` to images; draws of one kind have the same.
+        values: by height and width of the images, for a shift is drawn in whole pixels.
+    """
+
+    change: Callable[..., Tensor]
+    values: Callable[[Sequence[int]], Values]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Change ``(N, C, H, W)`` images, where ``n`` is 1 or N."""
+        return self.change(images, *self.values(images.shape[-2:]))
 
 
 # Transforms: (N, C, H, W) images, parameters of length n, which is 1 or N.
@@ -82,9 +102,14 @@ def cutout(images: Tensor, row: Tensor, column: Tensor, *, size: tuple[int, int]
     return images * ~(y[:, :, None] & x[:, None, :])[:, None]
 
 
+def color(images: Tensor, shift: Tensor, saturated: Tensor, contrasted: Tensor) -> Tensor:
+    """Change brightness, then saturation, then contrast, by ``(n,)`` values each."""
+    return contrast(saturation(brightness(images, shift), saturated), contrasted)
+
+
 def affine(images: Tensor, matrix: Tensor) -> Tensor:
     """Warp by ``(n, 2, 3)`` matrices from output to input, both in ``[-1, 1]`` coordinates."""
-    theta = matrix.to(images).expand(len(images), 2, 3)
+    theta = moved(matrix.to(images.dtype), images.device).expand(len(images), 2, 3)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 
@@ -112,43 +137,40 @@ def identity(n: int, *, key: Key) -> Transform:
 
 def draw_color(n: int, *, key: Key) -> Transform:
     """Shift by up to 0.5, then scale saturation by 0 to 2 and contrast by 0.5 to 1.5."""
-    steps = (
-        partial(brightness, shift=_uniform(n, -0.5, 0.5, key=key.at("brightness"))),
-        partial(saturation, factor=_uniform(n, 0, 2, key=key.at("saturation"))),
-        partial(contrast, factor=_uniform(n, 0.5, 1.5, key=key.at("contrast"))),
+    values = (
+        _uniform(n, -0.5, 0.5, key=key.at("brightness")),
+        _uniform(n, 0, 2, key=key.at("saturation")),
+        _uniform(n, 0.5, 1.5, key=key.at("contrast")),
     )
-    return lambda images: reduce(lambda x, step: step(x), steps, images)
+    return Drawn(color, lambda _: values)
 
 
 def draw_crop(n: int, *, key: Key) -> Transform:
     """Shift by whole pixels, up to an eighth of each side either way."""
 
-    def crop(images: Tensor) -> Tensor:
-        most = [int(side / 8 + 0.5) for side in images.shape[-2:]]
-        down, right = (_integers(n, -m, m, key=key.at(i)) for i, m in enumerate(most))
-        return translate(images, down, right)
+    def shifts(sides: Sequence[int]) -> Values:
+        most = [int(side / 8 + 0.5) for side in sides]
+        return tuple(_integers(n, -m, m, key=key.at(i)) for i, m in enumerate(most))
 
-    return crop
+    return Drawn(translate, shifts)
 
 
 def draw_cutout(n: int, *, key: Key) -> Transform:
     """Blank a rectangle of half the height and width, which may reach over the edge."""
 
-    def cut(images: Tensor) -> Tensor:
-        sides = images.shape[-2:]
-        height, width = (int(side / 2 + 0.5) for side in sides)
-        row, column = (
+    def centre(sides: Sequence[int]) -> Values:
+        return tuple(
             _integers(n, 0, side - size % 2, key=key.at(i))
-            for i, (side, size) in enumerate(zip(sides, (height, width), strict=True))
+            for i, (side, size) in enumerate(zip(sides, _half(sides), strict=True))
         )
-        return cutout(images, row, column, size=(height, width))
 
-    return cut
+    return Drawn(_half_cut, centre)
 
 
 def draw_flip(n: int, *, key: Key) -> Transform:
     """Mirror half of the images."""
-    return partial(flip, chosen=_uniform(n, 0, 1, key=key) < 0.5)
+    chosen = _uniform(n, 0, 1, key=key) < 0.5
+    return Drawn(flip, lambda _: (chosen,))
 
 
 def draw_scale(n: int, *, key: Key) -> Transform:
@@ -156,18 +178,14 @@ def draw_scale(n: int, *, key: Key) -> Transform:
     x, y = (_uniform(n, 1 / 1.2, 1.2, key=key.at(axis)) for axis in "xy")
     zero = torch.zeros_like(x)
     rows = [torch.stack(row, -1) for row in ([x, zero, zero], [zero, y, zero])]
-    return partial(affine, matrix=torch.stack(rows, 1))
+    matrix = torch.stack(rows, 1)
+    return Drawn(affine, lambda _: (matrix,))
 
 
 def draw_rotation(n: int, *, key: Key) -> Transform:
     """Rotate by up to 15 degrees either way."""
     degrees = _uniform(n, -15, 15, key=key)
-
-    def rotate(images: Tensor) -> Tensor:
-        height, width = images.shape[-2:]
-        return affine(images, rotation(degrees, aspect=height / width))
-
-    return rotate
+    return Drawn(affine, lambda sides: (rotation(degrees, aspect=sides[0] / sides[1]),))
 
 
 DSA_STEPS: dict[str, Policy] = {
@@ -225,29 +243,87 @@ def siamese(
     present = [
         k for k, pair in enumerate(zip(real.counts, synthetic.counts, strict=True)) if any(pair)
     ]
-    draws = {k: policy(1, key=key.at(k)) for k in present}
+    draws = [policy(1, key=key.at(k)) for k in present]
 
     def apply(images: ByClass) -> ByClass:
-        parts = images.split()
-        moved = [draw(parts[k]) if len(parts[k]) else parts[k] for k, draw in draws.items()]
-        return ByClass(torch.cat(moved), images.counts)
+        counts = [images.counts[k] for k in present]
+        return ByClass(apply_each(draws, images.images, counts), images.counts)
 
     return apply(real), apply(synthetic)
 
 
+def apply_each(transforms: Sequence[Transform], images: Tensor, counts: Sequence[int]) -> Tensor:
+    """Apply to each share of images a transform of its own.
+
+    On a CPU one share after another, which stays in its caches; elsewhere kind by kind, which
+    takes a few kernels for all shares in place of a few for each. The result is the same.
+
+    Args:
+        transforms: one for each share.
+        images: ``(N, C, H, W)``, one share after another.
+        counts: images of each share; ``N = sum(counts)``.
+    """
+    if images.device.type != "cpu" and len(images):
+        return kind_by_kind(transforms, images, counts)
+    shares = zip(transforms, images.split(list(counts)), strict=True)
+    return torch.cat([transform(share) if len(share) else share for transform, share in shares])
+
+
+def kind_by_kind(transforms: Sequence[Transform], images: Tensor, counts: Sequence[int]) -> Tensor:
+    """Do what ``apply_each`` does, for all transforms of one kind in one go."""
+    kinds: dict[Hashable, list[int]] = {}
+    for k, transform in enumerate(transforms):
+        if counts[k]:
+            alike = transform.change if isinstance(transform, Drawn) else k
+            kinds.setdefault(alike, []).append(k)
+    rows = torch.arange(len(images)).split(list(counts))
+    order = torch.cat([rows[k] for group in kinds.values() for k in group])
+    sizes = [sum(counts[k] for k in group) for group in kinds.values()]
+    by_kind = images.index_select(0, moved(order, images.device)).split(sizes)
+    changed = [
+        _join([transforms[k] for k in group], [counts[k] for k in group], part.shape[-2:])(part)
+        for group, part in zip(kinds.values(), by_kind, strict=True)
+    ]
+    return torch.cat(changed).index_select(0, moved(order.argsort(), images.device))
+
+
+def _join(
+    transforms: Sequence[Transform], counts: Sequence[int], sides: Sequence[int]
+) -> Transform:
+    # Draws of one kind as one draw, with a value for each image.
+    draws = [transform for transform in transforms if isinstance(transform, Drawn)]
+    if not draws:
+        return transforms[0]
+    each = [
+        tuple(value.expand(count, *value.shape[1:]) for value in draw.values(sides))
+        for draw, count in zip(draws, counts, strict=True)
+    ]
+    joined = tuple(torch.cat(values) for values in zip(*each, strict=True))
+    return Drawn(draws[0].change, lambda _: joined)
+
+
+def _half(sides: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(side / 2 + 0.5) for side in sides)
+
+
+def _half_cut(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    height, width = _half(images.shape[-2:])
+    return cutout(images, row, column, size=(height, width))
+
+
 def _each(values: Tensor, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    return values.to(images.device, dtype or images.dtype, non_blocking=True)[:, None, None, None]
+    return moved(values.to(dtype or images.dtype), images.device)[:, None, None, None]
 
 
 def _window(shift: Tensor, side: int, images: Tensor) -> tuple[Tensor, Tensor]:
     # (N, side): where each output pixel comes from, and whether that is inside the image.
-    shift = shift.to(images.device, non_blocking=True)[:, None]
+    shift = moved(shift, images.device)[:, None]
     source = (torch.arange(side, device=images.device) + shift).expand(len(images), side)
     return source.clamp(0, side - 1), (source >= 0) & (source < side)
 
 
 def _covered(centre: Tensor, size: int, side: int, images: Tensor) -> Tensor:
-    first = centre.to(images.device, non_blocking=True)[:, None] - size // 2
+    first = moved(centre, images.device)[:, None] - size // 2
     position = torch.arange(side, device=images.device)
     return (position >= first) & (position < first + size)
 

@@ -14,7 +14,7 @@ from datastill.data import Domain, ImageSet
 from datastill.errors import InputError
 from datastill.losses import contrastive_loss
 from datastill.pool import Member, Pool, Teacher, by_architecture, encoder, teacher
-from datastill.rng import Key
+from datastill.rng import Key, moved
 from datastill.route import Route
 
 
@@ -85,7 +85,7 @@ class ContrastiveClom:
         """Return the weighted loss under one encoder and one real batch, drawn with ``key``."""
         encode, alpha = draw(self.groups, key=key)
         order = torch.randperm(len(self.real), generator=key.at("real").generator())
-        batch = self.real.take(order[: self.batch].to(images.device))
+        batch = self.real.take(moved(order[: self.batch], images.device))
         with torch.no_grad():
             target = encode(batch.images)
         return alpha * contrastive_loss(encode(images), labels, target, batch.hard_labels)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datastill.errors import InputError
 from datastill.pixels import Pixels
-from datastill.rng import Key
+from datastill.rng import Key, moved
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class Domain:
         return images * std + mean
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        mean, std = like.new_tensor(self.mean), like.new_tensor(self.std)
-        return mean[:, None, None], std[:, None, None]
+        values = torch.tensor([self.mean, self.std], dtype=like.dtype)
+        mean, std = moved(values[:, :, None, None], like.device)
+        return mean, std
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +147,9 @@ class ByClass:
     @cached_property
     def labels(self) -> Tensor:
         """The ``(M,)`` labels."""
-        classes = torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
-        return classes.to(self.images.device, non_blocking=True)
+        counts = torch.tensor(self.counts)
+        classes = torch.arange(len(counts)).repeat_interleave(counts, output_size=sum(self.counts))
+        return moved(classes, self.images.device)
 
     def split(self) -> tuple[Tensor, ...]:
         """Return the images of each class, ``(counts[k], C, H, W)``."""
@@ -207,7 +209,7 @@ def draw_share(by_class: Sequence[Tensor], share: float, *, key: Key) -> Tensor:
 def sample_per_class(data: ImageSet, n: int | Sequence[int], *, key: Key) -> ByClass:
     """Draw images as ``draw_rows`` does, and return them."""
     rows = draw_rows(data, n, key=key)
-    index = torch.cat(rows).to(data.images.device, non_blocking=True)
+    index = moved(torch.cat(rows), data.images.device)
     return ByClass(data.images[index], tuple(len(chosen) for chosen in rows))
 
 

@@ -15,7 +15,7 @@ from datastill.data import ByClass, ImageSet, draw_rows
 from datastill.errors import InputError, suggestion
 from datastill.methods.base import Method, Task
 from datastill.networks import Network, has_batch_statistics
-from datastill.rng import Key
+from datastill.rng import Key, moved
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
@@ -156,7 +156,7 @@ def _match(
     ]
     for some in _groups([len(a) + len(b) for a, b in zip(seen, parts, strict=True)], task, network):
         images = torch.cat([parts[k] for k in some]).requires_grad_()
-        index = torch.cat([seen[k] for k in some]).to(images.device, non_blocking=True)
+        index = moved(torch.cat([seen[k] for k in some]), images.device)
         shares = (
             ByClass(task.real.images[index], _counts(seen, some)),
             ByClass(images, _counts(parts, some)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -104,10 +104,9 @@ def mean_feature_distance(
     >>> mean_feature_distance(torch.ones(2, 5, 3), torch.zeros(2, 1, 3))
     tensor(6.)
     """
-    pairs = list(zip(_classes(real), _classes(synthetic), strict=True))
-    if any(len(r) == 0 or len(s) == 0 for r, s in pairs):
+    if any(len(r) == 0 or len(s) == 0 for r, s in zip(real, synthetic, strict=True)):
         raise ValueError("a class without features has no mean")
-    return torch.stack([(r.mean(0) - s.mean(0)).square().sum() for r, s in pairs]).sum()
+    return (_means(real) - _means(synthetic)).square().sum(1).sum()
 
 
 def contrastive_loss(
@@ -149,5 +148,7 @@ def _cosine(a: Tensor, b: Tensor, eps: float = 1e-6) -> Tensor:
     return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + eps)
 
 
-def _classes(features: Tensor | Sequence[Tensor]) -> Iterator[Tensor]:
-    return iter(features)
+def _means(features: Tensor | Sequence[Tensor]) -> Tensor:
+    if isinstance(features, Tensor):
+        return features.mean(1)
+    return torch.stack([some.mean(0) for some in features])

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,13 @@ class Key:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)  # the CPU's alone
             yield
+
+
+def moved(drawn: Tensor, device: torch.device) -> Tensor:
+    """Copy what is on the CPU to where it is needed, without waiting for work under way there.
+
+    A copy from memory that the system may page out can wait for all that a GPU has still to do,
+    even when it is asked not to: hence the pinned memory.
+    """
+    source = drawn.pin_memory() if device.type == "cuda" else drawn
+    return source.to(device, non_blocking=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from datastill.augment import Policy, identity
 from datastill.data import ImageSet
 from datastill.networks import evaluating
-from datastill.rng import Key
+from datastill.rng import Key, moved
 from datastill.route import Route, logits
 
 
@@ -92,8 +92,8 @@ def epochs(
         network.train()
         order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
         total = torch.zeros((), device=data.images.device)
-        for i, rows in enumerate(order.split(fit.batch)):
-            batch = data.take(rows.to(data.images.device, non_blocking=True))
+        for i, rows in enumerate(moved(order, data.images.device).split(fit.batch)):
+            batch = data.take(rows)
             images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
             optimiser.zero_grad()
             total += len(rows) * _backward(network, images, batch.labels, route)

@@ -16,7 +16,7 @@ from datastill.errors import InputError, suggestion
 from datastill.network import Network
 from datastill.own_network import imported
 from datastill.registry import Registry, plain
-from datastill.rng import Key
+from datastill.rng import Key, moved
 
 
 class Build(Protocol):
@@ -122,9 +122,10 @@ def build(name: str, domain: Domain, *, key: Key) -> Network:
 
 def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Build:
     """Return what builds networks of one name for one domain, on one device."""
+    place = torch.device(device)
 
     def make(*, key: Key) -> Network:
-        return build(name, domain, key=key).to(device)
+        return build(name, domain, key=key)._apply(partial(moved, device=place))
 
     return make
 

@@ -1,0 +1,151 @@
+"""What can be known of a GPU without one: nothing is left behind, and nobody waits.
+
+The device ``meta`` stands in for it. Its tensors have shapes and no numbers: whoever asks for one
+fails, as does an operation on tensors of two devices, and a copy to it can be watched.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from conftest import blobs, other_normalisation
+from datastill.augment import DSA_STEPS, dsa
+from datastill.clom import Regulariser, contrastive_clom, cross_entropy_clom
+from datastill.data import ImageSet
+from datastill.distillation import Descent, Snapshot, distill
+from datastill.methods import METHODS, Task
+from datastill.networks import builder
+from datastill.pool import freeze
+from datastill.rng import Key
+from datastill.route import Route
+
+ELSEWHERE = torch.device("meta")
+NAMES = ("DM", "DC", "DSA")
+
+
+class Copies(TorchDispatchMode):
+    """Notes for each copy from a CPU to another device whether the CPU goes on meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free: list[bool] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs, name = kwargs or {}, func.overloadpacket.__name__
+        if name == "_to_copy" and args[0].device.type == "cpu":
+            if torch.device(kwargs.get("device") or "cpu").type != "cpu":
+                self.free.append(bool(kwargs.get("non_blocking")))
+        elif name == "copy_" and args[1].device.type == "cpu" and args[0].device.type != "cpu":
+            self.free.append(len(args) > 2 and bool(args[2]))
+        return func(*args, **kwargs)
+
+
+def sent(data: ImageSet, device: torch.device) -> ImageSet:
+    """Return a set on a device, with the rows of its classes, which are found out on the CPU."""
+    made = data.to(device)
+    vars(made)["rows_by_class"] = data.rows_by_class
+    return made
+
+
+def updates(name: str, model: str, device: torch.device) -> Iterator[Snapshot]:
+    """Return some updates with every regulariser, and a network that ages between two of them."""
+    real = sent(blobs(), device)
+    teacher = builder("ConvNetD1W16", real.domain, device)(key=Key(0))
+    pool = [freeze(teacher, "ConvNetD1W16", other_normalisation(real.domain), {})]
+    clom: dict[str, Regulariser] = {
+        "cross-entropy": cross_entropy_clom(pool, 1.0, real.domain),
+        "contrastive": contrastive_clom(pool, 1.0, real, batch=8),
+    }
+    method: Any = METHODS[name](1).method
+    if name != "DM":
+        method = replace(method, outer_loop=2, inner_loop=2)
+    policy = dsa("_".join(DSA_STEPS) if METHODS[name](1).augmented else "none")
+    route = Route(kernels=False)
+    task = Task(real, builder(model, real.domain, device), Key(0), policy, route)
+    descent = Descent(ipc=1, updates=3, batch=4, lr=0.1, init=METHODS[name](1).init)
+    return distill(method, task, descent, regularisers=clom)
+
+
+@pytest.mark.parametrize("model", ["ConvNetD2W16", "ConvNetD1W16BN"])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_update_needs_no_number_from_elsewhere(name: str, model: str) -> None:
+    for snapshot in updates(name, model, ELSEWHERE):
+        assert snapshot.synthetic.images.device == ELSEWHERE
+        assert all(loss.device == ELSEWHERE for loss in snapshot.losses.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_update_waits_for_no_copy(name: str) -> None:
+    steps = updates(name, "ConvNetD2W16", ELSEWHERE)
+    next(steps)  # the start is copied before there is anything to wait for
+    with Copies() as copies:
+        list(steps)
+    assert copies.free
+    assert all(copies.free)
+
+
+def test_waiting_would_be_noticed() -> None:
+    far, near = torch.zeros(3, device=ELSEWHERE), torch.zeros(3)
+    with Copies() as copies:
+        near.to(ELSEWHERE)
+        far.copy_(near)
+        near.to(ELSEWHERE, non_blocking=True)
+    assert copies.free == [False, False, True]
+
+
+READERS = ("item", "tolist", "cpu", "numpy", "nonzero", "__float__", "__int__", "__bool__")
+
+
+@contextmanager
+def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no number of a tensor be read inside the block, but draws, which are the CPU's."""
+    with monkeypatch.context() as patch:
+        integer = Key.integer
+
+        def drawn(self: Key, below: int) -> int:
+            with patch.context() as inner:
+                for name, original in originals.items():
+                    inner.setattr(Tensor, name, original)
+                return integer(self, below)
+
+        originals: dict[str, Callable[..., Any]] = {}
+        for name in READERS:
+            originals[name] = getattr(Tensor, name)
+            patch.setattr(Tensor, name, refuse)
+        patch.setattr(Key, "integer", drawn)
+        yield
+
+
+def refuse(tensor: Tensor, *_: object) -> None:
+    raise AssertionError(f"a number of {tuple(tensor.shape)} was read")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_update_reads_no_number(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = updates(name, "ConvNetD2W16", torch.device("cpu"))
+    next(steps)  # the classes are sorted once, at the start
+    with unread(monkeypatch):
+        found = list(steps)
+    assert len(found) == 2
+    with unread(monkeypatch), pytest.raises(AssertionError, match="was read"):
+        float(found[-1].losses["match"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_update_never_waits_for_a_gpu(name: str) -> None:
+    steps = updates(name, "ConvNetD2W16", torch.device("cuda"))
+    next(steps)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        list(steps)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
