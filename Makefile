@@ -3,13 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test bench check format clean
 
 demo: .venv/.ready
 	$(BIN)/datastill demo
 
 test: .venv/.ready
 	$(BIN)/pytest
+
+bench: .venv/.ready
+	$(BIN)/python benchmarks/time_to_quality.py
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .

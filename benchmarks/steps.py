@@ -1,42 +1,57 @@
-"""Time the steps that a run is made of, by every route, in one process and in turn.
+"""Time the steps that a run is made of, by every route and by the reference program, in turn.
 
-    python benchmarks/steps.py --repeats 5 --out benchmarks/results/steps.json
+    python benchmarks/steps.py --reference DatasetCondensation --out benchmarks/results/steps.json
 
 FashionMNIST's shape, random pixels: what a step costs does not depend on what is in the pictures.
-Every repeat times all routes one after another, so that a drifting machine drifts for all; what
-counts is the ratio to the plain route of the same repeat. Compiling is warmed up first, and told.
+Every repeat times all of them one after another, so that a drifting machine drifts for all; what
+counts is the ratio within a repeat. What happens once (compiling, building) is told apart.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
-import platform
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from reference import Reference
 
 from datastill.augment import dsa, usual_strategy
 from datastill.data import ImageSet
+from datastill.datasets import load_split
 from datastill.datasets.idx import FASHION
 from datastill.distillation import Descent, distill
 from datastill.methods import METHODS, Task
 from datastill.networks import build, builder
 from datastill.protocol import preset
 from datastill.rng import Key
-from datastill.route import PLAIN, Route
+from datastill.route import Route
 from datastill.train import Fit, train
 
 ROUTES = {
-    "plain": PLAIN,
-    "chunks": Route(),
-    "chunks, bfloat16": Route(precision="bfloat16"),
-    "compiled": Route(compiled=True),
-    "compiled, bfloat16": Route(compiled=True, precision="bfloat16"),
+    "kernels": Route(),
+    "plain": Route(kernels=False),
+    "channels last": Route(chunk=64, kernels=False, channels_last=True),
+    "bfloat16": Route(kernels=False, precision="bfloat16"),
+    "compiled": Route(kernels=False, compiled=True),
+    "compiled, bfloat16": Route(kernels=False, compiled=True, precision="bfloat16"),
 }
+REFERENCE = "reference"
+EPOCHS = 10
+LOADING = "loading 60000"
+STEPS = (
+    *("DM 1", "DM 10", "DM 50", "DC 1", "DC 10", "DSA 1", "DSA 10"),
+    *("inner 10", "validation 10", LOADING),
+)
+
+Step = Callable[[], None]
 
 
 def random_images(per_class: int) -> ImageSet:
@@ -46,7 +61,7 @@ def random_images(per_class: int) -> ImageSet:
     return ImageSet(images, labels, FASHION)
 
 
-def update(method: str, ipc: int, route: Route) -> Callable[[], None]:
+def update(method: str, ipc: int, route: Route) -> Step:
     """Return one update of a distillation, of the first that its networks go through."""
     real = random_images(300)
     published = METHODS[method](ipc)
@@ -61,71 +76,116 @@ def update(method: str, ipc: int, route: Route) -> Callable[[], None]:
     return run
 
 
-def inner_loop(ipc: int, route: Route) -> Callable[[], None]:
-    """Return ten epochs of a network's ageing between two updates of DC."""
-    data, fit = random_images(ipc), Fit(10, lr=0.01, momentum=0, weight_decay=0)
-    network = build("ConvNet", FASHION, key=Key(0))
-    return lambda: train(network, data, fit, key=Key(0), route=route)
+def epochs(ipc: int, route: Route, *, augmented: bool) -> Step:
+    """Return epochs on a synthetic set: an inner loop of DC, or, augmented, of validation."""
+    data, network = random_images(ipc), build("ConvNet", FASHION, key=Key(0))
+    if not augmented:
+        fit = Fit(EPOCHS, lr=0.01, momentum=0, weight_decay=0)
+        return lambda: train(network, data, fit, key=Key(0), route=route)
+    fit, policy = preset("dsa", epochs=EPOCHS - 1).fit, dsa(usual_strategy(FASHION))
+    return lambda: train(network, data, fit, policy=policy, key=Key(0), route=route)
 
 
-def validation(ipc: int, route: Route) -> Callable[[], None]:
-    """Return ten epochs of validation."""
-    data, protocol = random_images(ipc), preset("dsa", epochs=9)
-    network = build("ConvNet", FASHION, key=Key(0))
-    policy = dsa(usual_strategy(FASHION))
-    return lambda: train(network, data, protocol.fit, policy=policy, key=Key(0), route=route)
+def load() -> None:
+    """Read FashionMNIST's training images."""
+    load_split("FashionMNIST", "train")
 
 
-def seconds(run: Callable[[], None]) -> float:
+def pixels() -> tuple[np.ndarray, np.ndarray]:
+    """Read them as they are in the files."""
+    folder = Path("/usr/share/datasets/fashion-mnist")
+
+    def raw(name: str, header: int) -> np.ndarray:
+        with gzip.open(folder / f"train-{name}-ubyte.gz") as file:
+            return np.frombuffer(file.read(), np.uint8, offset=header)
+
+    return raw("images-idx3", 16).reshape(-1, 28, 28), raw("labels-idx1", 8)
+
+
+def ours(step: str, route: Route) -> Step:
+    """Return a step by a route."""
+    name, ipc = step.split()
+    if step == LOADING:
+        return load
+    if name in METHODS.names:
+        return update(name, int(ipc), route)
+    return epochs(int(ipc), route, augmented=name == "validation")
+
+
+def theirs(step: str, reference: Reference) -> Step:
+    """Return a step of the reference program."""
+    name, ipc = step.split()
+    if step == LOADING:
+        return reference.loading(pixels)
+    if name in METHODS.names:
+        return reference.update(name, int(ipc), random_images(300).images.unflatten(0, (10, 300)))
+    return reference.epochs(int(ipc), EPOCHS, augmented=name == "validation")
+
+
+def seconds(run: Step) -> float:
     """Time one call."""
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
 
 
-def measure(make: Callable[[Route], Callable[[], None]], repeats: int) -> dict[str, object]:
-    """Time a step by every route, in turn."""
-    steps = {name: make(route) for name, route in ROUTES.items()}
-    warm_up = {name: seconds(run) for name, run in steps.items()}
+def measure(steps: Mapping[str, Step], repeats: int) -> dict[str, Any]:
+    """Time all of them in turn, and divide what the first takes by what each takes."""
+    first = {name: seconds(run) for name, run in steps.items()}
     rows = [{name: seconds(run) for name, run in steps.items()} for _ in range(repeats)]
+    base = next(iter(steps))
     return {
         name: {
             "seconds": [round(row[name], 4) for row in rows],
             "median": round(statistics.median(row[name] for row in rows), 4),
-            "times_plain": round(statistics.median(row["plain"] / row[name] for row in rows), 2),
-            "first_call": round(warm_up[name], 2),
+            f"times_{base}": sorted(round(row[base] / row[name], 2) for row in rows),
+            "first_call": round(first[name], 2),
         }
         for name in steps
     }
 
 
-def main() -> None:
-    """Measure, print a line for each step and route, and write all values."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--ipc", type=int, default=10)
-    parser.add_argument("--steps", nargs="+", default=["DM", "DC", "DSA", "inner", "validation"])
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    makers: dict[str, Callable[[Route], Callable[[], None]]] = {
-        **{m: lambda route, m=m: update(m, options.ipc, route) for m in ("DM", "DC", "DSA")},
-        "inner": lambda route: inner_loop(options.ipc, route),
-        "validation": lambda route: validation(options.ipc, route),
-    }
-    machine = {
-        "processor": platform.processor() or platform.machine(),
+def facts() -> dict[str, object]:
+    """Describe the machine."""
+    model = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    return {
+        "processor": model[0].split(":")[1].strip() if model else "unknown",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "commit": commit.strip(),
     }
-    results: dict[str, object] = {"machine": machine, "ipc": options.ipc}
+
+
+def main() -> None:
+    """Measure, print a line for each step and way, and write all values."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=["kernels", "plain"])
+    parser.add_argument("--reference", type=Path, help="a checkout of the reference program")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    reference = Reference(options.reference) if options.reference else None
+    results: dict[str, Any] = {"machine": facts(), "epochs_in_a_step": EPOCHS}
     for step in options.steps:
-        found = measure(makers[step], options.repeats)
-        results[step] = found
+        ways = {name: ours(step, ROUTES[name]) for name in options.routes}
+        if reference is not None:
+            ways = {REFERENCE: theirs(step, reference), **ways}
+        results[step] = found = measure(ways, options.repeats)
         for name, row in found.items():
-            print(f"{step:<11} {name:<19} {row['median']:8.3f} s  {row['times_plain']:5.2f} x")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(results, indent=2) + "\n")
+            ratios = next(value for key, value in row.items() if key.startswith("times_"))
+            middle = statistics.median(ratios)
+            print(
+                f"{step:<14} {name:<19} {row['median']:8.3f} s  {middle:5.2f} x "
+                f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
+                flush=True,
+            )
+        if options.out:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,20 +18,20 @@ from torch import Tensor, nn
 
 from conftest import blobs, linear, other_normalisation, watching, weights
 from datastill import scores
-from datastill.assessments import ASSESSMENTS, COSTLY, Evidence, Score
-from datastill.assessments.base import SAMPLE, squared_distances
+from datastill.assessments import ASSESSMENTS, COSTLY, Evidence, Score, matching
 from datastill.assessments.feature import balls, frechet, kernel
 from datastill.assessments.image import spectrum, ssim
 from datastill.assessments.matching import EXPERT_EPOCHS, GRADIENT_IMAGES, STUDENT
 from datastill.assessments.readout import RIDGE
 from datastill.data import Domain, ImageSet
 from datastill.errors import InputError
+from datastill.evidence import SAMPLE, squared_distances
 from datastill.losses import layerwise_cosine
 from datastill.networks import Network, build
 from datastill.pool import Member, Pool, freeze, original_fit, train_pool
 from datastill.rng import Key
 from datastill.route import PLAIN
-from datastill.scores import assess
+from datastill.scores import assess, family, usual_names
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 
@@ -202,7 +202,8 @@ def test_a_missing_class_of_real_images_is_no_obstacle(name: str, good: Evidence
 
 
 def test_evidence_has_no_way_to_a_test_set(good: Evidence) -> None:
-    assert [f.name for f in fields(Evidence)] == ["synthetic", "train", "pool", "key", "route"]
+    given = [found.name for found in fields(Evidence) if found.init]
+    assert given == ["synthetic", "train", "pool", "key", "route", "early"]
     assess(good)
     names = {*dir(good), *dir(good.reference), *dir(good.originals[0])}
     assert not [found for found in names if "test" in found]
@@ -261,7 +262,7 @@ def test_the_real_side_is_shared_and_small(good: Evidence) -> None:
 def test_the_real_side_is_worked_out_once(good: Evidence) -> None:
     reference = replace(good).reference
     assert reference.once("name", list) is reference.once("name", dict)
-    assert replace(good).reference.known == {}
+    assert replace(good).reference.known.parts == {}
 
 
 def test_pixels_out_of_all_bounds_are_refused(good: Evidence) -> None:
@@ -285,10 +286,12 @@ def test_a_fresh_network_knows_its_batch_statistics(good: Evidence) -> None:
 
 def test_assess_makes_all_but_costly_ones(good: Evidence) -> None:
     found = assess(good)
-    assert list(found) == [name for name in ASSESSMENTS.names if name not in COSTLY]
+    everything = [name for name in found if "/" not in name]
+    assert everything == [name for name in ASSESSMENTS.names if name not in COSTLY]
     assert COSTLY.names == ["trajectory-distance"]
     for name, assessed in found.items():
-        assert assessed.score == ASSESSMENTS[name](good)
+        if "/" not in name:
+            assert assessed.score == ASSESSMENTS[name](good)
         assert assessed.seconds > 0
 
 
@@ -296,6 +299,86 @@ def test_assess_takes_names_as_people_write_them(good: Evidence) -> None:
     assert list(assess(good, ["OM_Accuracy", "diversity"])) == ["om-accuracy", "diversity"]
     with pytest.raises(InputError, match="did you mean 'om-accuracy'"):
         assess(good, ["om-acuracy"])
+
+
+@pytest.fixture(scope="module")
+def varied(good: Evidence, pool: Pool) -> Evidence:
+    """Evidence with a pool of two architectures, two of its members twice as early ones."""
+    early = [
+        replace(member, facts={**member.facts, "epoch": epoch})
+        for epoch in (4, 2)
+        for member in pool
+    ]
+    strangers = [
+        freeze(linear(good.train.domain, seed), "Linear", good.train.domain, {"epoch": 2})
+        for seed in (1, 2)
+    ]
+    return replace(good, early=(*early[::2], *strangers))
+
+
+def test_parts_of_the_pool_judge_by_themselves(varied: Evidence) -> None:
+    names = usual_names(varied)
+    parts = [name for name in names if name.startswith("om-margin")]
+    assert parts == [f"om-margin{part}" for part in ("", "/ConvNetD1W16", "/MLP", "@2", "@4")]
+    assert all(family(name) == "semantic" for name in names if set("@/") & set(name))
+    found = assess(varied, parts)
+    alone = {
+        "/ConvNetD1W16": varied.pool[:2],
+        "/MLP": varied.pool[2:],
+        "@2": [member for member in varied.early if member.facts["epoch"] == 2],
+        "@4": [member for member in varied.early if member.facts["epoch"] == 4],
+    }
+    for part, members in alone.items():
+        expected = value("om-margin", replace(varied, pool=members))
+        assert found[f"om-margin{part}"].score.value == pytest.approx(expected)
+    (both,) = assess(varied, ["om_margin/linear@2"]).items()
+    assert both[0] == "om-margin/Linear@2"
+    expected = value("om-margin", replace(varied, pool=varied.early[-2:]))
+    assert both[1].score.value == pytest.approx(expected)
+    weights = 2 * found["om-margin/ConvNetD1W16"].score.value + found["om-margin/MLP"].score.value
+    assert found["om-margin"].score.value == pytest.approx(weights / 3)
+
+
+def test_any_assessment_can_be_asked_of_a_part(varied: Evidence) -> None:
+    (found,) = assess(varied, ["frechet-distance/MLP"]).values()
+    assert found.score.value == pytest.approx(
+        value("frechet-distance", replace(varied, pool=varied.pool[2:]))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("om-accuracy/MLQ", "no original models named 'MLQ' in this pool; did you mean 'MLP'"),
+        ("om-accuracy@3", "no early models of epoch 3; there are 2, 4"),
+        ("om-accuracy@late", "'late' is no number of epochs"),
+        ("om-acuracy/MLP", "did you mean 'om-accuracy'"),
+    ],
+)
+def test_parts_that_are_not_there_are_told(name: str, complaint: str, varied: Evidence) -> None:
+    with pytest.raises(InputError, match=complaint):
+        assess(varied, [name])
+
+
+def test_a_pass_is_shared_by_all_parts(varied: Evidence) -> None:
+    fresh = replace(varied, route=PLAIN)
+    assess(fresh, [name for name in usual_names(fresh) if family(name) == "semantic"])
+    passed = [name[0] for name in fresh.known.parts if isinstance(name, tuple)]
+    assert passed.count("features") == passed.count("said") == len(fresh.pool) + len(fresh.early)
+    assert not fresh.reference.known.parts  # no real image is looked at
+
+
+def test_costs_do_not_depend_on_who_comes_first(good: Evidence) -> None:
+    names = ["coverage", "precision", "om-accuracy"]
+    for order in (names, names[::-1]):
+        evidence = replace(good)
+        found = assess(evidence, order)
+        parts = evidence.known.parts.items()
+        features = sum(part.seconds for name, part in parts if "features" in name)
+        assert features > 0
+        assert all(found[name].seconds > features for name in names)
+        assert found["coverage"].once == found["precision"].once > 0
+        assert found["om-accuracy"].once == 0  # no real image has a part in it
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -488,6 +571,21 @@ def test_gradient_distance_of_a_linear_model(small: Evidence) -> None:
     assert value("om-gradient-distance", lacking) == pytest.approx(np.mean(found), rel=1e-4)
 
 
+def test_gradient_distance_of_an_untrained_network(small: Evidence) -> None:
+    network = build("MLP", LINE, key=Key(0).at("fresh", "MLP"))
+
+    def gradient(points: list[list[float]], label: int) -> tuple[Tensor, ...]:
+        said = network(torch.tensor(points).reshape(-1, 1, 1, 3))
+        risk = F.cross_entropy(said, torch.full((len(points),), label))
+        return torch.autograd.grad(risk, list(network.parameters()))
+
+    classes = [(REAL[:2], SYNTHETIC[:2]), (REAL[2:4], SYNTHETIC[2:3]), (REAL[4:], SYNTHETIC[3:])]
+    found = [
+        float(layerwise_cosine(gradient(r, k), gradient(s, k))) for k, (r, s) in enumerate(classes)
+    ]
+    assert value("fresh-gradient-distance", small) == pytest.approx(np.mean(found), rel=1e-4)
+
+
 def test_gradient_distance_takes_one_model_of_each_architecture(good: Evidence) -> None:
     both, one = good.pool[::2], good.pool[:1]
     first = value("om-gradient-distance", replace(good, pool=one))
@@ -499,12 +597,26 @@ def test_gradient_distance_takes_one_model_of_each_architecture(good: Evidence) 
 
 def test_gradients_are_those_of_a_few_real_images(good: Evidence) -> None:
     evidence = replace(good, pool=good.pool[:1], route=PLAIN)
-    assert evidence.reference.originals  # their features come first
     with watching() as seen:
         value("om-gradient-distance", evidence)
     sizes = [len(images) for _, _, images in seen]
     assert sorted(sizes) == [6] * 4 + [GRADIENT_IMAGES] * 4
     assert not any(training for _, training, _ in seen)
+
+
+def test_real_gradients_are_kept_unless_they_are_large(
+    good: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = replace(good, pool=good.pool[:1], route=PLAIN)
+    passes = list[int]()
+    for kept in (True, False):
+        first = replace(evidence)
+        monkeypatch.setattr(matching, "KEPT", matching.KEPT if kept else 0)
+        score = value("om-gradient-distance", first)
+        with watching() as seen:
+            assert value("om-gradient-distance", first.of(good.synthetic)) == score
+        passes.append(len(seen))
+    assert passes == [4, 8]
 
 
 def test_feature_distance_is_that_of_means(small: Evidence) -> None:

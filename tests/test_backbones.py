@@ -287,6 +287,9 @@ def test_on_the_command_line(
     against = f"--against herding --coreset-features hf:{folder / 'resnet'}"
     main(f"validate condensed/digits/DM/IPC1 --model MLP --num-eval 1 --epochs 1 {against}".split())
     assert "herding" in capsys.readouterr().out
+    space = f"--models-pool hf:{folder / 'clip'} --assessments frechet-distance --draws 1"
+    main(f"assess condensed/digits/DM/IPC1 {space}".split())
+    assert "frechet-distance" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["train", "--dataset", "digits", "--model", f"hf:{folder / 'dinov2'}"])
     assert "cannot be trained or tested on digits" in capsys.readouterr().err

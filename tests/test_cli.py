@@ -205,9 +205,9 @@ def test_compiling_needs_a_compiler(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = run("distill --dataset digits --compile")
+    said = run("distill --dataset digits --engine compiled")
     assert said.code == 2
-    assert "--compile needs a C++ compiler" in said.err
+    assert "--engine compiled needs a C++ compiler" in said.err
     assert not files(tmp_path)
 
 

@@ -94,3 +94,40 @@ def test_a_network_of_ones_own(home: Path) -> None:
         f"--batch-real 4 --alphas 5 --models-pool {own}"
     )
     run(f"validate --dataset FashionMNIST --ipc 2 --model {own} --epochs 1 --num-eval 1")
+
+
+def test_a_run_that_shall_end_in_time(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datastill.cli.budget.OVERHEAD", 1.0)
+    line = "distill --dataset digits --model ConvNetD1W16 --method DC --ipc 1 --save-path timed"
+    main([*line.split(), "--max-minutes", "0.3"])
+    said = capsys.readouterr().out
+    made = datastill.load(home / "timed" / "digits" / "DC" / "IPC1")
+    updates = made.facts["step"]
+    assert f"{updates} updates and " in said
+    assert "nothing is known yet of what DC reaches on digits" in said
+    assert made.facts["descent"]["updates"] == updates > 1
+    (validation,) = made.facts["validated"]
+    assert f"{len(validation['results'][0]['accuracies']['values'])} networks" in said
+
+
+def test_a_budget_that_is_too_small_writes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "distill --dataset digits --model ConvNetD1W16 --ipc 1 --save-path never"
+    with pytest.raises(SystemExit):
+        main([*line.split(), "--max-minutes", "0.001"])
+    assert "0.001 minutes are too few here" in capsys.readouterr().err
+    assert not (home / "never").exists()
+
+
+@pytest.mark.parametrize("method", ["DM", "DC"])
+def test_estimate(method: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = f"estimate --dataset digits --model ConvNetD1W16 --method {method} --ipc 2"
+    main([*line.split(), "--models-pool", "MLP", "--iterations", "1000"])
+    said = capsys.readouterr().out
+    for term in ("real images", "synthetic images", "CLOM", "training", "libraries"):
+        assert term in said
+    assert ("ageing networks" in said) == (method == "DC")
+    assert said.splitlines()[-1].startswith("1000 updates: ")

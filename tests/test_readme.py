@@ -6,12 +6,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
+from datastill.assessments import ASSESSMENTS, Evidence
 from datastill.cli import ABOUT, parse
 from datastill.datasets import load_split
 from datastill.distillation import Descent, distill
 from datastill.methods import METHODS, Task
-from datastill.networks import builder
+from datastill.networks import build, builder
+from datastill.pool import freeze
 from datastill.rng import Key
 
 ROOT = Path(__file__).parents[1]
@@ -31,10 +34,17 @@ def test_the_python_runs(
     assert (tmp_path / "digits.safetensors").is_file()
 
 
+ASSESSMENTS_PAGE = (ROOT / "docs" / "assessments.md").read_text()
+
+
 @pytest.mark.parametrize("page", [README, ABOUT], ids=["README", "--help"])
 def test_the_commands_are_understood(page: str) -> None:
     text = page.replace("\\\n", " ")
-    lines = re.findall(r"^ +datastill ((?:train|distill|validate|all|demo)\b.*)$", text, flags=re.M)
+    lines = re.findall(
+        r"^ +datastill ((?:train|distill|validate|assess|select|study|all|demo)\b.*)$",
+        text,
+        flags=re.M,
+    )
     assert {line.split()[0] for line in lines} >= {"train", "distill", "validate"}
     for line in lines:
         assert parse(line.split()) is not None
@@ -65,3 +75,21 @@ def test_the_worked_example_of_a_new_method_works() -> None:
         METHODS._items.clear()
         METHODS._items.update(registered)
         sys.modules.pop("moment_matching", None)
+
+
+def test_the_page_of_assessments_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", ASSESSMENTS_PAGE, flags=re.DOTALL)
+    exec(compile(code, "assessments.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "kernel-ridge" in said
+    assert "om-margin Coefficient(value=" in said
+    rows = re.findall(r"^\| `([a-z-]+)` \| (higher|lower) \|", ASSESSMENTS_PAGE, flags=re.M)
+    real = load_split("digits", "train")
+    few = real.take(torch.cat([rows[:2] for rows in real.rows_by_class]))
+    network = build("MLP", real.domain, key=Key(0))
+    evidence = Evidence(few, real, (freeze(network, "MLP", real.domain, {}),), Key(0))
+    found = {name: ASSESSMENTS[name](evidence).better for name in ASSESSMENTS.names}
+    assert dict(rows) == found
+    text = ASSESSMENTS_PAGE.replace("\\\n", " ")
+    for line in re.findall(r"^ +datastill (study .*)$", text, flags=re.M):
+        assert parse(line.split()) is not None

@@ -1,7 +1,9 @@
 """Recipes: options in a file."""
 
 import tomllib
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +22,19 @@ def test_every_recipe_is_understood_and_says_where_it_comes_from(path: Path) -> 
     assert table["source"].strip()
     assert table["expected"].strip()
     command = parse([table["command"], "--recipe", str(path)])
+    options = given(command)
     for name, value in table["options"].items():
-        found = getattr(command, name)
-        assert found == (tuple(value) if isinstance(value, list) else value)
+        found = tuple(value) if isinstance(value, list) else value
+        assert options[name] == (Path(found) if name.endswith("_path") else found)
+
+
+def given(command: Any) -> dict[str, Any]:
+    """List all options of a command, those of its groups too."""
+    found: dict[str, Any] = {}
+    for field in fields(command):
+        value = getattr(command, field.name)
+        found |= given(value) if is_dataclass(value) else {field.name: value}
+    return found
 
 
 def test_the_command_line_wins() -> None:

@@ -190,12 +190,13 @@ def test_a_chunk_sees_its_own_labels(soft: bool) -> None:
     assert close(trained("ConvNetD1W16", Route(chunk=4), data), plain)
 
 
-def test_chunks_are_no_larger_than_asked_and_of_one_size() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_chunks_are_no_larger_than_asked_and_of_one_size_to_compile(compiled: bool) -> None:
     data = blobs()
     network = build("ConvNetD1W16", data.domain, key=Key(0))
     for count in (1, 7, 8, 9, 23, 48):
-        parts = Route(chunk=8).split(data.images[:count], network)
-        assert len({len(part) for part, _ in parts}) == 1
+        parts = Route(chunk=8, compiled=compiled).split(data.images[:count], network)
+        assert len({len(part) for part, _ in parts}) == 1 or not compiled
         assert len(parts[0][0]) <= 8
         assert len(parts) == -(-count // 8)
         kept = torch.cat([part[:real] for part, real in parts])

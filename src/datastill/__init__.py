@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datastill.artifacts import load, save
+    from datastill.assessments import Evidence
     from datastill.augment import dsa, usual_strategy
     from datastill.clom import contrastive_clom, cross_entropy_clom
     from datastill.data import Domain, ImageSet
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from datastill.protocol import preset
     from datastill.rng import Key
     from datastill.route import Route
+    from datastill.scores import assess
+    from datastill.studies import Bench, study
     from datastill.validation import validate
 
 _HOMES = {
     "artifacts": ("load", "save"),
+    "assessments": ("Evidence",),
     "augment": ("dsa", "usual_strategy"),
     "clom": ("contrastive_clom", "cross_entropy_clom"),
     "data": ("Domain", "ImageSet"),
@@ -35,19 +39,24 @@ _HOMES = {
     "protocol": ("preset",),
     "rng": ("Key",),
     "route": ("Route",),
+    "scores": ("assess",),
+    "studies": ("Bench", "study"),
     "validation": ("validate",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "METHODS",
+    "Bench",
     "Descent",
     "Domain",
+    "Evidence",
     "ImageSet",
     "InputError",
     "Key",
     "Route",
     "Task",
+    "assess",
     "build",
     "builder",
     "contrastive_clom",
@@ -61,6 +70,7 @@ __all__ = [
     "original_fit",
     "preset",
     "save",
+    "study",
     "train_pool",
     "usual_strategy",
     "validate",

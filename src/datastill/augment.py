@@ -222,11 +222,14 @@ def siamese(
     """Give the real and the synthetic images of each class the same draw, every class its own."""
     if policy is identity:
         return real, synthetic
-    draws = [policy(1, key=key.at(k)) for k in range(len(real.counts))]
+    present = [
+        k for k, pair in enumerate(zip(real.counts, synthetic.counts, strict=True)) if any(pair)
+    ]
+    draws = {k: policy(1, key=key.at(k)) for k in present}
 
     def apply(images: ByClass) -> ByClass:
-        parts = zip(draws, images.split(), strict=True)
-        moved = [draw(part) if len(part) else part for draw, part in parts]
+        parts = images.split()
+        moved = [draw(parts[k]) if len(parts[k]) else parts[k] for k, draw in draws.items()]
         return ByClass(torch.cat(moved), images.counts)
 
     return apply(real), apply(synthetic)

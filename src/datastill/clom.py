@@ -15,6 +15,7 @@ from datastill.errors import InputError
 from datastill.losses import contrastive_loss
 from datastill.pool import Member, Pool, Teacher, by_architecture, encoder, teacher
 from datastill.rng import Key
+from datastill.route import Route
 
 
 class Regulariser(Protocol):
@@ -91,7 +92,7 @@ class ContrastiveClom:
 
 
 def cross_entropy_clom(
-    pool: Pool, alphas: float | Sequence[float], domain: Domain
+    pool: Pool, alphas: float | Sequence[float], domain: Domain, *, route: Route | None = None
 ) -> CrossEntropyClom:
     """Guide the distillation of images of a domain by a pool.
 
@@ -100,15 +101,23 @@ def cross_entropy_clom(
         alphas: one weight for all architectures, or one for each in order of appearance.
         domain: of the synthetic images; members trained under another normalisation see them
             re-normalised.
+        route: how they pass the members.
 
     Raises:
         InputError: for an empty pool, another number of alphas, or a member of another kind.
     """
-    return CrossEntropyClom(_groups(pool, alphas, lambda member: teacher(member, domain)))
+    return CrossEntropyClom(
+        _groups(pool, alphas, lambda member: teacher(member, domain, route=route))
+    )
 
 
 def contrastive_clom(
-    pool: Pool, alphas: float | Sequence[float], real: ImageSet, *, batch: int = 256
+    pool: Pool,
+    alphas: float | Sequence[float],
+    real: ImageSet,
+    *,
+    batch: int = 256,
+    route: Route | None = None,
 ) -> ContrastiveClom:
     """Guide distillation by the features of a pool, of the same or of another dataset.
 
@@ -118,11 +127,12 @@ def contrastive_clom(
         alphas: see ``cross_entropy_clom``.
         real: images of the dataset that is distilled.
         batch: real images to compare with, at each update.
+        route: how images pass the members.
 
     Raises:
         InputError: for an empty pool, another number of alphas, or channels that do not match.
     """
-    groups = _groups(pool, alphas, lambda member: encoder(member, real.domain))
+    groups = _groups(pool, alphas, lambda member: encoder(member, real.domain, route=route))
     return ContrastiveClom(groups, real, batch)
 
 

@@ -40,7 +40,7 @@ class Domain:
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map ``(..., C, H, W)`` pixels in ``[0, 1]`` to ``(pixels - mean) / std``."""
         mean, std = self._statistics(pixels)
-        return (pixels - mean) / std
+        return (pixels - mean).div_(std)  # in place: a second large tensor costs more than sums
 
     def pixels(self, images: Tensor) -> Tensor:
         """Undo ``normalise``; synthetic images may leave ``[0, 1]``."""
@@ -252,7 +252,7 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
     for tensor, what in ((data.images, "images"), (data.labels, "labels")):
         if isinstance(tensor, Pixels):
             continue  # looked at when they were read
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not _finite(tensor):
             raise InputError(f"{source}: {what} hold values that are not finite numbers")
     return data
 
@@ -293,6 +293,11 @@ def convert(images: Tensor, found: Domain, wanted: Domain) -> Tensor:
 
 def _share(n: int, share: float) -> int:
     return min(max(1, round(share * n)), max(n - 1, 0)) if share > 0 else 0
+
+
+def _finite(tensor: Tensor) -> bool:
+    # The extremes of numbers among which one is none, are none: no mask as large as the images.
+    return not tensor.numel() or bool(torch.isfinite(torch.stack(tensor.aminmax())).all())
 
 
 def _size(domain: Domain) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +11,17 @@ from torch import Tensor
 from datastill.augment import siamese
 from datastill.clom import Regulariser
 from datastill.coresets import CORESETS
-from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.data import ByClass, ImageSet, draw_rows
 from datastill.errors import InputError, suggestion
 from datastill.methods.base import Method, Task
-from datastill.networks import Network
+from datastill.networks import Network, has_batch_statistics
 from datastill.rng import Key
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
+
+TOGETHER = 4096 * 32 * 32
+"""Pixels of real and synthetic images, all channels counted once, that a method sees at once."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,16 @@ def distill(
         here = task.key.at("step", step)
         now = ImageSet(pixels.detach(), labels, task.real.domain)
         network = method.network(task, step, network, now)
-        batch = sample_per_class(task.real, descent.batch, key=here.at("real"))
-        real, synthetic = siamese(
-            task.policy, batch, ByClass(pixels, counts), key=here.at("augment")
-        )
-        losses = {MATCH: method.loss(network, real, synthetic, route=task.route)}
+        rows = draw_rows(task.real, descent.batch, key=here.at("real"))
+        loss, pixels.grad = _match(method, network, task, rows, ByClass(pixels, counts), key=here)
+        losses = {MATCH: loss}
         for name, regulariser in (regularisers or {}).items():
-            losses[name] = regulariser(pixels, labels, key=here.at("regulariser", name))
-        optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward(inputs=[pixels])
+            loss = regulariser(pixels, labels, key=here.at("regulariser", name))
+            pixels.grad += torch.autograd.grad(loss, pixels)[0]
+            losses[name] = loss.detach()
         optimiser.step()
         after = ImageSet(pixels.detach().clone(), labels, task.real.domain)
-        yield Snapshot(step + 1, after, {name: loss.detach() for name, loss in losses.items()})
+        yield Snapshot(step + 1, after, losses)
 
 
 def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
@@ -134,3 +135,56 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
         return ByClass(noise, wanted)
     rows = CORESETS["random" if descent.init == "real" else descent.init](real, wanted, key=key)
     return ByClass(real.images[rows.to(real.images.device)], wanted)
+
+
+def _match(
+    method: Method,
+    network: Network,
+    task: Task,
+    rows: Sequence[Tensor],
+    synthetic: ByClass,
+    *,
+    key: Key,
+) -> tuple[Tensor, Tensor]:
+    # The method's loss and its gradient in the synthetic images, some classes after others: it is
+    # a sum over classes, and what is in memory at once need not grow with their number.
+    losses: list[Tensor] = []
+    slopes: list[Tensor] = []
+    parts = synthetic.images.detach().split(synthetic.counts)
+    seen = [
+        drawn[: len(drawn) if len(part) else 0] for drawn, part in zip(rows, parts, strict=True)
+    ]
+    for some in _groups([len(a) + len(b) for a, b in zip(seen, parts, strict=True)], task, network):
+        images = torch.cat([parts[k] for k in some]).requires_grad_()
+        index = torch.cat([seen[k] for k in some]).to(images.device, non_blocking=True)
+        shares = (
+            ByClass(task.real.images[index], _counts(seen, some)),
+            ByClass(images, _counts(parts, some)),
+        )
+        loss = method.loss(
+            network, *siamese(task.policy, *shares, key=key.at("augment")), route=task.route
+        )
+        (slope,) = torch.autograd.grad(loss, images)
+        losses.append(loss.detach())
+        slopes.append(slope)
+    return torch.stack(losses).sum(), torch.cat(slopes).contiguous()
+
+
+def _groups(sizes: Sequence[int], task: Task, network: Network) -> list[range]:
+    # Neighbouring classes. A network that normalises by its batch must see them all.
+    height, width = task.real.domain.shape[1:]
+    most = max(1, TOGETHER // (height * width))
+    if has_batch_statistics(network) or sum(sizes) <= most:
+        return [range(len(sizes))]
+    groups: list[range] = []
+    start, total = 0, 0
+    for k, size in enumerate(sizes):
+        if total and total + size > most:
+            groups.append(range(start, k))
+            start, total = k, 0
+        total += size
+    return [*groups, range(start, len(sizes))]
+
+
+def _counts(images: Sequence[Tensor], some: range) -> tuple[int, ...]:
+    return tuple(len(part) if k in some else 0 for k, part in enumerate(images))

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
 from datastill.errors import InputError
-from datastill.networks import Network, backbone, build
+from datastill.networks import Network, backbone, build, features
 from datastill.pixels import ready
 from datastill.rng import Key
-from datastill.route import Route
+from datastill.route import Route, Run, logits
 from datastill.train import Epoch, Fit, accuracy, epochs
 
 Teacher = Callable[[Tensor], Tensor]
@@ -159,7 +159,7 @@ def features_of(member: Member, data: ImageSet) -> Tensor:
         return torch.cat([encode(ready(part)) for part in parts])
 
 
-def teacher(member: Member, domain: Domain) -> Teacher:
+def teacher(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
     """Return the member as a function of images that are normalised as ``domain`` says.
 
     Images are re-normalised for a member that was trained under another normalisation.
@@ -173,10 +173,10 @@ def teacher(member: Member, domain: Domain) -> Teacher:
         raise InputError(
             f"this {member.architecture} cannot teach {domain.name}: {error}"
         ) from None
-    return lambda images: member.network(convert(images, domain, member.domain))
+    return _seen(logits, member, domain, route)
 
 
-def encoder(member: Member, domain: Domain) -> Teacher:
+def encoder(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
     """Return the member's features of images that are normalised as ``domain`` says.
 
     The member may come from another dataset: images are resized and re-normalised for it.
@@ -185,7 +185,7 @@ def encoder(member: Member, domain: Domain) -> Teacher:
         InputError: when the channels cannot be matched.
     """
     convert(torch.zeros(1, *domain.shape), domain, member.domain)
-    return lambda images: member.network.embed(convert(images, domain, member.domain))
+    return _seen(features, member, domain, route)
 
 
 def by_architecture(pool: Pool) -> dict[str, Pool]:
@@ -194,3 +194,22 @@ def by_architecture(pool: Pool) -> dict[str, Pool]:
     for member in pool:
         groups.setdefault(member.architecture, []).append(member)
     return {name: tuple(members) for name, members in groups.items()}
+
+
+def by_epoch(pool: Pool) -> dict[int, Pool]:
+    """Group a pool by the epoch after which each member was kept, the earliest first.
+
+    Raises:
+        InputError: for a member whose facts do not say.
+    """
+    groups: dict[int, list[Member]] = {}
+    for member in pool:
+        if "epoch" not in member.facts:
+            raise InputError(f"this {member.architecture} does not say after which epoch it is")
+        groups.setdefault(member.facts["epoch"], []).append(member)
+    return {epoch: tuple(groups[epoch]) for epoch in sorted(groups)}
+
+
+def _seen(through: Run, member: Member, domain: Domain, route: Route | None) -> Teacher:
+    way = (route or Route()).exact
+    return lambda images: way.run(through, member.network, convert(images, domain, member.domain))

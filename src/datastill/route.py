@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from datastill import kernels
 from datastill.networks import depends_on_batch
 from datastill.pixels import ready
 
-CHUNK_PIXELS = 32 * 28 * 28
+CHUNK_PIXELS = 128 * 28 * 28
+EAGER_CHUNK_PIXELS = 32 * 28 * 28
 Precision = Literal["float32", "bfloat16"]
 Run = Callable[[Any, Tensor], Tensor]
-"""A way through a network: its logits, or its features."""
+"""A way through a network: its ``logits``, or its ``features``."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,37 @@ class Route:
 
     Attributes:
         chunk: images that go through at once; None for all. On a CPU, small chunks stay in its
-            caches: the published ConvNet passes 2,560 images of 28x28 pixels in a third of the
-            time by 32. ``"auto"`` means as many as have the pixels of 32 such images.
+            caches: without kernels, the published ConvNet passes 2,560 images of 28x28 pixels in
+            a third of the time by 32. ``"auto"`` means as many as have the pixels of 128 such
+            images, or of 32 without kernels.
+        kernels: on a CPU, use the kernels of this package where they serve and a compiler is
+            there to build them; see ``kernels.missing``.
         compiled: fuse the layers by ``torch.compile``, which costs seconds once for each
-            architecture and number of images.
-        precision: of the layers that gain by it; weights, sums and losses stay float32.
+            architecture and number of images. It takes the place of the kernels.
+        precision: of the layers that gain by it; weights, sums and losses stay float32, and so do
+            synthetic images in distilling. The kernels know float32 alone.
+        channels_last: without kernels, give convolutions their images channels last.
     """
 
     chunk: int | Literal["auto"] | None = "auto"
+    kernels: bool = True
     compiled: bool = False
     precision: Precision = "float32"
+    channels_last: bool = False
+
+    @property
+    def exact(self) -> Route:
+        """The same in float32, layer by layer where it would be compiled: for synthetic images."""
+        return replace(self, precision="float32", compiled=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Return its settings, and what kept the kernels from being used if they were wanted."""
+        return {**asdict(self), "without_kernels": kernels.missing() if self.kernels else ""}
+
+    def by_kernels(self, images: Tensor) -> bool:
+        """Tell whether images go through the kernels."""
+        wanted = self.kernels and not self.compiled and self.precision == "float32"
+        return wanted and images.device.type == "cpu" and not kernels.missing()
 
     def split(self, images: Tensor, network: nn.Module) -> list[tuple[Tensor, int]]:
         """Cut a batch into chunks of one size.
@@ -49,19 +73,39 @@ class Route:
         whole = depends_on_batch(network)
         if self.chunk is None or whole or images.device.type != "cpu":
             return [(images, len(images))]
-        height, width = images.shape[-2:]
-        fit = max(1, CHUNK_PIXELS // (height * width)) if self.chunk == "auto" else self.chunk
-        pieces = max(1, -(-len(images) // fit))
+        pieces = max(1, -(-len(images) // self.most(images)))
         size = -(-len(images) // pieces)
+        if not self.compiled:
+            return [(piece, len(piece)) for piece in images.split(size)]
         return [(_filled(piece, size), len(piece)) for piece in images.split(size)]
 
-    def run(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
-        """Pass one chunk through a network."""
-        route, images = _compiled(through) if self.compiled else through, ready(images)
+    def run(
+        self, through: Run, network: nn.Module, images: Tensor, *, twice: bool = False
+    ) -> Tensor:
+        """Pass one chunk through a network.
+
+        Args:
+            through: ``logits`` or ``features``.
+            network: any.
+            images: ``(N, C, H, W)``.
+            twice: the result shall be differentiable twice, which what is compiled is not.
+        """
+        images = ready(images)
+        if self.by_kernels(images):
+            with kernels.lowered(twice=twice):
+                return through(network, images)
+        if self.channels_last and not self.compiled:
+            with ChannelsLast():
+                return self._layers(through, network, images)
+        return self._layers(
+            _compiled(through) if self.compiled and not twice else through, network, images
+        )
+
+    def _layers(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
         if self.precision == "float32":
-            return route(network, images)
+            return through(network, images)
         with torch.autocast(images.device.type, torch.bfloat16):
-            return route(network, images).float()
+            return through(network, images).float()
 
     @torch.no_grad()
     def over(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
@@ -69,8 +113,27 @@ class Route:
         parts = self.split(images, network)
         return torch.cat([self.run(through, network, part)[:count] for part, count in parts])
 
+    def most(self, images: Tensor) -> int:
+        """Return how many of such images, ``(N, C, H, W)``, go through at once if they are cut."""
+        if isinstance(self.chunk, int):
+            return self.chunk
+        height, width = images.shape[-2:]
+        pixels = CHUNK_PIXELS if self.by_kernels(images) else EAGER_CHUNK_PIXELS
+        return max(1, pixels // (height * width))
 
-PLAIN = Route(chunk=None)
+
+class ChannelsLast(TorchFunctionMode):
+    """Gives convolutions their images channels last; the layers behind them follow."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d:
+            args = (args[0].contiguous(memory_format=torch.channels_last), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+PLAIN = Route(chunk=None, kernels=False)
 """Everything at once, eagerly: the oracle that other routes are held against."""
 
 

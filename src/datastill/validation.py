@@ -145,6 +145,7 @@ def contest(
     protocol: Protocol,
     *,
     trials: int,
+    first: int = 0,
     key: Key,
     route: Route | None = None,
 ) -> Iterator[Trial]:
@@ -156,12 +157,13 @@ def contest(
         models: names of architectures.
         protocol: the same for all sets.
         trials: networks for each set and architecture.
+        first: number of the first trial.
         key: trial ``i`` of an architecture starts from the same weights for every set.
         route: how images pass the networks.
     """
     for model in models:
         for name, draw in sets.items():
-            for i in range(trials):
+            for i in range(first, first + trials):
                 here = key.at("trial", model, i)
                 started = time.perf_counter()
                 data = draw(i)

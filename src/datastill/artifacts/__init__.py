@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datastill.artifacts.files import (
+    replace_file,
     require_writable,
     versions,
     write_json,
@@ -22,6 +23,7 @@ from datastill.artifacts.models import (
 from datastill.artifacts.sets import (
     SET_FILE,
     add_validation,
+    assessment_file,
     fingerprint,
     load,
     log_file,
@@ -31,13 +33,16 @@ from datastill.artifacts.sets import (
     set_folder,
     validation_file,
 )
+from datastill.artifacts.studies import StudyFolder
 
 __all__ = [
     "LOG_FILE",
     "SET_FILE",
     "Journal",
     "Run",
+    "StudyFolder",
     "add_validation",
+    "assessment_file",
     "fingerprint",
     "load",
     "load_member",
@@ -49,6 +54,7 @@ __all__ = [
     "open_run",
     "pool_folder",
     "remove_pool",
+    "replace_file",
     "require_free",
     "require_sinks",
     "require_writable",

@@ -28,7 +28,14 @@ from datastill.errors import InputError
 from datastill.pixels import Pixels
 
 SET_FILE = "synthetic.safetensors"
-RUN_FILES = (SET_FILE, "preview.png", LOG_FILE, "settings.json", "validation.json")
+RUN_FILES = (
+    SET_FILE,
+    "preview.png",
+    LOG_FILE,
+    "settings.json",
+    "validation.json",
+    "assessment.json",
+)
 FINGERPRINTED = 4096
 """Images at a time."""
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
@@ -125,12 +132,17 @@ def fingerprint(data: ImageSet) -> str:
 
 def validation_file(file: Path) -> Path:
     """Return where the validations of a set are kept."""
-    return file.with_name(f"{_stem(file)}validation.json")
+    return _beside(file, "validation.json")
 
 
 def log_file(file: Path) -> Path:
     """Return where what happens to a set is written, line by line."""
-    return file.with_name(f"{_stem(file)}{LOG_FILE}")
+    return _beside(file, LOG_FILE)
+
+
+def assessment_file(file: Path) -> Path:
+    """Return where the assessments of a set are kept."""
+    return _beside(file, "assessment.json")
 
 
 def add_validation(file: Path, found: Mapping[str, Any]) -> None:
@@ -148,5 +160,6 @@ def _add(digest: Any, kind: tuple[Any, ...], parts: Iterable[Tensor]) -> None:
         digest.update(part.detach().cpu().contiguous().numpy().data)
 
 
-def _stem(file: Path) -> str:
-    return "" if file.name == SET_FILE else f"{file.stem}."
+def _beside(file: Path, name: str) -> Path:
+    stem = "" if file.name == SET_FILE else f"{file.stem}."
+    return file.with_name(stem + name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datastill.assessments.base import ASSESSMENTS, COSTLY, Assessment, Evidence, Score
+from datastill.assessments.base import ASSESSMENTS, COSTLY, Assessment, Score
+from datastill.evidence import Evidence
 from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)

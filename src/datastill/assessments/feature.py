@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datastill.assessments.base import ASSESSMENTS, Evidence, Score, View, mean
+from datastill.assessments.base import ASSESSMENTS, Score, mean
+from datastill.evidence import Evidence, View
 
 NEIGHBOURS = 5
 """The published number of neighbours whose distance is the radius of an image."""
-
-Distance = Callable[[Tensor, Tensor], float]
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
@@ -38,14 +37,20 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return max(float(shift + spread - 2 * shared), 0.0)
 
 
-def kernel(a: Tensor, b: Tensor) -> float:
+def kernel(a: Tensor, b: Tensor, within: float | None = None) -> float:
     r"""Return the squared maximum mean discrepancy under :math:`k(x, y) = (x \cdot y / D + 1)^3`.
 
     The mean of :math:`k` within :math:`a` plus that within :math:`b` less twice that between
     them. Images are not compared with themselves, so the estimate has no bias and may be
     negative; where there is but one image, its value with itself has to do.
+
+    Args:
+        a: ``(M, D)``.
+        b: ``(R, D)``.
+        within: the mean within ``b``, where it is known.
     """
-    return _within(a) + _within(b) - 2 * float(_polynomial(a, b).mean())
+    within = _within(b) if within is None else within
+    return _within(a) + within - 2 * float(_polynomial(a, b).mean())
 
 
 @ASSESSMENTS.register("frechet-distance")
@@ -57,7 +62,8 @@ def frechet_distance(evidence: Evidence) -> Score:
     Reference:
         Heusel et al., GANs Trained by a Two Time-Scale Update Rule, NeurIPS 2017.
     """
-    return _overall(evidence, frechet)
+    found = [frechet(view.synthetic, view.real) for view in evidence.originals]
+    return Score(mean(found), "lower")
 
 
 @ASSESSMENTS.register("class-frechet-distance")
@@ -71,7 +77,12 @@ def class_frechet_distance(evidence: Evidence) -> Score:
         Heusel et al., NeurIPS 2017; class by class as in DeVries et al., On the Evaluation of
         Conditional GANs, 2019.
     """
-    return _by_class(evidence, frechet)
+    found = [
+        frechet(view.synthetic[s], view.real[r])
+        for view in evidence.originals
+        for s, r in evidence.pairs
+    ]
+    return Score(mean(found), "lower")
 
 
 @ASSESSMENTS.register("kernel-distance")
@@ -81,7 +92,11 @@ def kernel_distance(evidence: Evidence) -> Score:
     Reference:
         Binkowski, Sutherland, Arbel and Gretton, Demystifying MMD GANs, ICLR 2018.
     """
-    return _overall(evidence, kernel)
+    found = [
+        kernel(view.synthetic, view.real, _real_kernel(view, "all", view.real))
+        for view in evidence.originals
+    ]
+    return Score(mean(found), "lower")
 
 
 @ASSESSMENTS.register("class-kernel-distance")
@@ -91,7 +106,12 @@ def class_kernel_distance(evidence: Evidence) -> Score:
     Reference:
         Binkowski, Sutherland, Arbel and Gretton, Demystifying MMD GANs, ICLR 2018.
     """
-    return _by_class(evidence, kernel)
+    found = [
+        kernel(view.synthetic[s], view.real[r], _real_kernel(view, k, view.real[r]))
+        for view in evidence.originals
+        for k, (s, r) in enumerate(evidence.pairs)
+    ]
+    return Score(mean(found), "lower")
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,17 +217,9 @@ def scatter(evidence: Evidence) -> Score:
     return Score(mean(share(view) for view in evidence.originals), "lower")
 
 
-def _overall(evidence: Evidence, distance: Distance) -> Score:
-    return Score(mean(distance(view.synthetic, view.real) for view in evidence.originals), "lower")
-
-
-def _by_class(evidence: Evidence, distance: Distance) -> Score:
-    found = [
-        distance(view.synthetic[s], view.real[r])
-        for view in evidence.originals
-        for s, r in evidence.pairs
-    ]
-    return Score(mean(found), "lower")
+def _real_kernel(view: View, part: str | int, points: Tensor) -> float:
+    # The same for every set.
+    return view.judge.known.once(("kernel", part), lambda: _within(points))
 
 
 def _of_balls(evidence: Evidence, share: Callable[[Balls], Tensor]) -> Score:

@@ -14,14 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.assessments.base import (
-    ASSESSMENTS,
-    LEAST_ERROR,
-    Evidence,
-    Score,
-    mean,
-    squared_distances,
-)
+from datastill.assessments.base import ASSESSMENTS, Score, mean
+from datastill.evidence import LEAST_ERROR, Evidence, squared_distances
 
 WINDOW, SIGMA = 11, 1.5
 """Pixels and spread of the published window of SSIM."""

@@ -12,22 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datastill.assessments.base import (
-    ASSESSMENTS,
-    COSTLY,
-    Evidence,
-    Judge,
-    Score,
-    View,
-    mean,
-)
-from datastill.data import ImageSet, convert, draw_rows
+from datastill.assessments.base import ASSESSMENTS, COSTLY, Score, mean
+from datastill.data import ImageSet, convert, draw_rows, require_same_kind
+from datastill.evidence import Evidence, View
 from datastill.losses import gradient_distance, mean_feature_distance
+from datastill.pool import Member, Pool, by_architecture
 from datastill.route import Route, logits
 from datastill.train import Fit, train
 
 GRADIENT_IMAGES = 10
 """Real images of each class whose gradient is taken, at most."""
+
+KEPT = 20_000_000
+"""Numbers that the real gradients under a network may have to be kept for other sets."""
 
 EXPERT_IMAGES, EXPERT_EPOCHS = 128, 4
 """Real images of each class that an expert trains on, and how often."""
@@ -48,7 +45,8 @@ def fresh_gradient_distance(evidence: Evidence) -> Score:
     Reference:
         Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021.
     """
-    return _gradients(evidence, evidence.reference.fresh)
+    names = evidence.architectures
+    return _gradients(evidence, [evidence.reference.untrained(name) for name in names])
 
 
 @ASSESSMENTS.register("om-gradient-distance")
@@ -60,8 +58,8 @@ def om_gradient_distance(evidence: Evidence) -> Score:
     Reference:
         Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021.
     """
-    firsts = {judge.architecture: judge for judge in reversed(evidence.reference.originals)}
-    return _gradients(evidence, list(firsts.values()))
+    groups = by_architecture(evidence.pool)
+    return _gradients(evidence, [groups[name][0] for name in evidence.architectures])
 
 
 @ASSESSMENTS.register("fresh-feature-distance")
@@ -104,28 +102,39 @@ def trajectory_distance(evidence: Evidence) -> Score:
     Reference:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022.
     """
-    names = evidence.reference.architectures
+    names = evidence.architectures
     return Score(mean(_trajectory(evidence, name) for name in names), "lower")
 
 
-def _gradients(evidence: Evidence, judges: Sequence[Judge]) -> Score:
-    return Score(mean(_class_gradients(evidence, judge) for judge in judges), "lower")
+def _gradients(evidence: Evidence, members: Pool) -> Score:
+    return Score(mean(_class_gradients(evidence, member) for member in members), "lower")
 
 
-def _class_gradients(evidence: Evidence, judge: Judge) -> float:
-    network = copy.deepcopy(judge.network).eval().requires_grad_(True)
+def _class_gradients(evidence: Evidence, member: Member) -> float:
+    require_same_kind(member.domain, evidence.train.domain)
+    network = copy.deepcopy(member.network).eval().requires_grad_(True)
     domain = evidence.train.domain
 
     def gradient(data: ImageSet, rows: Tensor) -> tuple[Tensor, ...]:
         part = data.take(rows.to(data.images.device))
-        images = convert(part.images, domain, judge.domain)
+        images = convert(part.images, domain, member.domain)
         return _gradient(network, images, part.labels, evidence.route)
 
-    synthetic, real = evidence.judged, evidence.reference.sample
+    synthetic, reference = evidence.judged, evidence.reference
+    classes = [k for k, rows in enumerate(reference.sample.rows_by_class) if len(rows)]
+
+    def real(label: int) -> tuple[Tensor, ...]:
+        rows = reference.sample.rows_by_class[label][:GRADIENT_IMAGES]
+        return gradient(reference.sample, rows)
+
+    if len(classes) * sum(weight.numel() for weight in network.parameters()) <= KEPT:
+        kept = reference.known.once(("gradients", member), lambda: {k: real(k) for k in classes})
+        target = kept.__getitem__
+    else:
+        target = real
     return mean(
-        float(gradient_distance(gradient(real, r[:GRADIENT_IMAGES]), gradient(synthetic, s)))
-        for s, r in zip(synthetic.rows_by_class, real.rows_by_class, strict=True)
-        if len(r)
+        float(gradient_distance(target(k), gradient(synthetic, synthetic.rows_by_class[k])))
+        for k in classes
     )
 
 

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.assessments.base import ASSESSMENTS, Evidence, Score, View, mean
+from datastill.assessments.base import ASSESSMENTS, Score, mean
+from datastill.evidence import Evidence, View
 
 RIDGE = 1e-2
 """Weight of the ridge, as a share of the mean diagonal of the kernel."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 
-from datastill.assessments.base import ASSESSMENTS, Evidence, Score, mean
+from datastill.assessments.base import ASSESSMENTS, Score, mean
+from datastill.evidence import Evidence
 
 
 @ASSESSMENTS.register("om-accuracy")

@@ -20,6 +20,10 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "assess": "Assess",
+    "select": "Select",
+    "study": "Study",
+    "estimate": "Estimate",
     "all": "All",
     "demo": "Demo",
 }
@@ -42,6 +46,7 @@ The same by hand:
   datastill distill  --dataset digits --model ConvNetD2W32 --method DM --ipc 1 \\
                      --iterations 150 --alphas 10 --models-pool ConvNetD2W32
   datastill validate --dataset digits --model ConvNetD2W32 --method DM --ipc 1 --against random
+  datastill assess   --dataset digits --method DM --ipc 1 --models-pool ConvNetD2W32
 """
 
 

@@ -110,12 +110,11 @@ class Origin:
             ),
         )
 
-    def train(self, made: ImageSet) -> ImageSet:
-        """Read the training images, normalised as those of the set."""
+    def real(self) -> ImageSet:
+        """Read the training images."""
         from datastill.datasets import load_split
 
-        real = load_split(self.dataset, "train", self.data_path, self.reading, like=made.domain)
-        return real.under(made.domain)
+        return load_split(self.dataset, "train", self.data_path, self.reading)
 
     def test(self, made: ImageSet, console: Console) -> ImageSet:
         """Read the test images, normalised as those of the set.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from datastill.cli.budget import judge
 from datastill.cli.console import Console
 from datastill.cli.data import Data, describe
 from datastill.cli.logs import Logs
@@ -25,16 +26,20 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.quota import Ipc, nominal, parse, told
+from datastill.cli.originals import Originals, Shelf
+from datastill.cli.quota import Ipc, in_words, nominal, parse
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from datastill.artifacts import Journal
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
     from datastill.distillation import Descent, Snapshot
+    from datastill.forecast import Plan
     from datastill.methods import Published, Task
-    from datastill.pool import Pool
+    from datastill.selection import Choice, Selector
 
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
@@ -65,6 +70,8 @@ class Distill:
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
     """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop)."""
+    max_minutes: MaybeFloat = None
+    """Plan as many updates as fit, validate the set as well, and say beforehand what to expect."""
     lr_img: MaybeFloat = None
     """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1)."""
     batch_real: int = 256
@@ -92,11 +99,15 @@ class Distill:
     source_dataset: MaybeText = None
     """With cosine: dataset that the original models come from. Default: the same."""
     models_pool: tuple[str, ...] = ("ConvNet",)
-    """Architectures of the original models that CLOM draws from; with cosine also hf:NAME."""
+    """Architectures of original models that CLOM draws from and --select asks; or hf:NAME."""
     model_num: MaybeInt = None
     """Original models of each architecture. Default: all there are."""
     epoch: MaybeInt = None
     """Which snapshot of the original models. Default: the last."""
+    select: MaybeText = None
+    """Keep the snapshot that this assessment likes best. Default: the last one."""
+    select_every: int = 50
+    """With --select: updates between two looks at the set; it is assessed after the last too."""
     pool_path: Path = Path("pretrained_model")
     """Folder with original models, as 'datastill train' leaves it."""
     save_path: Path = Path("condensed")
@@ -111,9 +122,8 @@ class Distill:
         """Distil, and write the set with its recipe."""
         self.check()
         from datastill import artifacts
-        from datastill.distillation import Descent, starting_counts
+        from datastill.distillation import distill, starting_counts
         from datastill.methods import METHODS
-        from datastill.report.preview import write_preview
 
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
@@ -124,45 +134,85 @@ class Distill:
         ipc = quota.counts(real)
         published = self.adjusted(METHODS[method](nominal(ipc)), method)
         task = self.task(real, published)
-        descent = Descent(
+        descent = self.descent(published, ipc)
+        counts = starting_counts(real, descent)  # too few images of a class are found out now
+        regularisers, selector = self.regularisers(real), self.selector(real)
+        plan = self.plan(published, task, descent, regularisers) if self.max_minutes else None
+        descent = replace(descent, updates=plan.updates) if plan else descent
+        settings = {**self.settings(method, descent, published, real), "route": task.route.facts()}
+        path = artifacts.set_folder(self.save_path, real.domain.name, method, quota.label)
+        artifacts.open_run(path, settings, overwrite=self.overwrite)
+        describe(real, console)
+        console.say(self.announcement(method, real, counts, descent))
+        if plan:
+            console.say(self.promise(plan, real.domain.name, method, nominal(ipc)))
+        run = (real.domain.name, f"{method} IPC{quota.label}", settings, console)
+        started = time.perf_counter()
+        snapshots = distill(published.method, task, descent, regularisers=regularisers)
+        with self.logs.journal(path / artifacts.LOG_FILE, *run) as journal:
+            last, choice = self.loop(snapshots, descent, selector, journal, console)
+            kept = last if choice is None else choice.snapshot
+            seconds = round(time.perf_counter() - started, 1)
+            journal.log("done", step=kept.step, seconds=seconds)
+        facts = {**settings, "step": kept.step, "seconds": seconds}
+        if selector is not None and choice is not None:
+            facts["selected"] = why(selector, choice)
+            console.say(told(selector, choice))
+        self.keep(replace(kept.synthetic, facts=facts), path)
+        console.say(f"{len(kept.synthetic)} synthetic images after {seconds:.0f} s in {path}")
+        if plan:
+            judge(path, plan.networks, self.model, self.data_path, self.machine)
+            return
+        console.say(
+            f"look at {path / 'preview.png'}, then:\n"
+            f"  datastill validate {shlex.quote(str(path))} --against random"
+        )
+
+    def announcement(
+        self, method: str, real: ImageSet, counts: Sequence[int], descent: Descent
+    ) -> str:
+        """Say what is about to be made."""
+        clom = f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM"
+        return (
+            f"{method} on {real.domain.name}: {in_words(counts)} from {len(real)} real ones, "
+            f"{descent.updates} updates, {clom}"
+        )
+
+    def keep(self, made: ImageSet, path: Path) -> None:
+        """Write the set and its picture."""
+        from datastill.artifacts import SET_FILE, save
+        from datastill.report.preview import write_preview
+
+        save(made, path / SET_FILE)
+        write_preview(made, path / "preview.png")
+
+    def descent(self, published: Published, ipc: int | tuple[int, ...]) -> Descent:
+        """Return how the pixels are moved."""
+        from datastill.distillation import Descent
+
+        return Descent(
             ipc=ipc,
             updates=self.iterations or published.updates,
             batch=self.batch_real,
             lr=self.lr_img or published.lr,
             init=self.init or published.init,
         )
-        counts = starting_counts(real, descent)  # too few images of a class are found out now
-        regularisers = self.regularisers(real)
-        settings = self.settings(method, descent, published, real)
-        path = artifacts.set_folder(self.save_path, real.domain.name, method, quota.label)
-        artifacts.open_run(path, settings, overwrite=self.overwrite)
-        describe(real, console)
-        console.say(
-            f"{method} on {real.domain.name}: {told(counts)} from {len(real)} real ones, "
-            f"{descent.updates} updates, "
-            + (f"CLOM alpha {' '.join(map(str, self.alphas))}" if self.alphas else "no CLOM")
-        )
-        started = time.perf_counter()
-        name = f"{method} IPC{quota.label}"
-        log = path / artifacts.LOG_FILE
-        with self.logs.journal(log, real.domain.name, name, settings, console) as journal:
-            last = self.loop(published, task, descent, regularisers, journal, console)
-            seconds = round(time.perf_counter() - started, 1)
-            journal.log("done", step=last.step, seconds=seconds)
-        facts = {**settings, "step": last.step, "seconds": seconds}
-        made = replace(last.synthetic, facts=facts)
-        artifacts.save(made, path / artifacts.SET_FILE)
-        write_preview(made, path / "preview.png")
-        console.say(
-            f"{len(made)} synthetic images after {seconds:.0f} s in {path}\n"
-            f"look at {path / 'preview.png'}, then:\n"
-            f"  datastill validate {shlex.quote(str(path))} --against random"
+
+    def promise(self, plan: Plan, dataset: str, method: str, ipc: int) -> str:
+        """Say what --max-minutes will be spent on, and what to expect."""
+        from datastill.reached import expectation
+
+        known = expectation(dataset, method, ipc, plan.updates)
+        return (
+            f"{plan.updates} updates and {plan.networks} networks to judge them by should take "
+            f"{plan.seconds / 60:.1f} of {self.max_minutes:g} minutes; {known}"
         )
 
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(
             iterations=self.iterations,
+            max_minutes=self.max_minutes,
             lr_img=self.lr_img,
             batch_real=self.batch_real,
             outer_loop=self.outer_loop,
@@ -171,9 +221,24 @@ class Distill:
             batch_train=self.batch_train,
             model_num=self.model_num,
             clom_batch_size=self.clom_batch_size,
+            select_every=self.select_every,
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
+
+    def plan(
+        self,
+        published: Published,
+        task: Task,
+        descent: Descent,
+        regularisers: dict[str, Regulariser],
+    ) -> Plan:
+        """Return what fits --max-minutes."""
+        from datastill.cli.budget import planned
+
+        assert self.max_minutes is not None
+        given = (self.max_minutes, published, task, descent, regularisers)
+        return planned(*given, model=self.model)
 
     def adjusted(self, published: Published, method: str) -> Published:
         """Return the published settings with those of the method's options that were given.
@@ -205,43 +270,30 @@ class Distill:
         build = builder(self.model, real.domain, real.images.device)
         key = Key(self.machine.seed).at("distil")
         build(key=key)  # an unknown or unfit model is found out now
-        return Task(real, build, key, dsa(strategy), self.machine.route())
+        route = self.machine.route(self.model, real.domain)
+        return Task(real, build, key, dsa(strategy), route)
 
     def regularisers(self, real: ImageSet) -> dict[str, Regulariser]:
         """Return CLOM under its pool, or nothing without --alphas."""
         if not self.alphas:
             return {}
         from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
-        from datastill.networks import BACKBONE, find
-
-        names = [find(name)[0] for name in self.models_pool]
-        if len(set(names)) < len(names):
-            raise InputError(f"--models-pool names an architecture twice: {' '.join(names)}")
-        pair_alphas(self.alphas, names)
-        for name in names:
-            if name.startswith(BACKBONE) and self.clom_distance != "cosine":
-                raise InputError(f"{name} knows no classes; pass --clom-distance cosine")
-        pool = [member for name in names for member in self.teachers(name, real)]
-        for member in pool:
-            member.network.to(real.images.device)
-        if self.clom_distance == "cosine":
-            batch = self.clom_batch_size
-            return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch)}
-        return {"clom": cross_entropy_clom(pool, self.alphas, real.domain)}
-
-    def teachers(self, name: str, real: ImageSet) -> Pool:
-        """Return the original models of an architecture, or a model of Hugging Face."""
-        from datastill.artifacts import load_pool, pool_folder
         from datastill.datasets import dataset_name
         from datastill.networks import BACKBONE
-        from datastill.pool import backbone_member
 
-        if name.startswith(BACKBONE):
-            return (backbone_member(name, real.domain),)
-        source = self.source_dataset
-        dataset = dataset_name(source) if source else real.domain.name
-        folder = pool_folder(self.pool_path, dataset, name)
-        return load_pool(folder, self.model_num, epoch=self.epoch, factory=name)
+        pair_alphas(self.alphas, self.models_pool)
+        for name in self.models_pool:
+            if name.startswith(BACKBONE) and self.clom_distance != "cosine":
+                raise InputError(f"{name} knows no classes; pass --clom-distance cosine")
+        source, domain = self.source_dataset, real.domain
+        source = dataset_name(source) if source else domain.name
+        shelf = Shelf(self.pool_path, source, str(real.images.device), domain)
+        pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
+        route = self.machine.route()
+        if self.clom_distance == "cosine":
+            batch = self.clom_batch_size
+            return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch, route=route)}
+        return {"clom": cross_entropy_clom(pool, self.alphas, real.domain, route=route)}
 
     def settings(
         self, method: str, descent: Descent, published: Published, real: ImageSet
@@ -270,28 +322,46 @@ class Distill:
             "clom": pool if self.alphas else None,
             "recipe": self.machine.recipe and self.machine.recipe.name,
             "seed": self.machine.seed,
-            "route": asdict(self.machine.route()),
             "versions": versions(),
             "data": dict(real.facts),
             "real_images": len(real),
             "real_fingerprint": fingerprint(real),
         }
 
+    def selector(self, real: ImageSet) -> Selector | None:
+        """Return what chooses a snapshot, or nothing without --select."""
+        if self.select is None:
+            return None
+        from datastill.assessments import Evidence
+        from datastill.rng import Key
+        from datastill.scores import spelling
+        from datastill.selection import Selector
+
+        originals = Originals(
+            self.models_pool, self.model_num, self.epoch, pool_path=self.pool_path
+        )
+        pool, early = originals.load(real, [self.select])
+        key = Key(self.machine.seed).at("assess")
+        evidence = Evidence(real, real, pool, key, self.machine.route(), early)
+        return Selector(spelling(self.select, evidence), evidence, self.select_every)
+
     def loop(
         self,
-        published: Published,
-        task: Task,
+        snapshots: Iterable[Snapshot],
         descent: Descent,
-        regularisers: dict[str, Regulariser],
+        selector: Selector | None,
         journal: Journal,
         console: Console,
-    ) -> Snapshot:
-        """Go through the updates, log now and then, and return the last snapshot."""
-        from datastill.distillation import distill
-
-        snapshot, told = None, 0.0
+    ) -> tuple[Snapshot, Choice | None]:
+        """Go through the updates, log now and then; return the last snapshot and the choice."""
+        snapshot, choice, told = None, None, 0.0
         with console.bar(f"distilling {self.dataset}", descent.updates) as bar:
-            for snapshot in distill(published.method, task, descent, regularisers=regularisers):
+            for snapshot in snapshots:
+                if selector is not None and selector.looks(snapshot.step, descent.updates):
+                    choice = selector.after(choice, snapshot)
+                    value = choice.scores[snapshot.step].value
+                    seen: dict[str, Any] = {selector.name: value}
+                    journal.log("assessed", step=snapshot.step, **seen)
                 if time.perf_counter() - told < LOG_EVERY and snapshot.step < descent.updates:
                     bar.at(snapshot.step)
                     continue
@@ -302,4 +372,25 @@ class Distill:
                 journal.log("update", step=snapshot.step, **losses)
                 bar.at(snapshot.step, ", ".join(f"{k} {v:.4g}" for k, v in losses.items()))
         assert snapshot is not None
-        return snapshot
+        return snapshot, choice
+
+
+def why(selector: Selector, choice: Choice) -> dict[str, Any]:
+    """Return what the facts of a set say of its choice."""
+    return {
+        "by": selector.name,
+        "better": choice.score.better,
+        "every": selector.every,
+        "scores": {str(step): score.value for step, score in choice.scores.items()},
+    }
+
+
+def told(selector: Selector, choice: Choice) -> str:
+    """Say which snapshot was kept, and why."""
+    kept, (last, final) = choice.score, list(choice.scores.items())[-1]
+    equal = sum(score.value == kept.value for score in choice.scores.values())
+    return (
+        f"kept the set after {choice.snapshot.step} of {last} updates: {selector.name} "
+        f"{kept.value:.4g}, {kept.better} is better; {final.value:.4g} after the last"
+        + (f"; the latest of {equal} equal ones" if equal > 1 else "")
+    )

@@ -15,7 +15,7 @@ import tyro
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.data import ImageSet
+    from datastill.data import Domain, ImageSet
     from datastill.datasets import Reading
     from datastill.route import Route
 
@@ -27,6 +27,7 @@ MaybeText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hi
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint=_SILENT)]
 SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_SILENT)]
 
@@ -39,10 +40,13 @@ class Machine:
     """Everything random follows from it: same seed, same result."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
-    compile: Flag = False
-    """Fuse layers by torch.compile: seconds of waiting, then faster. For long runs."""
+    engine: Literal["auto", "kernels", "plain", "compiled"] = "auto"
+    """What runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers one by one,
+    or torch.compile (seconds of waiting, then faster); auto measures which of the first two is
+    faster, once for each architecture on a machine."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of forward passes: in distilling only those of real images."""
+    """Of passes through networks, other than those of synthetic images in distilling; bfloat16 goes
+    without kernels."""
     recipe: MaybePath = None
     """Read options from this file; those on the command line win."""
     quiet: Flag = False
@@ -65,18 +69,37 @@ class Machine:
             raise InputError(f"cannot use --device {self.device}: {reason}") from None
         return self.device
 
-    def route(self) -> Route:
+    def route(self, model: str | None = None, domain: Domain | None = None) -> Route:
         """Return the way that images take through networks.
 
+        Args:
+            model: architecture for which to find the fastest, with --engine auto.
+            domain: of the images that it takes; without either, nothing is measured.
+
         Raises:
-            InputError: when there is nothing to compile with.
+            InputError: when there is nothing to compile with, or the kernels cannot serve.
         """
+        from datastill import kernels
         from datastill.route import Route
 
-        compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
-        if self.compile and not any(map(shutil.which, compilers)):
-            raise InputError("--compile needs a C++ compiler, and no g++ or clang++ was found")
-        return Route(compiled=self.compile, precision=self.precision)
+        if self.engine == "compiled":
+            compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
+            if not any(map(shutil.which, compilers)):
+                raise InputError("--engine compiled needs a C++ compiler, found no g++ or clang++")
+        if self.engine == "kernels":
+            if self.precision != "float32":
+                raise InputError(f"--engine kernels computes in float32, not {self.precision}")
+            if kernels.missing():
+                raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
+        if self.engine == "auto" and self.precision == "float32" and model and domain:
+            from datastill.tuning import fastest
+
+            return fastest(model, domain, self.found()).route
+        return Route(
+            kernels=self.engine in ("auto", "kernels"),
+            compiled=self.engine == "compiled",
+            precision=self.precision,
+        )
 
 
 def load(

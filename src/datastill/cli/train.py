@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datastill.data import ImageSet
     from datastill.pool import Member
     from datastill.rng import Key
+    from datastill.route import Route
     from datastill.train import Fit
 
 COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
@@ -151,6 +152,7 @@ class Train:
         from datastill.pool import original_fit
         from datastill.train import accuracy
 
+        route = self.machine.route(name, real.domain)
         fit = replace(
             original_fit(self.epochs),
             lr=self.lr_net,
@@ -163,10 +165,10 @@ class Train:
             self.logs.journal(folder / LOG_FILE, *run) as journal,
             console.bar(f"{name} {number}", self.epochs) as bar,
         ):
-            last = self.fit_one(name, folder, number, real, fit, key, bar, journal)
+            last = self.fit_one(name, folder, number, real, fit, key, route, bar, journal)
         facts = last.facts
         held_out = facts["held_out_accuracy"]
-        tested = None if test is None else accuracy(last.network, test, route=self.machine.route())
+        tested = None if test is None else accuracy(last.network, test, route=route)
         return (
             f"{name} {number}",
             str(facts["epoch"]),
@@ -184,6 +186,7 @@ class Train:
         real: ImageSet,
         fit: Fit,
         key: Key,
+        route: Route,
         bar: Bar,
         journal: Journal,
     ) -> Member:
@@ -192,9 +195,7 @@ class Train:
         from datastill.pool import train_member
 
         wanted, last = {*self.save_epochs, self.epochs}, None
-        epochs = train_member(
-            name, real, fit, key=key, held_out=self.held_out, route=self.machine.route()
-        )
+        epochs = train_member(name, real, fit, key=key, held_out=self.held_out, route=route)
         for epoch, member in epochs:
             loss = round(float(epoch.loss), 6)
             bar.at(epoch.number, f"loss {loss:.3f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,7 +103,7 @@ class Validate:
                 "dataset": test.domain.name,
                 "protocol": asdict(protocol),
                 "seed": self.machine.seed,
-                "route": asdict(self.machine.route()),
+                "routes": {name: self.machine.route(name, test.domain).facts() for name in names},
                 "results": [asdict(result) for result in results],
             },
         )
@@ -147,7 +148,10 @@ class Validate:
         sets: dict[str, Draw] = {"synthetic": lambda _: made}
         if not coresets:
             return sets
-        real, key = origin.train(made).to(made.images.device), Key(self.machine.seed).at("against")
+        real, key = (
+            origin.real().under(made.domain).to(made.images.device),
+            Key(self.machine.seed).at("against"),
+        )
         features = self.features(real)
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
@@ -189,8 +193,16 @@ class Validate:
         from datastill.validation import collect, contest
 
         found: list[Trial] = []
-        key, route = Key(self.machine.seed).at("validate"), self.machine.route()
-        rounds = contest(sets, test, names, protocol, trials=self.num_eval, key=key, route=route)
+        key = Key(self.machine.seed).at("validate")
+        rounds = chain.from_iterable(
+            contest(
+                *(sets, test, [name], protocol),
+                trials=self.num_eval,
+                key=key,
+                route=self.machine.route(name, test.domain),
+            )
+            for name in names
+        )
         run = (test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
         with (
             self.logs.journal(log_file(file), *run) as journal,

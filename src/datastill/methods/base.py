@@ -50,7 +50,7 @@ class Method(Protocol):
         ...
 
     def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
-        """Return the scalar to minimise.
+        """Return the scalar to minimise, a sum over classes: it may be given a few at a time.
 
         Args:
             network: where to compare.

@@ -24,7 +24,7 @@ class DistributionMatching:
     def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the squared distance between mean features, summed over classes."""
         target = real.means(route.over(features, network, real.images))
-        means = synthetic.means(network.embed(synthetic.images))
+        means = synthetic.means(route.exact.run(features, network, synthetic.images))
         return mean_feature_distance(target[:, None], means[:, None])
 
 

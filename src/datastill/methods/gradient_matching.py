@@ -7,10 +7,12 @@ under a task that augments.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.losses import Metric, gradient_distance
@@ -69,15 +71,49 @@ class GradientMatching:
         for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True)):
             if len(s):
                 target = real_gradient(network, r, label, route=route)
-                asked = synthetic_gradient(network, s, label)
-                distances.append(gradient_distance(target, asked, self.dis_metric))
+                distances.append(self._distance(network, target, s, label, route))
         return torch.stack(distances).sum()
 
+    def _distance(
+        self,
+        network: Network,
+        target: tuple[Tensor, ...],
+        images: Tensor,
+        label: int,
+        route: Route,
+    ) -> Tensor:
+        # A graph that has been differentiated once is large: that of one class is walked and freed
+        # before the next is made, whoever asks for the gradient of their sum.
+        alone = images.detach().requires_grad_(images.requires_grad)
+        asked = synthetic_gradient(network, alone, label, route=route)
+        distance = gradient_distance(target, asked, self.dis_metric)
+        if not images.requires_grad:
+            return distance.detach()
+        (slope,) = torch.autograd.grad(distance, alone)
+        return Sloping.apply(images, distance.detach(), slope)
 
-def synthetic_gradient(network: nn.Module, images: Tensor, label: int) -> tuple[Tensor, ...]:
+
+class Sloping(Function):
+    """A scalar whose gradient in the images has been found already."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, value: Tensor, slope: Tensor) -> Tensor:  # noqa: ARG004
+        ctx.save_for_backward(slope)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (slope,) = ctx.saved_tensors
+        return grads[0] * slope, None, None
+
+
+def synthetic_gradient(
+    network: nn.Module, images: Tensor, label: int, *, route: Route
+) -> tuple[Tensor, ...]:
     """Return the gradient of the mean cross-entropy, itself differentiable in the images."""
     labels = torch.full((len(images),), label, device=images.device)
-    risk = F.cross_entropy(network(images), labels)
+    said = route.exact.run(logits, network, images, twice=True)
+    risk = F.cross_entropy(said, labels)
     return torch.autograd.grad(risk, list(network.parameters()), create_graph=True)
 
 

@@ -1,0 +1,88 @@
+"""The folder of a study: its sets, what is known of each, and what follows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datastill.artifacts.files import read_json, require_writable, write_json, writing
+from datastill.artifacts.sets import SET_FILE, load, save
+from datastill.data import ImageSet
+from datastill.errors import InputError
+
+RECORD_FILE = "record.json"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study on disk: ``sets/NAME`` holds a set and its record, each written when it is ready."""
+
+    path: Path
+
+    def names(self) -> list[str]:
+        """Name the sets that are there, in alphabetical order."""
+        return sorted(file.parent.name for file in (self.path / "sets").glob(f"*/{SET_FILE}"))
+
+    def load_set(self, name: str) -> ImageSet:
+        """Read a set."""
+        return load(self.path / "sets" / name)
+
+    def save_set(self, name: str, data: ImageSet) -> None:
+        """Write a set, all of it or nothing."""
+        save(data, self.path / "sets" / name / SET_FILE)
+
+    def load_record(self, name: str) -> dict[str, Any] | None:
+        """Read what is known of a set; None where nothing is."""
+        file = self.record_file(name)
+        return read_json(file) if file.exists() else None
+
+    def save_record(self, name: str, record: Mapping[str, Any]) -> None:
+        """Write what is known of a set, all of it or nothing."""
+        with writing(self.path):
+            write_json(self.record_file(name), record)
+
+    def record_file(self, name: str) -> Path:
+        """Return where it is kept what is known of a set."""
+        return self.path / "sets" / name / RECORD_FILE
+
+    def keep(self, name: str, value: Mapping[str, Any], hint: str) -> None:
+        """Write what the study rests on, or make sure that it is what it was.
+
+        Args:
+            name: of the file.
+            value: what is to be kept.
+            hint: what a person can do about a difference.
+
+        Raises:
+            InputError: naming the first difference, or when the folder cannot be written to.
+        """
+        file, wanted = self.path / name, json.loads(json.dumps(value))
+        if not file.exists():
+            require_writable(self.path)
+            with writing(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                write_json(file, wanted)
+            return
+        held = read_json(file)
+        for key in (key for key in wanted if held.get(key) != wanted[key]):
+            raise InputError(
+                f"the study in {self.path} has {key} {_short(held.get(key))}, "
+                f"not {_short(wanted[key])}; {hint}"
+            )
+
+    def forget(self, name: str) -> None:
+        """Remove what ``keep`` wrote."""
+        (self.path / name).unlink(missing_ok=True)
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a result."""
+        with writing(self.path):
+            write_json(self.path / name, value)
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= most else f"{text[:most]}..."

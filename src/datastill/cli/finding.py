@@ -1,0 +1,64 @@
+"""Sets that a command is given: by path, or by what they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from datastill.cli.options import MaybeText
+from datastill.cli.quota import Ipc, parse
+from datastill.errors import InputError
+
+OnePath = Annotated[
+    Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PATH]", help_behavior_hint="")
+]
+"""A set by its path, or None."""
+
+Paths = Annotated[
+    tuple[Path, ...],
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="[PATH ...]", help_behavior_hint=""),
+]
+"""Any number of sets by their paths."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """A set by what it was made from, for want of a path."""
+
+    dataset: MaybeText = None
+    """Dataset by which to find the set."""
+    method: str = "DM"
+    """Method by which to find the set."""
+    ipc: Ipc = 10
+    """Images per class by which to find the set, as 'datastill distill' was told."""
+    save_path: Path = Path("condensed")
+    """Folder for synthetic sets."""
+
+    def file(self, path: Path | None, size: tuple[int, int] | None = None) -> Path:
+        """Return the file of the set at a path, or else of the one that the options name.
+
+        Args:
+            path: if one was given.
+            size: that the images of the dataset were brought to.
+        """
+        from datastill.artifacts import set_folder
+        from datastill.datasets import dataset_name
+        from datastill.methods import METHODS
+
+        if path is None:
+            if self.dataset is None:
+                raise InputError("name a set by its path, or by --dataset, --method and --ipc")
+            dataset, method = dataset_name(self.dataset, size=size), METHODS.spelling(self.method)
+            path = set_folder(self.save_path, dataset, method, parse(self.ipc).label)
+        return set_file(path)
+
+
+def set_file(path: Path) -> Path:
+    """Return the file of a set by a path to it or to its folder."""
+    from datastill.artifacts import SET_FILE
+
+    return path / SET_FILE if path.suffix != ".safetensors" else path

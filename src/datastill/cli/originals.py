@@ -1,0 +1,126 @@
+"""Original models that a command is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.options import MaybeInt, SomeInts, positive
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.data import Domain, ImageSet
+    from datastill.pool import Pool
+
+
+@dataclass(frozen=True)
+class Originals:
+    """The original models that judge a set."""
+
+    models_pool: tuple[str, ...] = ("ConvNet",)
+    """Architectures of the original models that judge."""
+    model_num: MaybeInt = None
+    """Original models of each architecture. Default: all there are."""
+    epoch: MaybeInt = None
+    """Which snapshot of them. Default: the last."""
+    early_epochs: SomeInts = ()
+    """Let them judge as they were after these epochs too (see train --save-epochs)."""
+    pool_path: Path = Path("pretrained_model")
+    """Folder with original models, as 'datastill train' leaves it."""
+
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(model_num=self.model_num, epoch=self.epoch)
+        for epoch in self.early_epochs:
+            positive(early_epochs=epoch)
+
+    def load(self, real: ImageSet, names: Sequence[str] = ()) -> tuple[Pool, Pool]:
+        """Read the models of a dataset, and early ones: as asked, and as assessments need them.
+
+        Args:
+            real: training images of that dataset.
+            names: of assessments.
+        """
+        from datastill.scores import epoch_of
+
+        name, asked = real.domain.name, {epoch_of(name) for name in names}
+        early_epochs = sorted({*self.early_epochs, *(epoch for epoch in asked if epoch)})
+        shelf = Shelf(self.pool_path, name, str(real.images.device), real.domain)
+        pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
+        early = [
+            member
+            for epoch in early_epochs
+            for member in shelf.load(self.models_pool, self.model_num, epoch=epoch)
+        ]
+        return pool, early
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The original models of one dataset, for one device, and models of Hugging Face.
+
+    Attributes:
+        root: folder with original models.
+        dataset: the name of theirs.
+        device: to bring them to.
+        domain: of the images that models of Hugging Face are given.
+    """
+
+    root: Path
+    dataset: str
+    device: str
+    domain: Domain
+
+    def load(self, names: Sequence[str], num: int | None, *, epoch: int | None = None) -> Pool:
+        """Read ``num`` models of each architecture, or all, as they were after an epoch.
+
+        Of each model of Hugging Face (``hf:NAME``) there is one.
+
+        Raises:
+            InputError: for an architecture that is unknown, named twice or without models.
+        """
+        from datastill.networks import find
+
+        found = [find(name)[0] for name in names]
+        if len(set(found)) < len(found):
+            raise InputError(f"--models-pool names an architecture twice: {' '.join(found)}")
+        if not found:
+            raise InputError("--models-pool needs at least one name")
+        pool = [member for name in found for member in self.members(name, num, epoch)]
+        for member in pool:
+            member.network.to(self.device)
+        return pool
+
+    def members(self, name: str, num: int | None, epoch: int | None) -> Pool:
+        """Read the models of one name."""
+        from datastill.artifacts import load_pool, pool_folder
+        from datastill.networks import BACKBONE
+        from datastill.pool import backbone_member
+
+        if name.startswith(BACKBONE):
+            return (backbone_member(name, self.domain),)
+        folder = pool_folder(self.root, self.dataset, name)
+        return load_pool(folder, num, epoch=epoch, factory=name)
+
+
+def described(pool: Pool) -> list[dict[str, Any]]:
+    """Name every original model: its architecture, the key of its training, its epoch."""
+    return [
+        {
+            "architecture": member.architecture,
+            "key": member.facts.get("key"),
+            "epoch": member.facts.get("epoch"),
+        }
+        for member in pool
+    ]
+
+
+def told(pool: Pool, early: Pool) -> str:
+    """Say in a few words who judges."""
+    from datastill.pool import by_architecture, by_epoch
+
+    groups = [f"{len(members)} {name}" for name, members in by_architecture(pool).items()]
+    epochs = ", ".join(map(str, by_epoch(early)))
+    return " and ".join(groups) + (f", and as they were after epochs {epochs}" if epochs else "")

@@ -1,0 +1,74 @@
+"""datastill select."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datastill.cli.console import Console
+from datastill.cli.finding import Paths, set_file
+from datastill.cli.options import Machine, MaybePath, MaybeText, load
+from datastill.cli.originals import Originals, told
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.assessments import Score
+    from datastill.data import ImageSet
+
+
+@dataclass(frozen=True)
+class Select:
+    """Rank finished sets by an assessment, without a test set.
+
+    How far to believe a ranking, 'datastill study' tells. Sets of different size are not
+    comparable by most assessments.
+    """
+
+    by: str
+    """The assessment, such as om-cross-entropy, om-accuracy/ConvNet or om-accuracy@5."""
+    paths: Paths = ()
+    """The sets: files, or folders of runs."""
+    dataset: MaybeText = None
+    """Whose training images. Default: the dataset that the first set was made from."""
+    data_path: MaybePath = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
+    originals: Originals = Originals()
+    machine: Machine = Machine()
+
+    def run(self) -> None:
+        """Score every set and print them, the best first."""
+        self.originals.check()
+        if not self.paths:
+            raise InputError("name the sets to rank by their paths")
+        from datastill.artifacts import load as load_set
+        from datastill.selection import ranked
+
+        sets = {str(path): load_set(set_file(path)) for path in self.paths}
+        found, judges = self.scores(sets)
+        order, console = ranked(found), Console(self.machine.quiet)
+        if len({len(data) for data in sets.values()}) > 1:
+            console.say("sets of different size: most assessments compare only sets of one size")
+        values = [found[name].value for name in order]
+        rows = [
+            (name, str(1 + values.index(value)), str(len(sets[name])), f"{value:.6g}")
+            for name, value in zip(order, values, strict=True)
+        ]
+        title = f"{self.by}, {found[order[0]].better} is better, judged by {judges}"
+        console.table(title, ("set", "rank", "images", self.by), rows)
+
+    def scores(self, sets: dict[str, ImageSet]) -> tuple[dict[str, Score], str]:
+        """Return what the assessment says of each set, and who judged."""
+        from datastill.assessments import Evidence
+        from datastill.rng import Key
+        from datastill.scores import assess
+
+        dataset = self.dataset or next(iter(sets.values())).domain.name
+        real = load(dataset, "train", self.data_path, self.machine.found())
+        pool, early = self.originals.load(real, [self.by])
+        key, route = Key(self.machine.seed).at("assess"), self.machine.route()
+        found: dict[str, Score] = {}
+        evidence = Evidence(real, real, pool, key, route, early)
+        for name, data in sets.items():
+            about = evidence.of(data.to(real.images.device))
+            (found[name],) = (one.score for one in assess(about, [self.by]).values())
+        return found, told(pool, early)

@@ -1,0 +1,248 @@
+"""datastill study."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.console import Console
+from datastill.cli.data import Data
+from datastill.cli.finding import set_file
+from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, load, positive
+from datastill.cli.originals import described, told
+from datastill.cli.study_options import Judges, Plan
+from datastill.cli.train import Train
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from datastill.artifacts import StudyFolder
+    from datastill.data import ImageSet
+    from datastill.protocol import Protocol
+    from datastill.studies import Bench, Candidate, Record, Workshop
+    from datastill.studies import Study as Findings
+
+
+@dataclass(frozen=True)
+class Study:
+    """Find out which assessment to trust, on many sets whose accuracy is found by training.
+
+    Makes a population of sets that differ, validates each, assesses each, and tells how the two
+    agree. It all goes to [save-path]/[dataset]: run again, it goes on where it stopped, adds what
+    is new, and computes nothing twice.
+    """
+
+    dataset: str
+    """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
+    data_path: MaybePath = None
+    """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
+    plan: Plan = Plan()
+    model: str = "ConvNetD2W32"
+    """Architecture of the networks that sets are made by, and that are trained on them."""
+    num_eval: int = 3
+    """Networks trained on each set."""
+    epochs: int = 200
+    """Epochs for which they are trained. Published: 1000 with augmentation, 300 without."""
+    no_dsa: Flag = False
+    """Train them without augmentation."""
+    judges: Judges = Judges()
+    assessments: SomeTexts = ()
+    """Names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all."""
+    reassess: Flag = False
+    """Score every set anew, for other original models; accuracies stay."""
+    save_path: Path = Path("studies")
+    """Folder for studies."""
+    data: Data = Data()
+    machine: Machine = Machine()
+
+    def run(self) -> None:
+        """Make, assess and validate what is missing, and tell what follows."""
+        wanted = self.check()
+        from datastill.artifacts import StudyFolder
+        from datastill.networks import build
+        from datastill.rng import Key
+        from datastill.studies.ranking import LEAST
+
+        device, console = self.machine.found(), Console(self.machine.quiet)
+        reading = self.data.reading(console)
+        real = load(self.dataset, "train", self.data_path, device, reading)
+        test = load(self.dataset, "test", self.data_path, device, reading)
+        build(self.model, real.domain, key=Key(0))  # images too small for it are found out now
+        self.workshop(real).check(wanted)
+        brought = self.brought(real)
+        folder = StudyFolder(self.save_path / real.domain.name)
+        names = {*folder.names(), *brought, *(candidate.name for candidate in wanted)}
+        if len(names) < LEAST:
+            raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
+        bench = self.bench(folder, real, test)
+        judges = told(bench.pool, bench.early)
+        console.say(f"{folder.path}: {len(names)} sets, judged by {judges}")
+        for name, data in brought.items():
+            if name not in folder.names():
+                folder.save_set(name, data)
+        self.make(folder, replace(self.workshop(real), pool=bench.pool), wanted, console)
+        records = self.examine(folder, bench, console)
+        self.tell(folder, bench, records, console)
+
+    def check(self) -> list[Candidate]:
+        """Refuse options that make no sense, and return the sets to be made."""
+        from datastill.scores import epoch_of, family
+
+        positive(num_eval=self.num_eval, epochs=self.epochs)
+        self.judges.check()
+        for name in self.assessments:
+            family(name)  # an unknown one is told now
+            epoch_of(name)
+        return self.plan.candidates()
+
+    def protocol(self) -> Protocol:
+        """Return how networks are trained on a set."""
+        from datastill.protocol import preset
+
+        return preset("dc" if self.no_dsa else "dsa", epochs=self.epochs)
+
+    def workshop(self, real: ImageSet) -> Workshop:
+        """Return what sets are made with; it has no pool yet."""
+        from datastill.rng import Key
+        from datastill.studies import Workshop
+
+        key, route = Key(self.machine.seed).at("study"), self.machine.route()
+        plan = self.plan
+        return Workshop(real, (), self.model, key, plan.batch_real, plan.inner_loop, route)
+
+    def settings(self, real: ImageSet, test: ImageSet) -> dict[str, Any]:
+        """Return what must be equal for all sets of a study."""
+        from datastill.artifacts import fingerprint
+
+        return {
+            "real": fingerprint(real),
+            "test": fingerprint(test),
+            "model": self.model,
+            "protocol": asdict(self.protocol()),
+            "batch_real": self.plan.batch_real,
+            "inner_loop": self.plan.inner_loop,
+            "precision": self.machine.precision,
+            "seed": self.machine.seed,
+        }
+
+    def brought(self, real: ImageSet) -> dict[str, ImageSet]:
+        """Read the sets that are there already, and name them by what they hold."""
+        from datastill.artifacts import fingerprint
+        from datastill.artifacts import load as load_set
+
+        found: dict[str, ImageSet] = {}
+        for path in self.plan.sets:
+            data = load_set(set_file(path)).under(real.domain)
+            method = re.sub(r"[^\w+-]", "_", str(data.facts.get("method", "unknown")))
+            found[f"{method}-ipc{max(data.counts)}-{fingerprint(data)}"] = data
+        return found
+
+    def bench(self, folder: StudyFolder, real: ImageSet, test: ImageSet) -> Bench:
+        """Return what every set is held to; train original models if the study has none."""
+        from datastill.rng import Key
+        from datastill.studies import Bench
+
+        own, judges, settings = folder.path / "pretrained_model", self.judges, "settings.json"
+        if judges.pool_path is None:
+            folder.keep(settings, self.settings(real, test), "take another --save-path")
+            train = Train(self.dataset, self.data_path, data=self.data, machine=self.machine)
+            judges.train(own, real.domain.name, train)
+        pool, early = judges.load(own, real)
+        folder.keep(settings, self.settings(real, test), "take another --save-path")
+        if self.reassess:
+            self.forget_scores(folder)
+        hint = "pass --reassess to score every set anew"
+        folder.keep("judges.json", {"pool": described(pool)}, hint)
+        key, route = Key(self.machine.seed), self.machine.route()
+        return Bench(real, test, pool, self.model, self.protocol(), key, early, route)
+
+    def make(
+        self, folder: StudyFolder, shop: Workshop, wanted: Sequence[Candidate], console: Console
+    ) -> None:
+        """Make the sets that are missing, and write each as soon as it is ready."""
+        held = set(folder.names())
+        missing = [candidate for candidate in wanted if candidate.name not in held]
+        with console.bar("making sets", len(missing)) as bar:
+            for i, (candidate, data) in enumerate(shop.make(missing)):
+                folder.save_set(candidate.name, data)
+                bar.at(i + 1, candidate.name)
+
+    def examine(self, folder: StudyFolder, bench: Bench, console: Console) -> list[Record]:
+        """Assess and validate what is missing, and write every record as soon as it grows."""
+        from datastill.assessments import COSTLY
+        from datastill.scores import usual_names
+        from datastill.studies import distinct, examine, table_of
+
+        device = bench.test.images.device
+        sets, copies = distinct({n: folder.load_set(n).to(device) for n in folder.names()})
+        for name, first in copies.items():
+            console.say(f"{name} holds the same images as {first}, and does not count")
+        records = {name: self.record(folder, name, data) for name, data in sets.items()}
+        names = self.assessments or [*usual_names(bench.evidence), *COSTLY.names]
+        missing = sum(max(self.num_eval - len(r.trials), 0) for r in records.values())
+        with console.bar("training", missing) as bar:
+            done = 0
+            for record in examine(sets, bench, records, trials=self.num_eval, names=names):
+                done += len(record.trials) - len(records[record.name].trials)
+                records[record.name] = record
+                folder.save_record(record.name, table_of(record))
+                bar.at(done, record.name)
+        return [replace(r, trials=r.trials[: self.num_eval]) for r in records.values()]
+
+    def record(self, folder: StudyFolder, name: str, data: ImageSet) -> Record:
+        """Return what is known of a set."""
+        from datastill.studies import blank, record_of
+
+        table = folder.load_record(name)
+        if table is None:
+            return blank(name, data)
+        try:
+            return record_of(table)
+        except (KeyError, TypeError, ValueError) as error:
+            file = folder.record_file(name)
+            raise InputError(f"{file} is damaged: {error!r}; delete it to start anew") from None
+
+    def forget_scores(self, folder: StudyFolder) -> None:
+        """Drop every score, and last what tells by which original models they were made."""
+        from datastill.studies import table_of
+
+        for name in folder.names():
+            record = self.record(folder, name, folder.load_set(name))
+            folder.save_record(name, table_of(replace(record, scores={})))
+        folder.forget("judges.json")
+
+    def tell(
+        self, folder: StudyFolder, bench: Bench, records: Sequence[Record], console: Console
+    ) -> None:
+        """Print what follows, and write it down: values, a page, plots."""
+        from datastill.artifacts import versions
+        from datastill.report.scatter import write_scatters
+        from datastill.report.study_page import COLUMNS, LEGEND, table, write_page
+        from datastill.studies import Resampling, conclude
+
+        console.say("drawing sets anew for intervals and p-values")
+        found = conclude(records, Resampling(bench.key.at("resampling")))
+        plots = write_scatters(found, folder.path)
+        facts = self.facts(bench, found)
+        write_page(found, facts, [path.name for path in plots], folder.path / "study.md")
+        folder.write("study.json", {"facts": facts, "versions": versions(), **asdict(found)})
+        console.table("Which assessment to trust", COLUMNS, table(found))
+        console.say(LEGEND)
+        for fact in facts:
+            console.say(fact)
+        console.say(f"look at {folder.path / 'study.md'} and {plots[0]}")
+
+    def facts(self, bench: Bench, found: Findings) -> list[str]:
+        """Say what the study rests on."""
+        real, protocol = bench.train, bench.protocol
+        validating = sum(t.seconds for record in found.records for t in record.trials)
+        return [
+            f"{real.domain.name}: {len(real)} training images, {len(bench.test)} test images",
+            f"each set validated by {self.num_eval} {self.model}, {protocol.fit.epochs} epochs "
+            f"{'with' if protocol.augmented else 'without'} DSA augmentation: "
+            f"{validating:.0f} s in all",
+            f"each set judged by {told(bench.pool, bench.early)}",
+        ]

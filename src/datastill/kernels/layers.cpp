@@ -1,0 +1,573 @@
+// Layers of small convolutional networks on a CPU: float32, channels last, 3x3 convolutions of
+// stride 1. Sums run in an order that does not depend on the number of threads.
+//
+// The convolutions are Winograd's F(4x4, 3x3) as Lavin and Gray (Fast Algorithms for Convolutional
+// Neural Networks, CVPR 2016) write it, Y = A' [(G g G') . (B' d B)] A: 36 multiplications for
+// 16 results in place of 144.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <omp.h>
+
+namespace {
+
+using Size = int64_t;
+typedef float Lanes __attribute__((vector_size(64)));
+constexpr Size LANES = 16;
+constexpr Size ROWS = 8;    // of a product that is held in registers, LANES x 2 columns wide
+constexpr Size POINTS = 36; // of a transformed tile
+
+inline Lanes load(const float* from) {
+  Lanes value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+inline void store(float* to, Lanes value) { std::memcpy(to, &value, sizeof value); }
+
+inline float sum(Lanes value) {
+  float total = 0;
+  for (Size lane = 0; lane < LANES; lane++) total += value[lane];
+  return total;
+}
+
+struct Scratch {
+  float* at;
+  explicit Scratch(Size floats)
+      : at(static_cast<float*>(std::aligned_alloc(64, (floats * sizeof(float) + 63) / 64 * 64))) {}
+  ~Scratch() { std::free(at); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+};
+
+struct Grid {
+  Size images, height, width, channels;
+  Size down() const { return (height + 3) / 4; }
+  Size across() const { return (width + 3) / 4; }
+  Size tiles() const { return images * down() * across(); }
+};
+
+struct Corner {
+  Size image, row, column;
+  Corner(const Grid& grid, Size tile)
+      : image(tile / (grid.down() * grid.across())),
+        row(tile / grid.across() % grid.down() * 4),
+        column(tile % grid.across() * 4) {}
+};
+
+inline Lanes at(const float* images, const Grid& grid, const Corner& corner, Size row, Size column,
+                Size channel) {
+  Size y = corner.row + row, x = corner.column + column;
+  if (y < 0 || y >= grid.height || x < 0 || x >= grid.width) return Lanes{};
+  return load(images + ((corner.image * grid.height + y) * grid.width + x) * grid.channels +
+              channel);
+}
+
+// One line of B' d.
+inline void forth(const Lanes d[6], Lanes o[6]) {
+  Lanes a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
+  o[0] = 4 * d[0] - 5 * d[2] + d[4];
+  o[1] = a + b;
+  o[2] = a - b;
+  o[3] = c + e;
+  o[4] = c - e;
+  o[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+// One line of A' m.
+inline void back(const Lanes m[6], Lanes o[4]) {
+  Lanes a = m[1] + m[2], b = m[1] - m[2], c = m[3] + m[4], d = m[3] - m[4];
+  o[0] = m[0] + a + c;
+  o[1] = b + 2 * d;
+  o[2] = a + 4 * c;
+  o[3] = b + 8 * d + m[5];
+}
+
+// One line of A y: what the transpose of `back` does to a gradient.
+inline void forth_again(const Lanes y[4], Lanes o[6]) {
+  Lanes a = y[0] + y[2], b = y[1] + y[3], c = y[0] + 4 * y[2], d = 2 * y[1] + 8 * y[3];
+  o[0] = y[0];
+  o[1] = a + b;
+  o[2] = a - b;
+  o[3] = c + d;
+  o[4] = c - d;
+  o[5] = y[3];
+}
+
+// Where the transformed tiles of a block lie. The steps are no powers of two: the points of a tile
+// would fall on one another in the cache.
+struct Layout {
+  Size tile, panel, point; // steps from one to the next
+  // A panel holds LANES channels of all tiles, so that a product reads few cache lines.
+  static Layout panels(Size tiles, Size channels) {
+    Size panel = (tiles + 1) * LANES;
+    return {LANES, panel, panel * channels / LANES + LANES};
+  }
+  static Layout rows(Size tiles, Size channels) {
+    return {channels, LANES, tiles * channels + LANES};
+  }
+  Size at(Size p, Size t, Size c) const { return p * point + t * tile + c / LANES * panel; }
+  Size floats() const { return POINTS * point; }
+};
+
+void input_tile(const float* x, const Grid& grid, Size tile, float* points, Size slot,
+                const Layout& layout) {
+  Corner corner(grid, tile);
+  for (Size c = 0; c < grid.channels; c += LANES) {
+    Lanes half[6][6], line[6], out[6];
+    for (int j = 0; j < 6; j++) {
+      for (int i = 0; i < 6; i++) line[i] = at(x, grid, corner, i - 1, j - 1, c);
+      forth(line, out);
+      for (int i = 0; i < 6; i++) half[i][j] = out[i];
+    }
+    for (int i = 0; i < 6; i++) {
+      forth(half[i], out);
+      for (int j = 0; j < 6; j++) store(points + layout.at(i * 6 + j, slot, c), out[j]);
+    }
+  }
+}
+
+void gradient_tile(const float* g, const Grid& grid, Size tile, float* points, Size slot,
+                   const Layout& layout) {
+  Corner corner(grid, tile);
+  for (Size c = 0; c < grid.channels; c += LANES) {
+    Lanes half[6][4], line[4], out[6];
+    for (int j = 0; j < 4; j++) {
+      for (int i = 0; i < 4; i++) line[i] = at(g, grid, corner, i, j, c);
+      forth_again(line, out);
+      for (int i = 0; i < 6; i++) half[i][j] = out[i];
+    }
+    for (int i = 0; i < 6; i++) {
+      forth_again(half[i], out);
+      for (int j = 0; j < 6; j++) store(points + layout.at(i * 6 + j, slot, c), out[j]);
+    }
+  }
+}
+
+void output_tile(const float* points, Size slot, const Layout& layout, const float* bias, float* y,
+                 const Grid& grid, Size tile) {
+  Corner corner(grid, tile);
+  for (Size c = 0; c < grid.channels; c += LANES) {
+    Lanes half[4][6], line[6], out[4];
+    for (int j = 0; j < 6; j++) {
+      for (int i = 0; i < 6; i++) line[i] = load(points + layout.at(i * 6 + j, slot, c));
+      back(line, out);
+      for (int i = 0; i < 4; i++) half[i][j] = out[i];
+    }
+    Lanes shift = bias ? load(bias + c) : Lanes{};
+    for (int i = 0; i < 4; i++) {
+      back(half[i], out);
+      for (int j = 0; j < 4; j++) {
+        Size row = corner.row + i, column = corner.column + j;
+        if (row < grid.height && column < grid.width)
+          store(y + ((corner.image * grid.height + row) * grid.width + column) * grid.channels + c,
+                out[j] + shift);
+      }
+    }
+  }
+}
+
+// Two panels of ROWS rows: out(i) (+)= sum over p of a[i * row + p * next] * b(p)
+inline void product(const float* a, Size row, Size next, const float* b, Size b_panel, float* out,
+                    Size out_panel, Size depth, bool add) {
+  Lanes total[ROWS][2];
+  for (Size i = 0; i < ROWS; i++)
+    for (Size j = 0; j < 2; j++)
+      total[i][j] = add ? load(out + j * out_panel + i * LANES) : Lanes{};
+  for (Size p = 0; p < depth; p++) {
+    Lanes left = load(b + p * LANES), right = load(b + b_panel + p * LANES);
+    for (Size i = 0; i < ROWS; i++) {
+      float factor = a[i * row + p * next];
+      total[i][0] += factor * left;
+      total[i][1] += factor * right;
+    }
+  }
+  for (Size i = 0; i < ROWS; i++)
+    for (Size j = 0; j < 2; j++) store(out + j * out_panel + i * LANES, total[i][j]);
+}
+
+const float G[6][3] = {{1 / 4.f, 0, 0},
+                       {-1 / 6.f, -1 / 6.f, -1 / 6.f},
+                       {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+                       {1 / 24.f, 1 / 12.f, 1 / 6.f},
+                       {1 / 24.f, -1 / 12.f, 1 / 6.f},
+                       {0, 0, 1}};
+
+// The block of a ConvNet behind its convolution: instance norm, relu, mean of 2x2 pixels.
+struct Norm {
+  Lanes mean, scale, gain, shift; // scale: 1 / standard deviation
+
+  Lanes normal(Lanes x) const { return (x - mean) * scale; }
+  Lanes before_relu(Lanes x) const { return normal(x) * gain + shift; }
+};
+
+// What is not a number stays none.
+inline Lanes rectified(Lanes x) { return x <= 0 ? Lanes{} : x; }
+
+inline Norm norm_of(const float* x, Size pixels, Size stride, float epsilon) {
+  // Deviations from the first pixel: squares of large numbers would cancel.
+  Lanes first = load(x), total{}, squares{};
+  for (Size p = 0; p < pixels; p++) {
+    Lanes d = load(x + p * stride) - first;
+    total += d;
+    squares += d * d;
+  }
+  Lanes offset = total / static_cast<float>(pixels);
+  Lanes variance = squares / static_cast<float>(pixels) - offset * offset, scale;
+  for (Size lane = 0; lane < LANES; lane++)
+    scale[lane] = 1 / std::sqrt(std::max(variance[lane], 0.f) + epsilon);
+  return {first + offset, scale, Lanes{}, Lanes{}};
+}
+
+inline void pooled(const float* x, Size stride, Size height, Size width, const Norm& norm, float* y,
+                   Size step) {
+  for (Size i = 0; i < height / 2; i++)
+    for (Size j = 0; j < width / 2; j++) {
+      const float* corner = x + (2 * i * width + 2 * j) * stride;
+      Lanes total = rectified(norm.before_relu(load(corner)));
+      total += rectified(norm.before_relu(load(corner + stride)));
+      total += rectified(norm.before_relu(load(corner + width * stride)));
+      total += rectified(norm.before_relu(load(corner + (width + 1) * stride)));
+      store(y + (i * (width / 2) + j) * step, total * .25f);
+    }
+}
+
+struct Moments { Lanes plain, normal; }; // sums of the gradient before the relu, and times `normal`
+
+inline Lanes behind_relu(Lanes x, const Norm& norm, Lanes g) {
+  return norm.before_relu(x) <= 0 ? Lanes{} : g * .25f;
+}
+
+// Pixels in an odd last row or column are in no pool, and have no gradient of their own.
+template <typename Visit>
+inline void each_pixel(Size height, Size width, const float* g, Size step, Visit visit) {
+  Size columns = width / 2;
+  for (Size i = 0; i < height; i++) {
+    const float* from = g + i / 2 * columns * step;
+    if (i / 2 == height / 2) {
+      for (Size j = 0; j < width; j++) visit(i * width + j, Lanes{});
+      continue;
+    }
+    for (Size j = 0; j < columns; j++) {
+      Lanes d = load(from + j * step);
+      visit(i * width + 2 * j, d);
+      visit(i * width + 2 * j + 1, d);
+    }
+    if (width % 2) visit(i * width + width - 1, Lanes{});
+  }
+}
+
+inline Moments moments(const float* x, Size stride, Size height, Size width, const Norm& norm,
+                       const float* g, Size step) {
+  Moments found{Lanes{}, Lanes{}};
+  each_pixel(height, width, g, step, [&](Size pixel, Lanes from) {
+    Lanes value = load(x + pixel * stride), d = behind_relu(value, norm, from);
+    found.plain += d;
+    found.normal += d * norm.normal(value);
+  });
+  return found;
+}
+
+struct Channels {
+  Norm norm;
+  Moments total;
+};
+
+inline Lanes before_norm(Lanes x, const Norm& norm, Lanes g, const Moments& total, float pixels) {
+  Lanes d = behind_relu(x, norm, g);
+  return norm.gain * norm.scale * (d - total.plain / pixels - norm.normal(x) * total.normal / pixels);
+}
+
+// A first convolution: few channels in, whose padded copy is read one number at a time.
+struct First {
+  Size height, width, channels, padding; // of the images
+  Size out_height() const { return height + 2 * padding - 2; }
+  Size out_width() const { return width + 2 * padding - 2; }
+  Size padded_width() const { return width + 2 * padding; }
+  Size padded() const { return (height + 2 * padding) * padded_width() * channels; }
+  Size taps() const { return 9 * channels; }
+  // Where the pixel under a tap lies, from the one under the first tap.
+  Size offset(Size tap) const {
+    Size c = tap / 9, row = tap % 9 / 3, column = tap % 3;
+    return (c * (height + 2 * padding) + row) * padded_width() + column;
+  }
+};
+
+void pad(const float* x, const First& first, float* padded) {
+  std::fill(padded, padded + first.padded(), 0.f);
+  for (Size c = 0; c < first.channels; c++)
+    for (Size i = 0; i < first.height; i++)
+      std::copy_n(x + (c * first.height + i) * first.width, first.width,
+                  padded + (c * (first.height + 2 * first.padding) + i + first.padding) *
+                               first.padded_width() + first.padding);
+}
+
+// LANES channels of the convolution; weights (taps, out), y (pixels, LANES)
+void convolve_first(const float* padded, const First& first, const float* weights, Size out,
+                    Lanes bias, float* y) {
+  constexpr Size SPAN = 4;
+  Size width = first.out_width();
+  for (Size i = 0; i < first.out_height(); i++)
+    for (Size j = 0; j < width; j += SPAN) {
+      Size span = std::min(SPAN, width - j);
+      const float* corner = padded + i * first.padded_width() + j;
+      Lanes total[SPAN] = {bias, bias, bias, bias};
+      for (Size tap = 0; tap < first.taps(); tap++) {
+        Lanes weight = load(weights + tap * out);
+        const float* under = corner + first.offset(tap);
+        if (span == SPAN)
+          for (Size q = 0; q < SPAN; q++) total[q] += under[q] * weight;
+        else
+          for (Size q = 0; q < span; q++) total[q] += under[q] * weight;
+      }
+      for (Size q = 0; q < span; q++) store(y + (i * width + j + q) * LANES, total[q]);
+    }
+}
+
+} // namespace
+
+extern "C" {
+
+// PyTorch may have brought an OpenMP of its own, which does not know how many threads it was told.
+void use_threads(Size count) { omp_set_num_threads(static_cast<int>(count)); }
+
+// weights (out, in, 3, 3) -> points (36, out / LANES, in, LANES); or, for the gradient of the
+// input, of the turned weights (36, in / LANES, out, LANES).
+void transform_weights(const float* weights, float* points, Size out, Size in, Size turned) {
+  Size wide = turned ? in : out, deep = turned ? out : in;
+#pragma omp parallel for
+  for (Size k = 0; k < wide; k += LANES)
+    for (Size c = 0; c < deep; c++) {
+      Lanes g[3][3], half[6][3];
+      for (Size p = 0; p < 9; p++)
+        for (Size lane = 0; lane < LANES; lane++) {
+          Size pair = turned ? c * in + k + lane : (k + lane) * in + c;
+          g[p / 3][p % 3][lane] = weights[pair * 9 + (turned ? 8 - p : p)];
+        }
+      for (Size i = 0; i < 6; i++)
+        for (Size j = 0; j < 3; j++)
+          half[i][j] = G[i][0] * g[0][j] + G[i][1] * g[1][j] + G[i][2] * g[2][j];
+      for (Size i = 0; i < 6; i++)
+        for (Size j = 0; j < 6; j++)
+          store(points + ((i * 6 + j) * wide + k) * deep + c * LANES,
+                half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2]);
+    }
+}
+
+// The transpose of `transform_weights`, for gradients.
+void gather_weights(const float* points, float* weights, Size out, Size in) {
+#pragma omp parallel for
+  for (Size k = 0; k < out; k += LANES)
+    for (Size c = 0; c < in; c++) {
+      Lanes half[3][6] = {}, g[9] = {};
+      for (Size i = 0; i < 6; i++)
+        for (Size j = 0; j < 6; j++) {
+          Lanes m = load(points + ((i * 6 + j) * out + k) * in + c * LANES);
+          for (Size p = 0; p < 3; p++) half[p][j] += G[i][p] * m;
+        }
+      for (Size p = 0; p < 3; p++)
+        for (Size q = 0; q < 3; q++)
+          for (Size j = 0; j < 6; j++) g[p * 3 + q] += half[p][j] * G[j][q];
+      for (Size lane = 0; lane < LANES; lane++)
+        for (Size p = 0; p < 9; p++) weights[((k + lane) * in + c) * 9 + p] = g[p][lane];
+    }
+}
+
+// x (images, height, width, in) -> y (images, height, width, out)
+void convolve(const float* x, const float* points, const float* bias, float* y, Size images,
+              Size height, Size width, Size in, Size out) {
+  constexpr Size BLOCK = 32; // tiles whose points stay in the cache of one core
+  Grid from{images, height, width, in}, to{images, height, width, out};
+  Layout rows = Layout::rows(BLOCK, in), panels = Layout::panels(BLOCK, out);
+#pragma omp parallel
+  {
+    Scratch v(rows.floats()), m(panels.floats());
+    std::fill(v.at, v.at + rows.floats(), 0.f);
+#pragma omp for schedule(dynamic)
+    for (Size start = 0; start < from.tiles(); start += BLOCK) {
+      Size count = std::min(BLOCK, from.tiles() - start);
+      for (Size t = 0; t < count; t++) input_tile(x, from, start + t, v.at, t, rows);
+      for (Size point = 0; point < POINTS; point++)
+        for (Size k = 0; k < out; k += 2 * LANES)
+          for (Size t = 0; t < count; t += ROWS) // beyond count: leftovers that nobody reads
+            product(v.at + rows.at(point, t, 0), rows.tile, 1, points + (point * out + k) * in,
+                    in * LANES, m.at + panels.at(point, t, k), panels.panel, in, false);
+      for (Size t = 0; t < count; t++) output_tile(m.at, t, panels, bias, y, to, start + t);
+    }
+  }
+}
+
+// The gradient of the weights, as points (36, out / LANES, in, LANES)
+void convolve_back(const float* x, const float* g, float* points, Size images, Size height,
+                   Size width, Size in, Size out) {
+  Grid from{images, height, width, in}, to{images, height, width, out};
+  Size block = std::min<Size>(64, from.tiles());
+  Layout inputs = Layout::panels(block, in), outputs = Layout::panels(block, out);
+  Scratch v(inputs.floats()), m(outputs.floats());
+  for (Size start = 0; start < from.tiles(); start += block) {
+    Size count = std::min(block, from.tiles() - start);
+#pragma omp parallel
+    {
+#pragma omp for
+      for (Size t = 0; t < count; t++) {
+        input_tile(x, from, start + t, v.at, t, inputs);
+        gradient_tile(g, to, start + t, m.at, t, outputs);
+      }
+#pragma omp for schedule(dynamic)
+      for (Size point = 0; point < POINTS; point++)
+        for (Size k = 0; k < out; k += 2 * LANES)
+          for (Size c = 0; c < in; c += ROWS)
+            product(v.at + inputs.at(point, 0, c) + c % LANES, 1, inputs.tile,
+                    m.at + outputs.at(point, 0, k), outputs.panel,
+                    points + (point * out + k) * in + c * LANES, in * LANES, count, start > 0);
+    }
+  }
+}
+
+// x (images, height, width, channels) -> y (images, height / 2, width / 2, channels);
+// statistics (images, 2, channels): mean and 1 / standard deviation
+void normalise(const float* x, const float* gain, const float* shift, float* y, float* statistics,
+               Size images, Size height, Size width, Size channels, float epsilon) {
+  Size pixels = height * width, pools = (height / 2) * (width / 2);
+#pragma omp parallel for
+  for (Size n = 0; n < images; n++)
+    for (Size c = 0; c < channels; c += LANES) {
+      const float* image = x + n * pixels * channels + c;
+      Norm norm = norm_of(image, pixels, channels, epsilon);
+      norm.gain = load(gain + c);
+      norm.shift = load(shift + c);
+      store(statistics + 2 * n * channels + c, norm.mean);
+      store(statistics + (2 * n + 1) * channels + c, norm.scale);
+      pooled(image, channels, height, width, norm, y + n * pools * channels + c, channels);
+    }
+}
+
+// sums (images, 2, channels): the gradients of shift and gain, image by image
+void normalise_back(const float* x, const float* gain, const float* shift, const float* statistics,
+                    const float* g, float* gx, float* sums, Size images, Size height, Size width,
+                    Size channels) {
+  Size pixels = height * width, pools = (height / 2) * (width / 2);
+#pragma omp parallel
+  {
+    Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
+    Channels* known = reinterpret_cast<Channels*>(room.at);
+#pragma omp for
+    for (Size n = 0; n < images; n++) {
+      const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
+      for (Size c = 0; c < channels; c += LANES) {
+        Norm norm{load(statistics + 2 * n * channels + c),
+                  load(statistics + (2 * n + 1) * channels + c), load(gain + c), load(shift + c)};
+        Moments total = moments(image + c, channels, height, width, norm, from + c, channels);
+        store(sums + 2 * n * channels + c, total.plain);
+        store(sums + (2 * n + 1) * channels + c, total.normal);
+        known[c / LANES] = {norm, total};
+      }
+      // Pixel by pixel: results that are written in order need not be fetched first.
+      for (Size i = 0; i < height; i++)
+        for (Size j = 0; j < width; j++) {
+          bool in = i / 2 < height / 2 && j / 2 < width / 2;
+          const float* d = from + (i / 2 * (width / 2) + j / 2) * channels;
+          Size pixel = (i * width + j) * channels;
+          for (Size c = 0; c < channels; c += LANES)
+            store(gx + n * pixels * channels + pixel + c,
+                  before_norm(load(image + pixel + c), known[c / LANES].norm,
+                              in ? load(d + c) : Lanes{}, known[c / LANES].total,
+                              static_cast<float>(pixels)));
+        }
+    }
+  }
+}
+
+// A whole first block. x (images, in, height, width), weights (in * 9, out) ->
+// y (images, pooled height, pooled width, out)
+void first_block(const float* x, const float* weights, const float* bias, const float* gain,
+                 const float* shift, float* y, Size images, Size height, Size width, Size in,
+                 Size out, Size padding, float epsilon) {
+  First first{height, width, in, padding};
+  Size rows = first.out_height(), columns = first.out_width();
+  Size pools = (rows / 2) * (columns / 2);
+#pragma omp parallel
+  {
+    Scratch padded(first.padded()), values(rows * columns * LANES);
+#pragma omp for
+    for (Size n = 0; n < images; n++) {
+      pad(x + n * in * height * width, first, padded.at);
+      for (Size c = 0; c < out; c += LANES) {
+        convolve_first(padded.at, first, weights + c, out, load(bias + c), values.at);
+        Norm norm = norm_of(values.at, rows * columns, LANES, epsilon);
+        norm.gain = load(gain + c);
+        norm.shift = load(shift + c);
+        pooled(values.at, LANES, rows, columns, norm, y + n * pools * out + c, out);
+      }
+    }
+  }
+}
+
+// Its gradients, image by image, computed anew from x: sums (images, in * 9 + 2, out) of weights,
+// shift and gain, and gx (images, in, height, width) where it is not null. That of the bias is
+// zero: the norm takes the mean away.
+void first_block_back(const float* x, const float* weights, const float* bias, const float* gain,
+                      const float* shift, const float* g, float* sums, float* gx, Size images,
+                      Size height, Size width, Size in, Size out, Size padding, float epsilon) {
+  First first{height, width, in, padding};
+  Size rows = first.out_height(), columns = first.out_width(), taps = first.taps();
+  Size pools = (rows / 2) * (columns / 2);
+#pragma omp parallel
+  {
+    Scratch padded(first.padded()), values(rows * columns * LANES);
+    Scratch under(gx ? first.padded() * LANES : LANES);
+#pragma omp for
+    for (Size n = 0; n < images; n++) {
+      pad(x + n * in * height * width, first, padded.at);
+      if (gx) std::fill(under.at, under.at + first.padded() * LANES, 0.f);
+      float* into = sums + n * (taps + 2) * out;
+      for (Size c = 0; c < out; c += LANES) {
+        convolve_first(padded.at, first, weights + c, out, load(bias + c), values.at);
+        Norm norm = norm_of(values.at, rows * columns, LANES, epsilon);
+        norm.gain = load(gain + c);
+        norm.shift = load(shift + c);
+        const float* from = g + n * pools * out + c;
+        Moments total = moments(values.at, LANES, rows, columns, norm, from, out);
+        store(into + taps * out + c, total.plain);
+        store(into + (taps + 1) * out + c, total.normal);
+        each_pixel(rows, columns, from, out, [&](Size pixel, Lanes d) {
+          float* value = values.at + pixel * LANES;
+          store(value, before_norm(load(value), norm, d, total,
+                                   static_cast<float>(rows * columns)));
+        });
+        for (Size start = 0; start < taps; start += 9) { // as many sums as registers hold
+          Lanes sums_of[9] = {};
+          Size base = first.offset(start);
+          for (Size i = 0; i < rows; i++)
+            for (Size j = 0; j < columns; j++) {
+              Lanes value = load(values.at + (i * columns + j) * LANES);
+              const float* corner = padded.at + i * first.padded_width() + j + base;
+              for (Size tap = 0; tap < 9; tap++)
+                sums_of[tap] += corner[tap / 3 * first.padded_width() + tap % 3] * value;
+            }
+          for (Size tap = 0; tap < 9; tap++) store(into + (start + tap) * out + c, sums_of[tap]);
+        }
+        if (!gx) continue;
+        for (Size tap = 0; tap < taps; tap++) {
+          Lanes weight = load(weights + tap * out + c);
+          for (Size i = 0; i < rows; i++)
+            for (Size j = 0; j < columns; j++) {
+              float* to = under.at + (i * first.padded_width() + j + first.offset(tap)) * LANES;
+              store(to, load(to) + weight * load(values.at + (i * columns + j) * LANES));
+            }
+        }
+      }
+      if (!gx) continue;
+      for (Size p = 0; p < in * height * width; p++) {
+        Size row = p / width % height + padding, column = p % width + padding;
+        Size plane = p / (width * height) * (height + 2 * padding);
+        gx[n * in * height * width + p] =
+            sum(load(under.at + ((plane + row) * first.padded_width() + column) * LANES));
+      }
+    }
+  }
+}
+}

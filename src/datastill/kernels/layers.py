@@ -1,0 +1,191 @@
+"""The kernels as differentiable layers: float32 on a CPU."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from datastill.kernels.library import library
+
+LANES = 16
+"""Numbers that a register holds: channels come in multiples of it."""
+
+
+class Convolution(Function):
+    """A 3x3 convolution of stride 1 and padding 1, which can be differentiated any number of times.
+
+    Images ``(N, in, H, W)``, weight ``(out, in, 3, 3)``, bias ``(out,)`` or None.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        # What was given, not a copy: a second derivative follows it back.
+        ctx.save_for_backward(images, weight)
+        return _convolve(images, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        images, weight = ctx.saved_tensors
+        (grad,) = grads
+        wants_images, wants_weight, wants_bias = ctx.needs_input_grad
+        return (
+            TurnedConvolution.apply(grad, weight) if wants_images else None,
+            Correlation.apply(images, grad) if wants_weight else None,
+            grad.sum((0, 2, 3)) if wants_bias else None,
+        )
+
+
+class TurnedConvolution(Function):
+    """The gradient of a convolution in its images: ``(N, out, H, W)`` to ``(N, in, H, W)``."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(grad, weight)
+        return _convolve(grad, weight, None, turned=True)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        grad, weight = ctx.saved_tensors
+        (again,) = grads
+        return (
+            Convolution.apply(again, weight, None) if ctx.needs_input_grad[0] else None,
+            Correlation.apply(again, grad) if ctx.needs_input_grad[1] else None,
+        )
+
+
+class Correlation(Function):
+    """The gradient of a convolution in its weight: images and their gradients to its shape."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, grad: Tensor) -> Tensor:
+        ctx.save_for_backward(images, grad)
+        images, grad = _channels_last(images), _channels_last(grad)
+        n, height, width = images.shape[0], *images.shape[2:]
+        inputs, outputs = images.shape[1], grad.shape[1]
+        points = torch.empty(36, outputs // LANES, inputs, LANES)
+        weight = torch.empty(outputs, inputs, 3, 3)
+        _call("convolve_back", images, grad, points, n, height, width, inputs, outputs)
+        _call("gather_weights", points, weight, outputs, inputs)
+        return weight
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        images, grad = ctx.saved_tensors
+        (weight,) = grads
+        return (
+            TurnedConvolution.apply(grad, weight) if ctx.needs_input_grad[0] else None,
+            Convolution.apply(images, weight, None) if ctx.needs_input_grad[1] else None,
+        )
+
+
+class NormReluPool(Function):
+    """Instance norm with gain and shift, relu, and the mean of every 2x2 pixels."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+        images = _channels_last(images)
+        n, channels, height, width = images.shape
+        pools = _blank(n, channels, height // 2, width // 2)
+        statistics = torch.empty(n, 2, channels)
+        values = (images, gain, shift, pools, statistics, n, height, width, channels, epsilon)
+        _call("normalise", *values)
+        ctx.save_for_backward(images, gain, shift, statistics)
+        return pools
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        images, gain, shift, statistics = ctx.saved_tensors
+        grad = _channels_last(grads[0])
+        n, channels, height, width = images.shape
+        found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
+        given = (images, gain, shift, statistics, grad, found, sums)
+        _call("normalise_back", *given, n, height, width, channels)
+        shifts, gains = sums.sum(0)
+        return found, gains, shifts, None
+
+
+class FirstBlock(Function):
+    """A convolution of few channels, and the layers of ``NormReluPool`` behind it, in one go.
+
+    Images ``(N, in, H, W)``, weight ``(out, in, 3, 3)``; bias, gain and shift ``(out,)``.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        gain: Tensor,
+        shift: Tensor,
+        padding: int,
+        epsilon: float,
+    ) -> Tensor:
+        images = images.contiguous()
+        taps = weight.flatten(1).T.contiguous()
+        (n, inputs, height, width), outputs = images.shape, weight.shape[0]
+        ctx.sizes = (n, height, width, inputs, outputs, padding, epsilon)
+        pools = _blank(n, outputs, (height + 2 * padding - 2) // 2, (width + 2 * padding - 2) // 2)
+        _call("first_block", images, taps, bias, gain, shift, pools, *ctx.sizes)
+        ctx.save_for_backward(images, taps, bias, gain, shift)
+        return pools
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        images, taps, bias, gain, shift = ctx.saved_tensors
+        n, inputs, outputs = images.shape[0], images.shape[1], taps.shape[1]
+        sums = torch.empty(n, 9 * inputs + 2, outputs)
+        found = torch.empty_like(images) if ctx.needs_input_grad[0] else None
+        given = (images, taps, bias, gain, shift, _channels_last(grads[0]), sums, found)
+        _call("first_block_back", *given, *ctx.sizes)
+        total = sums.sum(0)
+        weights = total[:-2].T.reshape(outputs, inputs, 3, 3)
+        return found, weights, torch.zeros_like(bias), total[-1], total[-2], None, None
+
+
+def _convolve(
+    images: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool = False
+) -> Tensor:
+    outputs, inputs = weight.shape[:2]
+    points = torch.empty(36, outputs, inputs) if turned else torch.empty(36, inputs, outputs)
+    _call("transform_weights", weight.contiguous(), points, outputs, inputs, int(turned))
+    images, (n, deep, height, width) = _channels_last(images), images.shape
+    wide = inputs if turned else outputs
+    made = _blank(n, wide, height, width)
+    _call("convolve", images, points, bias, made, n, height, width, deep, wide)
+    return made
+
+
+def _blank(n: int, channels: int, height: int, width: int) -> Tensor:
+    return torch.empty(n, channels, height, width, memory_format=torch.channels_last)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    # `is_contiguous` says yes to both formats where there is one pixel, or one channel: so ask for
+    # the strides themselves.
+    n, channels, height, width = images.shape
+    if images.stride() == (channels * height * width, 1, channels * width, channels):
+        return images
+    return _blank(n, channels, height, width).copy_(images)
+
+
+def _call(name: str, *values: Tensor | int | float | None) -> None:
+    kernels = library()
+    assert kernels is not None
+    kernels.use_threads(torch.get_num_threads())
+    getattr(kernels, name)(*map(_argument, values))
+
+
+def _argument(value: Tensor | int | float | None) -> Any:
+    if isinstance(value, int):
+        return ctypes.c_int64(value)
+    if isinstance(value, float):
+        return ctypes.c_float(value)
+    return ctypes.c_void_p(None if value is None else value.data_ptr())

@@ -1,0 +1,50 @@
+"""What this machine is, and a place to keep what was found out about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+def cache_folder() -> Path:
+    """Return where things are kept that can be made again: ``$XDG_CACHE_HOME/datastill``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "datastill"
+
+
+@cache
+def processor() -> str:
+    """Return what the machine says of its first processor, and how many there are."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return f"{platform.processor() or platform.machine()}, {os.cpu_count()}"
+    known = [line for line in first.splitlines() if line.startswith(("model", "flags", "Features"))]
+    return "\n".join([*known, str(os.cpu_count())])
+
+
+def recalled(name: str) -> dict[str, Any]:
+    """Return what was kept under a name, empty when there is nothing that can be read."""
+    try:
+        found = json.loads((cache_folder() / f"{name}.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def remember(name: str, **found: Any) -> None:
+    """Keep more under a name; where that cannot be written, it will be found out again."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = {**recalled(name), **found}
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False) as scratch:
+            scratch.write(json.dumps(whole, indent=1))
+        Path(scratch.name).replace(folder / f"{name}.json")
+    except OSError:
+        return

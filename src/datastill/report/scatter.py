@@ -1,0 +1,102 @@
+"""Scores against validated accuracy, a panel for each assessment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from datastill.artifacts import writing
+from datastill.studies import Record, Study, Verdict
+
+SIDE = 3.2
+MARKERS = "osD^vP*X<>hp"
+COLOURS = (
+    "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e",
+    "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22",
+)  # fmt: skip
+
+
+def scatter(study: Study, names: Sequence[str], columns: int = 3) -> Figure:
+    """Draw assessments: the score across, better to the right, accuracy up, a point for each set.
+
+    Colours are methods, marks images per class; the title says how ranks go together.
+    """
+    found = {verdict.name: verdict for verdict in study.verdicts}
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(SIDE * columns, SIDE * rows + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    panels: list[Axes] = list(grid.flat)
+    for panel, name in zip(panels, names, strict=False):
+        _draw(panel, found[name], study.records)
+    for panel in panels[len(names) :]:
+        panel.set_axis_off()
+    for panel in grid[:, 0]:
+        panel.set_ylabel("test accuracy, %")
+    handles = _legend(study.records)
+    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    return figure
+
+
+def write_scatters(study: Study, folder: Path) -> list[Path]:
+    """Write a PNG for each family, one for those asked of parts of the pool; return their paths."""
+    pages: dict[str, list[str]] = {}
+    for verdict in sorted(study.verdicts, key=lambda verdict: verdict.name):
+        part = "-parts" if {"/", "@"} & set(verdict.name) else ""
+        pages.setdefault(f"scatter-{verdict.family}{part}.png", []).append(verdict.name)
+    for page, names in pages.items():
+        columns = 4 if len(names) > 12 else 3
+        with writing(folder):
+            scatter(study, names, columns).savefig(folder / page, dpi=110)
+    return [folder / page for page in sorted(pages)]
+
+
+def _draw(panel: Axes, verdict: Verdict, records: Sequence[Record]) -> None:
+    colours, marks = _colours(records), _marks(records)
+    for record in records:
+        panel.plot(
+            record.scores[verdict.name].score.value,
+            100 * record.accuracy,
+            marks[record.ipc],
+            color=colours[record.method],
+            markersize=5,
+            alpha=0.75,
+            markeredgewidth=0,
+        )
+    if verdict.better == "lower":
+        panel.invert_xaxis()  # to the right is better, in every panel
+    spearman = verdict.headline.spearman
+    panel.set_title(
+        f"{verdict.name}\nSpearman in ipc {spearman.value:+.2f} "
+        f"({spearman.low:+.2f} to {spearman.high:+.2f})",
+        fontsize=8,
+    )
+    panel.tick_params(labelsize=7)
+    panel.margins(0.08)
+
+
+def _legend(records: Sequence[Record]) -> list[Line2D]:
+    methods = [
+        Line2D([], [], marker="o", linestyle="", color=colour, label=method)
+        for method, colour in _colours(records).items()
+    ]
+    ipcs = [
+        Line2D([], [], marker=mark, linestyle="", color="0.3", label=f"{ipc} per class")
+        for ipc, mark in _marks(records).items()
+    ]
+    return methods + ipcs
+
+
+def _colours(records: Sequence[Record]) -> dict[str, str]:
+    methods = sorted({record.method for record in records})
+    return {method: COLOURS[i % len(COLOURS)] for i, method in enumerate(methods)}
+
+
+def _marks(records: Sequence[Record]) -> dict[int, str]:
+    ipcs = sorted({record.ipc for record in records})
+    return {ipc: MARKERS[i % len(MARKERS)] for i, ipc in enumerate(ipcs)}

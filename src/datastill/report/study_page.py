@@ -1,0 +1,164 @@
+"""What a study found, as a table and as a page."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from datastill.artifacts import replace_file, writing
+from datastill.studies import Agreement, Coefficient, Record, Study, Verdict
+from datastill.studies.ranking import EVERYTHING, IN_BETTER, IN_BOTH, IN_IPC, IN_METHOD
+
+COLUMNS = (
+    "assessment",
+    "in ipc (95 %)",
+    "all",
+    "method",
+    "both",
+    "top",
+    "r",
+    "regret",
+    "cost %",
+)
+LEGEND = """\
+Spearman's rank correlation with test accuracy, signed so that +1 is what the direction of an
+assessment promises: within each number of images per class (ipc), over all sets, within each
+method, within both, and, as top, in the better half of each ipc. r is Pearson's within ipc. * is
+p < 0.05 by permutation, corrected for all assessments. regret: points of accuracy lost by picking
+the set that scores best, within ipc. cost: in % of validating a set by one network."""
+NOTES = """\
+Correlations with test accuracy are signed so that +1 is what the direction of an assessment
+promises. Intervals are by a bootstrap over sets; p is by permutation, corrected (Benjamini and
+Hochberg) for the number of assessments. ipc is the number of images per class. Within method,
+sets of different ipc are compared: what follows ipc and not quality is exposed there; the
+better half of each ipc exposes what only finds the poor sets. Groups of fewer than three sets
+do not count. `values` counts the different scores that the sets have: few mean that the
+assessment is saturated. Regret is in points of accuracy lost by picking the set that scores
+best; cost in % of validating a set by one network. The last row holds validation by one network
+against the networks that remain."""
+SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER)
+DETAILS = (
+    "family",
+    "better",
+    "values",
+    *(f"Spearman {scope} (95 %; p)" for scope in SCOPES),
+    "Kendall within ipc (95 %)",
+    "Pearson within ipc (95 %)",
+    "regret within ipc",
+    "regret, all",
+    "seconds",
+    "cost %",
+)
+
+
+def table(study: Study) -> list[tuple[str, ...]]:
+    """Return a row of ``COLUMNS`` for each assessment, the best first, and one to hold them to."""
+    return [_row(verdict) for verdict in _lines(study)]
+
+
+def page(study: Study, facts: Sequence[str], plots: Iterable[str]) -> str:
+    """Write a study down in Markdown.
+
+    Args:
+        study: what was found.
+        facts: lines that say what it rests on.
+        plots: names of pictures beside the page.
+    """
+    groups = [scope for scope in study.verdicts[0].agreements if scope not in SCOPES]
+    parts = [
+        "# Which assessment to trust",
+        "\n".join(f"- {fact}" for fact in (*facts, _made(study.records))),
+        NOTES,
+        _grid(("assessment", *DETAILS), (_details(verdict) for verdict in _lines(study))),
+        "## Group by group",
+        "Spearman's correlation and its corrected p-value.",
+        _grid(("assessment", *groups), (_grouped(verdict, groups) for verdict in _lines(study))),
+        "## Plots",
+        "\n".join(f"![{name}]({name})" for name in plots),
+        "## Sets",
+        _grid(("set", "method", "ipc", "accuracy, %", "n"), map(_set, study.records)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_page(study: Study, facts: Sequence[str], plots: Iterable[str], path: Path) -> None:
+    """Write the page, all of it or nothing."""
+    with writing(path.parent):
+        replace_file(path, page(study, facts, plots).encode())
+
+
+def _lines(study: Study) -> list[Verdict]:
+    return [*study.verdicts, *([study.yardstick] if study.yardstick is not None else [])]
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    found, headline = verdict.agreements, verdict.headline
+    return (
+        verdict.name,
+        _interval(headline.spearman) + _star(headline) if verdict.distinct > 1 else "one value",
+        *(_plain(found.get(scope)) for scope in SCOPES[1:]),
+        f"{headline.pearson.value:+.2f}",
+        f"{100 * verdict.regret_in_ipc:.1f}",
+        _percent(verdict.share),
+    )
+
+
+def _details(verdict: Verdict) -> tuple[str, ...]:
+    headline, found = verdict.headline, (verdict.agreements.get(scope) for scope in SCOPES)
+    return (
+        verdict.name,
+        verdict.family,
+        verdict.better,
+        str(verdict.distinct),
+        *(
+            "-" if one is None else f"{_interval(one.spearman)}; {one.corrected:.2g}"
+            for one in found
+        ),
+        _interval(headline.kendall),
+        _interval(headline.pearson),
+        f"{100 * verdict.regret_in_ipc:.2f}",
+        f"{100 * verdict.regret:.2f}",
+        f"{verdict.seconds:.3f}",
+        _percent(verdict.share),
+    )
+
+
+def _grouped(verdict: Verdict, groups: Sequence[str]) -> tuple[str, ...]:
+    found = (verdict.agreements[group] for group in groups)
+    cells = (f"{one.spearman.value:+.2f}; {one.corrected:.2g}" for one in found)
+    return (verdict.name, *cells)
+
+
+def _set(record: Record) -> tuple[str, ...]:
+    values = [100 * trial.accuracy for trial in record.trials]
+    accuracy = f"{statistics.fmean(values):.2f} ± {statistics.pstdev(values):.2f}"
+    return (record.name, record.method, str(record.ipc), accuracy, str(len(values)))
+
+
+def _made(records: Sequence[Record]) -> str:
+    methods = Counter(record.method for record in records)
+    told = ", ".join(f"{count} {method}" for method, count in sorted(methods.items()))
+    return f"{len(records)} sets: {told}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.0f}"
+
+
+def _interval(found: Coefficient) -> str:
+    return f"{found.value:+.2f} ({found.low:+.2f}, {found.high:+.2f})"
+
+
+def _plain(found: Agreement | None) -> str:
+    return "-" if found is None else f"{found.spearman.value:+.2f}{_star(found)}"
+
+
+def _star(found: Agreement) -> str:
+    return "*" if found.corrected < 0.05 else " "
+
+
+def _grid(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    table = [columns, ["---"] * len(columns), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in table)

@@ -1,0 +1,134 @@
+"""Costs are sums of terms, and the terms follow from what is asked."""
+
+from dataclasses import replace
+
+import pytest
+
+from conftest import blobs
+from datastill import forecast
+from datastill.augment import dsa
+from datastill.errors import InputError
+from datastill.forecast import Cost, Rates
+from datastill.methods import METHODS
+from datastill.methods.gradient_matching import GradientMatching
+from datastill.protocol import preset
+from datastill.reached import MEASURED, Reached, expectation
+from datastill.route import PLAIN, Route
+
+RATES = Rates(
+    features=1.0,
+    pixels=10.0,
+    weights=100.0,
+    matched=1000.0,
+    augmented=0.1,
+    network=7.0,
+    step=3.0,
+    activations=50,
+    weight_bytes=11,
+)
+
+
+def test_an_update_of_dm_is_real_and_synthetic_images_and_a_network() -> None:
+    found = forecast.update(METHODS["DM"](2).method, RATES, ipc=2, classes=5, batch=4)
+    assert dict(found.terms) == {
+        "real images": 20.0,
+        "synthetic images": 100.0,
+        "augmentation": pytest.approx(3.0),
+        "new networks": 7.0,
+    }
+    assert found.seconds == pytest.approx(130.0)
+    assert found.largest == "synthetic images"
+
+
+def test_an_update_of_dc_ages_networks_between_updates() -> None:
+    method = GradientMatching(outer_loop=4, inner_loop=3, batch_train=6)
+    found = forecast.update(method, RATES, ipc=2, classes=5, batch=4)
+    assert found.terms["real images"] == 2000
+    assert found.terms["synthetic images"] == 10_000
+    epoch = 10 * 100.1 + 2 * 3.0  # ten images in two steps
+    assert found.terms["ageing networks"] == pytest.approx(3 / 4 * 3 * epoch)
+    assert found.terms["new networks"] == 7 / 4
+    once = forecast.update(replace(method, outer_loop=1), RATES, ipc=2, classes=5, batch=4)
+    assert once.terms["ageing networks"] == 0
+
+
+def test_clom_is_a_term_of_its_own() -> None:
+    method = METHODS["DM"](2).method
+    plain = forecast.update(method, RATES, ipc=2, classes=5, batch=4)
+    guided = forecast.update(method, RATES, ipc=2, classes=5, batch=4, teachers=2.0)
+    assert guided.seconds - plain.seconds == pytest.approx(20.0)
+    assert "CLOM" not in plain.terms
+
+
+def test_a_method_that_is_not_known_is_refused() -> None:
+    with pytest.raises(InputError, match="no cost model for str"):
+        forecast.update("DM", RATES, ipc=1, classes=1, batch=1)  # type: ignore[arg-type]
+
+
+def test_validation_counts_every_epoch_and_the_test_images() -> None:
+    protocol = preset("dc", epochs=9)  # ten passes
+    found = forecast.validation(protocol, RATES, images=300, tested=20)
+    assert found.terms["training"] == pytest.approx(10 * (300 * 100 + 2 * 3))
+    assert found.terms["testing"] == 20
+    moved = forecast.validation(preset("dsa", epochs=9), RATES, images=300, tested=20)
+    assert moved.terms["training"] - found.terms["training"] == pytest.approx(10 * 300 * 0.1)
+
+
+def test_memory_does_not_grow_with_the_batch_where_it_is_cut() -> None:
+    def layers(batch: int, route: Route) -> float:
+        held = forecast.memory(
+            METHODS["DM"](1).method, RATES, blobs().domain, real=10, ipc=1, batch=batch, route=route
+        )
+        return held.terms["layers over real images"]
+
+    assert layers(100, Route(chunk=8)) == layers(1000, Route(chunk=8)) == 8 * RATES.activations
+    assert layers(1000, PLAIN) == 10 * layers(100, PLAIN)
+
+
+def test_rates_are_those_of_the_architecture() -> None:
+    domain, policy = blobs().domain, dsa("color_crop_flip")
+    small = forecast.measured("ConvNetD1W16", domain, policy, Route())
+    large = forecast.measured("ConvNetD3W128", domain, policy, Route())
+    for name in ("features", "pixels", "weights", "matched"):
+        assert 0 < getattr(small, name) < getattr(large, name), name
+    assert large.features < large.pixels
+    assert large.features < large.weights < large.matched
+    assert small.augmented > 0
+    # One convolution, one norm, one relu of 16 x 8 x 8, a pool of 16 x 4 x 4, and 4 logits.
+    assert small.activations == 4 * (3 * 16 * 64 + 16 * 16 + 4)
+    assert small.weight_bytes == 4 * (16 * 27 + 16 + 2 * 16 + 256 * 4 + 4)
+
+
+def test_a_plan_fits_its_budget() -> None:
+    for budget in (20.0, 60.0, 300.0, 3000.0):
+        found = forecast.plan(budget, update=0.7, network=9.0, overhead=5.0, most=10**6)
+        assert found.seconds <= budget
+        assert found.seconds > 0.8 * budget
+        assert 1 <= found.networks <= forecast.MOST_NETWORKS
+    assert forecast.plan(3000, update=0.7, network=9, overhead=5, most=50).updates == 50
+
+
+def test_too_small_a_budget_says_what_it_takes() -> None:
+    with pytest.raises(InputError, match=r"0\.5 minutes are too few here.* take 1\.1$"):
+        forecast.plan(30, update=3.0, network=60.0, overhead=5.0, most=10)
+
+
+def test_an_empty_cost_is_nothing() -> None:
+    assert Cost().seconds == 0
+
+
+def test_what_is_expected_lies_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tuple(Reached("D", "DM", 1, n, n / 1000, 0.01, 1, 2) for n in (500, 100, 300))
+    monkeypatch.setattr("datastill.reached.MEASURED", rows)
+    assert expectation("D", "DM", 1, 350).endswith(
+        "30.0 ± 1.0 % after 300 (2 networks), 50.0 ± 1.0 % after 500 (2 networks)"
+    )
+    assert expectation("D", "DM", 1, 50) == "measured before: 10.0 ± 1.0 % after 100 (2 networks)"
+    assert expectation("D", "DM", 1, 9000).count("after") == 1
+    assert "nothing is known" in expectation("D", "DC", 1, 350)
+
+
+def test_measured_rows_are_plausible() -> None:
+    for row in MEASURED:
+        assert 0 < row.std < row.mean < 1
+        assert row.method in METHODS.names

@@ -1,0 +1,228 @@
+"""The kernels against the layers of PyTorch that they stand for."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datastill import kernels
+from datastill.data import Domain
+from datastill.kernels import library
+from datastill.kernels.layers import Convolution, FirstBlock, NormReluPool
+from datastill.network import Network, features
+from datastill.networks import build
+from datastill.rng import Key
+from datastill.route import PLAIN, Route, logits
+
+pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
+
+NAMES = ["ConvNet", "ConvNetD2W32", "ConvNetBN", "ConvNetW16", "ConvNetMP", "ConvNetNN"]
+NAMES += ["ConvNetGN", "ConvNetAS", "ConvNetNP", "MLP", "LeNet", "AlexNet", "VGG11", "VGG11BN"]
+NAMES += ["ResNet18", "ResNet18BN_AP"]
+
+
+def draw(*shape: int, scale: float = 1.0) -> Tensor:
+    """Return random numbers that want a gradient."""
+    return (scale * torch.randn(shape, generator=Key(len(shape)).generator())).requires_grad_()
+
+
+def apart(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).detach().norm() / wanted.detach().norm())
+
+
+def gradients(made: Tensor, given: list[Tensor]) -> list[Tensor]:
+    weights = torch.randn(made.shape, generator=Key(9).generator(), dtype=torch.float64)
+    return list(torch.autograd.grad((made * weights.to(made)).sum(), given))
+
+
+def domain(*shape: int) -> Domain:
+    return Domain("d", shape, tuple("0123456789"), (0.0,) * shape[0], (1.0,) * shape[0])
+
+
+# One tile; tiles cut off at both edges; several blocks of tiles; one row, one column, one pixel.
+@pytest.mark.parametrize("size", [(4, 4), (7, 9), (20, 18), (1, 13), (13, 1), (1, 1)])
+@pytest.mark.parametrize(("inputs", "outputs"), [(32, 32), (64, 32), (32, 96)])
+def test_a_convolution_is_that_of_double_precision(
+    size: tuple[int, int], inputs: int, outputs: int
+) -> None:
+    images, weight = draw(5, inputs, *size), draw(outputs, inputs, 3, 3, scale=0.05)
+    bias = draw(outputs)
+    given = [images, weight, bias]
+    wide = [t.detach().double().requires_grad_() for t in given]
+    found = Convolution.apply(*given)
+    wanted = F.conv2d(*wide, padding=1)
+    assert apart(found, wanted) < 5e-6
+    for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
+        assert apart(ours, theirs) < 2e-5
+
+
+def test_a_convolution_can_be_differentiated_twice() -> None:
+    given = [draw(2, 32, 6, 5), draw(64, 32, 3, 3, scale=0.05), draw(64)]
+    wide = [t.detach().double().requires_grad_() for t in given]
+
+    def twice(conv: Callable[..., Tensor], tensors: list[Tensor]) -> tuple[Tensor, ...]:
+        once = torch.autograd.grad(conv(*tensors).pow(3).sum(), tensors, create_graph=True)
+        total = torch.stack([gradient.square().sum() for gradient in once]).sum()
+        return torch.autograd.grad(total, tensors)
+
+    found = twice(Convolution.apply, given)
+    wanted = twice(lambda x, w, b: F.conv2d(x, w, b, padding=1), wide)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert apart(ours, theirs) < 2e-5
+
+
+@pytest.mark.parametrize("size", [(2, 2), (8, 8), (9, 7), (3, 2)])
+def test_norm_relu_pool_is_the_three_layers(size: tuple[int, int]) -> None:
+    given = [draw(3, 48, *size), draw(48), draw(48)]
+    wide = [t.detach().double().requires_grad_() for t in given]
+    found = NormReluPool.apply(*given, 1e-5)
+    images, gain, shift = wide
+    wanted = F.avg_pool2d(F.relu(F.group_norm(images, 48, gain, shift, 1e-5)), 2)
+    assert apart(found, wanted) < 2e-6
+    for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
+        assert apart(ours, theirs) < 1e-4
+
+
+def test_a_norm_keeps_small_deviations_on_a_large_mean() -> None:
+    images = draw(2, 16, 8, 8).detach() + 3000
+    norm = (torch.ones(16), torch.zeros(16))
+    wanted = F.avg_pool2d(F.relu(F.group_norm(images.double(), 16)), 2)
+    assert apart(NormReluPool.apply(images, *norm, 1e-5), wanted) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "padding"),
+    [(1, (28, 28), 3), (3, (32, 32), 1), (1, (9, 6), 1), (4, (5, 11), 2)],
+)
+def test_a_first_block_is_its_four_layers(
+    channels: int, size: tuple[int, int], padding: int
+) -> None:
+    images, weight = draw(3, channels, *size), draw(32, channels, 3, 3)
+    given = [images, weight, draw(32), draw(32, scale=2), draw(32, scale=3)]
+    wide = [t.detach().double().requires_grad_() for t in given]
+    found = FirstBlock.apply(*given, padding, 1e-5)
+    convolved = F.conv2d(*wide[:3], padding=padding)
+    wanted = F.avg_pool2d(F.relu(F.group_norm(convolved, 32, *wide[3:], 1e-5)), 2)
+    assert apart(found, wanted) < 2e-6
+    ours, theirs = gradients(found, given), gradients(wanted, wide)
+    assert not ours[2].any()  # the norm takes away what the bias adds
+    for i in (0, 1, 3, 4):
+        assert apart(ours[i], theirs[i]) < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 48)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_says_the_same(name: str, shape: tuple[int, int, int]) -> None:
+    if shape[1] != shape[2] and name in ("MLP", "LeNet", "AlexNet", "VGG11", "VGG11BN"):
+        shape = (3, 32, 32)
+    network = build(name, domain(*shape), key=Key(0))
+    images = draw(4, *shape).detach()
+    for through in (logits, features):
+        found = Route().run(through, network, images)
+        assert apart(found, PLAIN.run(through, network, images)) < 2e-5
+
+
+def test_the_published_network_is_three_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be fast is not run by the layers that it stands for."""
+
+    def refuse(self: nn.Module, x: Tensor) -> Tensor:
+        raise AssertionError(f"{self} was called")
+
+    network = build("ConvNet", domain(1, 28, 28), key=Key(0))
+    for layer in (nn.GroupNorm, nn.ReLU, nn.AvgPool2d):
+        monkeypatch.setattr(layer, "forward", refuse)
+    Route().run(logits, network, torch.zeros(2, 1, 28, 28))
+
+
+def test_layers_that_differ_are_left_as_they_are() -> None:
+    """Strides, groups, dilation, other sizes and types have no kernel."""
+    layers = [
+        nn.Conv2d(32, 32, 3, padding=1, stride=2),
+        nn.Conv2d(32, 32, 3, padding=1, groups=2),
+        nn.Conv2d(32, 32, 3, padding=2, dilation=2),
+        nn.Conv2d(32, 32, 3, padding=0),
+        nn.Conv2d(32, 32, 5, padding=2),
+        nn.Conv2d(32, 33, 3, padding=1),
+        nn.Conv2d(32, 32, 3, padding=1, padding_mode="reflect"),
+        nn.Sequential(nn.GroupNorm(4, 32), nn.ReLU(), nn.AvgPool2d(2)),
+        nn.Sequential(nn.GroupNorm(32, 32), nn.ReLU(), nn.AvgPool2d(3)),
+        nn.Sequential(nn.GroupNorm(32, 32), nn.ReLU(), nn.AvgPool2d(2, padding=1)),
+        nn.Sequential(nn.GroupNorm(32, 32), nn.ReLU(), nn.AvgPool2d(2, ceil_mode=True)),
+        nn.Sequential(nn.GroupNorm(32, 32, affine=False), nn.ReLU(), nn.AvgPool2d(2)),
+    ]
+    images = draw(3, 32, 9, 11).detach()
+    for layer in layers:
+        body = layer if isinstance(layer, nn.Sequential) else nn.Sequential(layer)
+        network = Network(body, nn.Identity())
+        assert torch.equal(Route().run(features, network, images), network.embed(images)), layer
+    wide = Network(nn.Sequential(nn.Conv2d(32, 32, 3, padding=1)), nn.Identity()).double()
+    assert torch.equal(Route().run(features, wide, images.double()), wide.embed(images.double()))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_not_hidden(wrong: float) -> None:
+    network = build("ConvNet", domain(1, 28, 28), key=Key(0))
+    images = torch.zeros(2, 1, 28, 28)
+    images[0, 0, 5, 5] = wrong
+    for route in (PLAIN, Route()):
+        assert route.run(logits, network, images).isfinite().all(1).tolist() == [False, True]
+
+
+def test_threads_change_no_bit() -> None:
+    network = build("ConvNet", domain(1, 28, 28), key=Key(0))
+    images, before = draw(40, 1, 28, 28), torch.get_num_threads()
+    found: list[list[Tensor]] = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            said = Route().run(features, network, images)
+            found.append(
+                [said, *torch.autograd.grad(said.sum(), [images, *network.body.parameters()])]
+            )
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
+def missing_with(tmp_path: Path, **environment: str) -> str:
+    """Return what ``missing`` says in a process with another environment."""
+    code = "from datastill import kernels; print(kernels.missing())"
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_without_a_compiler_the_reason_is_told(tmp_path: Path) -> None:
+    assert missing_with(tmp_path, PATH=str(tmp_path), CXX="g++") == "no g++ was found"
+
+
+def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\necho 'no such thing' >&2; exit 1\n")
+    broken.chmod(0o755)
+    assert "could not be built: no such thing" in missing_with(tmp_path, CXX=str(broken))
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "datastill").write_text("a file where the folder should be")
+    assert "could not be built" in missing_with(tmp_path)
+
+
+def test_kernels_are_built_once(tmp_path: Path) -> None:
+    assert missing_with(tmp_path) == ""
+    (built,) = tmp_path.rglob("*.so")
+    when = built.stat().st_mtime_ns
+    assert missing_with(tmp_path) == ""
+    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()] == [when]
+
+
+def test_the_library_is_at_hand() -> None:
+    assert library.library() is not None

@@ -1,0 +1,111 @@
+"""What a run holds in memory at once does not grow with what is asked of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import blobs
+from datastill import distillation
+from datastill.augment import dsa
+from datastill.data import ByClass, Domain, ImageSet, sample_per_class
+from datastill.distillation import Descent, distill
+from datastill.methods import METHODS, Task
+from datastill.networks import builder
+from datastill.rng import Key
+from datastill.route import PLAIN, Route
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+def update(method: str, real: ImageSet, ipc: int, batch: int = 5, model: str = "MLP") -> ImageSet:
+    """Return a set after two updates."""
+    published = METHODS[method](ipc)
+    task = Task(real, builder(model, real.domain), Key(0), dsa("color_crop_flip"), PLAIN)
+    descent = Descent(ipc=ipc, updates=2, batch=batch, lr=0.1)
+    *_, last = distill(published.method, task, descent)
+    return last.synthetic
+
+
+@pytest.mark.parametrize("method", ["DM", "DC"])
+@pytest.mark.parametrize("together", [1, 20 * 64, 1000 * 64])
+def test_a_loss_is_that_of_all_classes_however_few_are_seen_at_once(
+    method: str, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = blobs(classes=7, per_class=(3, 9, 5, 12, 4, 8, 6))
+    whole = update(method, real, 2)
+    monkeypatch.setattr(distillation, "TOGETHER", together)
+    torch.testing.assert_close(update(method, real, 2).images, whole.images, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_sees_all_classes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = blobs()
+    whole = update("DM", real, 2, model="ConvNetD1W16BN")
+    monkeypatch.setattr(distillation, "TOGETHER", 1)
+    assert torch.equal(update("DM", real, 2, model="ConvNetD1W16BN").images, whole.images)
+
+
+@pytest.mark.parametrize("classes", [100, 1000])
+def test_many_classes_of_large_images_are_seen_some_at_a_time(
+    classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Key(0).generator()
+    labels = torch.arange(classes).repeat_interleave(6)
+    images = torch.randn(len(labels), 1, 64, 64, generator=generator)
+    names = tuple(str(k) for k in range(classes))
+    real = ImageSet(images, labels, Domain("many", (1, 64, 64), names, (0.0,), (1.0,)))
+    drawn = sample_per_class(real, 2, key=Key(1))
+    assert drawn.counts == (2,) * classes
+    assert torch.equal(drawn.labels, torch.arange(classes).repeat_interleave(2))
+
+    method, seen = METHODS["DM"](1).method, list[tuple[int, int]]()
+    loss = type(method).loss
+
+    def noting(self: object, network: object, real: ByClass, synthetic: ByClass, **also: object):
+        seen.append((len(real.images) + len(synthetic.images), sum(map(bool, synthetic.counts))))
+        return loss(method, network, real, synthetic, **also)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(method), "loss", noting)
+    monkeypatch.setattr(distillation, "TOGETHER", 128 * 64 * 64)
+    task = Task(real, builder("ConvNetD2W16", real.domain), Key(0), route=Route())
+    start = distillation.initial(real, Descent(ipc=1), key=Key(0).at("init")).images
+    (snapshot,) = distill(method, task, Descent(ipc=1, updates=1, batch=2))
+    assert max(images for images, _ in seen) <= 128
+    assert sum(classes for _, classes in seen) == classes
+    moved = (snapshot.synthetic.images - start).flatten(1).norm(dim=1)
+    assert bool((moved > 0).all())
+
+
+RUN = """
+import json, resource, sys
+import datastill as ds
+from datastill.cli.options import load
+real = load("FashionMNIST", "train", None, "cpu")
+loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+published = ds.METHODS[sys.argv[1]](50)
+policy = ds.dsa(ds.usual_strategy(real.domain) if published.augmented else "none")
+task = ds.Task(real, ds.builder("ConvNet", real.domain), ds.Key(0), policy)
+descent = ds.Descent(ipc=50, updates=1, batch=int(sys.argv[2]), lr=1.0, init=published.init)
+for _ in ds.distill(published.method, task, descent): pass
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"loaded": loaded / 2**20, "peak": peak / 2**20}))
+"""
+
+
+@pytest.mark.skipif(
+    not FASHION.is_dir() and "DATASTILL_REQUIRE_DATA" not in os.environ,
+    reason="needs the package dataset-fashion-mnist",
+)
+@pytest.mark.parametrize(("method", "batch"), [("DM", 256), ("DM", 1024), ("DSA", 64)])
+def test_fashion_mnist_at_50_images_per_class_fits_in_two_and_a_half_gibibytes(
+    method: str, batch: int
+) -> None:
+    command = [sys.executable, "-c", RUN, method, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    used = json.loads(done.stdout)
+    assert used["loaded"] < 1.5
+    assert used["peak"] < 2.5

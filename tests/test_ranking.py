@@ -1,0 +1,263 @@
+"""The statistics of a study: scipy's, checked against scipy where many are made at once."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from datastill.assessments import Score
+from datastill.errors import InputError
+from datastill.rng import Key
+from datastill.scores import Assessed
+from datastill.studies import Outcome, Record, Resampling, Verdict
+from datastill.studies.ranking import (
+    COEFFICIENTS,
+    EVERYTHING,
+    IN_BETTER,
+    IN_BOTH,
+    IN_IPC,
+    IN_METHOD,
+    agreement,
+    regret,
+    scopes,
+    verdicts,
+    yardstick,
+)
+
+QUICK = Resampling(Key(0), bootstraps=200, permutations=400)
+ALL = [np.arange(12)]
+
+
+def numbers(seed: int, *shape: int) -> Any:
+    return np.random.default_rng(seed).integers(0, 6, shape).astype(float)  # with ties
+
+
+def record(
+    name: str,
+    accuracies: Sequence[float],
+    scores: dict[str, tuple[float, str]],
+    ipc: int = 1,
+    method: str = "DM",
+) -> Record:
+    trials = tuple(Outcome(accuracy, 2.0) for accuracy in accuracies)
+    found = {
+        key: Assessed(Score(value, better), 0.5, 1.0)  # type: ignore[arg-type]
+        for key, (value, better) in scores.items()
+    }
+    return Record(name, method, ipc, trials, found)
+
+
+def population(score: Callable[[float, int], float], better: str = "higher") -> list[Record]:
+    """Sixteen sets: two methods, two ipc, four accuracies each; a score of accuracy and ipc."""
+    return [
+        record(
+            f"{method}-{ipc}-{i}",
+            (0.3 * (ipc == 10) + 0.1 * (method == "DM") + 0.02 * i,),
+            {"coverage": (score(0.02 * i + 0.1 * (method == "DM"), ipc), better)},
+            ipc,
+            method,
+        )
+        for method in ("DM", "random")
+        for ipc in (1, 10)
+        for i in range(4)
+    ]
+
+
+def only(found: list[Verdict]) -> Verdict:
+    (verdict,) = found
+    return verdict
+
+
+@pytest.mark.parametrize("name", COEFFICIENTS)
+def test_many_coefficients_at_once_are_those_of_scipy(name: str) -> None:
+    exact, along = COEFFICIENTS[name]
+    x, y = numbers(1, 50, 12), numbers(2, 50, 12)
+    found = along(x, y)
+    assert found == pytest.approx([exact(a, b).statistic for a, b in zip(x, y, strict=True)])
+    assert along(np.ones((1, 12)), y[:1]) == 0
+    assert along(x[:1], np.ones((1, 12))) == 0
+
+
+def test_one_group_agrees_by_what_scipy_says() -> None:
+    x, y = numbers(3, 12), numbers(4, 12) + numbers(3, 12)
+    found = agreement(x, y, ALL, Resampling(Key(0)))
+    for name, (exact, _) in COEFFICIENTS.items():
+        assert getattr(found, name).value == pytest.approx(exact(x, y).statistic)
+    ranks = stats.rankdata(x), stats.rankdata(y)
+    expected = stats.permutation_test(
+        (ranks[0],),
+        lambda a: stats.pearsonr(a, ranks[1]).statistic,
+        permutation_type="pairings",
+        n_resamples=2000,
+        rng=np.random.default_rng(0),
+    )
+    assert found.p == pytest.approx(expected.pvalue, abs=0.02)
+    interval = stats.bootstrap(
+        (x, y),
+        lambda a, b, axis: COEFFICIENTS["pearson"][1](a, b),
+        paired=True,
+        vectorized=True,
+        n_resamples=4000,
+        method="percentile",
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert found.pearson.low == pytest.approx(interval.low, abs=0.1)
+    assert found.pearson.high == pytest.approx(interval.high, abs=0.05)
+    assert found.pearson.low < found.pearson.value < found.pearson.high
+
+
+def test_groups_are_averaged_by_their_size_and_drawn_apart() -> None:
+    # Opposite orders in groups of 4 and of 8: -1 and 1, weighing 3 and 7.
+    x = np.array([1.0, 2, 3, 4, *range(8)])
+    y = np.array([4.0, 3, 2, 1, *range(100, 108)])
+    strata = [np.arange(4), np.arange(4, 12)]
+    found = agreement(x, y, strata, QUICK)
+    assert found.sets == 12
+    for coefficient in (found.spearman, found.kendall, found.pearson):
+        assert coefficient.value == pytest.approx((7 - 3) / 10)
+        # However the sets of each group are drawn, they agree as fully; a group of one set drawn
+        # over and over says nothing, which is rare.
+        assert coefficient.low - 1e-9 <= coefficient.value <= coefficient.high + 1e-9
+    assert agreement(x, y, ALL, QUICK).spearman.value > 0.5  # pooled, groups tell apart
+
+
+def test_permutations_stay_within_groups() -> None:
+    # All that x knows is the group: permuted within groups it says as much as ever.
+    x = np.array([0.0] * 6 + [1.0] * 6)
+    y = np.arange(12.0)
+    strata = [np.arange(6), np.arange(6, 12)]
+    assert agreement(x, y, strata, QUICK).p == 1
+    assert agreement(x, y, ALL, QUICK).p < 0.02
+
+
+def test_chance_is_not_taken_for_agreement() -> None:
+    rng = np.random.default_rng(0)
+    p = [
+        agreement(rng.normal(size=12), rng.normal(size=12), ALL, QUICK, str(i)).p for i in range(40)
+    ]
+    assert 0.3 < np.mean(p) < 0.7
+    assert sum(value < 0.05 for value in p) <= 6
+
+
+def test_the_direction_makes_the_sign() -> None:
+    for better, sign in (("higher", 1), ("lower", -1)):
+        found = only(verdicts(population(lambda quality, _: quality, better), QUICK))
+        assert found.headline.spearman.value == pytest.approx(sign)
+        assert found.better == better
+
+
+def test_a_score_that_only_tells_ipc_apart_is_exposed() -> None:
+    found = only(verdicts(population(lambda _, ipc: ipc), QUICK))
+    assert found.agreements[EVERYTHING].spearman.value > 0.8
+    assert found.agreements[EVERYTHING].p < 0.01
+    for scope in (IN_IPC, IN_BOTH, "ipc 1", "ipc 10"):
+        assert found.agreements[scope].spearman.value == 0
+        assert found.agreements[scope].p == 1
+    assert found.distinct == 2
+    assert found.agreements[IN_METHOD].spearman.value > 0.8
+
+
+def test_a_score_that_only_finds_the_poor_sets_is_exposed() -> None:
+    found = only(verdicts(population(lambda quality, _: min(quality, 0.1)), QUICK))
+    assert found.agreements[IN_IPC].spearman.value > 0.8
+    assert found.agreements[IN_BETTER].spearman.value == 0
+
+
+def test_scopes_leave_small_groups_out() -> None:
+    sets = [
+        record(str(i), (i / 10,), {}, ipc, method)
+        for i, (ipc, method) in enumerate([(1, "DM")] * 3 + [(1, "DC")] * 2 + [(10, "DC")] * 2)
+    ]
+    found = scopes(sets, np.arange(7.0))
+    groups = {scope: [rows.tolist() for rows in strata] for scope, strata in found.items()}
+    assert groups == {
+        EVERYTHING: [[0, 1, 2, 3, 4, 5, 6]],
+        IN_IPC: [[0, 1, 2, 3, 4]],
+        IN_METHOD: [[0, 1, 2], [3, 4, 5, 6]],
+        IN_BOTH: [[0, 1, 2]],
+        IN_BETTER: [[2, 3, 4]],
+        "ipc 1": [[0, 1, 2, 3, 4]],
+        "method DM": [[0, 1, 2]],
+        "method DC": [[3, 4, 5, 6]],
+    }
+
+
+def test_regret_is_what_the_pick_loses() -> None:
+    accuracies = np.array([0.5, 0.9, 0.7, 0.2, 0.4, 0.3])
+    strata = [np.arange(3), np.arange(3, 6)]
+    assert regret(accuracies, accuracies, strata) == 0
+    assert regret(-accuracies, accuracies, strata) == pytest.approx((0.4 + 0.2) / 2)
+    # Of equal scores each may be picked: 0.9 or 0.7 in the first group; any in the second.
+    worths = np.array([0.0, 1, 1, 5, 5, 5])
+    assert regret(worths, accuracies, strata) == pytest.approx((0.1 + 0.1) / 2)
+
+
+def test_p_values_are_corrected_for_the_number_of_assessments() -> None:
+    rng = np.random.default_rng(5)
+    names = ["coverage", "density", "precision", "recall"]
+    sets = [
+        record(
+            str(i),
+            (i / 20,),
+            {
+                **{name: (float(rng.normal()), "higher") for name in names[1:]},
+                "coverage": (float(i), "higher"),
+            },
+        )
+        for i in range(10)
+    ]
+    found = {verdict.name: verdict.agreements[EVERYTHING] for verdict in verdicts(sets, QUICK)}
+    expected = stats.false_discovery_control([found[name].p for name in names])
+    assert [found[name].corrected for name in names] == pytest.approx(expected)
+    assert found["coverage"].corrected > found["coverage"].p
+    assert next(iter(found)) == "coverage"
+
+
+def test_a_further_assessment_changes_nothing_of_the_others_but_the_correction() -> None:
+    sets = population(lambda quality, ipc: math.sin(50 * quality) + ipc)
+    more = [
+        one.with_scores({"density": Assessed(Score(float(i), "lower"), 0.1, 0.1)})
+        for i, one in enumerate(sets)
+    ]
+    alone = only(verdicts(sets, QUICK)).agreements[IN_IPC]
+    (beside,) = (v.agreements[IN_IPC] for v in verdicts(more, QUICK) if v.name == "coverage")
+    assert (alone.spearman, alone.p) == (beside.spearman, beside.p)
+
+
+def test_only_what_all_sets_were_asked_is_judged() -> None:
+    sets = population(lambda quality, _: quality)
+    sets[3] = record("x", (0.5,), {"density": (1.0, "lower")})
+    assert verdicts(sets, QUICK) == []
+
+
+def test_costs_are_those_of_a_set_against_one_network() -> None:
+    found = only(verdicts(population(lambda quality, _: quality), QUICK))
+    assert (found.seconds, found.share) == (0.5, 0.25)
+    assert found.family == "feature"
+
+
+def test_validation_is_the_yardstick() -> None:
+    accuracies = [(0.1, 0.2, 0.4), (0.2, 0.1, 0.1), (0.3, 0.5, 0.9), (0.4, 0.6, 1.0)]
+    sets = [record(str(i), values, {}) for i, values in enumerate(accuracies)]
+    found = yardstick(sets, QUICK)
+    rest = [np.mean(values[1:]) for values in accuracies]
+    expected = stats.spearmanr([values[0] for values in accuracies], rest).statistic
+    assert found.agreements[EVERYTHING].spearman.value == pytest.approx(expected)
+    assert (found.family, found.share) == ("validation", 1)
+
+
+@pytest.mark.parametrize(
+    ("sets", "complaint"),
+    [
+        ([record("a", (0.1,), {}), record("b", (0.2,), {})], "at least 3 sets, found 2"),
+        ([record(n, (0.1,) * (n != "c"), {}) for n in "abc"], "'c' was validated by 0 networks"),
+    ],
+)
+def test_too_little_is_told(sets: list[Record], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        verdicts(sets, QUICK)
+    with pytest.raises(InputError, match="validated by 1 networks, fewer than 2"):
+        yardstick([record(n, (0.1,), {}) for n in "abc"], QUICK)
