@@ -160,6 +160,10 @@ class Distill:
             console.say(told(selector, choice))
         self.keep(replace(kept.synthetic, facts=facts), path)
         console.say(f"{len(kept.synthetic)} synthetic images after {seconds:.0f} s in {path}")
+        self.conclude(path, plan, console)
+
+    def conclude(self, path: Path, plan: Plan | None, console: Console) -> None:
+        """Validate the set if that was planned, or say how to."""
         if plan:
             judge(path, plan.networks, self.model, self.data_path, self.machine)
             return
