@@ -193,6 +193,8 @@ def test_a_miss_is_explained(name, hint):
         ("ResNet18_AP", COLOUR, 512 * 4 * 4),
         ("ResNet18_AP", (3, 20, 30), 512 * 2 * 3),
         ("ResNet18BN_AP", (3, 8, 8), 512),
+        ("ResNet18BN", (3, 8, 224), 512),
+        ("ConvNetD5", (3, 224, 224), 128 * 7 * 7),
     ],
 )
 def test_any_size(name, shape, width):

@@ -70,6 +70,8 @@ def test_seven_uneven_classes_in_oblong_colour(go: Go, tmp_path: Path, method: s
     out = succeed(go, f"validate {folder} {line}")
     assert "tested on 8 images of pets" in out
     assert set(results(folder)) == {"synthetic", "random", "herding"}
+    judges = "--models-pool ConvNetD2W16 --draws 1 --assessments om-accuracy frechet-distance"
+    assert "om-accuracy" in succeed(go, f"assess {folder} {judges}")
     line = f"validate --dataset ./pets --method {method} --ipc cat=3,owl=1,rest=2"
     assert "tested on 8 images" in succeed(go, f"{line} --num-eval 1 --epochs 1 --model MLP")
 

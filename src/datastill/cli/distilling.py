@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import describe
-from datastill.cli.quota import told
+from datastill.cli.quota import in_words
 
 if TYPE_CHECKING:
     from datastill.artifacts import Journal
@@ -78,7 +78,7 @@ def announce(work: Work, console: Console) -> None:
     real, alphas = work.task.real, (work.settings["clom"] or {}).get("alphas", ())
     describe(real, console)
     console.say(
-        f"{work.method} on {work.dataset}: {told(work.counts)} from {len(real)} real ones, "
+        f"{work.method} on {work.dataset}: {in_words(work.counts)} from {len(real)} real ones, "
         f"{work.descent.updates} updates, "
         + (f"CLOM alpha {' '.join(map(str, alphas))}" if alphas else "no CLOM")
     )

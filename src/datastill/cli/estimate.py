@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.options import Machine, MaybeInt, MaybePath, positive
-from datastill.cli.quota import Ipc, nominal, parse, told
+from datastill.cli.quota import Ipc, in_words, nominal, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class Estimate:
             route=route,
         )
         console.say(
-            f"{method} on {real.domain.name}, {told(counts)}, "
+            f"{method} on {real.domain.name}, {in_words(counts)}, "
             f"{self.model}, {'kernels' if route.kernels else 'no kernels'}"
         )
         _show("One update", update, "seconds", 1.0, console)

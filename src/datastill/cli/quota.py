@@ -152,10 +152,10 @@ def nominal(counts: int | Sequence[int]) -> int:
     return max(1, round(sum(present) / len(present)))
 
 
-def told(counts: Sequence[int]) -> str:
+def in_words(counts: Sequence[int]) -> str:
     """Say how many images the classes get.
 
-    >>> told((10, 10)), told((2, 5, 5))
+    >>> in_words((10, 10)), in_words((2, 5, 5))
     ('10 images for each of 2 classes', '12 images, 2 to 5 for each of 3 classes')
     """
     each = f"for each of {len(counts)} classes"

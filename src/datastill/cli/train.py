@@ -20,11 +20,13 @@ from datastill.cli.options import (
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from datastill.artifacts import Journal
     from datastill.data import ImageSet
     from datastill.pool import Member
     from datastill.rng import Key
-    from datastill.train import Fit
+    from datastill.train import Epoch
 
 COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
 
@@ -143,7 +145,7 @@ class Train:
     ) -> tuple[str, ...]:
         """Train one model and return its row of the table."""
         from datastill.artifacts import LOG_FILE
-        from datastill.pool import original_fit
+        from datastill.pool import original_fit, train_member
         from datastill.train import accuracy
 
         route = self.machine.route(name, real.domain)
@@ -159,7 +161,8 @@ class Train:
             self.logs.journal(folder / LOG_FILE, *run) as journal,
             console.bar(f"{name} {number}", self.epochs) as bar,
         ):
-            last = self.fit_one(name, folder, number, real, fit, key, bar, journal)
+            epochs = train_member(name, real, fit, key=key, held_out=self.held_out, route=route)
+            last = self.fit(epochs, folder, number, bar, journal)
         facts = last.facts
         held_out = facts["held_out_accuracy"]
         tested = None if test is None else accuracy(last.network, test, route=route)
@@ -172,28 +175,22 @@ class Train:
             f"{facts['seconds']:.0f}",
         )
 
-    def fit_one(
+    def fit(
         self,
-        name: str,
+        epochs: Iterable[tuple[Epoch, Callable[[], Member]]],
         folder: Path,
         number: int,
-        real: ImageSet,
-        fit: Fit,
-        key: Key,
         bar: Bar,
         journal: Journal,
     ) -> Member:
         """Go through the epochs, write the model after those asked for, and return the last."""
         from datastill.artifacts import member_path, save_member, write_manifest
-        from datastill.pool import train_member
 
         wanted, last = {*self.save_epochs, self.epochs}, None
-        route = self.machine.route(name, real.domain)
-        epochs = train_member(name, real, fit, key=key, held_out=self.held_out, route=route)
         for epoch, member in epochs:
             loss = round(float(epoch.loss), 6)
             bar.at(epoch.number, f"loss {loss:.3f}")
-            journal.log("epoch", model=name, number=number, step=epoch.number, loss=loss)
+            journal.log("epoch", model=folder.name, number=number, step=epoch.number, loss=loss)
             if epoch.number in wanted:
                 last = member()
                 facts = {"number": number, "seed": self.machine.seed, **last.facts}

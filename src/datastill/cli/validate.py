@@ -185,8 +185,7 @@ class Validate:
         console: Console,
     ) -> list[Result]:
         """Go through the trials, write them to the journal, and return what was found."""
-        from datastill.artifacts import log_file, save_member
-        from datastill.pool import freeze
+        from datastill.artifacts import log_file
         from datastill.validation import collect
 
         found: list[Trial] = []
@@ -210,8 +209,15 @@ class Validate:
                     seconds=round(trial.seconds, 1),
                 )
                 if self.save_model and trial.source == "synthetic":
-                    facts = {"trial": trial.number, "set": str(file)}
-                    member = freeze(trial.network, trial.model, test.domain, facts)
-                    name = f"{trial.model}_{trial.number:03d}.safetensors"
-                    save_member(member, file.parent / "models" / name)
+                    self.keep(trial, test, file)
         return collect(found)
+
+    def keep(self, trial: Trial, test: ImageSet, file: Path) -> None:
+        """Write a trained network beside the set."""
+        from datastill.artifacts import save_member
+        from datastill.pool import freeze
+
+        facts = {"trial": trial.number, "set": str(file)}
+        member = freeze(trial.network, trial.model, test.domain, facts)
+        name = f"{trial.model}_{trial.number:03d}.safetensors"
+        save_member(member, file.parent / "models" / name)
