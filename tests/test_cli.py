@@ -14,6 +14,7 @@ import torch
 import datastill
 from datastill.artifacts import load_pool, pool_folder
 from datastill.cli import COMMANDS, main
+from datastill.cli.options import Machine
 from datastill.datasets import load_split
 from test_datasets import write_idx
 
@@ -188,6 +189,12 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
         ("validate --dataset digits", "no image set at condensed/digits/DM/IPC10"),
         ("validate x.safetensors --dsa --no-dsa", "exclude each other"),
         ("validate x.safetensors --num-eval 0", "--num-eval must be above zero"),
+        ("validate x.safetensors --together 0", "--together must be above zero"),
+        ("distill --dataset digits --precision tf32", "--precision tf32 is for a GPU; a CPU has"),
+        (
+            "distill --dataset digits --precision bfloat16 --engine kernels",
+            "--engine kernels computes in float32, not bfloat16",
+        ),
     ],
 )
 def test_mistakes_get_one_line_and_leave_nothing(
@@ -209,6 +216,45 @@ def test_compiling_needs_a_compiler(
     assert said.code == 2
     assert "--engine compiled needs a C++ compiler" in said.err
     assert not files(tmp_path)
+
+
+def test_a_gpu_computes_in_tf32_unless_told_otherwise() -> None:
+    assert Machine().rounding("cpu") == "float32"
+    assert Machine().rounding("cuda:1") == "tf32"
+    assert Machine(precision="float32").rounding("cuda") == "float32"
+    assert Machine(precision="tf32").rounding("cuda") == "tf32"
+
+
+def test_networks_are_validated_at_once_on_demand(run: Run, tmp_path: Path) -> None:
+    assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    line = f"validate {folder} --model ConvNetD1W16 --num-eval 3 --epochs 4 --dsa"
+    for options in ("", "--together 2"):
+        said = run(f"{line} {options}")
+        assert said.code == 0, said.err
+        assert "one network after another" not in said.out
+    one, other = (
+        report["results"][0] for report in json.loads((folder / "validation.json").read_text())
+    )
+    assert (one["together"], other["together"]) == (1, 2)
+    assert one["accuracies"]["values"] == pytest.approx(other["accuracies"]["values"], abs=0.005)
+
+
+def test_networks_that_cannot_be_validated_at_once_are_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "dropping.py").write_text(
+        "from torch import nn\n"
+        "def network(domain):\n"
+        "    head = nn.Linear(64, len(domain.classes))\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Dropout(), head)\n"
+    )
+    assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    line = f"validate {folder} --model dropping:network --num-eval 2 --epochs 1"
+    refused = run(f"{line} --together 2")
+    assert refused.code == 2
+    assert "dropping:network: 2 networks cannot be trained at once: torch.func fails" in refused.err
+    assert len(refused.err.splitlines()) == 1
+    assert not (folder / "validation.json").exists()
 
 
 def test_a_second_run_needs_permission(run: Run, tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"errors", "machine"},
-    {"rng", "registry", "costs", "pixels"},
+    {"errors", "machine", "rng"},
+    {"registry", "costs", "pixels"},
     {"data", "losses"},
     {"network"},
     {"own_network"},
     {"augment", "networks", "datasets", "kernels"},
     {"route"},
     {"train", "tuning"},
-    {"pool", "protocol"},
+    {"pool", "protocol", "stacked"},
     {"clom", "evidence"},
     {"methods", "assessments", "coresets"},
     {"distillation", "validation", "artifacts", "scores", "forecast", "reached"},

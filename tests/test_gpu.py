@@ -15,15 +15,18 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from conftest import blobs, other_normalisation
+from datastill import stacked
 from datastill.augment import DSA_STEPS, dsa
 from datastill.clom import Regulariser, contrastive_clom, cross_entropy_clom
 from datastill.data import ImageSet
 from datastill.distillation import Descent, Snapshot, distill
-from datastill.methods import METHODS, Task
+from datastill.methods import METHODS, Task, gradient_matching
 from datastill.networks import builder
+from datastill.pixels import Pixels
 from datastill.pool import freeze
 from datastill.rng import Key
 from datastill.route import Route
+from datastill.train import Fit, train
 
 ELSEWHERE = torch.device("meta")
 NAMES = ("DM", "DC", "DSA")
@@ -55,9 +58,18 @@ def sent(data: ImageSet, device: torch.device) -> ImageSet:
     return made
 
 
-def updates(name: str, model: str, device: torch.device) -> Iterator[Snapshot]:
+def as_pixels(data: ImageSet) -> ImageSet:
+    """Return the set as a large one is kept."""
+    domain = data.domain
+    held = (255 * domain.pixels(data.images)).clamp(0, 255).byte()
+    return replace(data, images=Pixels(held, domain.mean, domain.std))
+
+
+def updates(
+    name: str, model: str, device: torch.device, *, large: bool = False
+) -> Iterator[Snapshot]:
     """Return some updates with every regulariser, and a network that ages between two of them."""
-    real = sent(blobs(), device)
+    real = sent(as_pixels(blobs()) if large else blobs(), device)
     teacher = builder("ConvNetD1W16", real.domain, device)(key=Key(0))
     pool = [freeze(teacher, "ConvNetD1W16", other_normalisation(real.domain), {})]
     clom: dict[str, Regulariser] = {
@@ -82,9 +94,10 @@ def test_an_update_needs_no_number_from_elsewhere(name: str, model: str) -> None
         assert all(loss.device == ELSEWHERE for loss in snapshot.losses.values())
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_an_update_waits_for_no_copy(name: str) -> None:
-    steps = updates(name, "ConvNetD2W16", ELSEWHERE)
+def test_an_update_waits_for_no_copy(name: str, large: bool) -> None:
+    steps = updates(name, "ConvNetD2W16", ELSEWHERE, large=large)
     next(steps)  # the start is copied before there is anything to wait for
     with Copies() as copies:
         list(steps)
@@ -137,6 +150,41 @@ def test_an_update_reads_no_number(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert len(found) == 2
     with unread(monkeypatch), pytest.raises(AssertionError, match="was read"):
         float(found[-1].losses["match"])
+
+
+def training(together: bool, device: torch.device) -> None:
+    """Train networks one after another, or at once, under augmentation."""
+    data, policy = blobs(per_class=3).to(device), dsa("_".join(DSA_STEPS))
+    build = builder("ConvNetD1W16BN", data.domain, device)
+    networks, keys = [build(key=Key(i)) for i in range(3)], [Key(i) for i in range(3)]
+    fit = Fit(epochs=3, batch=8, milestones=(1,), restart=True)
+    if together:
+        stacked.train(networks, [data] * 3, fit, keys=keys, policy=policy)
+    else:
+        train(networks[0], data, fit, key=keys[0], policy=policy, route=Route(kernels=False))
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_training_reads_no_number_and_waits_for_no_copy(
+    together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Copies() as copies:
+        training(together, ELSEWHERE)
+    copied, waited = len(copies.free), copies.free.count(False)
+    assert copied > waited == 2  # the images and their labels, before there is anything to do
+    with unread(monkeypatch):
+        training(together, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["DC", "DSA"])
+def test_all_classes_share_a_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def alone(*_: object, **__: object) -> None:
+        raise AssertionError("a class was matched alone")
+
+    monkeypatch.setattr(gradient_matching, "real_gradient", alone)
+    list(updates(name, "ConvNetD2W16", ELSEWHERE))
+    with pytest.raises(AssertionError, match="alone"):
+        list(updates(name, "ConvNetD2W16", torch.device("cpu")))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,18 +1,23 @@
 """DC and DSA against the paper's formula, written a second way."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from conftest import blobs
+from conftest import blobs, linear
+from datastill.augment import draw_crop, siamese
 from datastill.data import ByClass, sample_per_class
 from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task
+from datastill.methods import METHODS, Task, gradient_matching
 from datastill.methods.gradient_matching import LOOPS, GradientMatching, loops
 from datastill.networks import build, builder
 from datastill.rng import Key
 from datastill.route import PLAIN, Route
+
+AT_ONCE = replace(PLAIN, at_once=True)
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -51,7 +56,7 @@ def by_hand(network: nn.Module, real: ByClass, synthetic: ByClass, metric: str) 
 
 @pytest.mark.parametrize("metric", ["layerwise-cosine", "mse", "cosine"])
 @pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 3, 0, 2)])
-@pytest.mark.parametrize("route", [PLAIN, Route(chunk=3)])
+@pytest.mark.parametrize("route", [PLAIN, Route(chunk=3), AT_ONCE], ids=["plain", "3", "at once"])
 def test_the_loss_is_the_papers(metric, counts: tuple[int, ...], route: Route) -> None:
     data = blobs()
     network = build("ConvNetD2W16", data.domain, key=Key(0))
@@ -64,6 +69,87 @@ def test_the_loss_is_the_papers(metric, counts: tuple[int, ...], route: Route) -
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     ours, theirs = (torch.autograd.grad(loss, pixels)[0] for loss in (found, wanted))
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ConvNetD2W16", "ConvNetD2W16GNMP", "LeNet", "MLP"])
+@pytest.mark.parametrize("counts", [(2, 2, 2, 2), (0, 3, 0, 3)])
+def test_all_classes_at_once_are_the_classes_one_by_one(
+    name: str, counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = blobs(shape=(3, 16, 16))
+    data = replace(data, images=data.images.double())
+    network = build(name, data.domain, key=Key(0)).double()
+    real = sample_per_class(data, [5 if count else 0 for count in counts], key=Key(1))
+    start = sample_per_class(data, counts, key=Key(2))
+    found: list[torch.Tensor] = []
+    for route in (AT_ONCE, PLAIN):
+        if route is PLAIN:
+            monkeypatch.setattr(gradient_matching, "vmap", None)
+        pixels = start.images.clone().requires_grad_()
+        # A crop leaves images with their channels last.
+        pair = siamese(draw_crop, real, ByClass(pixels, start.counts), key=Key(3))
+        loss = GradientMatching().loss(network, *pair, route=route)
+        found += [loss, *torch.autograd.grad(loss, pixels)]
+    torch.testing.assert_close(found[:2], found[2:], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "real", "synthetic"),
+    [
+        ("ConvNetD2W16", (5, 5, 5, 5), (2, 2, 1, 2)),
+        ("ConvNetD2W16", (5, 5, 4, 5), (2, 2, 2, 2)),
+        ("ConvNetD2W16", (5, 5, 5, 5), (2, 0, 2, 2)),
+        ("ConvNetD2W16BN", (5, 5, 5, 5), (2, 2, 2, 2)),
+    ],
+)
+def test_uneven_classes_and_other_networks_go_class_by_class(
+    name: str, real: tuple[int, ...], synthetic: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = blobs()
+    network = build(name, data.domain, key=Key(0))
+    sides = [sample_per_class(data, counts, key=Key(1)) for counts in (real, synthetic)]
+    wanted = GradientMatching().loss(network, *sides, route=PLAIN)
+    monkeypatch.setattr(gradient_matching, "vmap", None)
+    found = GradientMatching().loss(network, *sides, route=AT_ONCE)
+    torch.testing.assert_close(found, wanted)
+
+
+# Parts of torch that compilation imports are deprecated.
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_all_classes_at_once_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the graph; turning it into code takes a quarter of a minute."""
+    traced = torch.compile(gradient_matching.class_gradients, dynamic=False, backend="aot_eager")
+    monkeypatch.setattr(gradient_matching, "fused", lambda function: traced)
+    data = blobs(shape=(1, 6, 6), per_class=5)
+    network = linear(data.domain)
+    sides = [sample_per_class(data, n, key=Key(n)) for n in (4, 2)]
+    for _ in range(2):
+        wanted = GradientMatching().loss(network, *sides, route=PLAIN)
+        found = GradientMatching().loss(network, *sides, route=replace(AT_ONCE, compiled=True))
+        torch.testing.assert_close(found, wanted)
+        network = linear(data.domain, seed=5)  # other weights must count
+
+
+def test_bfloat16_is_for_the_real_side_alone() -> None:
+    data = blobs()
+    network = build("ConvNetD2W16", data.domain, key=Key(0))
+    sides = [sample_per_class(data, n, key=Key(n)) for n in (7, 2)]
+    exact = GradientMatching().loss(network, *sides, route=PLAIN).detach()
+    half = {torch.bfloat16: 0, torch.float32: 0}
+
+    def note(module: nn.Module, _: object, made: torch.Tensor) -> None:
+        half[made.dtype] += len(made)
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(note)
+    for route in (PLAIN, AT_ONCE):
+        half.update(dict.fromkeys(half, 0))
+        route = replace(route, precision="bfloat16")
+        found = GradientMatching().loss(network, *sides, route=route).detach()
+        assert 0 < abs(float(found - exact)) < 0.02 * float(exact)
+        real, synthetic = half.values()
+        assert real / synthetic == 7 / 2
 
 
 @pytest.mark.parametrize(("ipc", "wanted"), LOOPS.items())

@@ -15,6 +15,7 @@ from datastill.networks import (
     features,
     find,
     has_batch_statistics,
+    vectorisable,
 )
 from datastill.rng import Key
 
@@ -395,3 +396,23 @@ def test_a_factory_in_a_module():
 def test_what_a_factory_may_lack_is_explained(name, message):
     with pytest.raises(InputError, match=message):
         build(name, domain_of(SMALL), key=Key(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        *(("ConvNet", True), ("MLP", True), ("VGG11", True), ("ResNet18_AP", True)),
+        *(("ConvNetBN", False), ("ConvNetLN", False), ("ResNet18BN", False)),
+    ],
+)
+def test_networks_that_torch_func_is_known_to_serve(name: str, known: bool) -> None:
+    assert vectorisable(build(name, domain_of(COLOUR), key=Key(0))) == known
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(), nn.RReLU(), nn.LayerNorm(3), nn.Upsample()])
+def test_what_draws_numbers_or_is_unknown_is_not_known_to_serve(layer: nn.Module) -> None:
+    class Own(nn.Module):
+        pass
+
+    for odd in (layer, Own()):
+        assert not vectorisable(Network(nn.Sequential(nn.ReLU(), odd), nn.Identity()))

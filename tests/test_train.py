@@ -237,6 +237,70 @@ def test_bfloat16_stays_close() -> None:
     assert close(coarse, trained("ConvNetD1W16", PLAIN, data), atol=3e-3)
 
 
+def test_a_gpu_gets_as_much_at_once_as_fills_it() -> None:
+    images = torch.empty(9000, 1, 32, 32, device="meta")
+    network = build("ConvNetD1W16", blobs().domain, key=Key(0))
+    for route in (Route(), Route(kernels=False, channels_last=True)):
+        assert [len(part) for part, _ in route.split(images, network)] == [3000] * 3
+    assert len(PLAIN.split(images, network)) == 1
+
+
+def switches() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def test_tf32_is_allowed_where_it_is_asked_for_and_nowhere_else() -> None:
+    gpu, before = torch.device("cuda"), switches()
+    with Route(precision="tf32").arithmetic(gpu):
+        assert switches() == (True, True)
+        with Route().arithmetic(gpu):
+            assert switches() == (False, False)
+        assert switches() == (True, True)
+    with pytest.raises(KeyError), Route(precision="tf32").arithmetic(gpu):
+        raise KeyError
+    with Route(precision="tf32").arithmetic(torch.device("cpu")):
+        assert switches() == before
+    assert switches() == before
+
+
+def test_every_pass_of_training_and_testing_multiplies_as_the_route_says() -> None:
+    """Backward too: gradients are found while the switches are as they should be."""
+    seen: list[tuple[bool, bool]] = []
+
+    class Noting(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: Tensor) -> Tensor:
+            seen.append(switches())
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: object, *grads: Tensor) -> Tensor:
+            seen.append(switches())
+            return grads[0]
+
+    class Layer(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return Noting.apply(x)
+
+    data, before = blobs(per_class=2).to("meta"), switches()
+    network = Network(nn.Sequential(nn.Flatten(), nn.Linear(192, 4), Layer()), nn.Identity())
+    network.to("meta")
+    for precision, wanted in (("tf32", True), ("float32", False)):
+        seen.clear()
+        route = Route(kernels=False, precision=precision)
+        for _ in epochs(network, data, Fit(epochs=2, batch=8), key=Key(0), route=route):
+            assert switches() == before
+        predict(network, data.images, route=route)
+        assert seen == [(wanted, wanted)] * 5, precision
+    assert switches() == before
+
+
+def test_what_moves_pixels_is_exact_unless_all_is_rounded() -> None:
+    assert Route(chunk=3, precision="bfloat16", compiled=True).exact == Route(chunk=3)
+    for precision in ("float32", "tf32"):
+        assert Route(precision=precision).exact == Route(precision=precision)
+
+
 # Parts of torch that compilation imports are deprecated.
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_compiled_route_gives_what_the_plain_one_does() -> None:

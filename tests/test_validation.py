@@ -9,9 +9,11 @@ import torch
 from scipy import stats
 
 from conftest import blobs, other_normalisation, same, watching, weights
+from datastill import stacked, validation
 from datastill.coresets import CORESETS
 from datastill.data import ImageSet
 from datastill.errors import InputError
+from datastill.networks import Network
 from datastill.protocol import Protocol, preset
 from datastill.rng import Key
 from datastill.train import Fit, accuracy
@@ -176,6 +178,91 @@ def test_test_images_are_normalised_as_the_set_is() -> None:
 def test_sets_of_another_kind_are_refused(shape: tuple[int, int, int], classes: int) -> None:
     with pytest.raises(InputError, match="blobs has"):
         validate(few(0), blobs("test", shape, classes), MODEL, STILL, trials=1, key=Key(0))
+
+
+# Networks trained at once.
+
+AUGMENTED = Protocol("augmented", Fit(epochs=4, batch=6, lr=0.02, milestones=(2,)), augmented=True)
+
+
+def trained(trial: Trial) -> tuple[object, ...]:
+    return trial.source, trial.model, trial.number, trial.together
+
+
+def test_networks_trained_at_once_end_as_they_do_alone() -> None:
+    sets = {"one": few(0, 4), "other": few(1, 2)}
+    changes = {"models": [MODEL, "MLP"], "protocol": AUGMENTED, "trials": 5}
+    alone = list(held(sets, **changes))
+    found = list(held(sets, **changes, together=3))
+    assert [trained(t)[:3] for t in found] == [trained(t)[:3] for t in alone]
+    assert [t.together for t in alone] == [1] * 20
+    assert [t.together for t in found] == [3, 3, 3, 2, 2] * 4
+    for one, other in zip(alone, found, strict=True):
+        torch.testing.assert_close(
+            weights(other.network), weights(one.network), rtol=1e-4, atol=1e-5
+        )
+        assert other.accuracy == pytest.approx(one.accuracy, abs=1 / 48)
+        assert other.seconds > 0
+    assert [result.together for result in collect(found)] == [3] * 4
+
+
+def test_on_a_cpu_one_network_is_trained_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacked, "train", None)
+    assert {trial.together for trial in held({"one": few(0)}, trials=3)} == {1}
+
+
+def test_sets_of_several_sizes_are_trained_on_in_groups() -> None:
+    """A draw may differ in size from the one before."""
+    sizes = [2, 2, 3, 3, 3, 2]
+    found = contest(
+        *({"drawn": lambda i: few(i, sizes[i])}, blobs("test"), [MODEL], STILL),
+        trials=6,
+        key=Key(0),
+        together=6,
+    )
+    assert [(t.number, t.together) for t in found] == [
+        *((0, 2), (1, 2)),
+        *((2, 3), (3, 3), (4, 3)),
+        (5, 1),
+    ]
+
+
+def fits(most: int) -> Callable[..., None]:
+    """Make a training that has memory for so many networks."""
+    train = stacked.train
+
+    def tight(networks: list[Network], *rest: object, **also: object) -> None:
+        if len(networks) > most:
+            raise torch.OutOfMemoryError("no memory")
+        train(networks, *rest, **also)
+
+    return tight
+
+
+def test_as_many_are_trained_at_once_as_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacked, "train", fits(3))
+    monkeypatch.setattr(validation, "at_once", lambda device, trials: trials)
+    found = list(held({"one": few(0)}, trials=8))
+    assert [(t.number, t.together) for t in found] == [
+        *((i, 2) for i in range(8)),
+    ]
+    with pytest.raises(InputError, match="8 networks cannot be trained at once: they do not fit"):
+        list(held({"one": few(0)}, trials=8, together=8))
+
+
+def test_an_obstacle_is_told_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacked, "obstacle", lambda networks, images: "they are shy")
+    monkeypatch.setattr(validation, "at_once", lambda device, trials: trials)
+    found = list(held({"one": few(0)}, protocol=STILL, trials=3))
+    assert [(t.together, t.obstacle) for t in found] == [(1, "they are shy")] * 3
+    assert collect(found)[0].obstacle == "they are shy"
+    with pytest.raises(InputError, match=f"{MODEL}: 2 networks cannot .* at once: they are shy"):
+        list(held({"one": few(0)}, protocol=STILL, trials=3, together=2))
+
+
+def test_a_gpu_trains_all_at_once() -> None:
+    assert validation.at_once(torch.device("cpu"), 20) == 1
+    assert validation.at_once(torch.device("cuda"), 20) == 20
 
 
 # Numbers.

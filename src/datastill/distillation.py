@@ -87,12 +87,14 @@ def distill(
         now = ImageSet(pixels.detach(), labels, task.real.domain)
         network = method.network(task, step, network, now)
         rows = draw_rows(task.real, descent.batch, key=here.at("real"))
-        loss, pixels.grad = _match(method, network, task, rows, ByClass(pixels, counts), key=here)
-        losses = {MATCH: loss}
-        for name, regulariser in (regularisers or {}).items():
-            loss = regulariser(pixels, labels, key=here.at("regulariser", name))
-            pixels.grad += torch.autograd.grad(loss, pixels)[0]
-            losses[name] = loss.detach()
+        with task.route.arithmetic(pixels.device):
+            shares = ByClass(pixels, counts)
+            loss, pixels.grad = _match(method, network, task, rows, shares, key=here)
+            losses = {MATCH: loss}
+            for name, regulariser in (regularisers or {}).items():
+                loss = regulariser(pixels, labels, key=here.at("regulariser", name))
+                pixels.grad += torch.autograd.grad(loss, pixels)[0]
+                losses[name] = loss.detach()
         optimiser.step()
         after = ImageSet(pixels.detach().clone(), labels, task.real.domain)
         yield Snapshot(step + 1, after, losses)

@@ -64,6 +64,23 @@ def evaluating(module: nn.Module) -> Generator[None]:
             part.training = training
 
 
+KINDS = "container conv linear normalization activation pooling flatten"
+
+
+def vectorisable(network: nn.Module) -> bool:
+    """Tell whether ``torch.func`` is known to find many gradients of a network in one pass.
+
+    That is, whether it is made of layers of this package and of PyTorch, of which none draws
+    numbers or normalises by batches; nor whole images, which fails in bfloat16.
+    """
+    homes = ("datastill.", *(f"torch.nn.modules.{kind}" for kind in KINDS.split()))
+    odd = nn.LayerNorm | nn.RReLU | nn.MultiheadAttention
+    return all(
+        type(part).__module__.startswith(homes) and not isinstance(part, odd)
+        for part in network.modules()
+    )
+
+
 def has_batch_statistics(network: nn.Module) -> bool:
     """Tell whether a network normalises by the statistics of the batch it trains on."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())

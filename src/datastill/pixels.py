@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from datastill.rng import moved
+
 FLOATS_MOST = 2**30
 """Bytes that the normalised floats of a set may take; of a larger set only the pixels are kept."""
 
@@ -19,7 +21,7 @@ def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     """Map ``(..., C, H, W)`` pixels in ``[0, 1]``, or bytes, to ``(pixels - mean) / std``."""
     # In place, for it is the memory of images in between that takes the time.
     images = pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels.clone()
-    centre, scale = images.new_tensor(mean), images.new_tensor(std)
+    centre, scale = moved(torch.tensor([mean, std], dtype=images.dtype), images.device)
     return images.sub_(centre[:, None, None]).div_(scale[:, None, None])
 
 
@@ -67,7 +69,7 @@ class Pixels(Tensor):
 
     def part(self, rows: Tensor) -> Pixels:
         """Return the images that ``rows`` (indices or booleans) name, kept as they are here."""
-        mine = torch.arange(len(self), device=rows.device) if self.rows is None else self.rows
+        mine = torch.arange(len(self), device=self.device) if self.rows is None else self.rows
         return Pixels(self.held, *self.normalisation, mine[rows])
 
     def under(self, mean: Sequence[float], std: Sequence[float]) -> Pixels:
@@ -122,13 +124,14 @@ def _slice(
 ) -> Tensor:
     if dim != 0:
         return ATEN.slice.Tensor(images.normalised(), dim, start, end, step)
-    return images.part(torch.arange(len(images))[start:end:step])
+    return images.part(torch.arange(len(images), device=images.device)[start:end:step])
 
 
 def _split(images: Pixels, size: int, dim: int = 0) -> Sequence[Tensor]:
     if dim != 0:
         return images.normalised().split(size, dim)
-    return [images.part(rows) for rows in torch.arange(len(images)).split(size)]
+    rows = torch.arange(len(images), device=images.device)
+    return [images.part(some) for some in rows.split(size)]
 
 
 def _moved(images: Pixels, *, device: torch.device | None = None, **others: Any) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -80,25 +80,33 @@ def epochs(
     route: Route | None = None,
 ) -> Iterator[Epoch]:
     """Do what ``train`` does, and pause after every epoch."""
-    route, policy = route or Route(), policy or identity
-    optimiser = _sgd(network, fit, fit.lr)
+    route, policy, device = route or Route(), policy or identity, data.images.device
+    for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
+        network.train()
+        order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
+        total = torch.zeros((), device=device)
+        for i, rows in enumerate(moved(order, device).split(fit.batch)):
+            batch = data.take(rows)
+            images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
+            optimiser.zero_grad()
+            with route.arithmetic(device):
+                total += len(rows) * _backward(network, images, batch.labels, route)
+            optimiser.step()
+        yield Epoch(epoch + 1, total / len(data))
+
+
+def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:
+    """Yield what moves the weights in each epoch: one optimiser, which milestones change."""
+    weights = list(weights)
+    optimiser = _sgd(weights, fit, fit.lr)
     for epoch in range(fit.epochs):
         if epoch in fit.milestones:
             lr = fit.lr * 0.1 ** sum(milestone <= epoch for milestone in fit.milestones)
             if fit.restart:
-                optimiser = _sgd(network, fit, lr)
+                optimiser = _sgd(weights, fit, lr)
             for group in optimiser.param_groups:
                 group["lr"] = lr
-        network.train()
-        order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
-        total = torch.zeros((), device=data.images.device)
-        for i, rows in enumerate(moved(order, data.images.device).split(fit.batch)):
-            batch = data.take(rows)
-            images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
-            optimiser.zero_grad()
-            total += len(rows) * _backward(network, images, batch.labels, route)
-            optimiser.step()
-        yield Epoch(epoch + 1, total / len(data))
+        yield optimiser
 
 
 def accuracy(network: nn.Module, data: ImageSet, *, route: Route | None = None) -> float:
@@ -113,10 +121,8 @@ def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -
         return (route or Route()).over(logits, network, images)
 
 
-def _sgd(network: nn.Module, fit: Fit, lr: float) -> torch.optim.SGD:
-    return torch.optim.SGD(
-        network.parameters(), lr=lr, momentum=fit.momentum, weight_decay=fit.weight_decay
-    )
+def _sgd(weights: list[Tensor], fit: Fit, lr: float) -> torch.optim.SGD:
+    return torch.optim.SGD(weights, lr=lr, momentum=fit.momentum, weight_decay=fit.weight_decay)
 
 
 def _backward(network: nn.Module, images: Tensor, labels: Tensor, route: Route) -> Tensor:

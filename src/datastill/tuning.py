@@ -86,7 +86,7 @@ def candidates(domain: Domain, device: torch.device | str) -> dict[str, Route]:
     """Return what is tried, the default first."""
     height, width = domain.shape[1:]
     if torch.device(device).type != "cpu":
-        plain = Route(chunk=None, kernels=False)
+        plain = Route(kernels=False)
         return {"plain": plain, "channels last": replace(plain, channels_last=True)}
     found = {"default": Route()}
     for size in SIZES:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
 
+import torch
 from scipy import stats
 
+from datastill import stacked
 from datastill.augment import dsa, identity, usual_strategy
 from datastill.data import ImageSet
+from datastill.errors import InputError
 from datastill.networks import Network, build
 from datastill.protocol import Protocol
 from datastill.rng import Key
@@ -83,7 +88,9 @@ class Trial:
         number: of the trial.
         network: as trained.
         accuracy: on the test set, between 0 and 1.
-        seconds: that training and testing took.
+        seconds: that training and testing took; of networks trained at once, a share for each.
+        together: networks that were trained at once, this one counted.
+        obstacle: why that were not more, where it could have been.
     """
 
     source: str
@@ -92,16 +99,20 @@ class Trial:
     network: Network
     accuracy: float
     seconds: float
+    together: int = 1
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
-    """All trials of one architecture on one set."""
+    """All trials of one architecture on one set; see ``Trial``."""
 
     source: str
     model: str
     accuracies: Accuracies
     seconds: float
+    together: int = 1
+    obstacle: str = ""
 
 
 Draw = Callable[[int], ImageSet]
@@ -117,6 +128,7 @@ def validate(
     trials: int,
     key: Key,
     route: Route | None = None,
+    together: int | None = None,
 ) -> Accuracies:
     """Train ``trials`` networks on ``synthetic`` and test each once, at the end.
 
@@ -129,12 +141,15 @@ def validate(
             whatever the set, so that two sets are compared in pairs.
         key: decides all of that.
         route: how images pass the network.
+        together: see ``contest``.
 
     Raises:
-        InputError: when the two sets differ in shape or classes.
+        InputError: when the two sets differ in shape or classes; see ``contest``.
     """
     sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
-    found = contest(sets, test, [model], protocol, trials=trials, key=key, route=route)
+    found = contest(
+        *(sets, test, [model], protocol), trials=trials, key=key, route=route, together=together
+    )
     return Accuracies(tuple(trial.accuracy for trial in found))
 
 
@@ -148,8 +163,11 @@ def contest(
     first: int = 0,
     key: Key,
     route: Route | None = None,
+    together: int | None = None,
 ) -> Iterator[Trial]:
     """Hold sets against each other under one protocol, and pause after every network.
+
+    Networks that are trained at once end as they would have alone, up to rounding.
 
     Args:
         sets: by name.
@@ -160,17 +178,22 @@ def contest(
         first: number of the first trial.
         key: trial ``i`` of an architecture starts from the same weights for every set.
         route: how images pass the networks.
+        together: how many networks of an architecture on a set are trained at once. None: on a
+            CPU one, which keeps its caches; on a GPU all, or as many as its memory holds, but
+            one where ``stacked.obstacle`` finds something.
+
+    Raises:
+        InputError: when so many cannot be trained at once.
     """
     for model in models:
         for name, draw in sets.items():
-            for i in range(first, first + trials):
-                here = key.at("trial", model, i)
-                started = time.perf_counter()
-                data = draw(i)
-                judge = test.under(data.domain)  # refuses a set of another kind before training
-                network = _trained(data, model, protocol, key=here, route=route)
-                found = accuracy(network, judge, route=route)
-                yield Trial(name, model, i, network, found, time.perf_counter() - started)
+            bout = _Bout(name, draw, model, test, protocol, key, route)
+            yield from bout.trials(range(first, first + trials), together)
+
+
+def at_once(device: torch.device, trials: int) -> int:
+    """Return how many networks to try to train at once on a device: on a CPU one, else all."""
+    return 1 if device.type == "cpu" else trials
 
 
 def collect(trials: Iterable[Trial]) -> list[Result]:
@@ -184,15 +207,85 @@ def collect(trials: Iterable[Trial]) -> list[Result]:
             model,
             Accuracies(tuple(trial.accuracy for trial in group)),
             round(sum(trial.seconds for trial in group), 1),
+            max(trial.together for trial in group),
+            next((trial.obstacle for trial in group if trial.obstacle), ""),
         )
         for (source, model), group in groups.items()
     ]
 
 
-def _trained(
-    data: ImageSet, model: str, protocol: Protocol, *, key: Key, route: Route | None
-) -> Network:
-    policy = dsa(usual_strategy(data.domain)) if protocol.augmented else identity
-    network = build(model, data.domain, key=key.at("network")).to(data.images.device)
-    train(network, data, protocol.fit, policy=policy, key=key.at("fit"), route=route)
-    return network
+@dataclass(frozen=True, eq=False)
+class _Bout:
+    # One architecture on one set.
+    source: str
+    draw: Draw
+    model: str
+    test: ImageSet
+    protocol: Protocol
+    key: Key
+    route: Route | None
+
+    def trials(self, numbers: range, together: int | None) -> Iterator[Trial]:
+        most, obstacle = self._most(len(numbers), together)
+        while numbers:
+            some = numbers[:most]
+            try:
+                found = self._judged(some)
+            except torch.OutOfMemoryError:
+                if len(some) == 1:
+                    raise
+                if together is not None:
+                    raise self._refusal(len(some), "they do not fit into memory") from None
+                found, most = [], len(some) // 2
+            if not found:
+                torch.cuda.empty_cache()
+            yield from (replace(trial, obstacle=obstacle) for trial in found)
+            numbers = numbers[len(found) :]
+
+    def _most(self, count: int, together: int | None) -> tuple[int, str]:
+        most = min(count, together or at_once(self.test.images.device, count))
+        if most == 1:
+            return 1, ""
+        obstacle = stacked.obstacle(
+            [self._built(self.test, i) for i in (0, 1)], self.test.images[:2]
+        )
+        if obstacle and together is not None:
+            raise self._refusal(most, obstacle)
+        return (1 if obstacle else most), obstacle
+
+    def _refusal(self, count: int, reason: str) -> InputError:
+        return InputError(f"{self.model}: {count} networks cannot be trained at once: {reason}")
+
+    def _judged(self, numbers: range) -> list[Trial]:
+        # As many as have sets alike, from the first on.
+        started, first = time.perf_counter(), self.draw(numbers[0])
+        others = takewhile(partial(stacked.alike, first), map(self.draw, numbers[1:]))
+        sets = [first, *others]
+        judges = [self.test.under(data.domain) for data in sets]  # refuses a set of another kind
+        networks = [self._built(data, i) for data, i in zip(sets, numbers, strict=False)]
+        self._train(networks, sets, numbers)
+        found = [
+            accuracy(network, judge, route=self.route)
+            for network, judge in zip(networks, judges, strict=True)
+        ]
+        seconds = (time.perf_counter() - started) / len(sets)
+        return [
+            Trial(self.source, self.model, *row, seconds, len(sets))
+            for row in zip(numbers, networks, found, strict=False)
+        ]
+
+    def _train(self, networks: Sequence[Network], sets: Sequence[ImageSet], numbers: range) -> None:
+        policy = dsa(usual_strategy(sets[0].domain)) if self.protocol.augmented else identity
+        keys = [self._at(i).at("fit") for i, _ in zip(numbers, sets, strict=False)]
+        fit, route = self.protocol.fit, self.route
+        if len(sets) == 1:
+            train(networks[0], sets[0], fit, policy=policy, key=keys[0], route=route)
+        else:
+            stacked.train(networks, sets, fit, policy=policy, keys=keys, route=route)
+
+    def _built(self, data: ImageSet, number: int) -> Network:
+        key = self._at(number).at("network")
+        return build(self.model, data.domain, key=key).to(data.images.device)
+
+    def _at(self, number: int) -> Key:
+        return self.key.at("trial", self.model, number)

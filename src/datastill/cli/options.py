@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -43,9 +43,10 @@ class Machine:
     """What runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers one by one,
     or torch.compile (seconds of waiting, then faster); auto measures which of the first two is
     faster, once for each architecture on a machine."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of passes through networks, other than those of synthetic images in distilling; bfloat16 goes
-    without kernels."""
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
+    """Of passes through networks; bfloat16 spares those of synthetic images that are distilled, and
+    goes without kernels. auto is float32 on a CPU, and on a GPU tf32, in which PyTorch convolves
+    there unless it is told otherwise."""
     recipe: MaybePath = None
     """Read options from this file; those on the command line win."""
     quiet: Flag = False
@@ -76,7 +77,8 @@ class Machine:
             domain: of the images that it takes; without either, nothing is measured.
 
         Raises:
-            InputError: when there is nothing to compile with, or the kernels cannot serve.
+            InputError: when there is nothing to compile with, the kernels cannot serve, or the
+                device has no such precision.
         """
         from datastill import kernels
         from datastill.route import Route
@@ -85,20 +87,36 @@ class Machine:
             compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
             if not any(map(shutil.which, compilers)):
                 raise InputError("--engine compiled needs a C++ compiler, found no g++ or clang++")
+        device = self.found()
+        precision = self.rounding(device)
         if self.engine == "kernels":
-            if self.precision != "float32":
-                raise InputError(f"--engine kernels computes in float32, not {self.precision}")
+            if not device.startswith("cpu"):
+                raise InputError(f"--engine kernels is for a CPU, not for {device}")
+            if precision != "float32":
+                raise InputError(f"--engine kernels computes in float32, not {precision}")
             if kernels.missing():
                 raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
-        if self.engine == "auto" and self.precision == "float32" and model and domain:
+        if self.engine == "auto" and precision != "bfloat16" and model and domain:
             from datastill.tuning import fastest
 
-            return fastest(model, domain, self.found()).route
+            return replace(fastest(model, domain, device).route, precision=precision)
         return Route(
             kernels=self.engine in ("auto", "kernels"),
             compiled=self.engine == "compiled",
-            precision=self.precision,
+            precision=precision,
         )
+
+    def rounding(self, device: str) -> Literal["float32", "tf32", "bfloat16"]:
+        """Return the precision to compute in on a device.
+
+        Raises:
+            InputError: when the device has no such arithmetic.
+        """
+        if self.precision == "auto":
+            return "float32" if device.startswith("cpu") else "tf32"
+        if self.precision == "tf32" and device.startswith("cpu"):
+            raise InputError("--precision tf32 is for a GPU; a CPU has float32 and bfloat16")
+        return self.precision
 
 
 def positive(**options: float | None) -> None:

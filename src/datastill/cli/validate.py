@@ -60,6 +60,9 @@ class Validate:
     """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
     pool_path: Path = Path("pretrained_model")
     """Folder with original models, for --coreset-features."""
+    together: MaybeInt = None
+    """Networks of an architecture to train at once on a set; they end as they would alone, up to
+    rounding. Default: on a CPU one, on a GPU as many as its memory holds."""
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
     data: Data = Data()
@@ -93,6 +96,12 @@ class Validate:
         )
         results = self.trials(sets, test, names, protocol, file, console)
         show_results(f"Test accuracy after training on {len(made)} images", results, console)
+        for result in results:
+            if result.obstacle:
+                console.say(
+                    f"{result.model} on {result.source}: trained one network after another, for "
+                    f"at once {result.obstacle}"
+                )
         artifacts.add_validation(
             file,
             {
@@ -107,7 +116,7 @@ class Validate:
 
     def check(self) -> None:
         """Refuse options that make no sense."""
-        positive(num_eval=self.num_eval, epochs=self.epochs)
+        positive(num_eval=self.num_eval, epochs=self.epochs, together=self.together)
         if self.dsa and self.no_dsa:
             raise InputError("--dsa and --no-dsa exclude each other")
         if not self.model:
@@ -172,7 +181,11 @@ class Validate:
         for name in names:
             route = self.machine.route(name, test.domain)
             yield from contest(
-                sets, test, [name], protocol, trials=self.num_eval, key=key, route=route
+                *(sets, test, [name], protocol),
+                trials=self.num_eval,
+                key=key,
+                route=route,
+                together=self.together,
             )
 
     def trials(

@@ -7,19 +7,21 @@ under a task that augments.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.func import functional_call, grad, vmap
 
 from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.losses import Metric, gradient_distance
 from datastill.methods.base import METHODS, Published, Task
-from datastill.networks import Network, has_batch_statistics
-from datastill.rng import Key
-from datastill.route import Route, logits
+from datastill.networks import Network, has_batch_statistics, vectorisable
+from datastill.rng import Key, moved
+from datastill.route import Route, fused, logits
 from datastill.train import Fit, train
 
 LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
@@ -54,9 +56,8 @@ class GradientMatching:
         """Return a new network, or ``last`` after some training on the synthetic set."""
         generation, age = divmod(step, self.outer_loop)
         key = task.key.at("network", generation)
-        network = task.build(key=key)
-        if last is not None and age > 0:
-            network = last
+        network = task.build(key=key) if last is None or age == 0 else last
+        if network is last:
             fit = Fit(self.inner_loop, self.batch_train, self.lr_net, momentum=0, weight_decay=0)
             here = key.at("age", age)
             train(network, synthetic, fit, policy=task.policy, key=here, route=task.route)
@@ -67,12 +68,27 @@ class GradientMatching:
 
     def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the distance between gradients, summed over the classes of the synthetic set."""
+        vectorised = route.vectorises(synthetic.images) and even(real, synthetic)
+        if vectorised and vectorisable(network):
+            return self._distance_at_once(network, real, synthetic, route)
         distances: list[Tensor] = []
         for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True)):
             if len(s):
                 target = real_gradient(network, r, label, route=route)
                 distances.append(self._distance(network, target, s, label, route))
         return torch.stack(distances).sum()
+
+    def _distance_at_once(
+        self, network: Network, real: ByClass, synthetic: ByClass, route: Route
+    ) -> Tensor:
+        present = torch.tensor([k for k, count in enumerate(synthetic.counts) if count])
+        labels, shape = moved(present, synthetic.images.device), (len(present), -1)
+        find = fused(class_gradients) if route.compiled else class_gradients
+        with torch.no_grad(), route.casting(labels.device):
+            target = find(network, real.images.unflatten(0, shape), labels)
+        asked = class_gradients(network, synthetic.images.unflatten(0, shape), labels)
+        distance = partial(gradient_distance, metric=self.dis_metric)
+        return vmap(distance)(target, asked).sum()
 
     def _distance(
         self,
@@ -130,6 +146,34 @@ def real_gradient(
         for part, found in zip(total, torch.autograd.grad(risk, weights), strict=True):
             part += found
     return tuple(total)
+
+
+def even(real: ByClass, synthetic: ByClass) -> bool:
+    """Tell whether all classes that there are have as many images as each other, on both sides."""
+    pairs = {pair for pair in zip(real.counts, synthetic.counts, strict=True) if any(pair)}
+    return len(pairs) == 1 and all(next(iter(pairs)))
+
+
+def class_gradients(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Return what ``synthetic_gradient`` and ``real_gradient`` do, for all classes at once.
+
+    Args:
+        network: see ``networks.vectorisable``.
+        images: ``(K, n, C, H, W)``, of K classes.
+        labels: ``(K,)``.
+
+    Returns:
+        One gradient per parameter, ``(K, *shape)``, differentiable in the images.
+    """
+
+    def risk(weights: dict[str, Tensor], images: Tensor, label: Tensor) -> Tensor:
+        said = functional_call(network, weights, (images,))
+        return F.cross_entropy(said, label.expand(len(images)))
+
+    weights: dict[str, Tensor] = dict(network.named_parameters())
+    # vmap cannot ask for the memory format that some transforms leave behind.
+    images = images.contiguous()
+    return tuple(vmap(grad(risk), in_dims=(None, 0, 0))(weights, images, labels).values())
 
 
 def freeze_batch_statistics(network: nn.Module, real: ImageSet, *, key: Key) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from datastill.network import Network, depends_on_batch, evaluating, features, has_batch_statistics
+from datastill.network import (
+    Network,
+    depends_on_batch,
+    evaluating,
+    features,
+    has_batch_statistics,
+    vectorisable,
+)
 from datastill.networks.backbone import Backbone, backbone
 from datastill.networks.base import BACKBONE, NETWORKS, Build, Family, build, builder, find
 from datastill.own_network import adapt
@@ -26,4 +33,5 @@ __all__ = [
     "features",
     "find",
     "has_batch_statistics",
+    "vectorisable",
 ]
