@@ -281,6 +281,52 @@ inline Lanes before_norm(Lanes x, const Norm& norm, Lanes d, const Moments& tota
   return norm.gain * norm.scale * (d - total.plain / pixels - norm.normal(x) * total.normal / pixels);
 }
 
+// What `before_norm` asks of x, g and gain when it is differentiated itself. With h = normal(x), d
+// the gradient behind the relu and v that of the result: gx = gain scale (d - sum d / P - h sum dh
+// / P), so <v, gx> = gain scale (sum vd - sum d sum v / P - sum dh sum vh / P), in which scale and
+// h follow x.
+struct Again {
+  Norm norm;
+  Lanes gain_again, shift_again;
+  float pixels;
+  Moments d, v;       // sums, and sums times h
+  Lanes both, slope;  // sum vd; <v, gx> / gain / scale
+  Lanes mean, turn;   // of what h receives, alone and times h
+
+  Again(const Norm& norm, Lanes gain_again, Lanes shift_again, float pixels)
+      : norm(norm), gain_again(gain_again), shift_again(shift_again), pixels(pixels), d{}, v{},
+        both{}, slope{}, mean{}, turn{} {}
+
+  void see(Lanes x, Lanes from, Lanes w) {
+    Lanes h = norm.normal(x), e = behind_relu(x, norm, from);
+    d.plain += e;
+    d.normal += e * h;
+    v.plain += w;
+    v.normal += w * h;
+    both += w * e;
+  }
+
+  void close() {
+    Lanes factor = norm.gain * norm.scale / pixels;
+    slope = both - (d.plain * v.plain + d.normal * v.normal) / pixels;
+    mean = (gain_again * d.plain - factor * (d.plain * v.normal + d.normal * v.plain)) / pixels;
+    turn = (gain_again * d.normal - 2 * factor * d.normal * v.normal) / pixels;
+  }
+
+  Lanes in_image(Lanes x, Lanes e, Lanes w) const {
+    Lanes h = norm.normal(x), factor = norm.gain * norm.scale / pixels;
+    Lanes received = gain_again * e - factor * (e * v.normal + d.normal * w);
+    return norm.scale * (received - mean - h * (turn + factor * slope));
+  }
+
+  Lanes in_gradient(Lanes x, Lanes w) const {
+    Lanes h = norm.normal(x);
+    Lanes found = norm.gain * norm.scale * (w - (v.plain + h * v.normal) / pixels) + shift_again +
+                  gain_again * h;
+    return behind_relu(x, norm, found);
+  }
+};
+
 // A first convolution: few channels in, whose padded copy is read one number at a time.
 struct First {
   Size height, width, channels, padding; // of the images
@@ -477,6 +523,52 @@ void normalise_back(const float* x, const float* gain, const float* shift, const
             Lanes behind = behind_relu(value, at.norm, in ? load(d + c) : Lanes{});
             store(gx + n * pixels * channels + pixel + c,
                   before_norm(value, at.norm, behind, at.total, static_cast<float>(pixels)));
+          }
+        }
+    }
+  }
+}
+
+// The gradients of what `normalise_back` finds: of <v, gx> + <gain_again, gain's> +
+// <shift_again, shift's>, in x, in g and, image by image, in the gain: gains (images, channels).
+void normalise_back_again(const float* x, const float* gain, const float* shift,
+                          const float* statistics, const float* g, const float* v,
+                          const float* gain_again, const float* shift_again, float* x_again,
+                          float* g_again, float* gains, Size images, Size height, Size width,
+                          Size channels) {
+  Size pixels = height * width, columns = width / 2, pools = (height / 2) * columns;
+  float count = static_cast<float>(pixels);
+#pragma omp parallel
+  {
+    Scratch room(channels / LANES * sizeof(Again) / sizeof(float));
+    Again* known = reinterpret_cast<Again*>(room.at);
+#pragma omp for
+    for (Size n = 0; n < images; n++) {
+      const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
+      const float* other = v + n * pixels * channels;
+      for (Size c = 0; c < channels; c += LANES) {
+        Norm norm{load(statistics + 2 * n * channels + c),
+                  load(statistics + (2 * n + 1) * channels + c), load(gain + c), load(shift + c)};
+        Again again(norm, load(gain_again + c), load(shift_again + c), count);
+        each_pixel(height, width, from + c, channels, [&](Size pixel, Lanes d) {
+          again.see(load(image + pixel * channels + c), d, load(other + pixel * channels + c));
+        });
+        again.close();
+        store(gains + n * channels + c, norm.scale * again.slope);
+        known[c / LANES] = again;
+      }
+      float *x_out = x_again + n * pixels * channels, *g_out = g_again + n * pools * channels;
+      std::fill(g_out, g_out + pools * channels, 0.f);
+      for (Size i = 0; i < height; i++)
+        for (Size j = 0; j < width; j++) {
+          bool in = i / 2 < height / 2 && j / 2 < columns;
+          Size pool = (i / 2 * columns + j / 2) * channels, pixel = (i * width + j) * channels;
+          for (Size c = 0; c < channels; c += LANES) {
+            const Again& at = known[c / LANES];
+            Lanes value = load(image + pixel + c), w = load(other + pixel + c);
+            Lanes d = behind_relu(value, at.norm, in ? load(from + pool + c) : Lanes{});
+            store(x_out + pixel + c, at.in_image(value, d, w));
+            if (in) store(g_out + pool + c, load(g_out + pool + c) + at.in_gradient(value, w));
           }
         }
     }

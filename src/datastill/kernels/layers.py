@@ -6,6 +6,7 @@ import ctypes
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -109,30 +110,58 @@ class InstanceNorm(Function):
 
 
 class NormReluPool(Function):
-    """Instance norm with gain and shift, relu, and the mean of every 2x2 pixels."""
+    """Instance norm with gain and shift, relu, and the mean of every 2x2 pixels.
+
+    It can be differentiated twice.
+    """
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float) -> Tensor:
-        images = _channels_last(images)
-        n, channels, height, width = images.shape
+        given = _channels_last(images)
+        n, channels, height, width = given.shape
         pools = _blank(n, channels, height // 2, width // 2)
         statistics = torch.empty(n, 2, channels)
-        values = (images, gain, shift, pools, statistics, n, height, width, channels, epsilon)
+        values = (given, gain, shift, pools, statistics, n, height, width, channels, epsilon)
         _call("normalise", *values)
         ctx.save_for_backward(images, gain, shift, statistics)
         return pools
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        images, gain, shift, statistics = ctx.saved_tensors
-        grad = _channels_last(grads[0])
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (grad,) = grads
+        found: Any = NormReluPoolBack.apply(*ctx.saved_tensors, grad)
+        return *found, None
+
+
+class NormReluPoolBack(Function):
+    """The gradients of ``NormReluPool`` in images, gain and shift."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, statistics: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        images, grad = _channels_last(images), _channels_last(grad)
         n, channels, height, width = images.shape
         found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
         given = (images, gain, shift, statistics, grad, found, sums)
         _call("normalise_back", *given, n, height, width, channels)
+        ctx.save_for_backward(images, gain, shift, statistics, grad)
         shifts, gains = sums.sum(0)
-        return found, gains, shifts, None
+        return found, gains, shifts
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        images, gain, shift, statistics, grad = ctx.saved_tensors
+        again, gains, shifts = grads
+        n, channels, height, width = images.shape
+        in_images, in_grad = _blank(*images.shape), _blank(*grad.shape)
+        in_gain = torch.empty(n, channels)
+        seen = (images, gain, shift, statistics, grad, _channels_last(again))
+        sums = (gains.contiguous(), shifts.contiguous())
+        made = (in_images, in_grad, in_gain)
+        _call("normalise_back_again", *seen, *sums, *made, n, height, width, channels)
+        return in_images, in_gain.sum(0), None, None, in_grad
 
 
 class FirstBlock(Function):
@@ -173,6 +202,22 @@ class FirstBlock(Function):
         total = sums.sum(0)
         weights = total[:-2].T.reshape(outputs, inputs, 3, 3)
         return found, weights, torch.zeros_like(bias), total[-1], total[-2], None, None
+
+
+def convolve_few(
+    images: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]
+) -> Tensor:
+    """Convolve ``(N, in, H, W)`` images of few channels by ``(out, in, 3, 3)``, channels last.
+
+    By a matrix product, whose gradients of any order are channels last as well, as the kernels
+    behind it want them.
+    """
+    rows, columns = (
+        side + 2 * pad - 2 for side, pad in zip(images.shape[2:], padding, strict=True)
+    )
+    patches = F.unfold(images, 3, padding=padding).transpose(1, 2)
+    found = F.linear(patches.contiguous(), weight.flatten(1), bias)
+    return found.unflatten(1, (rows, columns)).movedim(-1, 1)
 
 
 def _convolve(

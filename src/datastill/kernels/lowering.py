@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from datastill.kernels.layers import LANES, Convolution, FirstBlock, InstanceNorm, NormReluPool
+from datastill.kernels.layers import (
+    LANES,
+    Convolution,
+    FirstBlock,
+    InstanceNorm,
+    NormReluPool,
+    convolve_few,
+)
 from datastill.network import passing
 
 FIRST_CHANNELS = 4
@@ -25,9 +33,10 @@ def lowered(*, twice: bool = False) -> Generator[None]:
     The blocks of a ``Network`` are recognised, of others single convolutions.
 
     Args:
-        twice: what is computed shall be differentiable twice, which blocks in one go are not.
+        twice: what is computed shall be differentiable twice, which a first block in one go and a
+            norm alone are not.
     """
-    with Lowered(twice=twice), contextlib.nullcontext() if twice else passing(_body):
+    with Lowered(twice=twice), passing(partial(_body, twice=twice)):
         yield
 
 
@@ -43,6 +52,9 @@ class Lowered(TorchFunctionMode):
     ) -> Any:
         if func is torch.conv2d and not kwargs and _serves(*args):
             return Convolution.apply(*args[:3])
+        if func is torch.conv2d and not kwargs and self.twice and _is_first(*args):
+            images, weight, bias, _, padding = args[:5]
+            return convolve_few(images, weight, bias, padding)
         if func is F.group_norm and not kwargs and not self.twice and _is_instance_norm(*args):
             images, _, gain, shift, epsilon = args
             return InstanceNorm.apply(images, gain, shift, epsilon)
@@ -68,6 +80,25 @@ def _serves(
     )
 
 
+def _is_first(
+    images: Tensor,
+    weight: Tensor,
+    _bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> bool:
+    return (
+        _plain(images)
+        and _plain(weight)
+        and weight.shape[1] <= FIRST_CHANNELS
+        and weight.shape[2:] == (3, 3)
+        and (stride, dilation, groups) == ((1, 1), (1, 1), 1)
+        and isinstance(padding, tuple)
+    )
+
+
 def _is_instance_norm(images: Tensor, groups: int, gain: Any, shift: Any, _epsilon: float) -> bool:
     return (
         images.ndim == 4
@@ -80,17 +111,20 @@ def _is_instance_norm(images: Tensor, groups: int, gain: Any, shift: Any, _epsil
     )
 
 
-def _body(body: nn.Module, x: Tensor) -> Tensor:
+def _body(body: nn.Module, x: Tensor, *, twice: bool) -> Tensor:
     if not isinstance(body, nn.Sequential):
         return body(x)
     layers, done = list(body), 0
     while done < len(layers):
-        if found := _first_block(layers[done : done + 4], x):
-            conv, norm = found
+        first = None if twice else _first_block(layers[done : done + 4], x)
+        if first is not None:
+            conv, norm = first
             weights = (conv.weight, conv.bias, norm.weight, norm.bias)
             x = FirstBlock.apply(x, *weights, conv.padding[0], norm.eps)
             done += 4
         elif norm := _norm_relu_pool(layers[done : done + 3], x):
+            # Once, here: the gradients of the norm need it as well.
+            x = x.contiguous(memory_format=torch.channels_last)
             x = NormReluPool.apply(x, norm.weight, norm.bias, norm.eps)
             done += 3
         else:

@@ -19,7 +19,8 @@ class DistributionMatching:
 
     def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
         """Return a new network for every update."""
-        return task.build(key=task.key.at("network", step))
+        # Frozen, for nobody asks for gradients in its weights.
+        return task.build(key=task.key.at("network", step)).requires_grad_(requires_grad=False)
 
     def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the squared distance between mean features, summed over classes."""
