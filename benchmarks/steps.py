@@ -10,12 +10,16 @@ counts is the ratio within a repeat. What happens once (compiling, building) is 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import json
+import multiprocessing
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +31,9 @@ from datastill.augment import dsa, usual_strategy
 from datastill.data import ImageSet
 from datastill.datasets import load_split
 from datastill.datasets.idx import FASHION
-from datastill.distillation import Descent, distill
+from datastill.distillation import Descent, Snapshot, distill
 from datastill.methods import METHODS, Task
+from datastill.methods.gradient_matching import GradientMatching
 from datastill.networks import build, builder
 from datastill.protocol import preset
 from datastill.rng import Key
@@ -54,31 +59,47 @@ STEPS = (
 Step = Callable[[], None]
 
 
-def random_images(per_class: int) -> ImageSet:
+def random_images(per_class: int, device: str = "cpu") -> ImageSet:
     """Make as many random images of every class."""
     labels = torch.arange(10).repeat_interleave(per_class)
     images = torch.randn(len(labels), *FASHION.shape, generator=Key(0).generator())
-    return ImageSet(images, labels, FASHION)
+    return ImageSet(images, labels, FASHION).to(device)
+
+
+def updates(
+    name: str,
+    ipc: int,
+    route: Route,
+    real: ImageSet,
+    *,
+    count: int = 1,
+    ageing: bool = True,
+) -> Iterator[Snapshot]:
+    """Return some updates of a distillation, whose networks may age in between or not."""
+    published, place = METHODS[name](ipc), real.images.device
+    method = published.method
+    if isinstance(method, GradientMatching) and not ageing:
+        method = replace(method, inner_loop=0)
+    policy = dsa(usual_strategy(FASHION) if published.augmented else "none")
+    task = Task(real, builder("ConvNet", FASHION, place), Key(0), policy, route)
+    descent = Descent(ipc=ipc, updates=count, batch=256, lr=published.lr, init=published.init)
+    return distill(method, task, descent)
 
 
 def update(method: str, ipc: int, route: Route) -> Step:
-    """Return one update of a distillation, of the first that its networks go through."""
+    """Return the first update of a distillation."""
     real = random_images(300)
-    published = METHODS[method](ipc)
-    policy = dsa(usual_strategy(FASHION) if published.augmented else "none")
-    task = Task(real, builder("ConvNet", FASHION), Key(0), policy, route)
-    descent = Descent(ipc=ipc, updates=1, batch=256, lr=published.lr, init=published.init)
 
     def run() -> None:
-        for _ in distill(published.method, task, descent):
+        for _ in updates(method, ipc, route, real):
             pass
 
     return run
 
 
-def epochs(ipc: int, route: Route, *, augmented: bool) -> Step:
+def epochs(ipc: int, route: Route, *, augmented: bool, device: str = "cpu") -> Step:
     """Return epochs on a synthetic set: an inner loop of DC, or, augmented, of validation."""
-    data, network = random_images(ipc), build("ConvNet", FASHION, key=Key(0))
+    data, network = random_images(ipc, device), build("ConvNet", FASHION, key=Key(0)).to(device)
     if not augmented:
         fit = Fit(EPOCHS, lr=0.01, momentum=0, weight_decay=0)
         return lambda: train(network, data, fit, key=Key(0), route=route)
@@ -120,6 +141,37 @@ def theirs(step: str, reference: Reference) -> Step:
     if name in METHODS.names:
         return reference.update(name, int(ipc), random_images(300).images.unflatten(0, (10, 300)))
     return reference.epochs(int(ipc), EPOCHS, augmented=name == "validation")
+
+
+class Apart:
+    """The reference program in a process of its own: what speeds ours up must not reach it."""
+
+    def __init__(self, folder: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.here, there = context.Pipe()
+        context.Process(target=serve, args=(folder, there), daemon=True).start()
+
+    def step(self, name: str) -> Step:
+        """Return a step, which is prepared now and run there."""
+        self.ask(name)
+        return lambda: self.ask("")
+
+    def ask(self, name: str) -> None:
+        """Have a step prepared, or, without a name, the last one run."""
+        self.here.send(name)
+        self.here.recv()
+
+
+def serve(folder: Path, pipe: Connection) -> None:
+    """Prepare steps and run them, as asked."""
+    reference, step = Reference(folder), None
+    with contextlib.suppress(EOFError):  # whoever asked has gone
+        while True:
+            if name := pipe.recv():
+                step = theirs(name, reference)
+            elif step is not None:
+                step()
+            pipe.send("done")
 
 
 def seconds(run: Step) -> float:
@@ -168,12 +220,12 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, help="a checkout of the reference program")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    reference = Reference(options.reference) if options.reference else None
+    reference = Apart(options.reference) if options.reference else None
     results: dict[str, Any] = {"machine": facts(), "epochs_in_a_step": EPOCHS}
     for step in options.steps:
         ways = {name: ours(step, ROUTES[name]) for name in options.routes}
         if reference is not None:
-            ways = {REFERENCE: theirs(step, reference), **ways}
+            ways = {REFERENCE: reference.step(step), **ways}
         results[step] = found = measure(ways, options.repeats)
         for name, row in found.items():
             ratios = next(value for key, value in row.items() if key.startswith("times_"))

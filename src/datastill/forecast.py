@@ -110,10 +110,11 @@ def measured(model: str, domain: Domain, policy: Policy, route: Route) -> Rates:
     network = build(model, domain, key=Key(0)).train()
     half = ByClass(images, (count // 2, count - count // 2))
     few, wanted = images[:FEW], real_gradient(network, images[:FEW], 0, route=route)
+    frozen = build(model, domain, key=Key(0)).train().requires_grad_(requires_grad=False)
 
     def pixels() -> None:
         moved = images.clone().requires_grad_()
-        torch.autograd.grad(route.run(features, network, moved).square().sum(), moved)
+        torch.autograd.grad(route.run(features, frozen, moved).square().sum(), moved)
 
     def matched() -> None:
         moved = few.clone().requires_grad_()

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from datastill import machine
 from datastill.cli.recipe import option_of, with_recipe
 from datastill.errors import InputError, suggestion
 
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command = parse(words)
         if command is not None:
+            machine.keep_memory()
             command.run()
     except InputError as error:
         fail(str(error))

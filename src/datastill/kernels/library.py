@@ -22,17 +22,13 @@ FLAGS = (
 WIDE = "-mprefer-vector-width=512"
 BUILD_SECONDS = 120
 
-# Numbers that malloc.h gives to options, and bytes above which the system is asked.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGE = 2**30
-
 
 @cache
 def library() -> ctypes.CDLL | None:
     """Return the kernels, or None where they cannot be built: see ``missing``."""
     if missing():
         return None
-    _keep_memory()
+    machine.keep_memory()
     return ctypes.CDLL(str(_built()))
 
 
@@ -55,18 +51,6 @@ def missing() -> str:
         said = getattr(error, "stderr", None) or str(error)
         return f"they could not be built: {str(said).strip().splitlines()[0][:200]}"
     return ""
-
-
-def _keep_memory() -> None:
-    """Let memory that is freed serve the next layer.
-
-    By default the C library gives large pieces back to the system, which fills each new one with
-    zeros, page by page: a tenth of the time of a distillation, and more where networks are small.
-    """
-    allocator = ctypes.CDLL(None)
-    if hasattr(allocator, "mallopt"):  # that of GNU
-        allocator.mallopt(M_MMAP_THRESHOLD, LARGE)
-        allocator.mallopt(M_TRIM_THRESHOLD, LARGE)
 
 
 def _compiler() -> str | None:
