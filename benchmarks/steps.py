@@ -197,6 +197,17 @@ def measure(steps: Mapping[str, Step], repeats: int) -> dict[str, Any]:
     }
 
 
+def shares(run: Step, most: int = 8) -> dict[str, float]:
+    """Return the operations that take most of a step's time, and the part that each takes."""
+    run()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        run()
+    spent = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    total = sum(spent.values())
+    found = sorted(spent, key=lambda name: -spent[name])[:most]
+    return {name: round(spent[name] / total, 3) for name in found}
+
+
 def facts() -> dict[str, object]:
     """Describe the machine."""
     model = [
@@ -211,6 +222,28 @@ def facts() -> dict[str, object]:
     }
 
 
+def timed(step: str, ways: Mapping[str, Step], repeats: int) -> dict[str, Any]:
+    """Measure the ways of a step, and print a line for each."""
+    found = measure(ways, repeats)
+    for name, row in found.items():
+        ratios = next(value for key, value in row.items() if key.startswith("times_"))
+        print(
+            f"{step:<14} {name:<19} {row['median']:8.3f} s  {statistics.median(ratios):5.2f} x "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
+            flush=True,
+        )
+    return found
+
+
+def profiled(step: str, ways: Mapping[str, Step]) -> dict[str, dict[str, float]]:
+    """Tell what takes the time of a step by each way, and print a line for each."""
+    found = {name: shares(way) for name, way in ways.items()}
+    for name, row in found.items():
+        told = ", ".join(f"{operation} {part:.0%}" for operation, part in row.items())
+        print(f"{step:<14} {name:<19} {told}", flush=True)
+    return found
+
+
 def main() -> None:
     """Measure, print a line for each step and way, and write all values."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -218,23 +251,19 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--routes", nargs="+", choices=ROUTES, default=["kernels", "plain"])
     parser.add_argument("--reference", type=Path, help="a checkout of the reference program")
+    parser.add_argument("--profile", action="store_true", help="tell what takes the time instead")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     reference = Apart(options.reference) if options.reference else None
     results: dict[str, Any] = {"machine": facts(), "epochs_in_a_step": EPOCHS}
     for step in options.steps:
         ways = {name: ours(step, ROUTES[name]) for name in options.routes}
-        if reference is not None:
-            ways = {REFERENCE: reference.step(step), **ways}
-        results[step] = found = measure(ways, options.repeats)
-        for name, row in found.items():
-            ratios = next(value for key, value in row.items() if key.startswith("times_"))
-            middle = statistics.median(ratios)
-            print(
-                f"{step:<14} {name:<19} {row['median']:8.3f} s  {middle:5.2f} x "
-                f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
-                flush=True,
-            )
+        if options.profile:
+            results[step] = profiled(step, ways)
+        elif reference is not None:
+            results[step] = timed(step, {REFERENCE: reference.step(step), **ways}, options.repeats)
+        else:
+            results[step] = timed(step, ways, options.repeats)
         if options.out:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, indent=1) + "\n")

@@ -22,7 +22,7 @@ from datastill.datasets import load_split
 from datastill.tuning import fastest
 
 GOAL = 0.80
-UPDATES = 100
+UPDATES = 120
 IPC = 10
 
 
