@@ -14,9 +14,11 @@ from datastill.cli.options import Machine
 
 if TYPE_CHECKING:
     from datastill.clom import Regulariser
+    from datastill.data import ImageSet
     from datastill.distillation import Descent
     from datastill.forecast import Plan
-    from datastill.methods import Published, Task
+    from datastill.methods import Method, Published, Task
+    from datastill.protocol import Protocol
 
 OVERHEAD = 12.0
 """Seconds for starting, reading and writing."""
@@ -50,32 +52,11 @@ def planned(
         InputError: when it is too little time.
     """
     from datastill import forecast
-    from datastill.augment import dsa, identity, usual_strategy
-    from datastill.distillation import distill
-    from datastill.networks import build
     from datastill.protocol import preset
-    from datastill.train import epochs
 
-    started = time.perf_counter()
-    brief = replace(descent, updates=PROBED)
-    made = None
-    spent: list[float] = []
-    for snapshot, seconds in _timed(
-        distill(published.method, task, brief, regularisers=regularisers)
-    ):
-        spent.append(seconds)
-        made = snapshot.synthetic
-    assert made is not None
-    outer = getattr(published.method, "outer_loop", 1)
-    later = statistics.median(spent[1:])  # the first comes without an aged network, and warms up
-    update = (min(spent[0], later) + (outer - 1) * later) / outer
-
-    protocol = preset(published.protocol)
-    policy = dsa(usual_strategy(made.domain)) if protocol.augmented else identity
-    network = build(model, made.domain, key=task.key).to(made.images.device)
-    brief_fit = replace(protocol.fit, epochs=PROBED)
-    fitted = epochs(network, made, brief_fit, policy=policy, key=task.key, route=task.route)
-    epoch = statistics.median([seconds for _, seconds in _timed(fitted)][1:])
+    started, protocol = time.perf_counter(), preset(published.protocol)
+    update, made = _update(published.method, task, descent, regularisers)
+    epoch = _epoch(made, task, protocol, model)
     return forecast.plan(
         60 * minutes,
         update=update,
@@ -83,6 +64,36 @@ def planned(
         overhead=OVERHEAD + time.perf_counter() - started,
         most=descent.updates,
     )
+
+
+def _update(
+    method: Method, task: Task, descent: Descent, regularisers: Mapping[str, Regulariser]
+) -> tuple[float, ImageSet]:
+    # Seconds that an update takes on average, and the set that some have made.
+    from datastill.distillation import distill
+
+    brief, made = replace(descent, updates=PROBED), None
+    spent: list[float] = []
+    for snapshot, seconds in _timed(distill(method, task, brief, regularisers=regularisers)):
+        spent.append(seconds)
+        made = snapshot.synthetic
+    assert made is not None
+    outer = getattr(method, "outer_loop", 1)
+    later = statistics.median(spent[1:])  # the first comes without an aged network, and warms up
+    return (min(spent[0], later) + (outer - 1) * later) / outer, made
+
+
+def _epoch(made: ImageSet, task: Task, protocol: Protocol, model: str) -> float:
+    # Seconds that an epoch of a network takes that judges the set.
+    from datastill.augment import dsa, identity, usual_strategy
+    from datastill.networks import build
+    from datastill.train import epochs
+
+    policy = dsa(usual_strategy(made.domain)) if protocol.augmented else identity
+    network = build(model, made.domain, key=task.key).to(made.images.device)
+    brief = replace(protocol.fit, epochs=PROBED)
+    fitted = epochs(network, made, brief, policy=policy, key=task.key, route=task.route)
+    return statistics.median([seconds for _, seconds in _timed(fitted)][1:])
 
 
 def judge(folder: Path, networks: int, model: str, logs: Logs, machine: Machine) -> None:
@@ -93,8 +104,16 @@ def judge(folder: Path, networks: int, model: str, logs: Logs, machine: Machine)
 
 
 def _timed(items: Iterable[Item]) -> Iterator[tuple[Item, float]]:
-    last = time.perf_counter()
+    last = _now()
     for item in items:
-        now = time.perf_counter()
+        now = _now()
         yield item, now - last
-        last = time.perf_counter()
+        last = _now()
+
+
+def _now() -> float:
+    import torch
+
+    if torch.cuda.is_available():  # it goes on computing what was asked of it
+        torch.cuda.synchronize()
+    return time.perf_counter()
