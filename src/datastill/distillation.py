@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -47,12 +48,37 @@ class Descent:
 
 
 @dataclass(frozen=True, eq=False)
+class State:
+    """All that the updates to come follow from, besides what ``distill`` is given.
+
+    Attributes:
+        step: updates that were made.
+        pixels: of the synthetic images, sorted by class.
+        momentum: of their SGD; None without.
+        network: weights and buffers of the network of the update before.
+    """
+
+    step: int
+    pixels: Tensor
+    momentum: Tensor | None
+    network: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The synthetic set after ``step`` updates, and the losses that moved it there."""
+    """The synthetic set after an update.
+
+    Attributes:
+        step: updates that were made.
+        synthetic: the set.
+        losses: that moved it there.
+        state: makes a copy of all that a run can be taken up from; ask before the next update.
+    """
 
     step: int
     synthetic: ImageSet
     losses: Mapping[str, Tensor]
+    state: Callable[[], State] | None = None
 
 
 def distill(
@@ -61,6 +87,7 @@ def distill(
     descent: Descent,
     *,
     regularisers: Mapping[str, Regulariser] | None = None,
+    state: State | None = None,
 ) -> Iterator[Snapshot]:
     """Yield the synthetic set after every update. To stop early, stop asking.
 
@@ -69,10 +96,12 @@ def distill(
         task: the real images, and how networks and augmentations are made.
         descent: how many images per class, and how to move them.
         regularisers: scalars to add to the method's loss, by name.
+        state: where an earlier run with the same arguments was; this one goes on from there, and
+            yields what that would have.
 
     Raises:
-        InputError: when a class has too few real images, or a regulariser takes the name of the
-            method's own loss.
+        InputError: when a class has too few real images, a regulariser takes the name of the
+            method's own loss, or the state is that of another task.
     """
     if MATCH in (regularisers or {}):
         raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
@@ -80,9 +109,9 @@ def distill(
     counts, labels = start.counts, start.labels
     pixels = start.images.clone().requires_grad_()
     optimiser = torch.optim.SGD([pixels], lr=descent.lr, momentum=descent.momentum)
-    network: Network | None = None
+    network = None if state is None else _restored(state, task, pixels, optimiser)
 
-    for step in range(descent.updates):
+    for step in range(state.step if state else 0, descent.updates):
         here = task.key.at("step", step)
         now = ImageSet(pixels.detach(), labels, task.real.domain)
         network = method.network(task, step, network, now)
@@ -97,7 +126,9 @@ def distill(
                 losses[name] = loss.detach()
         optimiser.step()
         after = ImageSet(pixels.detach().clone(), labels, task.real.domain)
-        yield Snapshot(step + 1, after, losses)
+        yield Snapshot(
+            step + 1, after, losses, partial(_state, step + 1, pixels, optimiser, network)
+        )
 
 
 def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
@@ -137,6 +168,40 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
         return ByClass(noise, wanted)
     rows = CORESETS["random" if descent.init == "real" else descent.init](real, wanted, key=key)
     return ByClass(real.images[rows.to(real.images.device)], wanted)
+
+
+def _state(step: int, pixels: Tensor, optimiser: torch.optim.Optimizer, network: Network) -> State:
+    momentum = optimiser.state[pixels].get("momentum_buffer")
+    return State(
+        step,
+        pixels.detach().clone(),
+        None if momentum is None else momentum.clone(),
+        {name: value.clone() for name, value in network.state_dict().items()},
+    )
+
+
+def _restored(
+    state: State, task: Task, pixels: Tensor, optimiser: torch.optim.Optimizer
+) -> Network:
+    # Puts pixels and momentum where they were, and returns the network of the update before.
+    network = task.build(key=task.key)  # any: its weights are replaced
+    try:
+        with torch.no_grad():
+            pixels.copy_(_like(state.pixels, pixels))
+        if state.momentum is not None:
+            momentum = torch.empty_like(pixels).copy_(_like(state.momentum, pixels))
+            optimiser.state[pixels]["momentum_buffer"] = momentum.detach()
+        network.load_state_dict(dict(state.network))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"what was kept of the run does not fit this one: {reason}") from None
+    return network
+
+
+def _like(held: Tensor, wanted: Tensor) -> Tensor:
+    if (held.shape, held.dtype) != (wanted.shape, wanted.dtype):
+        raise RuntimeError(f"{tuple(held.shape)} pixels, not {tuple(wanted.shape)}")
+    return held.to(wanted.device)
 
 
 def _match(

@@ -68,3 +68,11 @@ def keep_memory() -> None:
     if hasattr(allocator, "mallopt"):
         allocator.mallopt(M_MMAP_THRESHOLD, LARGE)
         allocator.mallopt(M_TRIM_THRESHOLD, LARGE)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory, of a device too, did not suffice."""
+    words = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from datastill.artifacts.checkpoints import (
+    Checkpoint,
+    CheckpointFile,
+    checkpoint_file,
+    require_same,
+)
 from datastill.artifacts.files import (
     replace_file,
     require_writable,
@@ -9,7 +15,8 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
-from datastill.artifacts.journal import LOG_FILE, Journal, Run, open_journal, require_sinks
+from datastill.artifacts.journal import LOG_FILE, Journal, Run, open_journal, require_sinks, rewind
+from datastill.artifacts.locks import locked
 from datastill.artifacts.models import (
     load_member,
     load_pool,
@@ -21,6 +28,7 @@ from datastill.artifacts.models import (
     write_manifest,
 )
 from datastill.artifacts.sets import (
+    GOOD_FILE,
     SET_FILE,
     add_validation,
     assessment_file,
@@ -36,17 +44,22 @@ from datastill.artifacts.sets import (
 from datastill.artifacts.studies import StudyFolder
 
 __all__ = [
+    "GOOD_FILE",
     "LOG_FILE",
     "SET_FILE",
+    "Checkpoint",
+    "CheckpointFile",
     "Journal",
     "Run",
     "StudyFolder",
     "add_validation",
     "assessment_file",
+    "checkpoint_file",
     "fingerprint",
     "load",
     "load_member",
     "load_pool",
+    "locked",
     "log_file",
     "member_path",
     "members_in",
@@ -56,8 +69,10 @@ __all__ = [
     "remove_pool",
     "replace_file",
     "require_free",
+    "require_same",
     "require_sinks",
     "require_writable",
+    "rewind",
     "save",
     "save_member",
     "set_folder",

@@ -20,6 +20,8 @@ from datastill.errors import InputError
 from datastill.pixels import ready
 
 FORMAT = 1
+PARTIAL = ".partial"
+"""How the name of a file ends that is being written."""
 
 
 def require_writable(folder: Path) -> None:
@@ -109,15 +111,28 @@ def domain_of(table: Mapping[str, Any]) -> Domain:
     return Domain(name=table["name"], mirror=table["mirror"], **lists)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file under another name, then rename it."""
+def plain(value: Any) -> Any:
+    """Return a value as it is after a way through JSON."""
+    return json.loads(json.dumps(value))
+
+
+def replace_file(path: Path, content: bytes, *, before: Path | None = None) -> None:
+    """Write a file under another name, then rename it.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        before: where to keep what was there.
+    """
     # A reader sees the old file or the new one, never half of one.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if before is not None and path.exists():
+            path.replace(before)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

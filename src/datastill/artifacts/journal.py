@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import math
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Journal:
         """The folder of the run."""
         return self.file.parent
 
+    @property
+    def length(self) -> int:
+        """Bytes that were written so far; see ``rewind``."""
+        return self.file.stat().st_size if self.file.exists() else 0
+
     def log(self, event: str, *, of: str = "", **values: Any) -> None:
         """Append an event.
 
@@ -82,6 +88,13 @@ class Journal:
         }
         for sink in self.sinks:
             sink(numbers, values["step"])
+
+
+def rewind(file: Path, length: int) -> None:
+    """Forget what was written after a file of lines had a length: it will be done again."""
+    with writing(file.parent):
+        if file.exists() and file.stat().st_size > length:
+            os.truncate(file, length)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datastill.artifacts.checkpoints import ENDING
 from datastill.artifacts.files import (
     FORMAT,
     domain_of,
@@ -28,8 +29,11 @@ from datastill.errors import InputError
 from datastill.pixels import Pixels
 
 SET_FILE = "synthetic.safetensors"
+GOOD_FILE = "last-good.safetensors"
+"""The set before its pixels or losses ceased to be finite numbers."""
 RUN_FILES = (
     SET_FILE,
+    GOOD_FILE,
     "preview.png",
     LOG_FILE,
     "settings.json",
@@ -50,12 +54,15 @@ def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
             written to.
     """
-    require_free(path, RUN_FILES, overwrite=overwrite)
+    require_free(path, (SET_FILE,), overwrite=overwrite)
+    require_finished(path, overwrite=overwrite)
     require_writable(path)
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-        for name in RUN_FILES:
-            (path / name).unlink(missing_ok=True)
+        for file in (path / name for name in RUN_FILES):
+            file.unlink(missing_ok=True)
+        for file in path.glob(f"*{ENDING}*"):
+            file.unlink(missing_ok=True)
         shutil.rmtree(path / TENSORBOARD_FOLDER, ignore_errors=True)
         write_json(path / "settings.json", settings)
     return Journal(path / LOG_FILE)
@@ -68,6 +75,17 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
     held = [name for name in names if (path / name).exists()]
     if held and not overwrite:
         raise InputError(f"{path} holds another run ({held[0]}); pass --overwrite to replace it")
+
+
+def require_finished(path: Path, *, overwrite: bool) -> None:
+    """Refuse a folder with a run that did not come to its end, unless it may be overwritten."""
+    held = [name for name in RUN_FILES if (path / name).exists()]
+    held += [file.name for file in path.glob(f"*{ENDING}*")]
+    if held and not overwrite:
+        raise InputError(
+            f"{path} holds another run that is not finished ({held[0]}); pass --resume to go on "
+            "with it, or --overwrite to start over"
+        )
 
 
 def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:

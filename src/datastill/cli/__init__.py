@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datastill import machine
+from datastill.cli.interruption import Stopped, stoppable
 from datastill.cli.recipe import option_of, with_recipe
 from datastill.errors import InputError, suggestion
 
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name.
 
     Exits with 0 when all went well, with 2 and one line on stderr when the person can put it
-    right, and with 130 when interrupted.
+    right, and with 130 or 143 when Ctrl-C or SIGTERM stopped it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not sys.path or sys.path[0] not in ("", str(Path.cwd())):
@@ -70,14 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = parse(words)
         if command is not None:
             machine.keep_memory()
-            command.run()
+            with stoppable():
+                command.run()
     except InputError as error:
         fail(str(error))
     except BrokenPipeError:
         sys.exit(1)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except (MemoryError, RuntimeError) as error:
+        _require_shortage(error)
+        fail("out of memory; take smaller batches (--batch-real, --batch-train) or fewer images")
 
 
 def parse(words: Sequence[str]) -> Command | None:
@@ -104,6 +112,11 @@ def fail(message: str) -> typing.NoReturn:
     """Print one line on stderr and exit with 2."""
     print("datastill: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
+
+
+def _require_shortage(error: Exception) -> None:
+    if not machine.lacks_memory(error):
+        raise error
 
 
 def _load(name: str) -> type[Command]:

@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from datastill.cli.logs import Logs
-from datastill.cli.options import Machine
-
 if TYPE_CHECKING:
+    from datastill.cli.distill import Distill
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
     from datastill.distillation import Descent
@@ -96,11 +94,13 @@ def _epoch(made: ImageSet, task: Task, protocol: Protocol, model: str) -> float:
     return statistics.median([seconds for _, seconds in _timed(fitted)][1:])
 
 
-def judge(folder: Path, networks: int, model: str, logs: Logs, machine: Machine) -> None:
+def judge(folder: Path, networks: int, like: Distill) -> None:
     """Validate the finished set, which knows its dataset, as ``datastill validate`` does."""
     from datastill.cli.validate import Validate
 
-    Validate(folder, model=(model,), num_eval=networks, logs=logs, machine=machine).run()
+    Validate(
+        folder, model=(like.model,), num_eval=networks, logs=like.logs, machine=like.machine
+    ).run()
 
 
 def _timed(items: Iterable[Item]) -> Iterator[tuple[Item, float]]:

@@ -11,8 +11,9 @@ import tyro
 
 from datastill.cli.budget import judge
 from datastill.cli.console import Console
+from datastill.cli.course import Diverged, Progress, follow, progress_of
 from datastill.cli.data import Data
-from datastill.cli.distilling import Work, announce, explained, follow, foresee, keep
+from datastill.cli.distilling import Work, announce, explained, foresee, keep, keep_good
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
@@ -27,15 +28,19 @@ from datastill.cli.options import (
 )
 from datastill.cli.originals import Originals, Shelf
 from datastill.cli.quota import Ipc, nominal, parse
+from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from datastill.artifacts import CheckpointFile
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
     from datastill.distillation import Descent
     from datastill.forecast import Plan
     from datastill.methods import Published, Task
     from datastill.selection import Selector
+
+COMMAND = "distill"
 
 Metric = Annotated[
     Literal["layerwise-cosine", "mse", "cosine"] | None,
@@ -108,6 +113,7 @@ class Distill:
     """Folder for synthetic sets."""
     overwrite: Flag = False
     """Replace the run that is there."""
+    resuming: Resuming = Resuming()
     data: Data = Data()
     logs: Logs = Logs()
     machine: Machine = Machine()
@@ -120,27 +126,74 @@ class Distill:
         console = self.logs.console(quiet=self.machine.quiet)
         work = self.work(console)
         path = artifacts.set_folder(self.save_path, work.dataset, work.method, work.label)
-        artifacts.open_run(path, work.settings, overwrite=self.overwrite)
-        announce(work, console)
-        if work.plan and self.max_minutes:
-            foresee(work, work.plan, self.max_minutes, console)
-        run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, console)
-        with self.logs.journal(path / artifacts.LOG_FILE, *run) as journal:
-            course = follow(work, journal, console)
-        if work.selector is not None and course.choice is not None:
-            console.say(explained(work.selector, course.choice))
-        made = keep(work, course, path)
-        console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
+        with artifacts.locked(path):
+            if not self.finished(path, work):
+                self.make(path, work, console)
+            else:
+                console.say(f"the run in {path} is finished")
+            artifacts.checkpoint_file(path, COMMAND).remove()
         if work.plan:
-            judge(path, work.plan.networks, self.model, self.logs, self.machine)
+            judge(path, work.plan.networks, self)
         else:
             console.say(
                 f"look at {path / 'preview.png'}, then:\n"
                 f"  datastill validate {shlex.quote(str(path))} --against random"
             )
 
+    def make(self, path: Path, work: Work, console: Console) -> None:
+        """Go through the updates, from the start or from where they were cut off."""
+        from datastill import artifacts
+
+        file = artifacts.checkpoint_file(path, COMMAND)
+        past = self.past(file, work, console)
+        if past is None:
+            overwrite = self.overwrite or self.resuming.resume
+            artifacts.open_run(path, work.settings, overwrite=overwrite)
+        else:
+            work = work.by(past.route)
+        announce(work, console)
+        if past is not None:
+            console.say(f"going on after update {past.state.step}")
+        elif work.plan and self.max_minutes:
+            foresee(work, work.plan, self.max_minutes, console)
+        run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, console)
+        with self.logs.journal(path / artifacts.LOG_FILE, *run) as journal:
+            try:
+                keeper = self.resuming.keeper(file)
+                work, course = follow(work, past, journal, console, keeper=keeper)
+            except Diverged as diverged:
+                raise InputError(keep_good(work, diverged, path)) from None
+        if work.selector is not None and course.choice is not None:
+            console.say(explained(work.selector, course.choice))
+        made = keep(work, course, path)
+        console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
+
+    def past(self, file: CheckpointFile, work: Work, console: Console) -> Progress | None:
+        """Return where the run was cut off, if it is to go on from there."""
+        from datastill.artifacts import require_same
+
+        held = self.resuming.found(file, console)
+        if held is None:
+            return None
+        require_same(held.asked, work.asked, str(file.path.parent), OVERWRITE)
+        return progress_of(held, work)
+
+    def finished(self, path: Path, work: Work) -> bool:
+        """Tell whether nothing remains to be done.
+
+        Raises:
+            InputError: when another run was finished there.
+        """
+        from datastill.artifacts import SET_FILE, load, require_same
+
+        if not self.resuming.resume or not (path / SET_FILE).exists():
+            return False
+        require_same(load(path).facts, work.asked, str(path), OVERWRITE)
+        return True
+
     def work(self, console: Console) -> Work:
         """Read the real images, and make ready; what cannot be done is found out here."""
+        from datastill.artifacts import set_folder
         from datastill.distillation import starting_counts
         from datastill.methods import METHODS
 
@@ -153,7 +206,10 @@ class Distill:
         task, descent = self.task(real, published), self.descent(ipc, published)
         counts = starting_counts(real, descent)  # too few images of a class are found out now
         regularisers, selector = self.regularisers(real), self.selector(real)
-        plan = self.plan(published, task, descent, regularisers) if self.max_minutes else None
+        plan = None
+        if self.max_minutes:
+            path = set_folder(self.save_path, real.domain.name, method, quota.label)
+            plan = self.planned(path) or self.plan(published, task, descent, regularisers)
         descent = replace(descent, updates=plan.updates) if plan else descent
         return Work(
             method,
@@ -165,7 +221,10 @@ class Distill:
             regularisers,
             selector,
             plan,
-            settings=self.settings(method, descent, published, task),
+            settings={
+                **self.settings(method, descent, published, task),
+                "plan": plan and asdict(plan),
+            },
         )
 
     def check(self) -> None:
@@ -185,6 +244,7 @@ class Distill:
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
+        self.resuming.check(overwrite=self.overwrite)
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
         """Return how the pixels are moved."""
@@ -211,6 +271,17 @@ class Distill:
         assert self.max_minutes is not None
         given = (self.max_minutes, published, task, descent, regularisers)
         return planned(*given, model=self.model)
+
+    def planned(self, path: Path) -> Plan | None:
+        """Return the plan of the run that is to go on."""
+        from datastill.artifacts import SET_FILE, checkpoint_file, load
+        from datastill.forecast import Plan
+
+        if not self.resuming.resume:
+            return None
+        held = checkpoint_file(path, COMMAND).load()
+        facts = load(path).facts if (path / SET_FILE).exists() else held[0].asked if held else {}
+        return Plan(**facts["plan"]) if facts.get("plan") else None
 
     def adjusted(self, published: Published, method: str) -> Published:
         """Return the published settings with those of the method's options that were given.
@@ -292,8 +363,12 @@ class Distill:
             "descent": asdict(descent),
             "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
             "clom": pool if self.alphas else None,
+            "select": self.select and {"by": self.select, "every": self.select_every},
             "recipe": self.machine.recipe and self.machine.recipe.name,
             "seed": self.machine.seed,
+            "device": real.images.device.type,
+            "engine": self.machine.engine,
+            "precision": self.machine.precision,
             "route": task.route.facts(),
             "versions": versions(),
             "data": dict(real.facts),

@@ -1,28 +1,31 @@
-"""A distillation that is ready to begin: what is said of it, its course, and what is kept."""
+"""A distillation that is ready to begin: what is said of it, and what is kept."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
+from datastill.cli.course import Course, Diverged
 from datastill.cli.data import describe
 from datastill.cli.quota import in_words
 
 if TYPE_CHECKING:
-    from datastill.artifacts import Journal
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
-    from datastill.distillation import Descent, Snapshot
+    from datastill.distillation import Descent
     from datastill.forecast import Plan
     from datastill.methods import Published, Task
+    from datastill.route import Route
     from datastill.selection import Choice, Selector
 
-LOG_EVERY = 10.0
-"""Seconds between two lines of log.jsonl."""
+CHUNK_LEAST = 4
+"""Images that go through a network at once, below which no memory is sought."""
+
+RUN_ALONE = ("recipe", "route", "data")
+"""Settings that may differ between a run and the same run when it goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,19 +61,23 @@ class Work:
         """The name of the real images."""
         return self.task.real.domain.name
 
-
-@dataclass(frozen=True, eq=False)
-class Course:
-    """What came of the updates: the last snapshot, what was chosen among all, and the time."""
-
-    last: Snapshot
-    choice: Choice | None
-    seconds: float
-
     @property
-    def kept(self) -> Snapshot:
-        """The snapshot that was chosen, or the last."""
-        return self.last if self.choice is None else self.choice.snapshot
+    def asked(self) -> dict[str, Any]:
+        """The settings in which a run that goes on must equal what it was."""
+        return {name: value for name, value in self.settings.items() if name not in RUN_ALONE}
+
+    def by(self, route: Route) -> Work:
+        """Return the same by another route."""
+        settings = {**self.settings, "route": route.facts()}
+        return replace(self, task=replace(self.task, route=route), settings=settings)
+
+    def with_smaller_chunks(self) -> Work | None:
+        """Return the same in need of less memory at once, or None if there is no such way."""
+        route, images = self.task.route, self.task.real.images
+        if route.vectorises(images):
+            return self.by(replace(route, at_once=False))
+        held = replace(route, chunk=route.chunk or "auto").most(images) // 2
+        return self.by(replace(route, chunk=held)) if held >= CHUNK_LEAST else None
 
 
 def announce(work: Work, console: Console) -> None:
@@ -95,45 +102,6 @@ def foresee(work: Work, plan: Plan, minutes: float, console: Console) -> None:
     )
 
 
-def follow(work: Work, journal: Journal, console: Console) -> Course:
-    """Go through the updates, look at the set where it is to be chosen, and log now and then."""
-    from datastill.distillation import distill
-
-    started = time.perf_counter()
-    last, choice, logged, total = None, None, 0.0, work.descent.updates
-    snapshots = distill(
-        work.published.method, work.task, work.descent, regularisers=work.regularisers
-    )
-    with console.bar(f"distilling {work.dataset}", total) as bar:
-        for last in snapshots:
-            choice = look(work.selector, choice, last, total, journal)
-            if time.perf_counter() - logged < LOG_EVERY and last.step < total:
-                bar.at(last.step)
-                continue
-            logged = time.perf_counter()
-            losses: dict[str, Any] = {
-                name: round(float(loss), 6) for name, loss in last.losses.items()
-            }
-            bar.at(last.step, ", ".join(f"{k} {v:.4g}" for k, v in losses.items()))
-            journal.log("update", step=last.step, **losses)
-    assert last is not None
-    course = Course(last, choice, round(time.perf_counter() - started, 1))
-    journal.log("done", step=course.kept.step, seconds=course.seconds)
-    return course
-
-
-def look(
-    selector: Selector | None, choice: Choice | None, now: Snapshot, total: int, journal: Journal
-) -> Choice | None:
-    """Return the choice after one more snapshot, of ``total``; None where nothing is chosen."""
-    if selector is None or not selector.looks(now.step, total):
-        return choice
-    choice = selector.after(choice, now)
-    said: dict[str, Any] = {selector.name: choice.scores[now.step].value}
-    journal.log("assessed", step=now.step, **said)
-    return choice
-
-
 def keep(work: Work, course: Course, path: Path) -> ImageSet:
     """Write the set with its recipe, and a picture of it, into the folder of the run."""
     from datastill.artifacts import SET_FILE, save
@@ -143,9 +111,23 @@ def keep(work: Work, course: Course, path: Path) -> ImageSet:
     if work.selector is not None and course.choice is not None:
         facts["selected"] = why(work.selector, course.choice)
     made = replace(course.kept.synthetic, facts=facts)
-    save(made, path / SET_FILE)
     write_preview(made, path / "preview.png")
+    save(made, path / SET_FILE)  # last: where it is, the run is finished
     return made
+
+
+def keep_good(work: Work, diverged: Diverged, path: Path) -> str:
+    """Write the last set of finite numbers, and say what happened and what to change."""
+    from datastill.artifacts import GOOD_FILE, save
+
+    said = f"{diverged}; take a smaller --lr-img than {work.descent.lr:g}"
+    if work.regularisers:
+        said += " or smaller --alphas"
+    if diverged.good is None:
+        return said
+    facts = {**work.settings, "step": diverged.good.step, "stopped": str(diverged)}
+    save(replace(diverged.good.synthetic, facts=facts), path / GOOD_FILE)
+    return f"{said}, and pass --overwrite; {path / GOOD_FILE} is after update {diverged.good.step}"
 
 
 def why(selector: Selector, choice: Choice) -> dict[str, Any]:

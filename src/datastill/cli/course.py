@@ -1,0 +1,243 @@
+"""The course of a distillation: update by update, looked at, logged and kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.console import Console
+from datastill.cli.interruption import deferred
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.artifacts import Checkpoint, Journal
+    from datastill.cli.distilling import Work
+    from datastill.cli.resuming import Keeper
+    from datastill.distillation import Snapshot, State
+    from datastill.route import Route
+    from datastill.selection import Choice, Selector
+
+LOG_EVERY = 10.0
+"""Seconds between two lines of log.jsonl."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What came of the updates: the last snapshot, what was chosen among all, and the time."""
+
+    last: Snapshot
+    choice: Choice | None
+    seconds: float
+
+    @property
+    def kept(self) -> Snapshot:
+        """The snapshot that was chosen, or the last."""
+        return self.last if self.choice is None else self.choice.snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a distillation was when it was cut off.
+
+    Attributes:
+        state: what the updates to come follow from.
+        choice: among the snapshots so far.
+        seconds: that it took so far.
+        logged: bytes of its journal.
+        route: how images passed the networks.
+    """
+
+    state: State
+    choice: Choice | None
+    seconds: float
+    logged: int
+    route: Route
+
+
+class Diverged(Exception):
+    """Losses or pixels are no finite numbers any more."""
+
+    def __init__(self, step: int, what: str, good: Snapshot | None) -> None:
+        super().__init__(f"{what} is not a finite number after update {step}")
+        self.good = good
+
+
+def follow(
+    work: Work, past: Progress | None, journal: Journal, console: Console, *, keeper: Keeper
+) -> tuple[Work, Course]:
+    """Go through the updates; with smaller chunks, from the last checkpoint on, if memory lacks.
+
+    Args:
+        work: what to do.
+        past: where to go on; None for the start.
+        journal: what happens is written to.
+        console: what it is told to.
+        keeper: writes checkpoints.
+
+    Returns:
+        The work as it was done at last, and what came of it.
+
+    Raises:
+        Diverged: see there.
+        MemoryError, RuntimeError: when memory does not suffice for the smallest chunks either.
+    """
+    from datastill.artifacts import rewind
+    from datastill.machine import lacks_memory
+
+    while True:
+        rewind(journal.file, past.logged if past else 0)
+        try:
+            return work, _updates(work, past, journal, console, keeper)
+        except (MemoryError, RuntimeError) as error:
+            smaller = work.with_smaller_chunks() if lacks_memory(error) else None
+            if smaller is None:
+                raise
+        work, held = smaller, keeper.file.load()
+        past = progress_of(held[0], work) if held else None
+        done = past.state.step if past else 0
+        console.say(f"out of memory; going on after update {done} with smaller chunks")
+
+
+def _updates(
+    work: Work, past: Progress | None, journal: Journal, console: Console, keeper: Keeper
+) -> Course:
+    from datastill.distillation import distill
+
+    started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
+    choice, good, last = past.choice if past else None, None, None
+    total, cheap = work.descent.updates, work.task.real.images.device.type == "cpu"
+    method, state = work.published.method, past.state if past else None
+    snapshots = distill(
+        method, work.task, work.descent, regularisers=work.regularisers, state=state
+    )
+    with (
+        console.bar(f"distilling {work.dataset}", total) as bar,
+        deferred("after this update, which is kept") as wish,
+    ):
+        for last in snapshots:
+            choice = look(work.selector, choice, last, total, journal)
+            told = time.perf_counter() - logged >= LOG_EVERY or last.step == total
+            kept = (keeper.due or wish.asked) and last.step < total
+            if cheap or told or kept:  # a GPU is not waited for at every update
+                good = sound(last, good)
+            losses = tell(last, journal) if told else None
+            logged = time.perf_counter() if told else logged
+            bar.at(last.step, losses)
+            if kept:
+                seconds = time.perf_counter() - started
+                keeper.keep(checkpoint_of(work, last, choice, seconds, journal.length))
+                wish.grant()
+    assert last is not None
+    course = Course(last, choice, round(time.perf_counter() - started, 1))
+    journal.log("done", step=course.kept.step, seconds=course.seconds)
+    return course
+
+
+def sound(now: Snapshot, good: Snapshot | None) -> Snapshot:
+    """Return a snapshot if all of its numbers are finite.
+
+    Raises:
+        Diverged: with the last ``good`` one.
+    """
+    import math
+
+    import torch
+
+    for name, loss in now.losses.items():
+        if not math.isfinite(float(loss)):
+            raise Diverged(now.step, f"the loss {name!r}", good)
+    if not bool(torch.isfinite(now.synthetic.images).all()):
+        raise Diverged(now.step, "a pixel", good)
+    return now
+
+
+def tell(now: Snapshot, journal: Journal) -> str:
+    """Write the losses down, and return them in words."""
+    losses: dict[str, Any] = {name: round(float(loss), 6) for name, loss in now.losses.items()}
+    journal.log("update", step=now.step, **losses)
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
+def look(
+    selector: Selector | None, choice: Choice | None, now: Snapshot, total: int, journal: Journal
+) -> Choice | None:
+    """Return the choice after one more snapshot, of ``total``; None where nothing is chosen."""
+    if selector is None or not selector.looks(now.step, total):
+        return choice
+    choice = selector.after(choice, now)
+    said: dict[str, Any] = {selector.name: choice.scores[now.step].value}
+    journal.log("assessed", step=now.step, **said)
+    return choice
+
+
+def checkpoint_of(
+    work: Work, now: Snapshot, choice: Choice | None, seconds: float, logged: int
+) -> Checkpoint:
+    """Return all that the run can go on from after a snapshot."""
+    from datastill.artifacts import Checkpoint
+
+    assert now.state is not None
+    state = now.state()
+    tensors = {"pixels": state.pixels, **_named("network", state.network)}
+    if state.momentum is not None:
+        tensors["momentum"] = state.momentum
+    if choice is not None:
+        tensors["chosen"] = choice.snapshot.synthetic.images
+    facts = {
+        "step": state.step,
+        "seconds": round(seconds, 1),
+        "logged": logged,
+        "route": asdict(work.task.route),
+        "chosen": choice and choice.snapshot.step,
+        "scores": [[step, asdict(s)] for step, s in (choice.scores if choice else {}).items()],
+    }
+    return Checkpoint(work.asked, facts, tensors)
+
+
+def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
+    """Return what ``checkpoint_of`` made a checkpoint of.
+
+    Raises:
+        InputError: when it is no such checkpoint.
+    """
+    from datastill.distillation import State
+    from datastill.route import Route
+
+    facts, tensors = checkpoint.facts, checkpoint.tensors
+    try:
+        step = int(facts["step"])
+        network = {
+            name.removeprefix("network."): value
+            for name, value in tensors.items()
+            if name.startswith("network.")
+        }
+        state = State(step, tensors["pixels"], tensors.get("momentum"), network)
+        choice, route = _choice(checkpoint, work), Route(**facts["route"])
+        seconds, logged = float(facts["seconds"]), int(facts["logged"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
+    if not 0 < step < work.descent.updates:
+        raise InputError(f"the checkpoint is after {step} of {work.descent.updates} updates")
+    return Progress(state, choice, seconds, logged, route)
+
+
+def _choice(checkpoint: Checkpoint, work: Work) -> Choice | None:
+    from datastill.assessments import Score
+    from datastill.data import ByClass, ImageSet
+    from datastill.distillation import Snapshot
+    from datastill.selection import Choice
+
+    facts = checkpoint.facts
+    if facts["chosen"] is None:
+        return None
+    real = work.task.real
+    images = checkpoint.tensors["chosen"].to(real.images.device)
+    made = ImageSet(images, ByClass(images, work.counts).labels, real.domain)
+    scores = {int(step): Score(**score) for step, score in facts["scores"]}
+    return Choice(Snapshot(int(facts["chosen"]), made, {}), scores)
+
+
+def _named(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": value for name, value in tensors.items()}

@@ -1,0 +1,88 @@
+"""Ctrl-C and SIGTERM: a run stops where it can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """The person, or the system, wants the command to end; its exit code says by which signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.code = 128 + number
+
+
+@dataclass
+class Wish:
+    """What was asked for while it could not be done at once: the number of a signal, or None."""
+
+    number: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is a wish."""
+        return self.number is not None
+
+    def grant(self) -> None:
+        """Stop, if that was asked for.
+
+        Raises:
+            Stopped: then.
+        """
+        if self.number is not None:
+            raise Stopped(self.number)
+
+
+@contextmanager
+def stoppable() -> Generator[None]:
+    """Raise ``Stopped`` where a signal arrives."""
+
+    def stop(number: int, _: Any) -> None:
+        raise Stopped(number)
+
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def deferred(until: str) -> Generator[Wish]:
+    """Note a first signal, and leave it to the caller when to heed it; a second one stops at once.
+
+    Args:
+        until: the words for when that will be.
+    """
+    wish = Wish()
+
+    def note(number: int, _: Any) -> None:
+        if wish.asked:
+            raise Stopped(number)
+        wish.number = number
+        print(f"stopping {until}; once more stops at once", file=sys.stderr, flush=True)
+
+    with _handled(note):
+        yield wish
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], None]) -> Generator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are none of its business
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = [number for number, held in before.items() if held is not signal.SIG_IGN]  # nohup
+    for number in heeded:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number] or signal.SIG_DFL)

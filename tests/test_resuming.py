@@ -1,0 +1,434 @@
+"""Runs that are cut off: what is kept of them, and that they end as if nothing had happened."""
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import datastill
+from conftest import blobs
+from datastill import artifacts
+from datastill.artifacts import Checkpoint, CheckpointFile
+from datastill.augment import dsa
+from datastill.clom import cross_entropy_clom
+from datastill.data import ByClass, ImageSet
+from datastill.distillation import Descent, Snapshot, distill
+from datastill.errors import InputError
+from datastill.methods import METHODS, Task
+from datastill.methods.distribution_matching import DistributionMatching
+from datastill.networks import build, builder
+from datastill.pool import freeze
+from datastill.rng import Key
+from datastill.route import Route
+from test_cli import Run, files, run
+
+__all__ = ["run"]
+
+METHOD = {
+    "DM": METHODS["DM"](2).method,
+    "DC": replace(METHODS["DC"](2).method, outer_loop=3, inner_loop=2, batch_train=5),
+    "DSA": replace(METHODS["DSA"](2).method, outer_loop=3, inner_loop=2, batch_train=5),
+}
+QUICK = "distill --dataset digits --model ConvNetD1W16 --batch-real 16 --ipc 1"
+LINES = {
+    "DM": f"{QUICK} --iterations 8",
+    "DC": f"{QUICK} --method DC --iterations 8 --outer-loop 3 --inner-loop 2",
+    "selected": f"{QUICK} --iterations 8 --select om-cross-entropy --select-every 2 --models-pool MLP "
+    "--alphas 3",
+}
+
+
+# The loop.
+
+
+def course(name: str, model: str, momentum: float, state: object = None) -> list[Snapshot]:
+    real = blobs()
+    pool = [freeze(build("MLP", real.domain, key=Key(i)), "MLP", real.domain, {}) for i in (1, 2)]
+    clom = {"clom": cross_entropy_clom(pool, [100], real.domain)}
+    policy = {"policy": dsa("color_crop")} if name != "DC" else {}
+    task = Task(real, builder(model, real.domain), Key(3), **policy)
+    descent = Descent(ipc=(2, 1, 0, 2), updates=7, batch=5, lr=0.1, momentum=momentum)
+    found = []
+    for now in distill(METHOD[name], task, descent, regularisers=clom, state=state):
+        assert now.state is not None
+        found.append(replace(now, state=now.state()))
+    return found
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.0])
+@pytest.mark.parametrize("model", ["ConvNetD1W16", "ConvNetD1W16BN"])
+@pytest.mark.parametrize("name", METHOD)
+def test_a_run_goes_on_from_any_update_as_it_would_have(
+    name: str, model: str, momentum: float
+) -> None:
+    whole = course(name, model, momentum)
+    for cut in (1, 3, 4, 6):
+        rest = course(name, model, momentum, whole[cut - 1].state)
+        assert [now.step for now in rest] == list(range(cut + 1, 8))
+        for one, other in zip(rest, whole[cut:], strict=True):
+            assert torch.equal(one.synthetic.images, other.synthetic.images)
+            assert one.losses == other.losses
+    assert not course(name, model, momentum, whole[-1].state)
+
+
+def test_the_state_matters() -> None:
+    whole = course("DC", "ConvNetD1W16", 0.5)
+    state = whole[3].state
+    for other in (
+        replace(state, momentum=state.momentum * 1.5),
+        replace(state, pixels=state.pixels + 0.01),
+        replace(state, network={name: value + 0.01 for name, value in state.network.items()}),
+        replace(state, step=5),
+    ):
+        last = course("DC", "ConvNetD1W16", 0.5, other)[-1]
+        assert not torch.equal(last.synthetic.images, whole[-1].synthetic.images)
+
+
+def test_a_state_of_another_run_is_refused() -> None:
+    state = course("DM", "ConvNetD1W16", 0.5)[0].state
+    for other, model in (
+        (replace(state, pixels=state.pixels[:2]), "ConvNetD1W16"),
+        (replace(state, momentum=state.momentum.double()), "ConvNetD1W16"),
+        (state, "MLP"),
+        (replace(state, network={}), "ConvNetD1W16"),
+    ):
+        with pytest.raises(InputError, match="does not fit this one"):
+            course("DM", model, 0.5, other)
+
+
+# Checkpoint files.
+
+
+def held(number: int) -> Checkpoint:
+    return Checkpoint({"seed": 1}, {"step": number}, {"pixels": torch.full((3, 2), float(number))})
+
+
+def test_checkpoints_are_read_as_they_were_written(tmp_path: Path) -> None:
+    file = artifacts.checkpoint_file(tmp_path, "distill")
+    assert file.load() is None
+    assert not file.exists
+    for number in (1, 2, 3):
+        file.save(held(number))
+    found, complaint = file.load()
+    assert (found.asked, found.facts, complaint) == ({"seed": 1}, {"step": 3}, "")
+    assert torch.equal(found.tensors["pixels"], held(3).tensors["pixels"])
+    assert CheckpointFile(file.before).load()[0].facts == {"step": 2}
+    assert files(tmp_path) == {"distill.checkpoint", "distill.checkpoint.before"}
+    file.remove()
+    assert not files(tmp_path)
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(content))
+    ways = (
+        content[:at],
+        content[:at] + bytes([content[at] ^ (1 << rng.randrange(8))]) + content[at + 1 :],
+        content[:at] + content[at + 1 :],
+        content[:at] + rng.randbytes(5) + content[at:],
+    )
+    return rng.choice(ways)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_a_damaged_checkpoint_is_never_read_and_the_one_before_is(
+    tmp_path: Path, number: int
+) -> None:
+    rng = random.Random(number)
+    file = artifacts.checkpoint_file(tmp_path, "distill")
+    file.save(held(1))
+    file.save(held(2))
+    whole = file.path.read_bytes()
+    file.path.write_bytes(damaged(whole, rng))
+    found, complaint = file.load()
+    assert found.facts == {"step": 1}
+    assert "distill.checkpoint is damaged" in complaint
+    assert complaint.endswith("going on from the one before")
+    file.before.write_bytes(damaged(file.before.read_bytes(), rng))
+    with pytest.raises(InputError, match="is damaged.*pass --overwrite to start over"):
+        file.load()
+    file.path.unlink()
+    file.before.write_bytes(whole)
+    assert file.load()[0].facts == {"step": 2}  # as after a kill between two renames
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = artifacts.checkpoint_file(tmp_path, "distill")
+    file.save(held(1))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=f"cannot write to {tmp_path}: No space left on device"):
+        file.save(held(2))
+    assert file.load()[0].facts == {"step": 1}
+    assert files(tmp_path) == {"distill.checkpoint"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"seed": 2, "descent": {"lr": 1.0, "ipc": [1, 2]}}, "has seed 1, not 2"),
+        ({"seed": 1, "descent": {"lr": 0.5, "ipc": [1, 2]}}, "has descent.lr 1.0, not 0.5"),
+        ({"seed": 1, "descent": {"lr": 1.0, "ipc": 3}}, r"has descent.ipc \[1, 2\], not 3"),
+        ({"seed": 1, "descent": {"lr": 1.0, "ipc": [1, 2]}, "clom": 1}, "has clom null, not 1"),
+    ],
+)
+def test_the_difference_between_two_runs_is_named(asked: dict, said: str) -> None:
+    known = {"seed": 1, "descent": {"lr": 1.0, "ipc": [1, 2]}}
+    with pytest.raises(InputError, match=said):
+        artifacts.require_same(known, asked, "here", "hint")
+    artifacts.require_same(known, {"seed": 1, "descent": {"lr": 1.0, "ipc": (1, 2)}}, "here", "")
+
+
+# Locks.
+
+
+def test_a_folder_is_for_one_run_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with (
+        artifacts.locked(folder),
+        pytest.raises(InputError, match=f"another run is at work in {folder}"),
+        artifacts.locked(folder),
+    ):
+        raise AssertionError
+    with artifacts.locked(folder), artifacts.locked(folder, "other."):
+        pass
+    assert not files(folder)
+
+
+def test_what_a_killed_run_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("")
+    (tmp_path / ".distill.checkpoint.17.partial").write_bytes(b"half")
+    with artifacts.locked(tmp_path):
+        assert files(tmp_path) == {".lock"}
+    assert not files(tmp_path)
+
+
+# The command.
+
+
+def at_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
+    """Act after every update of ``datastill distill``."""
+    from datastill.cli import course as module
+
+    look = module.look
+
+    def watched(selector: object, choice: object, now: Snapshot, *rest: object) -> object:
+        act(now.step)
+        return look(selector, choice, now, *rest)
+
+    monkeypatch.setattr(module, "look", watched)
+
+
+def stop_at(step: int, number: int = signal.SIGTERM) -> Callable[[int], None]:
+    return lambda now: os.kill(os.getpid(), number) if now == step else None
+
+
+def made(folder: Path, line: str) -> ImageSet:
+    method = "DC" if "DC" in line else "DM"
+    return datastill.load(folder / "digits" / method / "IPC1")
+
+
+def same_but_for_time(one: ImageSet, other: ImageSet) -> bool:
+    timeless = [{**found.facts, "seconds": None} for found in (one, other)]
+    alike = torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+    return alike and timeless[0] == timeless[1]
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_a_signal_saves_first_and_resuming_ends_as_if_there_had_been_none(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    assert run("train --dataset digits --model MLP --num 1 --epochs 1").code == 0
+    assert run(f"{line} --save-path whole").code == 0
+    for step, number, code in ((5, signal.SIGTERM, 143), (6, signal.SIGINT, 130)):
+        with monkeypatch.context() as patch:
+            at_look(patch, stop_at(step, number))
+            said = run(f"{line} --save-path cut --resume")
+        assert said.code == code
+        assert "stopping after this update, which is kept" in said.err
+        assert len(said.err.splitlines()) == 2
+    refused = run(f"{line} --save-path cut")
+    assert refused.code == 2
+    assert "that is not finished" in refused.err
+    assert "pass --resume to go on with it, or --overwrite to start over" in refused.err
+    other = run(f"{line} --save-path cut --resume --lr-img 0.3")
+    assert other.code == 2
+    assert "has descent.lr" in other.err
+    said = run(f"{line} --save-path cut --resume")
+    assert said.code == 0, said.err
+    assert "going on after update 6" in said.out
+    assert same_but_for_time(made(tmp_path / "whole", line), made(tmp_path / "cut", line))
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def test_the_journal_tells_every_update_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datastill.cli.course.LOG_EVERY", 0)
+    line = LINES["DC"]
+    assert run(f"{line} --save-path whole").code == 0
+
+    def fail(step: int) -> None:
+        if step == 5:
+            raise InputError("cut off")  # a checkpoint after 3 stands, 4 is in the journal
+
+    with monkeypatch.context() as patch:
+        at_look(patch, stop_at(3))
+        assert run(f"{line} --save-path cut").code == 143
+    with monkeypatch.context() as patch:
+        at_look(patch, fail)
+        assert run(f"{line} --save-path cut --resume").code == 2
+    assert run(f"{line} --save-path cut --resume").code == 0
+    found = []
+    for name in ("whole", "cut"):
+        log = tmp_path / name / "digits" / "DC" / "IPC1" / "log.jsonl"
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        found.append([{**event, "seconds": 0} for event in events])
+    assert found[0] == found[1]
+    assert [event["step"] for event in found[0]] == [*range(1, 9), 8]
+
+
+def test_resuming_nothing_begins_and_resuming_what_is_done_does_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    line = f"{LINES['DM']} --save-path here --resume"
+    assert run(line).code == 0
+    folder = tmp_path / "here" / "digits" / "DM" / "IPC1"
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    said = run(line)
+    assert said.code == 0
+    assert "is finished" in said.out
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+    assert "has seed 0, not 1" in run(f"{line} --seed 1").err
+    assert "exclude each other" in run(f"{line} --overwrite").err
+
+
+def test_a_damaged_checkpoint_is_told_and_costs_only_time(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"{LINES['DC']} --checkpoint-minutes 0"
+    assert run(f"{line} --save-path whole").code == 0
+    with monkeypatch.context() as patch:
+        at_look(patch, stop_at(5))
+        assert run(f"{line} --save-path cut").code == 143
+    (file,) = (tmp_path / "cut").rglob("distill.checkpoint")
+    file.write_bytes(file.read_bytes()[:-9])
+    said = run(f"{line} --save-path cut --resume")
+    assert said.code == 0, said.err
+    assert "distill.checkpoint is damaged" in said.out
+    assert "going on after update 4" in said.out
+    assert same_but_for_time(made(tmp_path / "whole", line), made(tmp_path / "cut", line))
+
+
+@pytest.mark.parametrize(
+    ("factor", "what"), [(float("nan"), "the loss 'match'"), (1e38, "a pixel")]
+)
+def test_what_is_not_finite_stops_the_run_and_the_last_good_set_is_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float, what: str
+) -> None:
+    loss, calls = DistributionMatching.loss, []
+
+    def spoilt(self: object, network: object, real: object, synthetic: ByClass, **how: object):
+        calls.append(1)
+        found = loss(self, network, real, synthetic, **how)
+        much = 0 * synthetic.images.sum() + (synthetic.images - synthetic.images.detach()).sum()
+        return found + (factor * much if len(calls) == 4 else 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DistributionMatching, "loss", spoilt)
+        said = run(f"{QUICK} --iterations 9 --lr-img 500")
+    assert said.code == 2
+    assert f"{what} is not a finite number after update 4; take a smaller --lr-img than 500" in (
+        said.err
+    )
+    assert len(said.err.splitlines()) == 1
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    good = datastill.load(folder / "last-good.safetensors")
+    assert good.facts["step"] == 3
+    assert "last-good.safetensors is after update 3" in said.err
+    assert not (folder / "synthetic.safetensors").exists()
+    assert run(f"{QUICK} --iterations 3 --lr-img 500 --overwrite").code == 0
+    assert "last-good.safetensors" not in files(folder)
+    assert torch.equal(datastill.load(folder).images, good.images)
+
+
+def test_two_runs_do_not_write_into_one_folder(run: Run, tmp_path: Path) -> None:
+    with artifacts.locked(tmp_path / "condensed" / "digits" / "DM" / "IPC1"):
+        said = run(f"{QUICK} --iterations 2")
+    assert said.code == 2
+    assert "another run is at work in condensed/digits/DM/IPC1" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not files(tmp_path)
+
+
+@pytest.mark.parametrize("step", [1, 3, 8])
+def test_a_full_disk_or_a_folder_that_vanished_gets_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    line = f"{LINES['DM']} --checkpoint-minutes 0"
+    folder = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    with monkeypatch.context() as patch:
+        at_look(patch, lambda now: shutil.rmtree(folder) if now == step else None)
+        said = run(line)
+    assert said.code == 2
+    assert "cannot write to condensed/digits/DM/IPC1: No such file or directory" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not files(tmp_path)
+
+    sync, full = os.fsync, []
+
+    def fill(now: int) -> None:
+        full.extend([True] if now == step else [])
+
+    def synced(file: int) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(file)
+
+    with monkeypatch.context() as patch:
+        at_look(patch, fill)
+        patch.setattr(os, "fsync", synced)
+        said = run(line)
+    assert said.code == 2
+    assert "cannot write to condensed/digits/DM/IPC1: No space left on device" in said.err
+    assert run(f"{line} --resume").code == 0
+    assert run(f"{line} --save-path whole").code == 0
+    assert same_but_for_time(made(tmp_path / "whole", line), made(tmp_path / "condensed", line))
+
+
+def test_lack_of_memory_makes_chunks_smaller_and_then_gets_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, seen = DistributionMatching.loss, []
+    enough = 20
+
+    def greedy(self: object, *given: object, route: Route) -> object:
+        chunk = route.most(given[1].images)
+        seen.append(chunk)
+        if chunk > enough:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+        return loss(self, *given, route=route)
+
+    monkeypatch.setattr(DistributionMatching, "loss", greedy)
+    said = run(f"{QUICK} --iterations 2")
+    assert said.code == 0, said.err
+    assert "out of memory; going on after update 0 with smaller chunks" in said.out
+    assert seen == sorted(seen, reverse=True)
+    assert made(tmp_path / "condensed", "DM").facts["route"]["chunk"] == seen[-1] <= enough
+    enough = 1
+    said = run(f"{QUICK} --iterations 2 --overwrite")
+    assert said.code == 2
+    assert said.err.startswith("datastill: out of memory; take smaller batches")
+    assert len(said.err.splitlines()) == 1
