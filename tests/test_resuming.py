@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import datastill
-from conftest import blobs
+from conftest import blobs, same
 from datastill import artifacts
 from datastill.artifacts import Checkpoint, CheckpointFile
 from datastill.augment import dsa
@@ -28,6 +28,7 @@ from datastill.networks import build, builder
 from datastill.pool import freeze
 from datastill.rng import Key
 from datastill.route import Route
+from datastill.train import Fit, Fitting, epochs
 from test_cli import Run, files, run
 
 __all__ = ["run"]
@@ -41,8 +42,8 @@ QUICK = "distill --dataset digits --model ConvNetD1W16 --batch-real 16 --ipc 1"
 LINES = {
     "DM": f"{QUICK} --iterations 8",
     "DC": f"{QUICK} --method DC --iterations 8 --outer-loop 3 --inner-loop 2",
-    "selected": f"{QUICK} --iterations 8 --select om-cross-entropy --select-every 2 --models-pool MLP "
-    "--alphas 3",
+    "selected": f"{QUICK} --iterations 8 --select om-cross-entropy --select-every 2 "
+    "--models-pool MLP --alphas 3",
 }
 
 
@@ -152,7 +153,7 @@ def test_a_damaged_checkpoint_is_never_read_and_the_one_before_is(
     assert "distill.checkpoint is damaged" in complaint
     assert complaint.endswith("going on from the one before")
     file.before.write_bytes(damaged(file.before.read_bytes(), rng))
-    with pytest.raises(InputError, match="is damaged.*pass --overwrite to start over"):
+    with pytest.raises(InputError, match=r"is damaged.*pass --overwrite to start over"):
         file.load()
     file.path.unlink()
     file.before.write_bytes(whole)
@@ -432,3 +433,98 @@ def test_lack_of_memory_makes_chunks_smaller_and_then_gets_one_line(
     assert said.code == 2
     assert said.err.startswith("datastill: out of memory; take smaller batches")
     assert len(said.err.splitlines()) == 1
+
+
+# Original models.
+
+
+@pytest.mark.parametrize("model", ["ConvNetD1W16BN", "MLP"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_fit_goes_on_from_any_epoch_as_it_would_have(model: str, restart: bool) -> None:
+    real = blobs()
+    fit = Fit(epochs=5, batch=7, lr=0.05, milestones=(2, 3), restart=restart)
+
+    def course(state: Fitting | None = None) -> list[Fitting]:
+        network = build(model, real.domain, key=Key(1))
+        policy = dsa("color_crop")
+        return [
+            epoch.state()
+            for epoch in epochs(network, real, fit, policy=policy, key=Key(2), state=state)
+        ]
+
+    whole = course()
+    for cut in range(1, 5):
+        rest = course(whole[cut - 1])
+        assert [now.epoch for now in rest] == list(range(cut + 1, 6))
+        for one, other in zip(rest, whole[cut:], strict=True):
+            assert same(dict(one.weights), dict(other.weights))
+    spoilt = {i: 2 * speed for i, speed in whole[3].momentum.items()}
+    other = course(replace(whole[3], momentum=spoilt))[-1]
+    assert not same(dict(other.weights), dict(whole[-1].weights))
+    with pytest.raises(InputError, match="does not fit this network"):
+        course(replace(whole[1], weights={}))
+
+
+TRAIN = "train --dataset digits --model MLP ConvNetD1W16 --num 2 --epochs 4 --save-epochs 1"
+
+
+def weights_in(folder: Path) -> dict[str, bytes]:
+    found = {}
+    for path in folder.rglob("*.safetensors"):
+        member = artifacts.load_member(path)
+        facts = {**member.facts, "seconds": None}
+        held = {name: value.tolist() for name, value in member.network.state_dict().items()}
+        found[str(path.relative_to(folder))] = (facts, held)
+    return found
+
+
+def after_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[str, int, int], None]) -> None:
+    from datastill.cli import series as module
+
+    finite = module._finite
+
+    def watched(loss: float, epoch: int, series: module.Series, number: int) -> float:
+        act(series.name, number, epoch)
+        return finite(loss, epoch, series, number)
+
+    monkeypatch.setattr(module, "_finite", watched)
+
+
+def test_training_goes_on_with_the_model_and_the_epoch_that_it_was_at(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(f"{TRAIN} --save-path whole").code == 0
+    moments = [("MLP", 0, 2), ("MLP", 1, 1), ("MLP", 1, 4), ("ConvNetD1W16", 0, 3)]
+    for moment in moments:
+        with monkeypatch.context() as patch:
+            after_epoch(
+                patch,
+                lambda *now, moment=moment: (
+                    os.kill(os.getpid(), signal.SIGTERM) if now == moment else None
+                ),
+            )
+            said = run(f"{TRAIN} --save-path cut --resume")
+        assert said.code == 143, moment
+    refused = run(f"{TRAIN} --save-path cut")
+    assert refused.code == 2
+    assert "of a run that is not finished; pass --resume" in refused.err
+    assert "has num 2, not 3" in run(f"{TRAIN} --save-path cut --resume --num 3").err
+    said = run(f"{TRAIN} --save-path cut --resume")
+    assert said.code == 0, said.err
+    assert "ConvNetD1W16 0: going on after epoch 3" in said.out
+    assert weights_in(tmp_path / "whole") == weights_in(tmp_path / "cut")
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+    for log in (tmp_path / "whole").rglob("log.jsonl"):
+        other = tmp_path / "cut" / log.relative_to(tmp_path / "whole")
+        assert log.read_text() == other.read_text()
+    again = run(f"{TRAIN} --save-path cut --resume")
+    assert again.code == 0
+    assert weights_in(tmp_path / "whole") == weights_in(tmp_path / "cut")
+
+
+def test_a_loss_that_is_not_finite_stops_training(run: Run, tmp_path: Path) -> None:
+    said = run("train --dataset digits --model MLP --num 1 --epochs 3 --lr-net 1e30")
+    assert said.code == 2
+    assert "the loss of MLP 0 is not a finite number after epoch 1" in said.err
+    assert "take a smaller --lr-net than 1e+30" in said.err
+    assert not list(tmp_path.rglob("*.safetensors"))

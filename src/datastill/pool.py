@@ -16,7 +16,7 @@ from datastill.networks import Network, backbone, build, features
 from datastill.pixels import ready
 from datastill.rng import Key
 from datastill.route import Route, Run, logits
-from datastill.train import Epoch, Fit, accuracy, epochs
+from datastill.train import Epoch, Fit, Fitting, accuracy, epochs
 
 Teacher = Callable[[Tensor], Tensor]
 
@@ -80,6 +80,7 @@ def train_member(
     key: Key,
     held_out: float = HELD_OUT,
     route: Route | None = None,
+    state: Fitting | None = None,
 ) -> Iterator[tuple[Epoch, Callable[[], Member]]]:
     """Train one original model and pause after every epoch.
 
@@ -92,6 +93,7 @@ def train_member(
         key: decides the weights, the order of the images and what is held out.
         held_out: share of the training images to judge by.
         route: how batches pass the network.
+        state: where it was, for one that was cut off; see ``train.epochs``.
 
     Yields:
         The epoch, and a function that makes a frozen member of the model as it now stands.
@@ -116,7 +118,7 @@ def train_member(
         copy.load_state_dict(network.state_dict())
         return freeze(copy, architecture, real.domain, facts)
 
-    for epoch in epochs(network, fitted, fit, key=key.at("fit"), route=route):
+    for epoch in epochs(network, fitted, fit, key=key.at("fit"), route=route, state=state):
         yield epoch, lambda epoch=epoch: member(epoch)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, identity
 from datastill.data import ImageSet
+from datastill.errors import InputError
 from datastill.networks import evaluating
 from datastill.rng import Key, moved
 from datastill.route import Route, logits
@@ -41,10 +43,32 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """One pass over the images: its number, from 1, and the mean loss, a scalar tensor."""
+    """One pass over the images.
+
+    Attributes:
+        number: from 1.
+        loss: the mean, a scalar tensor.
+        state: makes a copy of all that the fit can be taken up from; ask before the next epoch.
+    """
 
     number: int
     loss: Tensor
+    state: Callable[[], Fitting]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """A network in the middle of a fit: all that the epochs to come follow from.
+
+    Attributes:
+        epoch: passes that were made.
+        weights: of the network, and its buffers.
+        momentum: of the parameters, by their number; none without.
+    """
+
+    epoch: int
+    weights: Mapping[str, Tensor]
+    momentum: Mapping[int, Tensor]
 
 
 def train(
@@ -78,10 +102,22 @@ def epochs(
     policy: Policy | None = None,
     key: Key,
     route: Route | None = None,
+    state: Fitting | None = None,
 ) -> Iterator[Epoch]:
-    """Do what ``train`` does, and pause after every epoch."""
+    """Do what ``train`` does, and pause after every epoch.
+
+    With the ``state`` of an earlier fit with the same arguments it goes on from there.
+
+    Raises:
+        InputError: when the state is that of another network.
+    """
     route, policy, device = route or Route(), policy or identity, data.images.device
+    done = state.epoch if state else 0
     for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
+        if state and epoch + 1 == done:
+            _restore(state, network, optimiser)
+        if epoch < done:
+            continue
         network.train()
         order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
         total = torch.zeros((), device=device)
@@ -92,7 +128,8 @@ def epochs(
             with route.arithmetic(device):
                 total += len(rows) * _backward(network, images, batch.labels, route)
             optimiser.step()
-        yield Epoch(epoch + 1, total / len(data))
+        now = partial(_fitting, epoch + 1, network, optimiser)
+        yield Epoch(epoch + 1, total / len(data), now)
 
 
 def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:
@@ -119,6 +156,28 @@ def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -
     """Return the ``(N, K)`` logits of ``(N, C, H, W)`` images, in evaluation mode."""
     with evaluating(network):
         return (route or Route()).over(logits, network, images)
+
+
+def _fitting(epoch: int, network: nn.Module, optimiser: torch.optim.SGD) -> Fitting:
+    momentum = {
+        i: found.clone()
+        for i, weight in enumerate(optimiser.param_groups[0]["params"])
+        if (found := optimiser.state[weight].get("momentum_buffer")) is not None
+    }
+    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    return Fitting(epoch, weights, momentum)
+
+
+def _restore(state: Fitting, network: nn.Module, optimiser: torch.optim.SGD) -> None:
+    weights: list[Tensor] = optimiser.param_groups[0]["params"]
+    try:
+        network.load_state_dict(dict(state.weights))
+        for i, held in state.momentum.items():
+            momentum = torch.zeros_like(weights[i]).copy_(held.reshape(weights[i].shape))
+            optimiser.state[weights[i]]["momentum_buffer"] = momentum
+    except (RuntimeError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"what was kept of the fit does not fit this network: {reason}") from None
 
 
 def _sgd(weights: list[Tensor], fit: Fit, lr: float) -> torch.optim.SGD:

@@ -86,7 +86,7 @@ class Trial:
         source: name of the set.
         model: architecture of the network.
         number: of the trial.
-        network: as trained.
+        network: as trained; None of one that was told of in a file.
         accuracy: on the test set, between 0 and 1.
         seconds: that training and testing took; of networks trained at once, a share for each.
         together: networks that were trained at once, this one counted.
@@ -96,7 +96,7 @@ class Trial:
     source: str
     model: str
     number: int
-    network: Network
+    network: Network | None
     accuracy: float
     seconds: float
     together: int = 1

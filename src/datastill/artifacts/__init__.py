@@ -9,6 +9,7 @@ from datastill.artifacts.checkpoints import (
     require_same,
 )
 from datastill.artifacts.files import (
+    plain,
     replace_file,
     require_writable,
     versions,
@@ -39,6 +40,7 @@ from datastill.artifacts.sets import (
     require_free,
     save,
     set_folder,
+    stem_of,
     validation_file,
 )
 from datastill.artifacts.studies import StudyFolder
@@ -65,6 +67,7 @@ __all__ = [
     "members_in",
     "open_journal",
     "open_run",
+    "plain",
     "pool_folder",
     "remove_pool",
     "replace_file",
@@ -76,6 +79,7 @@ __all__ = [
     "save",
     "save_member",
     "set_folder",
+    "stem_of",
     "validation_file",
     "versions",
     "write_json",

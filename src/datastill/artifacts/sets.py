@@ -167,14 +167,18 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     """Write a validation of a set, with every trial, beside it and into the set itself."""
     data = load(file)
     held = [*data.facts.get("validated", []), {**found, "versions": versions()}]
-    save(replace(data, facts={**data.facts, "validated": held}), file)
     with writing(file.parent):
         write_json(validation_file(file), held)
+    save(replace(data, facts={**data.facts, "validated": held}), file)  # last: now it is done
+
+
+def stem_of(file: Path) -> str:
+    """Return how names of files begin that belong to a set: not at all in the folder of a run."""
+    return "" if file.name == SET_FILE else f"{file.stem}."
 
 
 def _beside(file: Path, name: str) -> Path:
-    stem = "" if file.name == SET_FILE else f"{file.stem}."
-    return file.with_name(stem + name)
+    return file.with_name(stem_of(file) + name)
 
 
 def _add(digest: Any, kind: tuple[Any, ...], parts: Iterable[Tensor]) -> None:

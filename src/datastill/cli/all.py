@@ -10,6 +10,7 @@ from datastill.cli.distill import Distill
 from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Machine, MaybePath, SomeFloats, SomeTexts, positive
 from datastill.cli.quota import Ipc, parse
+from datastill.cli.resuming import Resuming
 from datastill.cli.train import Train
 from datastill.cli.validate import Validate
 
@@ -52,6 +53,7 @@ class All:
     """Folder for synthetic sets."""
     overwrite: Flag = False
     """Replace the run that is there, and the original models."""
+    resuming: Resuming = Resuming()
     data: Data = Data()
     logs: Logs = Logs()
     machine: Machine = Machine()
@@ -59,6 +61,7 @@ class All:
     def run(self) -> None:
         """Train original models if they are needed, distil, validate."""
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
+        self.resuming.check(overwrite=self.overwrite)
         from datastill.artifacts import SET_FILE, require_free, set_folder
         from datastill.datasets import dataset_name
         from datastill.methods import METHODS
@@ -66,7 +69,8 @@ class All:
         name = dataset_name(self.dataset, self.data_path, self.data.pixels())
         method, label = METHODS.spelling(self.method), parse(self.ipc).label
         folder = set_folder(self.save_path, name, method, label)
-        require_free(folder, (SET_FILE,), overwrite=self.overwrite)
+        going_on = self.overwrite or self.resuming.resume
+        require_free(folder, (SET_FILE,), overwrite=going_on)
         if self.alphas:
             self.require_images()
             self.train().run()
@@ -93,6 +97,7 @@ class All:
             epochs=self.original_epochs,
             save_path=self.pool_path,
             overwrite=self.overwrite,
+            resuming=self.resuming,
             data=self.data,
             logs=self.logs,
             machine=self.machine,
@@ -113,6 +118,7 @@ class All:
             pool_path=self.pool_path,
             save_path=self.save_path,
             overwrite=self.overwrite,
+            resuming=self.resuming,
             data=self.data,
             logs=self.logs,
             machine=self.machine,
@@ -126,6 +132,7 @@ class All:
             num_eval=self.num_eval,
             epochs=self.epochs,
             against=self.against,
+            resume=self.resuming.resume,
             logs=self.logs,
             machine=replace(self.machine, recipe=None),
         )

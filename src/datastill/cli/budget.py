@@ -99,7 +99,12 @@ def judge(folder: Path, networks: int, like: Distill) -> None:
     from datastill.cli.validate import Validate
 
     Validate(
-        folder, model=(like.model,), num_eval=networks, logs=like.logs, machine=like.machine
+        folder,
+        model=(like.model,),
+        num_eval=networks,
+        resume=like.resuming.resume,
+        logs=like.logs,
+        machine=like.machine,
     ).run()
 
 

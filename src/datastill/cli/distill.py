@@ -281,7 +281,10 @@ class Distill:
             return None
         held = checkpoint_file(path, COMMAND).load()
         facts = load(path).facts if (path / SET_FILE).exists() else held[0].asked if held else {}
-        return Plan(**facts["plan"]) if facts.get("plan") else None
+        try:
+            return Plan(**facts["plan"]) if facts.get("plan") else None
+        except TypeError as error:
+            raise InputError(f"the run in {path} has no sound plan: {error}") from None
 
     def adjusted(self, published: Published, method: str) -> Published:
         """Return the published settings with those of the method's options that were given.

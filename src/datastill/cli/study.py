@@ -53,6 +53,9 @@ class Study:
     """Names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all."""
     reassess: Flag = False
     """Score every set anew, for other original models; accuracies stay."""
+    resume: Flag = False
+    """Go on with the study that was cut off. A study always does: this is for scripts that say it
+    to every command."""
     save_path: Path = Path("studies")
     """Folder for studies."""
     data: Data = Data()
@@ -61,7 +64,7 @@ class Study:
     def run(self) -> None:
         """Make, assess and validate what is missing, and tell what follows."""
         wanted = self.check()
-        from datastill.artifacts import StudyFolder
+        from datastill.artifacts import StudyFolder, locked
         from datastill.networks import build
         from datastill.rng import Key
         from datastill.studies.ranking import LEAST
@@ -80,16 +83,17 @@ class Study:
         names = {*folder.names(), *brought, *(candidate.name for candidate in wanted)}
         if len(names) < LEAST:
             raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
-        bench = self.bench(folder, real, test)
-        judges = told(bench.pool, bench.early)
         describe(real, console)
-        console.say(f"{folder.path}: {len(names)} sets, judged by {judges}")
-        for name, data in brought.items():
-            if name not in folder.names():
-                folder.save_set(name, data)
-        self.make(folder, replace(self.workshop(real), pool=bench.pool), wanted, console)
-        records = self.examine(folder, bench, console)
-        self.tell(folder, bench, records, console)
+        with locked(folder.path):
+            bench = self.bench(folder, real, test)
+            judges = told(bench.pool, bench.early)
+            console.say(f"{folder.path}: {len(names)} sets, judged by {judges}")
+            for name, data in brought.items():
+                if name not in folder.names():
+                    folder.save_set(name, data)
+            self.make(folder, replace(self.workshop(real), pool=bench.pool), wanted, console)
+            records = self.examine(folder, bench, console)
+            self.tell(folder, bench, records, console)
 
     def check(self) -> list[Candidate]:
         """Refuse options that make no sense, and return the sets to be made."""

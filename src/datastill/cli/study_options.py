@@ -121,23 +121,27 @@ class Judges:
             real: training images.
             like: says how to read these, and how to compute.
         """
-        from datastill.artifacts import members_in, pool_folder
+        from datastill.artifacts import checkpoint_file, members_in, pool_folder
+        from datastill.cli.series import COMMAND
         from datastill.networks import find
 
         for name in (find(name)[0] for name in self.models_pool):
-            held = members_in(pool_folder(own, real.domain.name, name))
-            missing = self.model_num - sum(epoch == self.pool_epochs for _, epoch, _ in held)
-            if missing > 0:
-                replace(
-                    like,
-                    model=(name,),
-                    num=missing,
-                    epochs=self.pool_epochs,
-                    lr_net=0.05,
-                    batch_train=64,
-                    weight_decay=5e-4,
-                    save_epochs=self.early,
-                    save_path=own,
-                    add=True,
-                    machine=replace(like.machine, quiet=True),
-                ).run()
+            folder = pool_folder(own, real.domain.name, name)
+            train = replace(
+                like,
+                model=(name,),
+                epochs=self.pool_epochs,
+                lr_net=0.05,
+                batch_train=64,
+                weight_decay=5e-4,
+                save_epochs=self.early,
+                save_path=own,
+                machine=replace(like.machine, quiet=True),
+            )
+            cut_off = checkpoint_file(folder, COMMAND).load()
+            if cut_off is not None:
+                num = int(cut_off[0].asked.get("num", self.model_num))
+                replace(train, num=num, resuming=replace(like.resuming, resume=True)).run()
+            held = sum(epoch == self.pool_epochs for _, epoch, _ in members_in(folder))
+            if held < self.model_num:
+                replace(train, num=self.model_num - held, add=True).run()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from datastill.cli.console import Bar, Console
+from datastill.cli.console import Console
 from datastill.cli.data import Data, describe, repeated
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
@@ -17,16 +18,16 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
+from datastill.cli.resuming import OVERWRITE, Resuming
+from datastill.cli.series import COMMAND, Series, fitted
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator, Sequence
 
-    from datastill.artifacts import Journal
     from datastill.data import ImageSet
     from datastill.pool import Member
-    from datastill.rng import Key
-    from datastill.train import Epoch
+    from datastill.train import Fit
 
 COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
 
@@ -65,6 +66,7 @@ class Train:
     """Add models to those that are there; those keep their numbers."""
     overwrite: Flag = False
     """Delete the models that are there."""
+    resuming: Resuming = Resuming()
     data: Data = Data()
     logs: Logs = Logs()
     machine: Machine = Machine()
@@ -72,7 +74,7 @@ class Train:
     def run(self) -> None:
         """Train every model and write it as soon as it is ready."""
         self.check()
-        from datastill.artifacts import pool_folder
+        from datastill.artifacts import locked, pool_folder
         from datastill.networks import build, find
         from datastill.rng import Key
 
@@ -83,14 +85,18 @@ class Train:
         for name in names:
             build(name, real.domain, key=Key(0))  # images too small for it are found out now
         folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]
-        firsts = [self.claim(folder) for folder in folders]
         console.say(f"{real.domain.name}: {len(real)} training images, device {device}")
         describe(real, console)
-        rows: list[tuple[str, ...]] = []
-        for name, folder, first in zip(names, folders, firsts, strict=True):
-            for number in range(first, first + self.num):
-                key = Key(self.machine.seed).at("original", name, number)
-                rows.append(self.train_one(name, folder, number, real, test, key, console))
+        with ExitStack() as stack:
+            for folder in dict.fromkeys(folders):
+                stack.enter_context(locked(folder))
+            pairs = zip(names, folders, strict=True)
+            all_series = [self.claimed(name, folder, real, console) for name, folder in pairs]
+            for series in (one for one in all_series if one.past is None):
+                series.file.save(series.checkpoint(series.first, _length(series.folder)))
+            rows = [row for one in all_series for row in self.rows(one, real, test, console)]
+            for series in all_series:
+                series.file.remove()
         console.table(f"Original models of {real.domain.name}", COLUMNS, rows)
         console.say(
             f"They are in {folders[0].parent}. Next:\n  datastill distill --method DM "
@@ -107,6 +113,7 @@ class Train:
             lr_net=self.lr_net,
             batch_train=self.batch_train,
         )
+        self.resuming.check(overwrite=self.overwrite)
         not_negative(weight_decay=[self.weight_decay])
         not_negative(save_epochs=self.save_epochs)
         if self.held_out >= 1:
@@ -117,84 +124,146 @@ class Train:
         if not self.model:
             raise InputError("--model needs at least one name")
 
-    def claim(self, folder: Path) -> int:
-        """Return the number of the next model in a folder."""
-        from datastill.artifacts import members_in, remove_pool, require_writable
+    def claimed(self, name: str, folder: Path, real: ImageSet, console: Console) -> Series:
+        """Return what is to be trained in a folder, and from where on.
 
-        require_writable(folder)
-        held = [number for number, _, _ in members_in(folder)]
+        Raises:
+            InputError: when the folder holds models, or a run that is not finished, and nothing
+                was said of them.
+        """
+        from datastill.artifacts import checkpoint_file, require_same
+        from datastill.route import Route
+
+        file, asked = checkpoint_file(folder, COMMAND), self.asked(name, real)
+        fit, saved = self.fit(), frozenset({*self.save_epochs, self.epochs})
+        past = self.resuming.found(file, console)
+        if past is not None:
+            require_same(past.asked, asked, str(folder), OVERWRITE)
+            try:
+                first, route = int(past.facts["first"]), Route(**past.facts["route"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(f"the checkpoint is none of a training: {error!r}") from None
+            return Series(name, folder, first, fit, self.held_out, saved, route, asked, past)
+        first, route = self.claim(folder, name, fit), self.machine.route(name, real.domain)
+        return Series(name, folder, first, fit, self.held_out, saved, route, asked)
+
+    def claim(self, folder: Path, name: str, fit: Fit) -> int:
+        """Return the number of the first model in a folder."""
+        from datastill.artifacts import checkpoint_file, members_in, remove_pool
+
+        unfinished = checkpoint_file(folder, COMMAND).exists
+        if unfinished and not self.overwrite:
+            raise InputError(
+                f"{folder} holds original models of a run that is not finished; pass --resume to "
+                "go on with it, or --overwrite to start over"
+            )
+        held = sorted({number for number, _, _ in members_in(folder)})
+        if self.resuming.resume and self.finished(folder, held[-self.num :], name, fit):
+            return held[-self.num]
         if held and not (self.add or self.overwrite):
             raise InputError(
-                f"{folder} holds {len(set(held))} original models; pass --add to add to them "
+                f"{folder} holds {len(held)} original models; pass --add to add to them "
                 "or --overwrite to replace them"
             )
         if self.overwrite:
+            checkpoint_file(folder, COMMAND).remove()
             remove_pool(folder)
             return 0
         return max(held, default=-1) + 1
 
-    def train_one(
-        self,
-        name: str,
-        folder: Path,
-        number: int,
-        real: ImageSet,
-        test: ImageSet | None,
-        key: Key,
-        console: Console,
-    ) -> tuple[str, ...]:
-        """Train one model and return its row of the table."""
-        from datastill.artifacts import LOG_FILE
-        from datastill.pool import original_fit, train_member
-        from datastill.train import accuracy
+    def finished(self, folder: Path, numbers: Sequence[int], name: str, fit: Fit) -> bool:
+        """Tell whether these are the models that the command would make."""
+        from datastill.artifacts import load_member, member_path, plain
+        from datastill.rng import Key
 
-        route = self.machine.route(name, real.domain)
-        fit = replace(
+        if len(numbers) < self.num:
+            return False
+        for number in numbers:
+            path = member_path(folder, number, self.epochs)
+            facts = load_member(path, factory=name).facts if path.exists() else {}
+            key = Key(self.machine.seed).at("original", name, number)
+            if facts.get("key") != key.seed or facts.get("fit") != plain(asdict(fit)):
+                return False
+        return True
+
+    def fit(self) -> Fit:
+        """Return how models are trained."""
+        from datastill.pool import original_fit
+
+        return replace(
             original_fit(self.epochs),
             lr=self.lr_net,
             batch=self.batch_train,
             weight_decay=self.weight_decay,
         )
-        settings = {"architecture": name, "seed": self.machine.seed, "fit": asdict(fit)}
-        run = (real.domain.name, f"{name} {number}", settings, console)
+
+    def asked(self, name: str, real: ImageSet) -> dict[str, Any]:
+        """Return all that the models follow from."""
+        from datastill.artifacts import fingerprint, versions
+
+        return {
+            "model": name,
+            "num": self.num,
+            "seed": self.machine.seed,
+            "fit": asdict(self.fit()),
+            "save_epochs": sorted({*self.save_epochs}),
+            "held_out": self.held_out,
+            "device": real.images.device.type,
+            "engine": self.machine.engine,
+            "precision": self.machine.precision,
+            "versions": versions(),
+            "real_images": len(real),
+            "real_fingerprint": fingerprint(real),
+        }
+
+    def rows(
+        self, series: Series, real: ImageSet, test: ImageSet | None, console: Console
+    ) -> Iterator[tuple[str, ...]]:
+        """Train what is missing, and return a row of the table for every model."""
+        from datastill.artifacts import load_member, member_path, write_manifest
+        from datastill.train import accuracy
+
+        for number in range(series.first, series.first + self.num):
+            path = member_path(series.folder, number, self.epochs)
+            if path.exists():
+                member = load_member(path, factory=series.name)
+                member.network.to(real.images.device)
+                write_manifest(series.folder)
+            else:
+                member = self.train_one(series, number, real, console)
+            facts, held_out = member.facts, member.facts["held_out_accuracy"]
+            tested = None if test is None else accuracy(member.network, test, route=series.route)
+            yield (
+                f"{series.name} {number}",
+                str(facts["epoch"]),
+                f"{100 * facts['train_accuracy']:.2f}",
+                "none" if held_out is None else f"{100 * held_out:.2f}",
+                "none" if tested is None else f"{100 * tested:.2f}",
+                f"{facts['seconds']:.0f}",
+            )
+
+    def train_one(self, series: Series, number: int, real: ImageSet, console: Console) -> Member:
+        """Train one model, from the start or from where it was cut off."""
+        from datastill.artifacts import LOG_FILE, rewind
+
+        label, log = f"{series.name} {number}", series.folder / LOG_FILE
+        keeper, past = self.resuming.keeper(series.file), series.past
+        if past is not None and past.facts["number"] == number:
+            rewind(log, int(past.facts["logged"]))
+            if past.facts["epoch"]:
+                console.say(f"{label}: going on after epoch {past.facts['epoch']}")
+        else:
+            keeper.keep(series.checkpoint(number, _length(series.folder)))
+        settings = {name: series.asked[name] for name in ("model", "seed", "fit")}
         with (
-            self.logs.journal(folder / LOG_FILE, *run) as journal,
-            console.bar(f"{name} {number}", self.epochs) as bar,
+            self.logs.journal(log, real.domain.name, label, settings, console) as journal,
+            console.bar(label, self.epochs) as bar,
         ):
-            epochs = train_member(name, real, fit, key=key, held_out=self.held_out, route=route)
-            last = self.fit(epochs, folder, number, bar, journal)
-        facts = last.facts
-        held_out = facts["held_out_accuracy"]
-        tested = None if test is None else accuracy(last.network, test, route=route)
-        return (
-            f"{name} {number}",
-            str(facts["epoch"]),
-            f"{100 * facts['train_accuracy']:.2f}",
-            "none" if held_out is None else f"{100 * held_out:.2f}",
-            "none" if tested is None else f"{100 * tested:.2f}",
-            f"{facts['seconds']:.0f}",
-        )
+            seed = self.machine.seed
+            return fitted(series, number, real, seed, bar=bar, journal=journal, keeper=keeper)
 
-    def fit(
-        self,
-        epochs: Iterable[tuple[Epoch, Callable[[], Member]]],
-        folder: Path,
-        number: int,
-        bar: Bar,
-        journal: Journal,
-    ) -> Member:
-        """Go through the epochs, write the model after those asked for, and return the last."""
-        from datastill.artifacts import member_path, save_member, write_manifest
 
-        wanted, last = {*self.save_epochs, self.epochs}, None
-        for epoch, member in epochs:
-            loss = round(float(epoch.loss), 6)
-            bar.at(epoch.number, f"loss {loss:.3f}")
-            journal.log("epoch", model=folder.name, number=number, step=epoch.number, loss=loss)
-            if epoch.number in wanted:
-                last = member()
-                facts = {"number": number, "seed": self.machine.seed, **last.facts}
-                save_member(replace(last, facts=facts), member_path(folder, number, epoch.number))
-                write_manifest(folder)
-        assert last is not None
-        return last
+def _length(folder: Path) -> int:
+    from datastill.artifacts import LOG_FILE, Journal
+
+    return Journal(folder / LOG_FILE).length

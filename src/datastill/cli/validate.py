@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import contextlib
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin
@@ -12,16 +13,20 @@ from datastill.cli.finding import OnePath, Which
 from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
 from datastill.cli.quota import Ipc
+from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.tables import show_results
+from datastill.cli.trials import COMMAND, Bouts, checkpoint_of, trials_of
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from torch import Tensor
 
+    from datastill.artifacts import CheckpointFile, Journal
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
+    from datastill.route import Route
     from datastill.validation import Draw, Result, Trial
 
 
@@ -65,6 +70,11 @@ class Validate:
     rounding. Default: on a CPU one, on a GPU as many as its memory holds."""
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
+    resume: Flag = False
+    """Go on with the validation of the same options that was cut off here; networks that were done
+    then count. Without it one that is not finished is refused."""
+    overwrite: Flag = False
+    """Forget a validation that is not finished."""
     data: Data = Data()
     logs: Logs = Logs()
     machine: Machine = Machine()
@@ -88,13 +98,28 @@ class Validate:
         origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
         test = origin.test(made, console).to(device)
         sets = self.sets(made, origin)
-        artifacts.require_writable(file.parent)
+        key = Key(self.machine.seed).at("validate")
+        routes = {name: self.machine.route(name, test.domain) for name in names}
+        bouts = Bouts(sets, test, protocol, routes, self.num_eval, key, self.together)
+        with artifacts.locked(file.parent, artifacts.stem_of(file)):
+            self.judge(file, made, bouts, console)
+
+    def judge(self, file: Path, made: ImageSet, bouts: Bouts, console: Console) -> None:
+        """Go through the trials that are not done, tell what was found, and write it down."""
+        from datastill import artifacts
+
+        kept = artifacts.checkpoint_file(file.parent, artifacts.stem_of(file) + COMMAND)
+        if self.resume and self.finished(made, bouts):
+            kept.remove()
+            console.say(f"this validation of {file} is finished")
+            return
+        test, protocol = bouts.test, bouts.protocol
         console.say(
             f"{file}: {len(made)} images, {protocol.fit.epochs} epochs "
             f"{'with' if protocol.augmented else 'without'} DSA augmentation, "
             f"{self.num_eval} networks, tested on {len(test)} images of {test.domain.name}"
         )
-        results = self.trials(sets, test, names, protocol, file, console)
+        results, routes = self.trials(bouts, self.asked(made, bouts), kept, file, console)
         show_results(f"Test accuracy after training on {len(made)} images", results, console)
         for result in results:
             if result.obstacle:
@@ -102,21 +127,60 @@ class Validate:
                     f"{result.model} on {result.source}: trained one network after another, for "
                     f"at once {result.obstacle}"
                 )
-        artifacts.add_validation(
-            file,
-            {
-                "dataset": test.domain.name,
-                "protocol": asdict(protocol),
-                "seed": self.machine.seed,
-                "routes": {name: self.machine.route(name, test.domain).facts() for name in names},
-                "results": [asdict(result) for result in results],
-            },
-        )
+        found = {
+            **self.terms(bouts),
+            "routes": {name: route.facts() for name, route in routes.items()},
+            "results": [asdict(result) for result in results],
+        }
+        artifacts.add_validation(file, found)
+        kept.remove()
         console.say(f"every value is in {artifacts.validation_file(file)}")
+
+    def terms(self, bouts: Bouts) -> dict[str, Any]:
+        """Return what a validation says of how it was made."""
+        protocol, dataset = asdict(bouts.protocol), bouts.test.domain.name
+        return {"dataset": dataset, "protocol": protocol, "seed": self.machine.seed}
+
+    def asked(self, made: ImageSet, bouts: Bouts) -> dict[str, Any]:
+        """Return all that the results follow from."""
+        from datastill.artifacts import fingerprint, versions
+
+        return {
+            **self.terms(bouts),
+            "models": list(bouts.routes),
+            "num_eval": bouts.count,
+            "sets": list(bouts.sets),
+            "coreset_features": self.coreset_features,
+            "together": self.together,
+            "save_model": self.save_model,
+            "device": bouts.test.images.device.type,
+            "engine": self.machine.engine,
+            "precision": self.machine.precision,
+            "versions": versions(),
+            "set_fingerprint": fingerprint(made),
+            "test_fingerprint": fingerprint(bouts.test),
+        }
+
+    def finished(self, made: ImageSet, bouts: Bouts) -> bool:
+        """Tell whether the last validation that the set knows of is this one."""
+        from datastill.artifacts import plain
+
+        held, done = made.facts.get("validated"), set[Any]()
+        with contextlib.suppress(AttributeError, KeyError, IndexError, TypeError):
+            if any(held[-1].get(k) != v for k, v in plain(self.terms(bouts)).items()):
+                return False
+            done = {
+                (row["source"], row["model"], len(row["accuracies"]["values"]))
+                for row in held[-1]["results"]
+            }
+        return done == {
+            (source, model, bouts.count) for model in bouts.routes for source in bouts.sets
+        }
 
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(num_eval=self.num_eval, epochs=self.epochs, together=self.together)
+        Resuming(self.resume).check(overwrite=self.overwrite)
         if self.dsa and self.no_dsa:
             raise InputError("--dsa and --no-dsa exclude each other")
         if not self.model:
@@ -170,66 +234,85 @@ class Validate:
         member.network.to(real.images.device)
         return features_of(member, real)
 
-    def rounds(
-        self, sets: dict[str, Draw], test: ImageSet, names: list[str], protocol: Protocol
-    ) -> Iterator[Trial]:
-        """Train and test every network, each architecture by the route that is fastest for it."""
-        from datastill.rng import Key
-        from datastill.validation import contest
-
-        key = Key(self.machine.seed).at("validate")
-        for name in names:
-            route = self.machine.route(name, test.domain)
-            yield from contest(
-                *(sets, test, [name], protocol),
-                trials=self.num_eval,
-                key=key,
-                route=route,
-                together=self.together,
-            )
-
     def trials(
         self,
-        sets: dict[str, Draw],
-        test: ImageSet,
-        names: list[str],
-        protocol: Protocol,
+        bouts: Bouts,
+        asked: dict[str, Any],
+        kept: CheckpointFile,
         file: Path,
         console: Console,
-    ) -> list[Result]:
-        """Go through the trials, write them to the journal, and return what was found."""
-        from datastill.artifacts import log_file
+    ) -> tuple[list[Result], Mapping[str, Route]]:
+        """Go through the trials, keep each, and return what was found, and by which routes."""
+        from datastill.artifacts import log_file, rewind
         from datastill.validation import collect
 
-        found: list[Trial] = []
-        rounds = self.rounds(sets, test, names, protocol)
-        run = (test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
+        found, bouts, logged = self.begun(bouts, asked, kept, console)
+        if found:
+            rewind(log_file(file), logged)
+            console.say(f"going on after {len(found)} of {bouts.total} networks")
+        pending, done = 0, list(found)
+        run = (bouts.test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
         with (
             self.logs.journal(log_file(file), *run) as journal,
-            console.bar("training", len(sets) * len(names) * self.num_eval) as bar,
+            console.bar("training", bouts.total) as bar,
         ):
-            for trial in rounds:
+            for trial in bouts.remaining(done):
                 found.append(trial)
                 so_far = collect(found)[-1]
                 bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
-                journal.log(
-                    "trial",
-                    of=f"{trial.model} on {trial.source}",
-                    source=trial.source,
-                    model=trial.model,
-                    step=trial.number + 1,
-                    accuracy=trial.accuracy,
-                    seconds=round(trial.seconds, 1),
-                )
+                self.tell(trial, journal)
                 if self.save_model and trial.source == "synthetic":
-                    self.keep(trial, test, file)
-        return collect(found)
+                    self.keep(trial, bouts.test, file)
+                pending += 1
+                if pending == trial.together:  # what was trained at once is kept at once
+                    kept.save(checkpoint_of(asked, found, bouts.routes, journal.length))
+                    pending = 0
+        return collect(found), bouts.routes
+
+    def begun(
+        self, bouts: Bouts, asked: dict[str, Any], kept: CheckpointFile, console: Console
+    ) -> tuple[list[Trial], Bouts, int]:
+        """Return the trials that are done, all there is to do, and the journal's length.
+
+        Raises:
+            InputError: when there are some, and nothing was said of them.
+        """
+        from datastill.artifacts import require_same
+
+        if self.overwrite:
+            kept.remove()
+        held = Resuming(self.resume).found(kept, console)
+        if held is not None:
+            require_same(held.asked, asked, str(kept.path.parent), OVERWRITE)
+            found, routes, logged = trials_of(held)
+            if set(routes) != set(bouts.routes):
+                raise InputError(f"the checkpoint is one of {', '.join(routes)}")
+            return found, replace(bouts, routes={k: routes[k] for k in bouts.routes}), logged
+        if kept.exists:
+            raise InputError(
+                f"{kept.path.parent} holds a validation that is not finished; pass --resume to go "
+                "on with it, or --overwrite to forget it"
+            )
+        return [], bouts, 0
+
+    def tell(self, trial: Trial, journal: Journal) -> None:
+        """Write a trial to the journal."""
+        journal.log(
+            "trial",
+            of=f"{trial.model} on {trial.source}",
+            source=trial.source,
+            model=trial.model,
+            step=trial.number + 1,
+            accuracy=trial.accuracy,
+            seconds=round(trial.seconds, 1),
+        )
 
     def keep(self, trial: Trial, test: ImageSet, file: Path) -> None:
         """Write a trained network beside the set."""
         from datastill.artifacts import save_member
         from datastill.pool import freeze
 
+        assert trial.network is not None
         facts = {"trial": trial.number, "set": str(file)}
         member = freeze(trial.network, trial.model, test.domain, facts)
         name = f"{trial.model}_{trial.number:03d}.safetensors"

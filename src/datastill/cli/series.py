@@ -1,0 +1,164 @@
+"""The original models of one architecture that a command trains, and what is kept of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.console import Bar
+from datastill.cli.interruption import deferred
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.artifacts import Checkpoint, CheckpointFile, Journal
+    from datastill.cli.resuming import Keeper
+    from datastill.data import ImageSet
+    from datastill.pool import Member
+    from datastill.route import Route
+    from datastill.train import Fit, Fitting
+
+COMMAND = "train"
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Models of one architecture.
+
+    Attributes:
+        name: of the architecture.
+        folder: of its pool.
+        first: number of the first model.
+        fit: how they are trained.
+        held_out: share of the images to judge by.
+        save_epochs: after which a model is written.
+        route: how images pass it.
+        asked: all that the result follows from.
+        past: where a run was cut off.
+    """
+
+    name: str
+    folder: Path
+    first: int
+    fit: Fit
+    held_out: float
+    save_epochs: frozenset[int]
+    route: Route
+    asked: Mapping[str, Any]
+    past: Checkpoint | None = None
+
+    @property
+    def file(self) -> CheckpointFile:
+        """Where checkpoints are kept."""
+        from datastill.artifacts import checkpoint_file
+
+        return checkpoint_file(self.folder, COMMAND)
+
+    def checkpoint(
+        self, number: int, logged: int, seconds: float = 0.0, state: Fitting | None = None
+    ) -> Checkpoint:
+        """Return what to go on from.
+
+        Args:
+            number: of the model that is trained.
+            logged: bytes of the journal.
+            seconds: that the model took so far.
+            state: of its fit; None before the first epoch.
+        """
+        from datastill.artifacts import Checkpoint
+
+        facts = {
+            "first": self.first,
+            "number": number,
+            "epoch": state.epoch if state else 0,
+            "logged": logged,
+            "seconds": round(seconds, 2),
+            "route": asdict(self.route),
+        }
+        weights = (
+            {f"weights.{name}": value for name, value in state.weights.items()} if state else {}
+        )
+        speeds = {f"momentum.{i}": value for i, value in state.momentum.items()} if state else {}
+        return Checkpoint(self.asked, facts, {**weights, **speeds})
+
+    def state(self, number: int) -> Fitting | None:
+        """Return where the fit of a model was cut off; None where it is to begin.
+
+        Raises:
+            InputError: when what was kept makes no sense.
+        """
+        from datastill.train import Fitting
+
+        if self.past is None or self.past.facts.get("number") != number:
+            return None
+        found: dict[str, dict[str, Any]] = {"weights": {}, "momentum": {}}
+        try:
+            for name, value in self.past.tensors.items():
+                kind, _, rest = name.partition(".")
+                found[kind][rest] = value
+            momentum = {int(i): value for i, value in found["momentum"].items()}
+            epoch = int(self.past.facts["epoch"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the checkpoint is none of a training: {error!r}") from None
+        return Fitting(epoch, found["weights"], momentum) if 0 < epoch < self.fit.epochs else None
+
+
+def fitted(
+    series: Series,
+    number: int,
+    real: ImageSet,
+    seed: int,
+    *,
+    bar: Bar,
+    journal: Journal,
+    keeper: Keeper,
+) -> Member:
+    """Train one model, write it after the epochs asked for, and return it as it is at last.
+
+    Raises:
+        InputError: when the loss is not finite any more.
+    """
+    from datastill.artifacts import member_path, save_member, write_manifest
+    from datastill.pool import train_member
+    from datastill.rng import Key
+
+    key, state = Key(seed).at("original", series.name, number), series.state(number)
+    spent = series.past.facts["seconds"] if series.past and state else 0.0
+    started, last = time.perf_counter() - spent, None
+    share, route = series.held_out, series.route
+    epochs = train_member(
+        series.name, real, series.fit, key=key, held_out=share, route=route, state=state
+    )
+    with deferred("after this epoch, which is kept") as wish:
+        for epoch, member in epochs:
+            loss = _finite(float(epoch.loss), epoch.number, series, number)
+            bar.at(epoch.number, f"loss {loss:.3f}")
+            journal.log(
+                "epoch", model=series.folder.name, number=number, step=epoch.number, loss=loss
+            )
+            if epoch.number in series.save_epochs:
+                last = member()
+                seconds = round(time.perf_counter() - started, 2)
+                facts = {"number": number, "seed": seed, **last.facts, "seconds": seconds}
+                last = replace(last, facts=facts)
+                save_member(last, member_path(series.folder, number, epoch.number))
+                write_manifest(series.folder)
+            if (keeper.due or wish.asked) and epoch.number < series.fit.epochs:
+                seconds = time.perf_counter() - started
+                keeper.keep(series.checkpoint(number, journal.length, seconds, epoch.state()))
+                wish.grant()
+        wish.grant()  # the model is written
+    assert last is not None
+    return last
+
+
+def _finite(loss: float, epoch: int, series: Series, number: int) -> float:
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss of {series.name} {number} is not a finite number after epoch {epoch}; take "
+            f"a smaller --lr-net than {series.fit.lr:g}, and pass --overwrite"
+        )
+    return round(loss, 6)
