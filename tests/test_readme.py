@@ -8,8 +8,9 @@ from types import ModuleType
 import pytest
 import torch
 
+from datastill.artifacts import load
 from datastill.assessments import ASSESSMENTS, Evidence
-from datastill.cli import ABOUT, parse
+from datastill.cli import ABOUT, main, parse
 from datastill.datasets import load_split
 from datastill.distillation import Descent, distill
 from datastill.methods import METHODS, Task
@@ -90,3 +91,20 @@ def test_the_page_of_assessments_holds(capsys: pytest.CaptureFixture[str]) -> No
     text = ASSESSMENTS_PAGE.replace("\\\n", " ")
     for line in re.findall(r"^ +datastill (study .*)$", text, flags=re.M):
         assert parse(line.split()) is not None
+
+
+def test_the_page_of_reproducing_is_understood_and_its_first_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "docs" / "reproducing.md").read_text()
+    lines = re.findall(r"^ +(?:OMP_NUM_THREADS=2 )?datastill (.*)$", text, flags=re.M)
+    assert len(lines) == 2
+    commands = [parse(line.split()) for line in lines]
+    assert commands[0].resuming.resume
+    monkeypatch.chdir(tmp_path)
+    short = f"{lines[1]} --model ConvNetD1W16 --quiet --save-path"
+    for name in ("a", "b"):
+        main([*short.split(), name])
+    one, other = (load(tmp_path / name / "digits" / "DM" / "IPC1") for name in ("a", "b"))
+    assert torch.equal(one.images, other.images)
+    assert {**one.facts, "seconds": 0} == {**other.facts, "seconds": 0}

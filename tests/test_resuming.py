@@ -18,6 +18,7 @@ from conftest import blobs, same
 from datastill import artifacts
 from datastill.artifacts import Checkpoint, CheckpointFile
 from datastill.augment import dsa
+from datastill.cli.validate import Validate
 from datastill.clom import cross_entropy_clom
 from datastill.data import ByClass, ImageSet
 from datastill.distillation import Descent, Snapshot, distill
@@ -528,3 +529,89 @@ def test_a_loss_that_is_not_finite_stops_training(run: Run, tmp_path: Path) -> N
     assert "the loss of MLP 0 is not a finite number after epoch 1" in said.err
     assert "take a smaller --lr-net than 1e+30" in said.err
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+# Validation.
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, trials: int) -> None:
+    """Stop ``datastill validate`` when so many networks are told of, before the last is kept."""
+    tell, told = Validate.tell, []
+
+    def telling(self: Validate, *given: object) -> None:
+        tell(self, *given)
+        told.append(1)
+        if len(told) == trials:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Validate, "tell", telling)
+
+
+def test_networks_that_were_tested_count_when_validation_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("whole", "cut"):
+        assert run(f"{LINES['DM']} --save-path {name}").code == 0
+    line = "--model MLP ConvNetD1W16 --num-eval 2 --epochs 3 --against random --save-model"
+    whole, cut = (f"validate {name}/digits/DM/IPC1 {line}" for name in ("whole", "cut"))
+    assert run(whole).code == 0
+    for trials in (2, 4):  # one is kept, and then three more
+        with monkeypatch.context() as patch:
+            stop_after(patch, trials)
+            assert run(f"{cut} --resume").code == 143
+    refused = run(cut)
+    assert refused.code == 2
+    assert "holds a validation that is not finished; pass --resume" in refused.err
+    assert "has num_eval 2, not 3" in run(f"{cut} --resume --num-eval 3").err
+    said = run(f"{cut} --resume")
+    assert said.code == 0, said.err
+    assert "going on after 4 of 8 networks" in said.out
+    for _ in range(2):
+        found = [datastill.load(tmp_path / n / "digits" / "DM" / "IPC1") for n in ("whole", "cut")]
+        reports = [one.facts["validated"] for one in found]
+        values = [[row["accuracies"] for row in one["results"]] for (one,) in reports]
+        assert values[0] == values[1]
+        again = run(f"{cut} --resume")
+        assert "is finished" in again.out
+    log = (tmp_path / "cut" / "digits" / "DM" / "IPC1" / "log.jsonl").read_text()
+    assert log.count('"trial"') == 8
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def test_an_unfinished_validation_can_be_forgotten(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(LINES["DM"]).code == 0
+    line = "validate condensed/digits/DM/IPC1 --model MLP --num-eval 2 --epochs 2"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        assert run(line).code == 143
+    other = line.replace("--epochs 2", "--epochs 3")
+    assert run(f"{other} --overwrite").code == 0
+    (report,) = made(tmp_path / "condensed", "DM").facts["validated"]
+    assert report["protocol"]["fit"]["epochs"] == 4
+    assert not list(tmp_path.rglob("*.checkpoint*"))
+
+
+def test_the_whole_job_goes_on_where_it_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "all --dataset digits --model MLP --ipc 1 --iterations 4 --epochs 2 --num-eval 2 "
+    line += "--alphas 3 --num 1 --original-epochs 2"
+    cuts = {
+        "train": lambda patch: after_epoch(patch, lambda *_: os.kill(os.getpid(), signal.SIGINT)),
+        "distill": lambda patch: at_look(patch, stop_at(2, signal.SIGINT)),
+        "validate": lambda patch: stop_after(patch, 2),
+    }
+    for cut in cuts.values():
+        with monkeypatch.context() as patch:
+            cut(patch)
+            assert run(f"{line} --resume").code in (130, 143)
+    said = run(f"{line} --resume")
+    assert said.code == 0, said.err
+    assert "going on after 1 of 4 networks" in said.out
+    assert run(f"{line} --pool-path p --save-path s").code == 0
+    one, other = made(tmp_path / "condensed", "DM"), made(tmp_path / "s", "DM")
+    assert torch.equal(one.images, other.images)
+    values = [d.facts["validated"][0]["results"][0]["accuracies"] for d in (one, other)]
+    assert values[0] == values[1]

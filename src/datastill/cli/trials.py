@@ -46,6 +46,16 @@ class Bouts:
         """How many networks that are."""
         return len(self.sets) * len(self.routes) * self.count
 
+    def hold(self, trials: list[Trial]) -> bool:
+        """Tell whether trials are the first of these, in their order."""
+        mine = [
+            (source, model, number)
+            for model in self.routes
+            for source in self.sets
+            for number in range(self.count)
+        ]
+        return mine[: len(trials)] == [(one.source, one.model, one.number) for one in trials]
+
     def remaining(self, done: list[Trial]) -> Iterator[Trial]:
         """Train and test what is not done, as ``validation.contest`` would have gone on."""
         from datastill.validation import contest

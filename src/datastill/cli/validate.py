@@ -165,7 +165,8 @@ class Validate:
         """Tell whether the last validation that the set knows of is this one."""
         from datastill.artifacts import plain
 
-        held, done = made.facts.get("validated"), set[Any]()
+        held: Any = made.facts.get("validated")
+        done = set[Any]()
         with contextlib.suppress(AttributeError, KeyError, IndexError, TypeError):
             if any(held[-1].get(k) != v for k, v in plain(self.terms(bouts)).items()):
                 return False
@@ -285,8 +286,8 @@ class Validate:
         if held is not None:
             require_same(held.asked, asked, str(kept.path.parent), OVERWRITE)
             found, routes, logged = trials_of(held)
-            if set(routes) != set(bouts.routes):
-                raise InputError(f"the checkpoint is one of {', '.join(routes)}")
+            if set(routes) != set(bouts.routes) or not bouts.hold(found):
+                raise InputError(f"the checkpoint in {kept.path.parent} is of another validation")
             return found, replace(bouts, routes={k: routes[k] for k in bouts.routes}), logged
         if kept.exists:
             raise InputError(

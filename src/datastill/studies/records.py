@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
@@ -68,11 +69,20 @@ def record_of(table: Mapping[str, Any]) -> Record:
     """Return the record that ``table_of`` made a table of.
 
     Raises:
-        KeyError, TypeError, ValueError: when it is no such table.
+        AttributeError, KeyError, TypeError, ValueError: when it is no such table.
     """
     scores = {
-        name: Assessed(Score(**found["score"]), found["seconds"], found["once"])
-        for name, found in table["scores"].items()
+        str(name): Assessed(_score(found["score"]), float(found["seconds"]), float(found["once"]))
+        for name, found in dict(table["scores"]).items()
     }
     trials = tuple(Outcome(**trial) for trial in table["trials"])
-    return Record(table["name"], table["method"], int(table["ipc"]), trials, scores)
+    if not all(0 <= trial.accuracy <= 1 and trial.seconds >= 0 for trial in trials):
+        raise ValueError("an accuracy that is no share, or a negative time")
+    return Record(str(table["name"]), str(table["method"]), int(table["ipc"]), trials, scores)
+
+
+def _score(table: Mapping[str, Any]) -> Score:
+    found = Score(**table)
+    if not math.isfinite(found.value) or found.better not in ("higher", "lower"):
+        raise ValueError(f"a score of {found.value!r} of which {found.better!r} is better")
+    return found
