@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datastill.artifacts.files import (
+    domain_of,
     replace_file,
     require_writable,
     versions,
@@ -24,6 +25,7 @@ from datastill.artifacts.sets import (
     SET_FILE,
     add_validation,
     assessment_file,
+    described_set,
     fingerprint,
     load,
     log_file,
@@ -31,6 +33,7 @@ from datastill.artifacts.sets import (
     require_free,
     save,
     set_folder,
+    set_header,
     validation_file,
 )
 from datastill.artifacts.studies import StudyFolder
@@ -43,6 +46,8 @@ __all__ = [
     "StudyFolder",
     "add_validation",
     "assessment_file",
+    "described_set",
+    "domain_of",
     "fingerprint",
     "load",
     "load_member",
@@ -61,6 +66,7 @@ __all__ = [
     "save",
     "save_member",
     "set_folder",
+    "set_header",
     "validation_file",
     "versions",
     "write_json",
