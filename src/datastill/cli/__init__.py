@@ -25,6 +25,8 @@ COMMANDS = {
     "select": "Select",
     "study": "Study",
     "show": "Show",
+    "import": "Import",
+    "export": "Export",
     "estimate": "Estimate",
     "all": "All",
     "demo": "Demo",
