@@ -25,6 +25,7 @@ COMMANDS = {
     "select": "Select",
     "study": "Study",
     "show": "Show",
+    "relabel": "Relabel",
     "import": "Import",
     "export": "Export",
     "estimate": "Estimate",
