@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "compare": "Compare",
     "assess": "Assess",
     "select": "Select",
     "study": "Study",
