@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from conftest import blobs
+from datastill.artifacts import load
 from datastill.data import Domain, ImageSet, convert
 from datastill.datasets import load_split
 from datastill.errors import InputError
@@ -577,6 +578,32 @@ def test_a_dataset_gives_normalisation_and_classes(tmp_path: Path) -> None:
         import_set(tmp_path / "my_cifar100_set.npz", Claim("CIFAR10"))
     with pytest.raises(InputError, match="images of 3x32x32, but digits 1x8x8"):
         import_set(tmp_path / "my_cifar100_set.npz", Claim("digits"))
+
+
+def test_a_dataset_of_many_sizes_is_known_without_its_files(tmp_path: Path) -> None:
+    images = torch.rand(10, 3, 64, 64, generator=Key(0).generator())
+    np.savez(tmp_path / "a.npz", images=images.numpy(), labels=np.arange(10))
+    back, _ = import_set(tmp_path / "a.npz", Claim("imagenette"))
+    assert (back.domain.name, back.domain.shape) == ("ImageNette-64", (3, 64, 64))
+    assert "tench" in back.domain.classes
+    torch.testing.assert_close(back.domain.pixels(back.images), images)
+    assert back.facts["data"]["dataset"] == "ImageNette"
+    assert back.facts["data"]["size"] == (64, 64)
+
+
+def test_a_set_may_imitate_ones_own_images(run: Run, tmp_path: Path) -> None:
+    real = load_split("digits", "train").take(torch.arange(200))
+    pixels = real.domain.pixels(real.images)
+    kinds = np.array(["plum", "fig"])[(real.labels > 4).long().numpy()]
+    np.savez(tmp_path / "own.npz", images=(255 * pixels).byte().numpy(), labels=kinds)
+    np.savez(tmp_path / "made.npz", images=pixels[:20].numpy(), labels=np.arange(20) % 2)
+    said = run("import made.npz --dataset ./own.npz --out made")
+    assert said.code == 0, said.err
+    back = load(tmp_path / "made")
+    assert back.domain.classes == ("fig", "plum")
+    torch.testing.assert_close(back.domain.pixels(back.images), pixels[:20])
+    said = run("validate made --model MLP --epochs 1 --num-eval 1 --against random")
+    assert said.code == 0, said.err
 
 
 @pytest.mark.parametrize(

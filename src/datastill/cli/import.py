@@ -34,7 +34,7 @@ class Import:
     format: MaybeFormat = None
     """What the file is. Default: as its name tells."""
     dataset: MaybeText = None
-    """Dataset that the set imitates, for its classes. Default: the one in the file's name."""
+    """Dataset that the set imitates: name, path or hf:NAME. Default: the one in the file's name."""
     data_path: MaybePath = None
     """Folder with its training images, which undoing ZCA whitening needs."""
     normalised_with: MaybeText = None
@@ -72,7 +72,7 @@ class Import:
         console.say(f"{self.path}: {len(data)} images of {data.domain.name}")
         for remark in remarks:
             console.say(f"  {remark}")
-        known = data.domain.name in DATASETS
+        known = bool(data.facts.get("data")) or data.domain.name in DATASETS
         console.say(
             f"{out / artifacts.SET_FILE} is the set; look at {out / 'preview.png'}, then:\n"
             f"  datastill validate {out} {'' if known else '--dataset NAME '}--against random"

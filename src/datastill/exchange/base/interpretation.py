@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datastill.artifacts import described_set, domain_of
 from datastill.data import Domain, ImageSet, require_sound
-from datastill.datasets import DATASETS, load_split
+from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
 from datastill.errors import InputError, suggestion
 from datastill.exchange.base.appearance import CORRELATED, look_at, neighbour_correlation
 from datastill.exchange.base.contract import Found
@@ -55,10 +55,11 @@ def interpret(found: Found, path: Path, claim: Claim) -> tuple[ImageSet, tuple[s
         return _as_exported(found, found.header, path), found.remarks
     labels, told = settle_labels(found.labels, path)
     name, guessed = _dataset(claim, path)
-    domain = _domain(found, name, labels, claim, path)
+    domain, origin = _domain(found, name, labels, claim, path)
     labels = _in_order(found, labels, domain, path)
-    images, domain, seen = settle_images(found, domain, claim, path, known=name is not None)
-    data = ImageSet(images, labels, domain, dict(found.facts))
+    images, domain, seen = settle_images(found, domain, claim, path, origin=origin)
+    facts = {**found.facts, **({"data": dict(origin)} if origin else {})}
+    data = ImageSet(images, labels, domain, facts)
     return require_sound(data, str(path)), (*found.remarks, *guessed, *told, *seen)
 
 
@@ -106,7 +107,7 @@ def settle_labels(labels: Tensor, path: Path) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def settle_images(
-    found: Found, domain: Domain, claim: Claim, path: Path, *, known: bool
+    found: Found, domain: Domain, claim: Claim, path: Path, *, origin: Mapping[str, Any]
 ) -> tuple[Tensor, Domain, tuple[str, ...]]:
     """Return images normalised as the domain says, and what was guessed to get there.
 
@@ -115,7 +116,7 @@ def settle_images(
         domain: of the result; without a known dataset its normalisation is measured here.
         claim: may say what the numbers are.
         path: of the file.
-        known: whether the domain is that of a dataset.
+        origin: how to read the dataset of the domain again; empty where none is known.
     """
     images, look = found.images, look_at(found.images)
     kind, told = look.kind, (f"the images look like {look.kind}: {look.why}",)
@@ -132,16 +133,16 @@ def settle_images(
         kind, images = "pixels", images.float() / 255
     images = images.float()
     if kind == "pixels":
-        domain = domain if known else measured(images, domain)
+        domain = domain if origin else measured(images, domain)
         return domain.normalise(images), domain, told
     stated = claim.normalised_with is not None and kind == "normalised"
-    if not known and not stated:
+    if not origin and not stated:
         raise InputError(
             f"{path}: {told[0] if told else f'the images are {kind}'}; "
             "say by which dataset with --dataset, or how with --normalised-with"
         )
     if kind == "whitened":
-        return unwhitened(images, domain, claim, path, told)
+        return unwhitened(images, domain, origin, path, told)
     return images, domain, (*told, _normalisation(domain))
 
 
@@ -153,16 +154,17 @@ def measured(pixels: Tensor, domain: Domain) -> Domain:
 
 
 def unwhitened(
-    images: Tensor, domain: Domain, claim: Claim, path: Path, told: tuple[str, ...]
+    images: Tensor, domain: Domain, origin: Mapping[str, Any], path: Path, told: tuple[str, ...]
 ) -> tuple[Tensor, Domain, tuple[str, ...]]:
     """Undo the whitening of trajectory matching, measured on the training images.
 
     Raises:
         InputError: when there are no training images to measure it on, or no pictures come out.
     """
-    name = claim.dataset or domain.name
+    name = origin["dataset"]
     try:
-        real = load_split(name, "train", claim.data_path).under(domain)
+        read = Reading(size=origin["size"])
+        real = load_split(name, "train", origin["data_path"], read).under(domain)
     except InputError as error:
         raise InputError(
             f"{path}: {told[0] if told else 'ZCA-whitened images'}; to undo it the training images "
@@ -181,7 +183,8 @@ def unwhitened(
 
 def _dataset(claim: Claim, path: Path) -> tuple[str | None, tuple[str, ...]]:
     if claim.dataset is not None:
-        return DATASETS.spelling(claim.dataset), ()
+        own = claim.dataset not in DATASETS
+        return claim.dataset if own else DATASETS.spelling(claim.dataset), ()
     words = plain(str(path.absolute().parent.name) + path.name)
     named = [name for name in DATASETS.names if plain(name) in words]
     if not named:
@@ -190,27 +193,56 @@ def _dataset(claim: Claim, path: Path) -> tuple[str | None, tuple[str, ...]]:
     return chosen, (f"taken as {chosen} by its name; --dataset says otherwise",)
 
 
-def known_domain(name: str, path: Path | None = None) -> Domain:
-    """Return the domain of a dataset, without its files where the dataset says it itself."""
-    domain: Any = getattr(DATASETS[name], "domain", None)
-    return domain if isinstance(domain, Domain) else load_split(name, "train", path).domain
+def published_of(name: str) -> Published | None:
+    """Return what the field agrees on about a dataset, if it is known here."""
+    return getattr(DATASETS[name], "published", None) if name in DATASETS else None
 
 
-def _domain(found: Found, name: str | None, labels: Tensor, claim: Claim, path: Path) -> Domain:
+def known_domain(
+    name: str, path: Path | None = None, *, size: tuple[int, int] | None = None
+) -> tuple[Domain, Mapping[str, Any]]:
+    """Return the domain of a dataset, and how to read it again.
+
+    No file is read where the field agrees on the normalisation and the names of the classes.
+
+    Args:
+        name: of the dataset, or a path or ``hf:NAME``, see ``datasets.load_split``.
+        path: folder with its files.
+        size: of the images, for datasets whose own differ.
+    """
+    known, published = name in DATASETS, published_of(name)
+    of_one_size = known and (published is None or published.size is not None)
+    read = Reading(size=None if of_one_size else size)
+    if published is not None and published.classes and (published.size or size):
+        height, width = published.size or size or (0, 0)
+        shape = (3 if published.colour else 1, height, width)
+        called = dataset_name(name, path, read.size)
+        domain = Domain(
+            called, shape, published.classes, *published.normalisation, published.mirror
+        )
+        where = None if path is None else str(path)
+        return domain, {"dataset": name, "data_path": where, "size": read.size}
+    real = load_split(name, "train", path, read)
+    return real.domain, real.facts
+
+
+def _domain(
+    found: Found, name: str | None, labels: Tensor, claim: Claim, path: Path
+) -> tuple[Domain, Mapping[str, Any]]:
     shape = (found.images.shape[1], found.images.shape[2], found.images.shape[3])
     if name is not None:
-        domain = known_domain(name, claim.data_path)
+        domain, origin = known_domain(name, claim.data_path, size=(shape[1], shape[2]))
         if shape != domain.shape:
             raise InputError(
                 f"{path} has images of {'x'.join(map(str, shape))}, "
                 f"but {name} {'x'.join(map(str, domain.shape))}"
             )
     else:
-        domain = _unnamed(found, shape, labels)
+        domain, origin = _unnamed(found, shape, labels), dict[str, Any]()
     if claim.normalised_with is None or claim.normalised_with.casefold() in ("none", "zca"):
-        return domain
+        return domain, origin
     mean, std = normalisation_of(claim.normalised_with, domain.shape[0], claim.data_path)
-    return replace(domain, mean=mean, std=std)
+    return replace(domain, mean=mean, std=std), origin
 
 
 def _as_exported(found: Found, header: Mapping[str, Any], path: Path) -> ImageSet:
@@ -261,7 +293,10 @@ def normalisation_of(
     ((0.5,), (0.25,))
     """
     if "/" not in text:
-        domain = known_domain(text, path)
+        published = published_of(text)
+        if published is not None:
+            return published.normalisation
+        domain, _ = known_domain(text, path)
         return domain.mean, domain.std
     try:
         mean, std = (tuple(map(float, part.split(","))) for part in text.split("/"))
