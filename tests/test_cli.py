@@ -183,6 +183,14 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
         ),
         ("distill --dataset digits --dsa-strategy color_flop", "did you mean 'flip'?"),
         ("distill --dataset digits --init nois", "no start named 'nois'; did you mean 'noise'?"),
+        (
+            "distill --dataset digits --coreset-features MLP",
+            "--coreset-features has a meaning with --init herding",
+        ),
+        (
+            "distill --dataset digits --init herding --coreset-features MLP",
+            "holds 0 original models",
+        ),
         ("distill --dataset digits --save-path /proc/nowhere", "cannot write to /proc/nowhere"),
         ("validate", "name a set by its path, or by --dataset"),
         ("validate nowhere", "no image set at nowhere"),

@@ -61,6 +61,7 @@ def distill(
     descent: Descent,
     *,
     regularisers: Mapping[str, Regulariser] | None = None,
+    features: Tensor | None = None,
 ) -> Iterator[Snapshot]:
     """Yield the synthetic set after every update. To stop early, stop asking.
 
@@ -69,6 +70,8 @@ def distill(
         task: the real images, and how networks and augmentations are made.
         descent: how many images per class, and how to move them.
         regularisers: scalars to add to the method's loss, by name.
+        features: ``(N, D)`` of the real images, where a coreset to start from picks; by default
+            it picks among pixels.
 
     Raises:
         InputError: when a class has too few real images, or a regulariser takes the name of the
@@ -76,7 +79,7 @@ def distill(
     """
     if MATCH in (regularisers or {}):
         raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
-    start = initial(task.real, descent, key=task.key.at("init"))
+    start = initial(task.real, descent, key=task.key.at("init"), features=features)
     counts, labels = start.counts, start.labels
     pixels = start.images.clone().requires_grad_()
     optimiser = torch.optim.SGD([pixels], lr=descent.lr, momentum=descent.momentum)
@@ -124,8 +127,10 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     return tuple(wanted)
 
 
-def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
-    """Return the images that a distillation starts from.
+def initial(
+    real: ImageSet, descent: Descent, *, key: Key, features: Tensor | None = None
+) -> ByClass:
+    """Return the images that a distillation starts from; ``features`` as for ``distill``.
 
     Raises:
         InputError: see ``starting_counts``.
@@ -135,7 +140,8 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
         shape = (sum(wanted), *real.domain.shape)
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
-    rows = CORESETS["random" if descent.init == "real" else descent.init](real, wanted, key=key)
+    coreset = CORESETS["random" if descent.init == "real" else descent.init]
+    rows = coreset(real, wanted, key=key, features=features)
     return ByClass(real.images[rows.to(real.images.device)], wanted)
 
 

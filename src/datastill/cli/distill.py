@@ -25,7 +25,7 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.originals import Originals, Shelf
+from datastill.cli.originals import Originals, Shelf, features_by
 from datastill.cli.quota import Ipc, nominal, parse
 from datastill.errors import InputError
 
@@ -71,6 +71,8 @@ class Distill:
     """Real images of each class that an update sees."""
     init: MaybeText = None
     """Start from noise, real images, or a coreset (herding, ...). Default: published."""
+    coreset_features: MaybeText = None
+    """Model by whose features --init picks (hf:NAME, or an original model). Default: pixels."""
     dsa_strategy: MaybeText = None
     """Shared augmentation, such as color_crop_flip, or none. Default: published."""
     outer_loop: MaybeInt = None
@@ -164,6 +166,7 @@ class Distill:
             descent,
             regularisers,
             selector,
+            features_by(self.coreset_features, real, self.pool_path),
             plan,
             settings=self.settings(method, descent, published, task),
         )
@@ -185,6 +188,8 @@ class Distill:
             epoch=self.epoch,
         )
         not_negative(alphas=self.alphas)
+        if self.coreset_features is not None and self.init in (None, "noise", "real", "random"):
+            raise InputError("--coreset-features has a meaning with --init herding or the like")
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
         """Return how the pixels are moved."""
@@ -290,6 +295,7 @@ class Distill:
             "protocol": published.protocol,
             "model": self.model,
             "descent": asdict(descent),
+            "coreset_features": self.coreset_features,
             "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
             "clom": pool if self.alphas else None,
             "recipe": self.machine.recipe and self.machine.recipe.name,

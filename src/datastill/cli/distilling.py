@@ -13,6 +13,8 @@ from datastill.cli.data import describe
 from datastill.cli.quota import in_words
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from datastill.artifacts import Journal
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
@@ -38,6 +40,7 @@ class Work:
         descent: how.
         regularisers: what else is computed in an update, by name.
         selector: what chooses a snapshot; None keeps the last.
+        features: of the real images, where a coreset to start from picks; None for pixels.
         plan: what fits a budget of time, if there is one.
         settings: all that the result follows from.
     """
@@ -50,6 +53,7 @@ class Work:
     descent: Descent
     regularisers: Mapping[str, Regulariser]
     selector: Selector | None
+    features: Tensor | None
     plan: Plan | None
     settings: Mapping[str, Any]
 
@@ -102,7 +106,9 @@ def follow(work: Work, journal: Journal, console: Console) -> Course:
     started = time.perf_counter()
     last, choice, logged, total = None, None, 0.0, work.descent.updates
     snapshots = distill(
-        work.published.method, work.task, work.descent, regularisers=work.regularisers
+        *(work.published.method, work.task, work.descent),
+        regularisers=work.regularisers,
+        features=work.features,
     )
     with console.bar(f"distilling {work.dataset}", total) as bar:
         for last in snapshots:
