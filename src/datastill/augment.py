@@ -251,13 +251,11 @@ def mixed(images: Tensor, shares: Tensor, mixes: Sequence[Mix]) -> tuple[Tensor,
     starts = counts.cumsum(0) - counts
     order = torch.cat([mix.order + first for mix, first in zip(mixes, starts, strict=True)])
     windows = torch.stack([mix.window(images.shape[-2:]) for mix in mixes])
-    areas = windows.float().mean((1, 2))
-    others, replaced = (
-        moved(drawn, images.device) for drawn in (order, areas.repeat_interleave(counts)[:, None])
-    )
-    pasted = moved(windows.repeat_interleave(counts, 0)[:, None], images.device)
+    drawn = (order, windows, torch.arange(len(mixes)).repeat_interleave(counts))
+    others, pasted, whose = (moved(values, images.device) for values in drawn)
+    replaced = pasted.float().mean((1, 2))[whose, None]
     return (
-        torch.where(pasted, images[others], images),
+        torch.where(pasted[whose, None], images[others], images),
         shares + (shares[others] - shares) * replaced,
     )
 
