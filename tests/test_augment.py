@@ -20,6 +20,7 @@ from datastill.augment import (
     cutout,
     draw_color,
     draw_crop,
+    draw_cutmix,
     draw_cutout,
     draw_flip,
     draw_rotation,
@@ -28,6 +29,7 @@ from datastill.augment import (
     flip,
     identity,
     kind_by_kind,
+    mixed,
     one_of,
     rotation,
     saturation,
@@ -430,6 +432,51 @@ def test_siamese_follows_its_key_and_passes_gradients() -> None:
 def test_siamese_without_augmentation_hands_back_the_same_images() -> None:
     real, synthetic = (ByClass(torch.randn(2, 1, 4, 4), (1, 1)) for _ in range(2))
     assert siamese(identity, real, synthetic, key=Key(0)) == (real, synthetic)
+
+
+# CutMix.
+
+
+def test_cutmix_puts_one_rectangle_of_another_image_into_each() -> None:
+    n, height, width = 6, 10, 14
+    images = torch.arange(n).float()[:, None, None, None].expand(n, 2, height, width)
+    shares = torch.eye(n)
+    areas = []
+    for seed in range(60):
+        key = Key(seed)
+        pasted, labels = mixed(images, shares, [draw_cutmix(n, key=key)])
+        for i in range(n):
+            strange = pasted[i, 0] != i
+            area = float(strange.float().mean())
+            torch.testing.assert_close(labels[i].sum(), torch.tensor(1.0))
+            if area:
+                rows, columns = strange.any(1).nonzero(), strange.any(0).nonzero()
+                assert int(strange.sum()) == len(rows) * len(columns)  # one rectangle
+                (source,) = pasted[i, 0][strange].unique().int().tolist()
+                assert float(labels[i, source]) == pytest.approx(area, abs=1e-6)
+                assert float(labels[i, i]) == pytest.approx(1 - area, abs=1e-6)
+            areas.append(area)
+        again, _ = mixed(images, shares, [draw_cutmix(n, key=key)])
+        assert torch.equal(pasted, again)
+    assert 0.1 < sum(areas) / len(areas) < 0.5
+    assert max(areas) > 0.6
+
+
+def test_cutmix_of_one_image_is_that_image() -> None:
+    image, share = torch.rand(1, 1, 4, 4), torch.tensor([[0.2, 0.8]])
+    pasted, labels = mixed(image, share, [draw_cutmix(1, key=Key(0))])
+    assert torch.equal(pasted, image)
+    torch.testing.assert_close(labels, share)
+
+
+def test_cutmix_of_many_batches_is_that_of_each() -> None:
+    images, shares = torch.rand(9, 3, 7, 10), torch.rand(9, 4)
+    mixes = [draw_cutmix(n, key=Key(n)) for n in (4, 2, 3)]
+    parts = zip(images.split([4, 2, 3]), shares.split([4, 2, 3]), mixes, strict=True)
+    each = [mixed(some, labels, [mix]) for some, labels, mix in parts]
+    pasted, labels = mixed(images, shares, mixes)
+    assert torch.equal(pasted, torch.cat([found for found, _ in each]))
+    assert torch.equal(labels, torch.cat([found for _, found in each]))
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)], ids=str)

@@ -183,6 +183,14 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
         ),
         ("distill --dataset digits --dsa-strategy color_flop", "did you mean 'flip'?"),
         ("distill --dataset digits --init nois", "no start named 'nois'; did you mean 'noise'?"),
+        (
+            "distill --dataset digits --coreset-features MLP",
+            "--coreset-features has a meaning with --init herding",
+        ),
+        (
+            "distill --dataset digits --init herding --coreset-features MLP",
+            "holds 0 original models",
+        ),
         ("distill --dataset digits --save-path /proc/nowhere", "cannot write to /proc/nowhere"),
         ("validate", "name a set by its path, or by --dataset"),
         ("validate nowhere", "no image set at nowhere"),
@@ -311,7 +319,7 @@ def test_help_answers_in_under_a_second(words: list[str]) -> None:
     assert min(seconds for seconds, _ in tries) < 1
     done = tries[0][1]
     assert done.returncode == 0, done.stderr
-    for name in COMMANDS if words == ["--help"] else ["--seed"]:
+    for name in COMMANDS if words == ["--help"] else ["--quiet"]:
         assert name in done.stdout
 
 

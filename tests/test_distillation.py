@@ -83,6 +83,19 @@ def test_noise_starts_are_standard_normal(ipc: int | tuple[int, ...]) -> None:
     assert found.images.flatten(1).std(0).min() > 0.7
 
 
+def test_a_coreset_to_start_from_may_pick_by_features() -> None:
+    real = blobs()
+    features = torch.randn(len(real), 3, generator=Key(0).generator())
+    nearest = [
+        int(rows[(features[rows] - features[rows].mean(0)).norm(dim=1).argmin()])
+        for rows in real.rows_by_class
+    ]
+    still = Descent(ipc=1, updates=1, lr=0.0, init="herding")
+    (made,) = distill(TowardsMeans(), make_task(), still, features=features)
+    assert torch.equal(made.synthetic.images, real.images[nearest])
+    assert not torch.equal(start(still).images, real.images[nearest])
+
+
 @pytest.mark.parametrize("init", ["real", "noise"])
 def test_starts_follow_the_key(init: str) -> None:
     images = [start(Descent(init=init), seed=seed).images for seed in (0, 0, 1)]

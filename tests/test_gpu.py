@@ -24,6 +24,7 @@ from datastill.methods import METHODS, Task, gradient_matching
 from datastill.networks import builder
 from datastill.pixels import Pixels
 from datastill.pool import freeze
+from datastill.protocol import modern_fit
 from datastill.rng import Key
 from datastill.route import Route
 from datastill.train import Fit, train
@@ -152,28 +153,34 @@ def test_an_update_reads_no_number(name: str, monkeypatch: pytest.MonkeyPatch) -
         float(found[-1].losses["match"])
 
 
-def training(together: bool, device: torch.device) -> None:
+FITS = {
+    "published": Fit(epochs=3, batch=8, milestones=(1,), restart=True),
+    "modern": replace(modern_fit(3), batch=8),
+}
+
+
+def training(together: bool, device: torch.device, fit: Fit) -> None:
     """Train networks one after another, or at once, under augmentation."""
     data, policy = blobs(per_class=3).to(device), dsa("_".join(DSA_STEPS))
     build = builder("ConvNetD1W16BN", data.domain, device)
     networks, keys = [build(key=Key(i)) for i in range(3)], [Key(i) for i in range(3)]
-    fit = Fit(epochs=3, batch=8, milestones=(1,), restart=True)
     if together:
         stacked.train(networks, [data] * 3, fit, keys=keys, policy=policy)
     else:
         train(networks[0], data, fit, key=keys[0], policy=policy, route=Route(kernels=False))
 
 
+@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
 @pytest.mark.parametrize("together", [False, True])
 def test_training_reads_no_number_and_waits_for_no_copy(
-    together: bool, monkeypatch: pytest.MonkeyPatch
+    together: bool, fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Copies() as copies:
-        training(together, ELSEWHERE)
+        training(together, ELSEWHERE, fit)
     copied, waited = len(copies.free), copies.free.count(False)
     assert copied > waited == 2  # the images and their labels, before there is anything to do
     with unread(monkeypatch):
-        training(together, torch.device("cpu"))
+        training(together, torch.device("cpu"), fit)
 
 
 @pytest.mark.parametrize("name", ["DC", "DSA"])

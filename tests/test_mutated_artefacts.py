@@ -59,7 +59,7 @@ def work() -> Work:
     real, published = blobs(), METHODS["DM"](1)
     task = Task(real, builder("MLP", real.domain), Key(0))
     descent = Descent(ipc=1, updates=4, batch=3)
-    rest: Any = ({}, None, None, {"seed": 1})
+    rest: Any = ({}, None, None, None, {"seed": 1})
     return Work("DM", "1", (1, 1, 1, 1), published, task, descent, *rest)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from datastill.artifacts import load
 from datastill.assessments import ASSESSMENTS, Evidence
-from datastill.cli import ABOUT, main, parse
+from datastill.cli import ABOUT, COMMANDS, main, parse
 from datastill.datasets import load_split
 from datastill.distillation import Descent, distill
 from datastill.methods import METHODS, Task
@@ -41,8 +41,7 @@ ASSESSMENTS_PAGE = (ROOT / "docs" / "assessments.md").read_text()
 @pytest.mark.parametrize("page", [README, ABOUT], ids=["README", "--help"])
 def test_the_commands_are_understood(page: str) -> None:
     text = page.replace("\\\n", " ")
-    commands = "train|distill|validate|assess|select|study|estimate|all|demo"
-    lines = re.findall(rf"^ +datastill ((?:{commands})\b.*)$", text, flags=re.M)
+    lines = re.findall(rf"^ +datastill ((?:{'|'.join(COMMANDS)})\b.*)$", text, flags=re.M)
     assert {line.split()[0] for line in lines} >= {"train", "distill", "validate"}
     for line in lines:
         assert parse(line.split()) is not None

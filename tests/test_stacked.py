@@ -15,6 +15,7 @@ from datastill.data import ImageSet
 from datastill.network import Network
 from datastill.networks import adapt, build
 from datastill.pixels import Pixels
+from datastill.protocol import modern_fit
 from datastill.rng import Key
 from datastill.route import PLAIN, Route
 from datastill.train import Fit, train
@@ -65,6 +66,8 @@ FITS = {
     "milestones": replace(QUICK, epochs=6, milestones=(2, 4)),
     "restarts": replace(QUICK, epochs=6, milestones=(2, 4), restart=True),
     "decay": replace(QUICK, weight_decay=0.1),
+    "modern": replace(modern_fit(20), epochs=4, batch=10),
+    "a loss of soft labels, without any": replace(modern_fit(20), epochs=2, temperature=2.0),
 }
 
 
@@ -112,7 +115,12 @@ def test_a_large_set_stays_as_pixels() -> None:
 def test_soft_labels() -> None:
     data = blobs(per_class=4)
     soft = replace(data, labels=0.7 * F.one_hot(data.labels, 4) + 0.075)
-    check("ConvNetD1W16", [soft] * 2, policy=AUGMENTED)
+    for fit in (
+        QUICK,
+        replace(QUICK, temperature=3.0),
+        replace(QUICK, temperature=3.0, cutmix=True),
+    ):
+        check("ConvNetD1W16", [soft] * 2, fit, policy=AUGMENTED)
 
 
 # Norms of every kind, poolings, residuals; batch norm keeps statistics of each network's own.

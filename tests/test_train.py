@@ -12,7 +12,14 @@ from datastill.augment import Transform, dsa
 from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.networks import Network, build, features
-from datastill.protocol import PRESETS, preset, published_fit
+from datastill.protocol import (
+    PRESETS,
+    at_learning_rate,
+    modern_fit,
+    preset,
+    published_fit,
+    without_augmentation,
+)
 from datastill.rng import Key
 from datastill.route import PLAIN, Route, logits
 from datastill.train import Fit, accuracy, epochs, predict, train
@@ -388,10 +395,60 @@ def test_the_published_schedule_is_that_of_the_reference_loop(nominal: int) -> N
 
 
 def test_presets() -> None:
-    assert all(found.name == name for name, found in PRESETS.items())
+    assert all(preset(name).name == name for name in PRESETS)
     assert not preset("dc").augmented
     assert preset("dsa").augmented
     assert (preset("dc").fit.epochs, preset("dsa").fit.epochs) == (301, 1001)
     assert preset("dsa", epochs=20) == replace(preset("dsa"), fit=published_fit(20))
+    assert preset("modern", epochs=20) == replace(preset("modern"), fit=modern_fit(20))
+    assert preset("modern").fit.epochs == 1000
     with pytest.raises(InputError, match="no protocol named 'dza'; did you mean 'dsa'"):
         preset("dza")
+
+
+@pytest.mark.parametrize("epochs", [20, 100, 1000])
+def test_the_modern_learning_rate_rises_then_falls_to_zero(epochs: int) -> None:
+    fit = modern_fit(epochs)
+    rates = [fit.lr_at(epoch) for epoch in range(epochs)]
+    top = rates.index(max(rates))
+    assert top == fit.warmup == epochs // 20
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert 0 < rates[-1] < 0.01 * fit.lr
+    assert max(rates) == pytest.approx(fit.lr, rel=0.02)
+
+
+def test_protocols_change_in_one_thing() -> None:
+    for name in PRESETS:
+        found, plain = preset(name), without_augmentation(preset(name))
+        assert not plain.augmented
+        assert plain.fit == replace(found.fit, cutmix=False)
+        assert at_learning_rate(found, 0.5) == replace(found, fit=replace(found.fit, lr=0.5))
+
+
+def test_one_step_with_nesterov_momentum_is_as_it_is_defined() -> None:
+    data = blobs()
+    fit = Fit(epochs=2, batch=len(data), lr=0.1, weight_decay=0.01, nesterov=True, cosine=True)
+    network, moved = linear(data.domain), linear(data.domain)
+    train(moved, data, fit, key=Key(0))
+    state = dict.fromkeys(range(2), 0.0)
+    for lr in (0.1, 0.05):
+        loss = F.cross_entropy(network(data.images), data.labels)
+        slopes = torch.autograd.grad(loss, list(network.parameters()))
+        for i, (weight, slope) in enumerate(zip(network.parameters(), slopes, strict=True)):
+            whole = slope + 0.01 * weight.detach()
+            state[i] = 0.9 * state[i] + whole
+            weight.data -= lr * (whole + 0.9 * state[i])
+    for one, other in zip(moved.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_cutmix_trains_on_mixed_images_and_labels() -> None:
+    data = blobs()
+    with watching() as seen:
+        train(linear(data.domain), data, Fit(epochs=1, batch=64, cutmix=True), key=Key(0))
+    (images,) = [images for _, training, images in seen if training]
+    whole = (images[:, None] == data.images[None]).flatten(2).all(2).any(1)
+    assert not bool(whole.all())
+    pixels = (images[:, None] == data.images[None]).all(2).any(1)
+    assert bool(pixels.all())  # every pixel is that of some image, at its place

@@ -121,6 +121,14 @@ class ImageSet:
         """The ``(N,)`` labels; of soft ones, the likeliest class."""
         return self.labels if self.labels.ndim == 1 else self.labels.argmax(1)
 
+    @property
+    def shares(self) -> Tensor:
+        """The ``(N, K)`` labels as shares of the classes; hard ones are all of one class."""
+        if self.labels.ndim == 2:
+            return self.labels
+        classes = torch.arange(len(self.domain.classes), device=self.labels.device)
+        return (self.labels[:, None] == classes).to(self.images.dtype)
+
     @cached_property
     def rows_by_class(self) -> tuple[Tensor, ...]:
         """For each class the ``(n,)`` indices of its images, on the CPU, in order."""
@@ -257,6 +265,12 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
         if tensor.is_floating_point() and not _finite(tensor):
             raise InputError(f"{source}: {what} hold values that are not finite numbers")
     return data
+
+
+def unnormalised(domain: Domain) -> Domain:
+    """Return the same domain with pixels as they are: mean 0 and std 1."""
+    zeros, ones = (0.0,) * domain.shape[0], (1.0,) * domain.shape[0]
+    return replace(domain, mean=zeros, std=ones)
 
 
 def convert(images: Tensor, found: Domain, wanted: Domain) -> Tensor:

@@ -87,6 +87,7 @@ def distill(
     descent: Descent,
     *,
     regularisers: Mapping[str, Regulariser] | None = None,
+    features: Tensor | None = None,
     state: State | None = None,
 ) -> Iterator[Snapshot]:
     """Yield the synthetic set after every update. To stop early, stop asking.
@@ -96,6 +97,8 @@ def distill(
         task: the real images, and how networks and augmentations are made.
         descent: how many images per class, and how to move them.
         regularisers: scalars to add to the method's loss, by name.
+        features: ``(N, D)`` of the real images, where a coreset to start from picks; by default
+            it picks among pixels.
         state: where an earlier run with the same arguments was; this one goes on from there, and
             yields what that would have.
 
@@ -105,7 +108,7 @@ def distill(
     """
     if MATCH in (regularisers or {}):
         raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
-    start = initial(task.real, descent, key=task.key.at("init"))
+    start = initial(task.real, descent, key=task.key.at("init"), features=features)
     counts, labels = start.counts, start.labels
     pixels = start.images.clone().requires_grad_()
     optimiser = torch.optim.SGD([pixels], lr=descent.lr, momentum=descent.momentum)
@@ -155,8 +158,10 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     return tuple(wanted)
 
 
-def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
-    """Return the images that a distillation starts from.
+def initial(
+    real: ImageSet, descent: Descent, *, key: Key, features: Tensor | None = None
+) -> ByClass:
+    """Return the images that a distillation starts from; ``features`` as for ``distill``.
 
     Raises:
         InputError: see ``starting_counts``.
@@ -166,7 +171,8 @@ def initial(real: ImageSet, descent: Descent, *, key: Key) -> ByClass:
         shape = (sum(wanted), *real.domain.shape)
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
-    rows = CORESETS["random" if descent.init == "real" else descent.init](real, wanted, key=key)
+    coreset = CORESETS["random" if descent.init == "real" else descent.init]
+    rows = coreset(real, wanted, key=key, features=features)
     return ByClass(real.images[rows.to(real.images.device)], wanted)
 
 

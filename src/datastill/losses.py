@@ -143,6 +143,36 @@ def contrastive_loss(
     return (distance * same).sum() / distance.sum().clamp(min=1e-6)
 
 
+def label_loss(logits: Tensor, labels: Tensor, temperature: float | None = None) -> Tensor:
+    r"""Sum over images what a network's logits cost under their labels.
+
+    Cross-entropy, :math:`-\sum_k p_k \log q_k`, of hard labels and of soft ones. With a
+    temperature :math:`T` the loss of soft labels is
+    :math:`T^2 \sum_k p_k (\log p_k - \log q^T_k)`, where :math:`q^T` are the shares of
+    the logits divided by :math:`T`; :math:`T^2` keeps the size of the gradient.
+
+    Args:
+        logits: ``(N, K)``; the result is differentiable in these.
+        labels: ``(N,)`` classes, or ``(N, K)`` shares of them.
+        temperature: of soft labels, None for cross-entropy.
+
+    Returns:
+        A scalar.
+
+    Reference:
+        Hinton, Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015.
+
+    >>> round(label_loss(torch.zeros(2, 4), torch.tensor([0, 3])).item(), 4)  # 2 log 4
+    2.7726
+    >>> label_loss(torch.zeros(1, 4), torch.full((1, 4), 0.25), temperature=5.0).item()
+    0.0
+    """
+    if labels.ndim == 1 or temperature is None:
+        return F.cross_entropy(logits, labels, reduction="sum")
+    softened = F.log_softmax(logits / temperature, dim=1)
+    return F.kl_div(softened, labels, reduction="sum") * temperature**2
+
+
 def _cosine(a: Tensor, b: Tensor, eps: float = 1e-6) -> Tensor:
     # The published eps is added to the product of the norms: a dead unit is at distance 1.
     return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + eps)

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from datastill.augment import Policy, apply_each, identity
+from datastill.augment import Policy, apply_each, draw_cutmix, identity, mixed
 from datastill.data import ImageSet
+from datastill.losses import label_loss
 from datastill.rng import Key, moved
 from datastill.route import Route, logits
 from datastill.train import Fit, optimisers
@@ -88,7 +88,8 @@ def train(
         route: how images pass the networks; without kernels, channels as they come.
     """
     policy, way = policy or identity, replace(route or Route(), kernels=False, channels_last=False)
-    images, labels, first = _joined(sets)
+    images, labels, first = _joined(sets, shares=fit.cutmix)
+    temperature = fit.temperature if sets[0].labels.ndim == 2 else None
     size, device = len(sets[0]), images.device
     for network in networks:
         network.train()
@@ -102,11 +103,15 @@ def train(
             if policy is not identity:
                 draws = [policy(count, key=key.at("augment", epoch, i)) for key in keys]
                 batch = apply_each(draws, batch, [count] * len(keys))
+            wanted = labels[rows.flatten()]
+            if fit.cutmix:
+                mixes = [draw_cutmix(count, key=key.at("cutmix", epoch, i)) for key in keys]
+                batch, wanted = mixed(batch, wanted, mixes)
             optimiser.zero_grad()
             with way.arithmetic(device):
                 # vmap cannot ask for the memory format that some transforms leave behind.
                 said = way.run(logits, stack, batch.contiguous().unflatten(0, rows.shape))
-                loss = F.cross_entropy(said.flatten(0, 1), labels[rows.flatten()], reduction="sum")
+                loss = label_loss(said.flatten(0, 1), wanted, temperature)
                 (loss / count).backward()
             optimiser.step()
     stack.hand_back()
@@ -143,11 +148,11 @@ def obstacle(networks: Sequence[nn.Module], images: Tensor) -> str:
     return "" if same else "they hold more than weights, or draw numbers"
 
 
-def _joined(sets: Sequence[ImageSet]) -> tuple[Tensor, Tensor, Tensor]:
+def _joined(sets: Sequence[ImageSet], *, shares: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     # All different sets behind one another, and the row at which each network's begins.
     different = list({id(data): data for data in sets}.values())
     starts = {id(data): i * len(data) for i, data in enumerate(different)}
     alone = len(different) == 1  # and, if large, kept as pixels, which would be lost
     images = different[0].images if alone else torch.cat([data.images for data in different])
-    labels = torch.cat([data.labels for data in different])
+    labels = torch.cat([data.shares if shares else data.labels for data in different])
     return images, labels, torch.tensor([starts[id(data)] for data in sets])

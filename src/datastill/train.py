@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datastill.augment import Policy, identity
+from datastill.augment import Policy, draw_cutmix, identity, mixed
 from datastill.data import ImageSet
 from datastill.errors import InputError
+from datastill.losses import label_loss
 from datastill.networks import evaluating
 from datastill.rng import Key, moved
 from datastill.route import Route, logits
@@ -30,6 +31,12 @@ class Fit:
         weight_decay: of SGD.
         milestones: numbers of epochs after which the learning rate falls to a tenth.
         restart: forget the momentum at a milestone, as the field's evaluation code does.
+        nesterov: whether the momentum looks ahead.
+        cosine: let the learning rate fall to zero along half a cosine, besides any milestones.
+        warmup: epochs in which it first rises in even steps.
+        cutmix: put a rectangle of another image, and its share of the label, into every image.
+        temperature: of soft labels: the loss is their Kullback-Leibler divergence from the softened
+            logits; None for cross-entropy. Hard labels have none. See ``label_loss``.
     """
 
     epochs: int = 300
@@ -39,6 +46,22 @@ class Fit:
     weight_decay: float = 5e-4
     milestones: tuple[int, ...] = ()
     restart: bool = False
+    nesterov: bool = False
+    cosine: bool = False
+    warmup: int = 0
+    cutmix: bool = False
+    temperature: float | None = None
+
+    def lr_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, from 0.
+
+        >>> [round(Fit(epochs=4, lr=1.0, cosine=True, warmup=1).lr_at(e), 2) for e in range(4)]
+        [0.5, 0.85, 0.5, 0.15]
+        """
+        lr = self.lr * 0.1 ** sum(milestone <= epoch for milestone in self.milestones)
+        if self.cosine:
+            lr *= (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        return lr * min(1.0, (epoch + 1) / (self.warmup + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +136,7 @@ def epochs(
     """
     route, policy, device = route or Route(), policy or identity, data.images.device
     done = state.epoch if state else 0
+    temperature = fit.temperature if data.labels.ndim == 2 else None
     for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
         if state and epoch + 1 == done:
             _restore(state, network, optimiser)
@@ -124,9 +148,13 @@ def epochs(
         for i, rows in enumerate(moved(order, device).split(fit.batch)):
             batch = data.take(rows)
             images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
+            labels = batch.labels
+            if fit.cutmix:
+                mix = draw_cutmix(len(batch), key=key.at("cutmix", epoch, i))
+                images, labels = mixed(images, batch.shares, [mix])
             optimiser.zero_grad()
             with route.arithmetic(device):
-                total += len(rows) * _backward(network, images, batch.labels, route)
+                total += len(rows) * _backward(network, images, labels, temperature, route)
             optimiser.step()
         now = partial(_fitting, epoch + 1, network, optimiser)
         yield Epoch(epoch + 1, total / len(data), now)
@@ -135,14 +163,12 @@ def epochs(
 def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:
     """Yield what moves the weights in each epoch: one optimiser, which milestones change."""
     weights = list(weights)
-    optimiser = _sgd(weights, fit, fit.lr)
+    optimiser = _sgd(weights, fit)
     for epoch in range(fit.epochs):
-        if epoch in fit.milestones:
-            lr = fit.lr * 0.1 ** sum(milestone <= epoch for milestone in fit.milestones)
-            if fit.restart:
-                optimiser = _sgd(weights, fit, lr)
-            for group in optimiser.param_groups:
-                group["lr"] = lr
+        if fit.restart and epoch in fit.milestones:
+            optimiser = _sgd(weights, fit)
+        for group in optimiser.param_groups:
+            group["lr"] = fit.lr_at(epoch)
         yield optimiser
 
 
@@ -180,18 +206,26 @@ def _restore(state: Fitting, network: nn.Module, optimiser: torch.optim.SGD) -> 
         raise InputError(f"what was kept of the fit does not fit this network: {reason}") from None
 
 
-def _sgd(weights: list[Tensor], fit: Fit, lr: float) -> torch.optim.SGD:
-    return torch.optim.SGD(weights, lr=lr, momentum=fit.momentum, weight_decay=fit.weight_decay)
+def _sgd(weights: list[Tensor], fit: Fit) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        weights,
+        lr=fit.lr,
+        momentum=fit.momentum,
+        weight_decay=fit.weight_decay,
+        nesterov=fit.nesterov,
+    )
 
 
-def _backward(network: nn.Module, images: Tensor, labels: Tensor, route: Route) -> Tensor:
+def _backward(
+    network: nn.Module, images: Tensor, labels: Tensor, temperature: float | None, route: Route
+) -> Tensor:
     # The mean over the batch, summed chunk by chunk: the gradients add up to those of the whole.
     total = torch.zeros((), device=images.device)
     start = 0
     for chunk, count in route.split(images, network):
         found = route.run(logits, network, chunk)[:count]
         wanted = labels[start : start + count]
-        loss = F.cross_entropy(found, wanted, reduction="sum") / len(images)
+        loss = label_loss(found, wanted, temperature) / len(images)
         loss.backward()
         total += loss.detach()
         start += count

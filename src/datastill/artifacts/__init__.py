@@ -9,6 +9,7 @@ from datastill.artifacts.checkpoints import (
     require_same,
 )
 from datastill.artifacts.files import (
+    domain_of,
     plain,
     replace_file,
     require_writable,
@@ -33,6 +34,7 @@ from datastill.artifacts.sets import (
     SET_FILE,
     add_validation,
     assessment_file,
+    described_set,
     fingerprint,
     load,
     log_file,
@@ -40,6 +42,7 @@ from datastill.artifacts.sets import (
     require_free,
     save,
     set_folder,
+    set_header,
     stem_of,
     validation_file,
 )
@@ -57,6 +60,8 @@ __all__ = [
     "add_validation",
     "assessment_file",
     "checkpoint_file",
+    "described_set",
+    "domain_of",
     "fingerprint",
     "load",
     "load_member",
@@ -79,6 +84,7 @@ __all__ = [
     "save",
     "save_member",
     "set_folder",
+    "set_header",
     "stem_of",
     "validation_file",
     "versions",

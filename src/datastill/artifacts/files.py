@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -94,7 +95,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("datastill", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
@@ -106,9 +107,25 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def domain_of(table: Mapping[str, Any]) -> Domain:
-    """Return the domain that a header describes."""
+    """Return the domain that a header describes.
+
+    Raises:
+        KeyError, TypeError, ValueError: when it describes none.
+    """
     lists = {name: tuple(table[name]) for name in ("shape", "classes", "mean", "std")}
-    return Domain(name=table["name"], mirror=table["mirror"], **lists)
+    found = Domain(name=table["name"], mirror=bool(table["mirror"]), **lists)
+    names: list[Any] = [found.name, *found.classes]
+    if not all(isinstance(name, str) and name.isprintable() for name in names):
+        raise ValueError("names that are not printable text")
+    if len(found.shape) != 3 or not all(type(side) is int and side > 0 for side in found.shape):
+        raise ValueError(f"images of shape {found.shape}")
+    if not len(found.mean) == len(found.std) == found.shape[0]:
+        raise ValueError(
+            f"{len(found.mean)} means, {len(found.std)} stds, {found.shape[0]} channels"
+        )
+    if not all(math.isfinite(value) for value in (*found.mean, *found.std)) or min(found.std) <= 0:
+        raise ValueError(f"a normalisation by mean {found.mean} and std {found.std}")
+    return found
 
 
 def plain(value: Any) -> Any:

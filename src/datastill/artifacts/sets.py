@@ -24,7 +24,7 @@ from datastill.artifacts.files import (
     writing,
 )
 from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER, Journal
-from datastill.data import ImageSet, require_sound
+from datastill.data import ImageSet, require_sound, unnormalised
 from datastill.errors import InputError
 from datastill.pixels import Pixels
 
@@ -99,21 +99,46 @@ def save(data: ImageSet, path: Path | str) -> None:
     The file is a ``safetensors`` container: ``images`` as they are in memory, ``labels``, and
     one JSON text that says everything else.
     """
-    header = {
+    save_tensors({"images": data.images, "labels": data.labels}, set_header(data), Path(path))
+
+
+def set_header(data: ImageSet) -> dict[str, Any]:
+    """Return everything that a file of a set says beside its images and labels."""
+    return {
         "format": FORMAT,
         "kind": "image set",
         "space": SPACE,
         "domain": asdict(data.domain),
         "facts": dict(data.facts),
     }
-    save_tensors({"images": data.images, "labels": data.labels}, header, Path(path))
 
 
-def load(path: Path | str) -> ImageSet:
+def described_set(
+    images: Tensor, labels: Tensor, header: Mapping[str, Any], source: Path
+) -> ImageSet:
+    """Return the set that a header describes, if it is sound.
+
+    Raises:
+        InputError: naming ``source`` and what is wrong with it.
+    """
+    try:
+        domain, facts = domain_of(header["domain"]), dict(header["facts"])
+        return require_sound(ImageSet(images, labels, domain, facts), str(source))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source} is damaged: {error}") from None
+
+
+def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
     """Read what ``save`` wrote: a file, or the folder of a run.
 
+    Args:
+        path: of either.
+        pixels: undo the normalisation: images as people see them, whose domain has mean 0 and
+            std 1. They are not clamped: synthetic ones may leave ``[0, 1]``.
+
     Returns:
-        The set; ``facts`` tells where it comes from.
+        The set, which a ``torch.utils.data.DataLoader`` takes as it is; ``facts`` tells where it
+        comes from.
 
     Raises:
         InputError: when there is no such file, or it is damaged or of another kind.
@@ -123,12 +148,8 @@ def load(path: Path | str) -> ImageSet:
     tensors, header = load_tensors(path, "image set")
     if set(tensors) != {"images", "labels"}:
         raise InputError(f"{path} holds {sorted(tensors)}, not images and labels")
-    try:
-        domain = domain_of(header["domain"])
-        facts = dict(header["facts"])
-        return require_sound(ImageSet(**tensors, domain=domain, facts=facts), str(path))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
+    data = described_set(tensors["images"], tensors["labels"], header, path)
+    return data.under(unnormalised(data.domain)) if pixels else data
 
 
 def fingerprint(data: ImageSet) -> str:

@@ -22,9 +22,14 @@ COMMANDS = {
     "train": "Train",
     "distill": "Distill",
     "validate": "Validate",
+    "compare": "Compare",
     "assess": "Assess",
     "select": "Select",
     "study": "Study",
+    "show": "Show",
+    "relabel": "Relabel",
+    "import": "Import",
+    "export": "Export",
     "estimate": "Estimate",
     "all": "All",
     "demo": "Demo",
@@ -168,7 +173,8 @@ def _plain(box: str) -> str:
     lines = [re.sub(r"[╭╮╰╯│]", "", line).strip() for line in box.splitlines()[1:]]
     paragraph: list[str] = []
     for line in lines:
-        if not line.strip("─ "):
+        if line.strip("─- "):
+            paragraph.append(line)
+        elif paragraph:  # a rule or an empty line ends it; without a terminal one comes first too
             break
-        paragraph.append(line)
     return " ".join(paragraph) or "the options could not be read"

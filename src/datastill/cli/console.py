@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rich.console import Console as RichConsole
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -64,9 +65,21 @@ class Console:
             return
         table = Table(title=title, title_justify="left")
         for i, column in enumerate(columns):
-            table.add_column(column, justify="right" if i else "left", no_wrap=True)
+            table.add_column(column, justify="right" if i else "left", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
+        width = None if sys.stdout.isatty() else 120
+        RichConsole(width=width, highlight=False).print(table)
+
+    def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of text, long lines folded."""
+        if self.quiet:
+            return
+        table = Table()
+        for column in columns:
+            table.add_column(escape(column), overflow="fold")
+        for row in rows:
+            table.add_row(*map(escape, row))
         width = None if sys.stdout.isatty() else 120
         RichConsole(width=width, highlight=False).print(table)
 

@@ -108,9 +108,11 @@ def _updates(
     started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
     choice, good, last = past.choice if past else None, None, None
     total, cheap = work.descent.updates, work.task.real.images.device.type == "cpu"
-    method, state = work.published.method, past.state if past else None
     snapshots = distill(
-        method, work.task, work.descent, regularisers=work.regularisers, state=state
+        *(work.published.method, work.task, work.descent),
+        regularisers=work.regularisers,
+        features=work.features,
+        state=past.state if past else None,
     )
     with (
         console.bar(f"distilling {work.dataset}", total) as bar,

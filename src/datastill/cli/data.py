@@ -134,7 +134,7 @@ class Origin:
         from datastill.datasets import load_split
 
         real = load_split(self.dataset, "train", self.data_path, self.reading, like=made.domain)
-        self._require_same(made, real)
+        self.require_same(made, real)
         return real
 
     def test(self, made: ImageSet, console: Console) -> ImageSet:
@@ -156,10 +156,11 @@ class Origin:
                 f"{TEST_SHARE:g} of each class, stand in for them. The set was made from them too: "
                 "expect less of new images"
             )
-        self._require_same(made, test)
+        self.require_same(made, test)
         return test.under(made.domain)
 
-    def _require_same(self, made: ImageSet, read: ImageSet) -> None:
+    def require_same(self, made: ImageSet, read: ImageSet) -> None:
+        """Refuse a set whose images for tests are not those that are kept for tests now."""
         kept = (made.facts.get("data") or {}).get("kept_for_tests")
         if not kept or read.domain.name != made.domain.name:
             return

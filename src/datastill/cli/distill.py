@@ -26,7 +26,7 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.originals import Originals, Shelf
+from datastill.cli.originals import Originals, Shelf, features_by
 from datastill.cli.quota import Ipc, nominal, parse
 from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.errors import InputError
@@ -76,6 +76,8 @@ class Distill:
     """Real images of each class that an update sees."""
     init: MaybeText = None
     """Start from noise, real images, or a coreset (herding, ...). Default: published."""
+    coreset_features: MaybeText = None
+    """Model by whose features --init picks (hf:NAME, or an original model). Default: pixels."""
     dsa_strategy: MaybeText = None
     """Shared augmentation, such as color_crop_flip, or none. Default: published."""
     outer_loop: MaybeInt = None
@@ -220,6 +222,7 @@ class Distill:
             descent,
             regularisers,
             selector,
+            features_by(self.coreset_features, real, self.pool_path),
             plan,
             settings={
                 **self.settings(method, descent, published, task),
@@ -245,6 +248,8 @@ class Distill:
         )
         not_negative(alphas=self.alphas)
         self.resuming.check(overwrite=self.overwrite)
+        if self.coreset_features is not None and self.init in (None, "noise", "real", "random"):
+            raise InputError("--coreset-features has a meaning with --init herding or the like")
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
         """Return how the pixels are moved."""
@@ -364,6 +369,7 @@ class Distill:
             "protocol": published.protocol,
             "model": self.model,
             "descent": asdict(descent),
+            "coreset_features": self.coreset_features,
             "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
             "clom": pool if self.alphas else None,
             "select": self.select and {"by": self.select, "every": self.select_every},

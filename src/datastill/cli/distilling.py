@@ -13,6 +13,8 @@ from datastill.cli.data import describe
 from datastill.cli.quota import in_words
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from datastill.clom import Regulariser
     from datastill.data import ImageSet
     from datastill.distillation import Descent
@@ -41,6 +43,7 @@ class Work:
         descent: how.
         regularisers: what else is computed in an update, by name.
         selector: what chooses a snapshot; None keeps the last.
+        features: of the real images, where a coreset to start from picks; None for pixels.
         plan: what fits a budget of time, if there is one.
         settings: all that the result follows from.
     """
@@ -53,6 +56,7 @@ class Work:
     descent: Descent
     regularisers: Mapping[str, Regulariser]
     selector: Selector | None
+    features: Tensor | None
     plan: Plan | None
     settings: Mapping[str, Any]
 

@@ -39,7 +39,9 @@ class Which:
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
 
-    def file(self, path: Path | None, data_path: Path | None, data: Data) -> Path:
+    def file(
+        self, path: Path | None, data_path: Path | None = None, data: Data | None = None
+    ) -> Path:
         """Return the file of the set at a path, or else of the one that the options name.
 
         Args:
@@ -54,7 +56,7 @@ class Which:
         if path is None:
             if self.dataset is None:
                 raise InputError("name a set by its path, or by --dataset, --method and --ipc")
-            dataset = dataset_name(self.dataset, data_path, data.pixels())
+            dataset = dataset_name(self.dataset, data_path, (data or Data()).pixels())
             method = METHODS.spelling(self.method)
             path = set_folder(self.save_path, dataset, method, parse(self.ipc).label)
         return set_file(path)

@@ -11,6 +11,8 @@ from datastill.cli.options import MaybeInt, SomeInts, positive
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from datastill.data import ImageSet
     from datastill.pool import Pool
 
@@ -102,6 +104,22 @@ class Shelf:
             return (backbone_member(name, self.real.domain),)
         folder = pool_folder(self.root, self.dataset, name)
         return load_pool(folder, num, epoch=epoch, factory=name)
+
+
+def features_by(name: str | None, real: ImageSet, root: Path) -> Tensor | None:
+    """Return the ``(N, D)`` features by which coresets pick, or None for pixels.
+
+    Args:
+        name: architecture of the original model whose features they are, or hf:NAME.
+        real: training images.
+        root: folder with original models.
+    """
+    if name is None:
+        return None
+    from datastill.pool import features_of
+
+    (member,) = Shelf(root, real.domain.name, real).load([name], 1)
+    return features_of(member, real)
 
 
 def described(pool: Pool) -> list[dict[str, Any]]:

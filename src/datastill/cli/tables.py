@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from datastill.cli.console import Console
 
 if TYPE_CHECKING:
+    from datastill.comparison import Ranking, Row
     from datastill.validation import Result
 
 REFERENCE = "random"
@@ -27,3 +28,48 @@ def show_results(title: str, results: Sequence[Result], console: Console) -> Non
         rows.append((row.source, row.model, str(row.accuracies), gain, f"{row.seconds:.0f}"))
     columns = ("trained on", "model", "mean ± std", "minus random (95 %)", "seconds")
     console.table(title, columns, rows)
+
+
+def show_comparison(rows: Sequence[Row], console: Console) -> None:
+    """Print a table for each architecture: what every set is worth, and what it takes."""
+    columns = (
+        *("trained on", "images", "mean ± std", "minus random (95 %)", "of gap"),
+        *("images + labels", "seconds"),
+    )
+    for model in dict.fromkeys(row.model for row in rows):
+        console.table(
+            f"Test accuracy of {model}",
+            columns,
+            [_compared(row) for row in rows if row.model == model],
+        )
+
+
+def _compared(row: Row) -> tuple[str, ...]:
+    return (
+        row.title,
+        f"{row.images:,}",
+        str(row.accuracies),
+        "" if row.over_random is None else str(row.over_random),
+        "" if row.recovered is None else f"{row.recovered:.0%}",
+        f"{row.image_bytes / 1000:,.2f} + {row.label_bytes / 1000:,.2f} kB",
+        f"{row.seconds:.0f}",
+    )
+
+
+def show_rankings(rankings: Sequence[Ranking], console: Console) -> None:
+    """Print DD-Ranking's scores."""
+    if not rankings:
+        return
+    columns = ("set", "model", "HLR (lower)", "IOR", "LRS", "ARS")
+    rows = [
+        (
+            one.name,
+            one.model,
+            "-" if one.hlr is None else f"{one.hlr:+.3f}",
+            f"{one.ior:+.3f}",
+            "-" if one.lrs is None else f"{one.lrs:.3f}",
+            f"{one.ars:.3f}",
+        )
+        for one in rankings
+    ]
+    console.table("DD-Ranking, of accuracies as fractions", columns, rows)

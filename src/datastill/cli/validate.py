@@ -5,13 +5,23 @@ from __future__ import annotations
 import contextlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.logs import Logs
-from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, MaybeText, SomeTexts, positive
+from datastill.cli.options import (
+    Flag,
+    Machine,
+    MaybeFloat,
+    MaybeInt,
+    MaybePath,
+    MaybeText,
+    SomeTexts,
+    positive,
+)
+from datastill.cli.originals import features_by
 from datastill.cli.quota import Ipc
 from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.tables import show_results
@@ -20,8 +30,6 @@ from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from torch import Tensor
 
     from datastill.artifacts import CheckpointFile, Journal
     from datastill.data import ImageSet
@@ -57,8 +65,14 @@ class Validate:
     """Train with the augmentation of DSA, 1000 epochs. Default: as published for the method."""
     no_dsa: Flag = False
     """Train without augmentation, 300 epochs. Default: as published for the method."""
+    protocol: MaybeText = None
+    """Train by a preset: dc, dsa or modern. Default: as published for the method."""
     epochs: MaybeInt = None
     """Train for another number of epochs; the learning rate falls half-way."""
+    soft_loss: Literal["cross-entropy", "kl"] = "cross-entropy"
+    """Of soft labels: cross-entropy, or divergence from softened logits at --temperature."""
+    temperature: MaybeFloat = None
+    """With kl: of the logits. Default: the one that the labels were made with, or 1."""
     against: SomeTexts = ()
     """Also train on as many real images, picked by random, herding, k-center or k-means."""
     coreset_features: MaybeText = None
@@ -91,7 +105,7 @@ class Validate:
         device = self.machine.found()
         file = self.file()
         made = artifacts.load(file).to(device)
-        protocol = self.protocol(str(made.facts.get("protocol", "dc")))
+        protocol = self.terms(made)
         names = [find(name)[0] for name in self.model]
         for name in names:
             build(name, made.domain, key=Key(0))  # images too small for it are found out now
@@ -128,7 +142,7 @@ class Validate:
                     f"at once {result.obstacle}"
                 )
         found = {
-            **self.terms(bouts),
+            **self.head(bouts),
             "routes": {name: route.facts() for name, route in routes.items()},
             "results": [asdict(result) for result in results],
         }
@@ -136,7 +150,7 @@ class Validate:
         kept.remove()
         console.say(f"every value is in {artifacts.validation_file(file)}")
 
-    def terms(self, bouts: Bouts) -> dict[str, Any]:
+    def head(self, bouts: Bouts) -> dict[str, Any]:
         """Return what a validation says of how it was made."""
         protocol, dataset = asdict(bouts.protocol), bouts.test.domain.name
         return {"dataset": dataset, "protocol": protocol, "seed": self.machine.seed}
@@ -146,7 +160,7 @@ class Validate:
         from datastill.artifacts import fingerprint, versions
 
         return {
-            **self.terms(bouts),
+            **self.head(bouts),
             "models": list(bouts.routes),
             "num_eval": bouts.count,
             "sets": list(bouts.sets),
@@ -168,7 +182,7 @@ class Validate:
         held: Any = made.facts.get("validated")
         done = set[Any]()
         with contextlib.suppress(AttributeError, KeyError, IndexError, TypeError):
-            if any(held[-1].get(k) != v for k, v in plain(self.terms(bouts)).items()):
+            if any(held[-1].get(k) != v for k, v in plain(self.head(bouts)).items()):
                 return False
             done = {
                 (row["source"], row["model"], len(row["accuracies"]["values"]))
@@ -180,10 +194,15 @@ class Validate:
 
     def check(self) -> None:
         """Refuse options that make no sense."""
-        positive(num_eval=self.num_eval, epochs=self.epochs, together=self.together)
         Resuming(self.resume).check(overwrite=self.overwrite)
-        if self.dsa and self.no_dsa:
-            raise InputError("--dsa and --no-dsa exclude each other")
+        positive(
+            num_eval=self.num_eval,
+            epochs=self.epochs,
+            temperature=self.temperature,
+            together=self.together,
+        )
+        if self.dsa + self.no_dsa + (self.protocol is not None) > 1:
+            raise InputError("--dsa, --no-dsa and --protocol exclude each other")
         if not self.model:
             raise InputError("--model needs at least one name")
 
@@ -192,48 +211,37 @@ class Validate:
         which = Which(self.dataset, self.method, self.ipc, self.save_path)
         return which.file(self.path, self.data_path, self.data)
 
-    def protocol(self, usual: str) -> Protocol:
-        """Return the protocol asked for; ``usual`` is the one published for the method."""
-        from datastill.protocol import preset
+    def terms(self, made: ImageSet) -> Protocol:
+        """Return the protocol asked for, by default the one published for the set's method."""
+        from datastill.protocol import preset, with_soft_loss
+        from datastill.relabelling import temperature_of
 
-        name = "dsa" if self.dsa else "dc" if self.no_dsa else usual
-        return preset(name, epochs=self.epochs)
+        usual = str(made.facts.get("protocol", "dc"))
+        name = "dsa" if self.dsa else "dc" if self.no_dsa else self.protocol or usual
+        temperature = self.temperature or temperature_of(made)
+        return with_soft_loss(preset(name, epochs=self.epochs), self.soft_loss, temperature)
 
     def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
-        """Return the set and what it is held against."""
+        """Return the set, with soft and with hard labels, and what it is held against."""
         from datastill.coresets import CORESETS
+        from datastill.relabelling import hardened
         from datastill.rng import Key
 
         coresets = {name: CORESETS[name] for name in self.against}
         sets: dict[str, Draw] = {"synthetic": lambda _: made}
+        if made.labels.ndim == 2:
+            hard = hardened(made)
+            sets["synthetic, hard labels"] = lambda _: hard
         if not coresets:
             return sets
         real = origin.train(made).under(made.domain).to(made.images.device)
         key = Key(self.machine.seed).at("against")
-        features = self.features(real)
+        features = features_by(self.coreset_features, real, self.pool_path)
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
                 coreset(real, made.counts, key=key.at(name, i), features=features)
             )
         return sets
-
-    def features(self, real: ImageSet) -> Tensor | None:
-        """Return the features by which coresets pick, or None for pixels."""
-        name = self.coreset_features
-        if name is None:
-            return None
-        from datastill.artifacts import load_pool, pool_folder
-        from datastill.networks import BACKBONE, find
-        from datastill.pool import backbone_member, features_of
-
-        if name.startswith(BACKBONE):
-            member = backbone_member(name, real.domain)
-        else:
-            name = find(name)[0]
-            folder = pool_folder(self.pool_path, real.domain.name, name)
-            (member,) = load_pool(folder, 1, factory=name)
-        member.network.to(real.images.device)
-        return features_of(member, real)
 
     def trials(
         self,

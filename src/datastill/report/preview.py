@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from datastill.artifacts import writing
+from datastill.artifacts import replace_file, writing
 from datastill.data import ImageSet
 
 INK, PAPER = (30, 30, 30), (255, 255, 255)
@@ -53,8 +55,39 @@ def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
 
 def write_preview(data: ImageSet, path: Path) -> None:
     """Write the picture of a set as a PNG."""
+    write_picture(preview(data), path)
+
+
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG, all of it or nothing."""
+    content = io.BytesIO()
+    picture.save(content, format="PNG")
     with writing(path.parent):
-        preview(data).save(path, format="PNG")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content.getvalue())
+
+
+def grid(data: ImageSet, *, scale: int = 1) -> Image.Image:
+    """Draw every image and nothing else: a row for each class, edge to edge."""
+    height, width = (n * scale for n in data.domain.shape[1:])
+    rows = [rows.tolist() for rows in data.rows_by_class if len(rows)]
+    picture = Image.new("RGB", (max(map(len, rows)) * width, len(rows) * height), PAPER)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            tile = _tile(data, image).resize((width, height), Image.Resampling.NEAREST)
+            picture.paste(tile, (j * width, i * height))
+    return picture
+
+
+def beside(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures side by side."""
+    gap = 8 * GAP
+    size = (sum(p.width + gap for p in pictures) - gap, max(p.height for p in pictures))
+    whole, left = Image.new("RGB", size, PAPER), 0
+    for picture in pictures:
+        whole.paste(picture, (left, 0))
+        left += picture.width + gap
+    return whole
 
 
 def _tile(data: ImageSet, row: int) -> Image.Image:

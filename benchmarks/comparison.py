@@ -1,0 +1,65 @@
+"""Compare sets with real images of FashionMNIST, under the published protocol and a stronger one.
+
+    python benchmarks/comparison.py IPC [SET ...] [OPTIONS OF datastill compare]
+
+Runs ``datastill compare`` by ``dsa`` and by ``modern``, each into
+``docs/results/comparison/[dataset]-IPC[ipc]-[protocol]`` unless its values are there already, and
+writes all that are there as a table, ``docs/results/comparison/README.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from datastill.cli import main as datastill
+from datastill.validation import Accuracies, Difference
+
+OUT = Path(__file__).parents[1] / "docs" / "results" / "comparison"
+PROTOCOLS = ("dsa", "modern")
+HEAD = """\
+| images per class | protocol | trained on | model | test accuracy | minus random (95 %) | of gap |
+|---|---|---|---|---|---|---|
+"""
+
+
+def line(table: dict[str, Any], row: dict[str, Any]) -> str:
+    """Return a row of the table in Markdown."""
+    name = row["name"] if row["labels"] == "hard" else f"{row['name']}, {row['labels']} labels"
+    gain, share = row["over_random"], row["recovered"]
+    cells = (
+        str(max(table["images_per_class"])),
+        f"{table['protocol']['name']}, {row['epochs']} epochs",
+        name,
+        row["model"],
+        str(Accuracies(tuple(row["accuracies"]["values"]))),
+        "" if gain is None else str(Difference(gain["mean"], gain["interval"])),
+        "" if share is None else f"{share:.0%}",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def main() -> None:
+    """Run what is missing, and write the table."""
+    if len(sys.argv) < 2 or not sys.argv[1].isdigit():
+        sys.exit(__doc__)
+    ipc, options = sys.argv[1], sys.argv[2:]
+    if "--dataset" not in options:
+        options += ["--dataset", "FashionMNIST"]
+    dataset = options[options.index("--dataset") + 1]
+    for protocol in PROTOCOLS:
+        out = OUT / f"{dataset}-IPC{ipc}-{protocol}"
+        if not (out / "comparison.json").exists():
+            fixed = ["--ipc", ipc, "--protocol", protocol, "--out", str(out)]
+            datastill(["compare", *options, *fixed])
+    files = sorted(OUT.glob("*/comparison.json"), key=lambda file: (len(str(file)), str(file)))
+    tables = [json.loads(file.read_text()) for file in files]
+    found = (line(table, row) for table in tables for row in table["rows"])
+    (OUT / "README.md").write_text(HEAD + "".join(found))
+    print((OUT / "README.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""datastill export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from datastill.cli.console import Console
+from datastill.cli.finding import OnePath, Which
+from datastill.cli.options import Flag, MaybePath, MaybeText
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a set in a format that other programs read.
+
+    npz, pt, parquet and hub keep every value and all that is known about the set, so that
+    'datastill import' gives it back; pictures in a folder are rounded to 8 bits.
+    """
+
+    path: OnePath = None
+    """The set: a file, or the folder of a run. Without it: --dataset, --method and --ipc."""
+    which: Which = Which()
+    to: Literal["folder", "npz", "pt", "parquet", "hub"] = "folder"
+    """Pictures by class, NumPy, DatasetCondensation's file, Hugging Face's table or repository."""
+    out: MaybePath = None
+    """File or folder to write. Default: a name made of dataset, method and ipc, here."""
+    repo: MaybeText = None
+    """With --to hub: push the folder to OWNER/NAME, as the person logged in by 'hf auth login'."""
+    private: Flag = False
+    """With --repo: make it a private one."""
+    overwrite: Flag = False
+    """Replace a file that is there. A folder is never replaced."""
+    quiet: Flag = False
+    """Say nothing but errors."""
+
+    def run(self) -> None:
+        """Write the set, and say what the format loses."""
+        if (self.repo is not None or self.private) and self.to != "hub":
+            raise InputError("--repo and --private have a meaning with --to hub only")
+        from datastill.artifacts import load
+        from datastill.exchange import FORMATS
+        from datastill.exchange.hub import push
+
+        data = load(self.which.file(self.path))
+        if not len(data):
+            raise InputError("the set holds no images")
+        target, write = self.target(data), FORMATS[self.to].write
+        assert write is not None
+        remarks = write(data, target)
+        console = Console(self.quiet)
+        console.say(f"{len(data)} images in {target}")
+        for remark in remarks:
+            console.say(f"  {remark}")
+        if self.repo is not None:
+            console.say(f"pushed to {push(target, self.repo, private=self.private)}")
+
+    def target(self, data: ImageSet) -> Path:
+        """Return the path to write.
+
+        Raises:
+            InputError: when something is there that must not be replaced.
+        """
+        from datastill.exchange import FORMATS
+
+        name = FORMATS[self.to].name
+        assert name is not None
+        out = self.out or Path(name(data))
+        if out.is_dir() and self.to in ("folder", "hub"):
+            raise InputError(f"{out} is there; choose another --out, a folder is never replaced")
+        if out.is_dir():
+            raise InputError(f"{out} is a folder; --to {self.to} writes a file")
+        if out.exists() and not self.overwrite:
+            raise InputError(f"{out} is there; pass --overwrite to replace it")
+        return out

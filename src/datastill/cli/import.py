@@ -1,0 +1,79 @@
+"""datastill import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from datastill.cli.console import Console
+from datastill.cli.options import Flag, MaybeInt, MaybePath, MaybeText, positive
+from datastill.errors import InputError
+
+MaybeFormat = Annotated[
+    Literal["pt", "trajectory", "idc", "npz", "folder", "parquet", "hub"] | None,
+    tyro.conf.arg(metavar="{pt,trajectory,idc,npz,folder,parquet,hub}", help_behavior_hint=""),
+]
+
+
+@dataclass(frozen=True)
+class Import:
+    """Make a set of another project one that says what it is: shape, classes, normalisation.
+
+    Understands DatasetCondensation's .pt, images_best.pt with labels_best.pt (MTT, DATM), data.pt
+    (IDC), .npz (KIP, FRePo), folders and zips of pictures, and parquet. What is guessed is said.
+    Nothing in a file is run; a file that is damaged or asks for code is refused.
+    """
+
+    path: Annotated[Path, tyro.conf.Positional]
+    """File or folder to read."""
+    out: MaybePath = None
+    """Folder for the set. Default: imported/[name of the file]."""
+    format: MaybeFormat = None
+    """What the file is. Default: as its name tells."""
+    dataset: MaybeText = None
+    """Dataset that the set imitates: name, path or hf:NAME. Default: the one in the file's name."""
+    data_path: MaybePath = None
+    """Folder with its training images, which undoing ZCA whitening needs."""
+    normalised_with: MaybeText = None
+    """A dataset's name, none, zca, or MEAN,../STD,.. Default: by the statistics of the images."""
+    experiment: MaybeInt = None
+    """pt: which of several sets in the file, from 0."""
+    factor: MaybeInt = None
+    """idc: pictures along a side of one image. Default: as its folder's name says, or 1."""
+    overwrite: Flag = False
+    """Replace the set that is there."""
+    quiet: Flag = False
+    """Say nothing but errors."""
+
+    def run(self) -> None:
+        """Read, check, and write the set as a run of our own."""
+        positive(factor=self.factor)
+        if self.experiment is not None and self.experiment < 0:
+            raise InputError(f"--experiment counts from 0, found {self.experiment}")
+        from datastill import artifacts
+        from datastill.datasets import DATASETS
+        from datastill.exchange import Claim, Reading, import_set
+        from datastill.report.preview import write_preview
+
+        data, remarks = import_set(
+            self.path,
+            Claim(self.dataset, self.data_path, self.normalised_with),
+            format=self.format,
+            reading=Reading(self.experiment, self.factor),
+        )
+        out = self.out or Path("imported") / (self.path.stem or self.path.absolute().name)
+        artifacts.open_run(out, {"import": data.facts["imported"]}, overwrite=self.overwrite)
+        artifacts.save(data, out / artifacts.SET_FILE)
+        write_preview(data, out / "preview.png")
+        console = Console(self.quiet)
+        console.say(f"{self.path}: {len(data)} images of {data.domain.name}")
+        for remark in remarks:
+            console.say(f"  {remark}")
+        known = bool(data.facts.get("data")) or data.domain.name in DATASETS
+        console.say(
+            f"{out / artifacts.SET_FILE} is the set; look at {out / 'preview.png'}, then:\n"
+            f"  datastill validate {out} {'' if known else '--dataset NAME '}--against random"
+        )

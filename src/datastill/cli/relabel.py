@@ -1,0 +1,78 @@
+"""datastill relabel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datastill.cli.console import Console
+from datastill.cli.finding import OnePath, Which
+from datastill.cli.options import Flag, MaybeInt, MaybePath, positive
+from datastill.cli.originals import Shelf
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """Give the images of a set soft labels: how original models share them out among classes.
+
+    The result is a set of its own that keeps the hard labels too, so that 'datastill validate' and
+    'datastill compare' show both side by side.
+    """
+
+    path: OnePath = None
+    """The set: a file, or the folder of a run. Without it: --dataset, --method and --ipc."""
+    which: Which = Which()
+    models_pool: tuple[str, ...] = ("ConvNet",)
+    """Architectures of the original models; what all of them say is averaged."""
+    model_num: MaybeInt = None
+    """Original models of each architecture. Default: all there are."""
+    epoch: MaybeInt = None
+    """Which snapshot of the original models. Default: the last."""
+    pool_path: Path = Path("pretrained_model")
+    """Folder with original models, as 'datastill train' leaves it."""
+    temperature: float = 1.0
+    """What their logits are divided by: the higher, the softer."""
+    out: MaybePath = None
+    """Folder for the new set. Default: that of the set with '-soft' added."""
+    overwrite: Flag = False
+    """Replace the set that is there."""
+    quiet: Flag = False
+    """Say nothing but errors."""
+
+    def run(self) -> None:
+        """Ask the models, and write the set."""
+        positive(temperature=self.temperature, model_num=self.model_num, epoch=self.epoch)
+        from datastill import artifacts
+        from datastill.relabelling import relabelled
+        from datastill.report.preview import write_preview
+
+        file = self.which.file(self.path)
+        data = artifacts.load(file)
+        shelf = Shelf(self.pool_path, data.domain.name, data)
+        pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
+        made = relabelled(data, pool, temperature=self.temperature)
+        folder = file.parent if file.name == artifacts.SET_FILE else file.with_suffix("")
+        out = self.out or folder.with_name(f"{folder.absolute().name}-soft")
+        settings = {"relabelled": str(file), "temperature": self.temperature, "pool": len(pool)}
+        artifacts.open_run(out, settings, overwrite=self.overwrite)
+        artifacts.save(made, out / artifacts.SET_FILE)
+        write_preview(made, out / "preview.png")
+        self.tell(data, made, len(pool), out)
+
+    def tell(self, data: ImageSet, made: ImageSet, models: int, out: Path) -> None:
+        """Say how the labels changed."""
+        from datastill.relabelling import hardened
+
+        agree = (made.labels.argmax(1) == hardened(data).labels).float().mean().item()
+        sure = made.labels.max(1).values.mean().item()
+        Console(self.quiet).say(
+            f"{len(made)} soft labels of {models} models in {out}\n"
+            f"  the likeliest class is the hard label for {agree:.1%} of the images, "
+            f"with {sure:.1%} on average\n"
+            f"  labels take {made.labels.nbytes:,} bytes, hard ones took {data.labels.nbytes:,}, "
+            f"the images take {data.images.nbytes:,}"
+        )

@@ -1,0 +1,53 @@
+"""datastill show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datastill.cli.console import Console
+from datastill.cli.finding import Paths, Which, set_file
+from datastill.cli.options import Flag, MaybePath, positive
+from datastill.errors import InputError
+
+
+@dataclass(frozen=True)
+class Show:
+    """Tell what a set holds, where it comes from and how it did, or hold two side by side.
+
+    Statistics are of all images: normalised as they are trained on, and as pixels.
+    """
+
+    paths: Paths = ()
+    """One set or two: files, or folders of runs. Without any: --dataset, --method and --ipc."""
+    which: Which = Which()
+    png: MaybePath = None
+    """Draw the images beside the names of their classes into this file."""
+    grid: MaybePath = None
+    """Draw all images, a row for each class and nothing else, into this file."""
+    most: int = 10
+    """Images of each class that --png shows."""
+    scale: int = 1
+    """Times that --grid enlarges them."""
+    quiet: Flag = False
+    """Say nothing but errors."""
+
+    def run(self) -> None:
+        """Print a table and draw the pictures asked for."""
+        positive(most=self.most, scale=self.scale)
+        from datastill.artifacts import load
+        from datastill.report.preview import beside, grid, preview, write_picture
+        from datastill.report.summary import summary
+
+        if len(self.paths) > 2:
+            raise InputError(f"show takes one set or two, found {len(self.paths)}")
+        files = [set_file(path) for path in self.paths] or [self.which.file(None)]
+        sets = [load(file) for file in files]
+        found = [summary(data) for data in sets]
+        lines = list(dict.fromkeys(name for lines in found for name in lines))
+        rows = [(name, *(lines.get(name, "-") for lines in found)) for name in lines]
+        console = Console(self.quiet)
+        if self.png is not None:
+            write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
+        if self.grid is not None:
+            write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
+        console.listing(("", *map(str, files)), rows)

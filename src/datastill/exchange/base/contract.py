@@ -1,0 +1,109 @@
+"""What a format is, and what one finds in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from datastill.data import ImageSet
+from datastill.errors import InputError
+from datastill.registry import Registry
+
+Space = Literal["pixels", "normalised"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a person may say about a file, for formats that do not say it themselves.
+
+    Attributes:
+        experiment: which of several sets in a file, from 0.
+        factor: synthetic images of IDC hold ``factor`` x ``factor`` smaller ones each.
+    """
+
+    experiment: int | None = None
+    factor: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a file holds, before anything is made of it.
+
+    Attributes:
+        images: ``(N, C, H, W)``, numbers as they are in the file.
+        labels: ``(N,)`` or ``(N, K)``, likewise.
+        header: what datastill wrote beside them, when the file is an export of its own.
+        space: what the numbers of the images are, where the format says it.
+        classes: their names, where the format says them.
+        facts: what else is known, to be kept with the set.
+        remarks: what a person should be told.
+    """
+
+    images: Tensor
+    labels: Tensor
+    header: Mapping[str, Any] | None = None
+    space: Space | None = None
+    classes: tuple[str, ...] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way in which synthetic sets travel.
+
+    Attributes:
+        about: what it is, in a few words.
+        recognises: tells by its name whether a path is of this format.
+        read: returns what a path holds; never runs what is in it, writes nothing.
+        name: returns the usual name of the file or folder of an export.
+        write: writes a set to a path, whole or not at all; returns what is lost, in words.
+    """
+
+    about: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, Reading], Found]
+    name: Callable[[ImageSet], str] | None = None
+    write: Callable[[ImageSet, Path], Sequence[str]] | None = None
+
+
+FORMATS = Registry[Format]("format")
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InputError: when it is none, or cannot be read.
+    """
+    if not path.is_file():
+        raise InputError(f"no file at {path}")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def header_of(text: object, path: Path) -> Mapping[str, Any] | None:
+    """Return the header that an export carries as JSON, or None where there is no text.
+
+    Raises:
+        InputError: when it is damaged.
+    """
+    if text is None:
+        return None
+    try:
+        return dict(json.loads(str(text)))
+    except (TypeError, ValueError, RecursionError):
+        raise InputError(f"{path} is damaged: what datastill wrote in it is no JSON") from None
+
+
+def stem_of(data: ImageSet) -> str:
+    """Return a name for the exports of a set: dataset, method and images per class."""
+    method = "".join(c for c in str(data.facts.get("method", "set")) if c.isalnum())
+    return f"{data.domain.name}-{method}-IPC{max(data.counts)}"

@@ -1,0 +1,172 @@
+"""Hugging Face's tables of images, as parquet."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datastill.artifacts import set_header
+from datastill.data import ImageSet
+from datastill.errors import InputError
+from datastill.exchange.base.contract import Found, content_of, header_of
+from datastill.exchange.base.pictures import decode, drawable, encode, stack
+from datastill.exchange.base.tensors import MOST_VALUES
+
+IMAGES, LABELS = (
+    ("image", "img", "picture"),
+    ("label", "labels", "class_id", "fine_label", "target"),
+)
+
+
+def parquet_of(data: ImageSet) -> bytes:
+    """Return a set as a parquet file that ``datasets.load_dataset`` understands.
+
+    Columns: ``image`` (PNG, for people), ``label`` (with the names of the classes),
+    ``pixel_values`` (float32, normalised: the set itself), and ``soft_label`` where there is one.
+
+    Raises:
+        InputError: when the library is not installed, or pictures cannot show the channels.
+    """
+    library, parquet = _libraries()
+    features = {
+        "image": library.Image(),
+        "label": library.ClassLabel(names=list(data.domain.classes)),
+        "pixel_values": library.Array3D(data.domain.shape, "float32"),
+    }
+    pictures = [{"bytes": encode(image), "path": None} for image in drawable(data)]
+    columns: dict[str, Any] = {
+        "image": pictures,
+        "label": data.hard_labels.tolist(),
+        "pixel_values": data.images.cpu().float().numpy(),
+    }
+    if data.labels.ndim == 2:
+        features["soft_label"] = library.List(library.Value("float32"))
+        columns["soft_label"] = data.labels.cpu().float().tolist()
+    table = library.Dataset.from_dict(columns, features=library.Features(features)).data.table
+    header = {b"datastill": json.dumps(set_header(data)).encode()}
+    content = io.BytesIO()
+    parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, **header}), content)
+    return content.getvalue()
+
+
+def read_parquet(path: Path) -> Found:
+    """Read images and labels from a parquet file; no path in it is followed.
+
+    Raises:
+        InputError: when columns are missing or damaged.
+    """
+    _, parquet = _libraries()
+    content = content_of(path)
+    try:
+        table = _table(parquet, content, path)
+    except InputError:
+        raise
+    except Exception:  # a damaged file can fail in any way
+        raise InputError(f"{path} is damaged or no parquet file") from None
+    meta = {k.decode(errors="replace"): v for k, v in (table.schema.metadata or {}).items()}
+    header = header_of(_decoded(meta.get("datastill")), path)
+    try:
+        return _found(table, header, _features(meta), path)
+    except InputError:
+        raise
+    except Exception:
+        raise InputError(f"{path} is damaged: its columns are not as its header says") from None
+
+
+def _table(parquet: Any, content: bytes, path: Path) -> Any:
+    file = parquet.ParquetFile(io.BytesIO(content))
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    if size > 4 * MOST_VALUES or file.metadata.num_rows > MOST_VALUES:
+        raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
+    known = {*IMAGES, *LABELS, "pixel_values", "soft_label"}
+    return file.read([name for name in file.schema_arrow.names if name in known])
+
+
+def _found(
+    table: Any, header: Mapping[str, Any] | None, features: Mapping[str, Any], path: Path
+) -> Found:
+    if header is not None and "pixel_values" in table.column_names:
+        shape = tuple(header["domain"]["shape"])
+        flat = _numbers(table["pixel_values"]).astype(np.float32)
+        images = torch.from_numpy(flat.reshape(table.num_rows, *shape))
+        return Found(images, _labels(table, path), header=header)
+    image = _column(table, IMAGES, path)
+    pictures, names = _pictures(table[image], image, path)
+    label = _column(table, LABELS, path)
+    classes = features.get(label, {}).get("names")
+    return Found(
+        stack(pictures, names),
+        _labels(table, path),
+        space="pixels",
+        classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
+    )
+
+
+def _pictures(column: Any, name: str, path: Path) -> tuple[list[Tensor], list[str]]:
+    contents = [row.get("bytes") if isinstance(row, dict) else row for row in column.to_pylist()]
+    names = [f"{path}, {name} {i}" for i in range(len(contents))]
+    pictures: list[Tensor] = []
+    for content, told in zip(contents, names, strict=True):
+        if not isinstance(content, bytes):
+            raise InputError(f"{told} holds no picture; paths to other files are not followed")
+        pictures.append(decode(content, told))
+    if not pictures:
+        raise InputError(f"{path} holds no images")
+    return pictures, names
+
+
+def _labels(table: Any, path: Path) -> Tensor:
+    if "soft_label" in table.column_names:
+        flat = _numbers(table["soft_label"]).astype(np.float32)
+        return torch.from_numpy(flat.reshape(table.num_rows, -1))
+    name = _column(table, LABELS, path)
+    values = table[name].to_pylist()
+    if not all(type(value) is int for value in values):
+        raise InputError(f"{path}: column {name!r} holds labels that are not whole numbers")
+    return torch.tensor(values)
+
+
+def _column(table: Any, names: tuple[str, ...], path: Path) -> str:
+    for name in names:
+        if name in table.column_names:
+            return name
+    raise InputError(f"{path} has no column {' or '.join(map(repr, names[:3]))}")
+
+
+def _numbers(column: Any) -> Any:
+    # Nested lists, perhaps under Hugging Face's own type, down to the numbers in them.
+    array = column.combine_chunks()
+    array = getattr(array, "storage", array)
+    while hasattr(array, "flatten") and hasattr(array.type, "value_type"):
+        array = array.flatten()
+    return array.to_numpy(zero_copy_only=False)
+
+
+def _features(meta: Mapping[str, bytes]) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(meta["huggingface"])["info"]["features"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import datasets
+        from pyarrow import parquet
+    except Exception:  # a broken companion raises more than ImportError
+        raise InputError(
+            "parquet and hub need Hugging Face's datasets: pip install 'datastill[hf]'"
+        ) from None
+    return datasets, parquet

@@ -1,0 +1,147 @@
+"""A dataset repository of the Hugging Face hub: a folder with a card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from datastill.artifacts import SET_FILE, save, writing
+from datastill.data import ImageSet
+from datastill.errors import InputError
+from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
+from datastill.exchange.base.tables import parquet_of, read_parquet
+from datastill.report.preview import write_preview
+from datastill.report.summary import summary
+
+TABLE = "data/train-00000-of-00001.parquet"
+
+
+def read(path: Path, options: Reading) -> Found:
+    """Read the table of a repository that lies in a folder."""
+    tables = sorted(path.glob("data/train*.parquet"))
+    if len(tables) != 1:
+        raise InputError(f"{path} holds {len(tables)} files data/train*.parquet, expected one")
+    return read_parquet(tables[0])
+
+
+def write(data: ImageSet, path: Path) -> tuple[str, ...]:
+    """Write a folder as the hub shows it: table, card, picture, and the set itself."""
+    table = parquet_of(data)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            (partial / "data").mkdir()
+            (partial / TABLE).write_bytes(table)
+            (partial / "README.md").write_text(card(data), encoding="utf-8")
+            write_preview(data, partial / "preview.png")
+            save(data, partial / SET_FILE)
+            partial.chmod(0o755)
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return ()
+
+
+CARD = """---
+{front}
+---
+
+# {title}
+
+![The images, a row for each class](preview.png)
+
+A synthetic set: {count} images that stand for the training images of {dataset}, made to train
+networks on rather than to look at.
+
+| | |
+|---|---|
+{rows}
+
+## Use
+
+`pixel_values` holds the set itself: float32, normalised, `pixel = value * std + mean` for each
+channel with mean {mean} and std {std}. `image` shows it in 8 bits, cut to what can be seen: do not
+train on it. Test images have to be normalised alike.
+
+```python
+from datasets import load_dataset
+
+data = load_dataset("parquet", data_files="{table}", split="train")
+images = data.with_format("torch")["pixel_values"][:]
+```
+
+or, with everything that is known about the set:
+
+```python
+import datastill
+
+data = datastill.load("{file}")
+```
+"""
+
+
+def card(data: ImageSet) -> str:
+    """Return the dataset card: what the set says of itself, for people and for the hub."""
+    title = f"{data.domain.name}, distilled to {len(data)} images"
+    front = {
+        "pretty_name": title,
+        "task_categories": ["image-classification"],
+        "tags": ["dataset-distillation", "dataset-condensation", "synthetic", "datastill"],
+        "size_categories": ["n<1K" if len(data) < 1000 else "1K<n<10K"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
+    }
+    return CARD.format(
+        front="\n".join(f"{name}: {json.dumps(value)}" for name, value in front.items()),
+        title=title,
+        count=len(data),
+        dataset=data.domain.name,
+        rows="\n".join(f"| {name} | {_cell(line)} |" for name, line in summary(data).items()),
+        mean=list(data.domain.mean),
+        std=list(data.domain.std),
+        table=TABLE,
+        file=SET_FILE,
+    )
+
+
+def push(folder: Path, repository: str, *, private: bool = False) -> str:
+    """Upload such a folder to the hub, as the person who is logged in there.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        InputError: when the hub cannot be reached, or refuses.
+    """
+    try:
+        import huggingface_hub
+    except Exception:
+        raise InputError("hub needs 'datastill[hf]': pip install 'datastill[hf]'") from None
+    api: Any = huggingface_hub.HfApi()
+    try:
+        address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
+        api.upload_folder(folder_path=folder, repo_id=repository, repo_type="dataset")
+    except Exception as error:  # of the network, of the hub, of the name
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(
+            f"could not push to {repository}: {reason[0]}; the folder {folder} is ready to upload"
+        ) from None
+    return str(address)
+
+
+def _cell(line: str) -> str:
+    return line.replace("|", "\\|").replace("\n", " ")
+
+
+FORMATS.register("hub")(
+    Format(
+        about="a folder as the Hugging Face hub shows it: parquet, card and picture",
+        recognises=lambda path: (path / "data").is_dir() and any(path.glob("data/train*.parquet")),
+        read=read,
+        name=lambda data: f"{stem_of(data)}-hub",
+        write=write,
+    )
+)

@@ -1,0 +1,35 @@
+"""Parquet files as Hugging Face's datasets writes and reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datastill.artifacts import replace_file, writing
+from datastill.data import ImageSet
+from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
+from datastill.exchange.base.tables import parquet_of, read_parquet
+
+
+def read(path: Path, options: Reading) -> Found:
+    """Read an image and a label of every row."""
+    return read_parquet(path)
+
+
+def write(data: ImageSet, path: Path) -> tuple[str, ...]:
+    """Write pictures, labels and float pixels."""
+    content = parquet_of(data)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    return ()
+
+
+FORMATS.register("parquet")(
+    Format(
+        about="a parquet file of Hugging Face datasets: image, label, float pixels",
+        recognises=lambda path: path.suffix == ".parquet",
+        read=read,
+        name=lambda data: f"{stem_of(data)}.parquet",
+        write=write,
+    )
+)

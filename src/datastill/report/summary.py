@@ -1,0 +1,97 @@
+"""What a set is, in words and numbers for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datastill.data import ImageSet
+from datastill.errors import InputError
+
+
+def summary(data: ImageSet) -> dict[str, str]:
+    """Describe a set: what it holds, where it comes from, how it did.
+
+    Returns:
+        Lines by their names, in reading order; what the set does not say is left out.
+
+    Raises:
+        InputError: for a set without images.
+    """
+    if not len(data):
+        raise InputError("the set holds no images")
+    lines = {**_contents(data), **_statistics(data), **_origin(data.facts), **_results(data.facts)}
+    return {name: line for name, line in lines.items() if line}
+
+
+def _contents(data: ImageSet) -> dict[str, str]:
+    domain, counts = data.domain, data.counts
+    each = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    soft = data.labels.ndim == 2
+    return {
+        "dataset": domain.name,
+        "images": f"{len(data)} of {'x'.join(map(str, domain.shape))}",
+        "classes": f"{len(counts)}, {each} {'image' if each == '1' else 'images'} each",
+        "names": _some(domain.classes),
+        "labels": f"soft, {data.labels.shape[1]} shares each" if soft else "hard",
+        "bytes": f"images {data.images.nbytes:,}, labels {data.labels.nbytes:,}",
+        "normalised by": f"mean {_numbers(domain.mean)}, std {_numbers(domain.std)}",
+    }
+
+
+def _statistics(data: ImageSet) -> dict[str, str]:
+    images, pixels = data.images.float(), data.domain.pixels(data.images.float())
+    outside = ((pixels < 0) | (pixels > 1)).float().mean().item()
+    return {
+        "values": f"{images.min():.3f} to {images.max():.3f}, "
+        f"mean {images.mean():.3f}, std {images.std(correction=0):.3f}",
+        "pixels": f"{pixels.min():.3f} to {pixels.max():.3f}, {outside:.1%} outside 0 to 1",
+        "pixel mean": _numbers(pixels.mean((0, 2, 3)).tolist()),
+        "pixel std": _numbers(pixels.std((0, 2, 3), correction=0).tolist()),
+    }
+
+
+def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
+    descent, clom, from_file = (_table(facts, name) for name in ("descent", "clom", "imported"))
+    relabelled = _table(facts, "relabelled")
+    return {
+        "method": str(facts.get("method", "")),
+        "network": str(facts.get("model", "")),
+        "updates": str(facts.get("step", "")),
+        "started from": str(descent.get("init", "")),
+        "CLOM": f"alpha {clom.get('alphas')}, {clom.get('models_pool')}" if clom else "",
+        "seed": str(facts.get("seed", "")),
+        "imported from": f"{from_file.get('file')} ({from_file.get('format')})"
+        if from_file
+        else "",
+        "soft labels": f"{relabelled.get('teachers')} models, temperature "
+        f"{relabelled.get('temperature')}"
+        if relabelled
+        else "",
+        "versions": ", ".join(f"{k} {v}" for k, v in _table(facts, "versions").items()),
+    }
+
+
+def _results(facts: Mapping[str, Any]) -> dict[str, str]:
+    lines: dict[str, str] = {}
+    held = facts.get("validated")
+    for report in held if isinstance(held, list) else []:
+        protocol = _table(report, "protocol").get("name")
+        for row in report.get("results", []) if isinstance(report, Mapping) else []:
+            name = f"{row.get('source')}, {row.get('model')}, {protocol}"
+            values = _table(row, "accuracies").get("values", [])
+            lines[name] = f"{100 * sum(values) / max(1, len(values)):.1f} % (n={len(values)})"
+    return lines
+
+
+def _table(facts: Any, name: str) -> Mapping[str, Any]:
+    found = facts.get(name) if isinstance(facts, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.4g}" for value in values)
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

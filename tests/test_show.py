@@ -1,0 +1,142 @@
+"""A set can be looked at, held beside another, and trained on in one call."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from conftest import blobs
+from datastill import load, save
+from datastill.data import ImageSet
+from datastill.errors import InputError
+from datastill.report.preview import beside, grid, preview
+from datastill.report.summary import summary
+from test_cli import Run, files, run
+
+__all__ = ["run"]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    file = tmp_path / "set" / "synthetic.safetensors"
+    save(replace(blobs(per_class=[1, 2, 2, 3]), facts={"method": "DM", "seed": 4}), file)
+    return file
+
+
+def test_load_gives_a_torch_dataset_normalised_or_as_pixels(made: Path) -> None:
+    data, pixels = load(made), load(made, pixels=True)
+    assert torch.equal(pixels.images, data.domain.pixels(data.images))
+    assert torch.equal(pixels.domain.pixels(pixels.images), pixels.images)
+    assert pixels.facts == data.facts
+    for found in (data, pixels):
+        batches = list(DataLoader(found, batch_size=3))  # pyright: ignore[reportArgumentType]
+        assert torch.equal(torch.cat([images for images, _ in batches]), found.images)
+        assert torch.equal(torch.cat([labels for _, labels in batches]), found.labels)
+
+
+def test_pixels_saved_again_are_the_same_images(made: Path, tmp_path: Path) -> None:
+    save(load(made, pixels=True), tmp_path / "pixels.safetensors")
+    back = load(tmp_path / "pixels.safetensors")
+    torch.testing.assert_close(back.under(load(made).domain).images, load(made).images)
+
+
+def test_the_summary_says_what_is_in_the_set() -> None:
+    data = blobs(per_class=[1, 2, 2, 3])
+    found = summary(data)
+    assert found["images"] == "8 of 3x8x8"
+    assert found["classes"] == "4, 1 to 3 images each"
+    assert found["labels"] == "hard"
+    assert found["bytes"] == f"images {8 * 3 * 64 * 4:,}, labels 64"
+    assert "method" not in found
+    pixels = data.domain.pixels(data.images)
+    assert found["pixel mean"].split() == [f"{pixels[:, c].mean():.4g}" for c in range(3)]
+    soft = replace(data, labels=torch.nn.functional.one_hot(data.labels, 4).float())
+    assert summary(soft)["labels"] == "soft, 4 shares each"
+    assert summary(soft)["bytes"].endswith("labels 128")
+
+
+def test_pixels_outside_the_visible_are_counted() -> None:
+    data = blobs(per_class=1)
+    pixels = torch.full_like(data.images, 0.5)
+    pixels[0] = 1.5
+    told = summary(replace(data, images=data.domain.normalise(pixels)))["pixels"]
+    assert told == "0.500 to 1.500, 25.0% outside 0 to 1"
+
+
+def test_an_empty_set_is_told() -> None:
+    data = blobs()
+    with pytest.raises(InputError, match="holds no images"):
+        summary(ImageSet(data.images[:0], data.labels[:0], data.domain))
+
+
+def test_the_grid_is_the_images_and_nothing_else() -> None:
+    data = blobs(per_class=[2, 0, 1, 3])
+    picture = grid(data, scale=2)
+    assert picture.size == (3 * 16, 3 * 16)
+    first = data.domain.pixels(data.images[data.rows_by_class[3][2]]).clamp(0, 1)
+    expected = tuple((first[:, 0, 0] * 255).round().int().tolist())
+    assert picture.getpixel((2 * 16, 2 * 16)) == expected
+
+
+def test_pictures_stand_side_by_side() -> None:
+    one, other = preview(blobs(per_class=1)), preview(blobs(per_class=3))
+    both = beside([one, other])
+    assert both.width > one.width + other.width
+    assert both.crop((0, 0, *one.size)).tobytes() == one.tobytes()
+    assert both.crop((both.width - other.width, 0, *both.size)).tobytes() == other.tobytes()
+
+
+def test_show_prints_and_draws(run: Run, made: Path, tmp_path: Path) -> None:
+    said = run(f"show {made.parent} {made} --png p.png --grid g.png")
+    assert said.code == 0, said.err
+    assert said.out.count("8 of 3x8x8") == 2
+    assert said.out.count("DM") == 2
+    for name in ("p.png", "g.png"):
+        with Image.open(tmp_path / name) as picture:
+            picture.load()
+    assert run(f"show {made} --quiet").out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("show", "name a set by its path, or by --dataset"),
+        ("show --dataset digits --method DC", "no image set at condensed/digits/DC/IPC10"),
+        ("show nowhere", "no image set at nowhere"),
+        ("show a b c", "show takes one set or two, found 3"),
+        ("show set --most 0", "--most must be above zero"),
+        ("show set --png /proc/nowhere/p.png", "cannot write to /proc/nowhere"),
+        ("show set --grid set", "cannot write to"),
+    ],
+)
+def test_mistakes_get_one_line(run: Run, made: Path, tmp_path: Path, line: str, complaint: str):
+    before = files(tmp_path)
+    said = run(line)
+    assert (said.code, said.out) == (2, "")
+    assert complaint in said.err
+    assert len(said.err.splitlines()) == 1
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"std": [0.0, 1.0, 1.0]}, "a normalisation by"),
+        ({"mean": [float("nan"), 1.0, 1.0]}, "a normalisation by"),
+        ({"mean": [1.0]}, "1 means, 3 stds, 3 channels"),
+        ({"classes": ["a", "b", "c", "\x1b[2J"]}, "not printable"),
+        ({"shape": [3, 8]}, "images of shape"),
+        ({"mean": ["a", "b", "c"]}, "is damaged"),
+    ],
+)
+def test_domains_that_make_no_sense_are_refused(
+    made: Path, change: dict[str, object], complaint: str
+) -> None:
+    data = load(made)
+    object.__setattr__(data, "domain", replace(data.domain, **change))  # pyright: ignore
+    save(data, made)
+    with pytest.raises(InputError, match=complaint):
+        load(made)
