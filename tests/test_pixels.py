@@ -197,7 +197,7 @@ def test_compiled_networks_see_floats(monkeypatch) -> None:
     def spy(through):
         return lambda network, images: seen.append(type(images)) or through(network, images)
 
-    monkeypatch.setattr("datastill.route._compiled", spy)
+    monkeypatch.setattr("datastill.route.fused", spy)
     kept, _ = both()
     accuracy(linear(kept.domain), kept, route=Route(chunk=8, compiled=True))
     assert set(seen) == {Tensor}

@@ -54,6 +54,7 @@ def look_at(images: Tensor) -> Look:
 def neighbour_correlation(images: Tensor) -> float:
     """Return how far pixels agree with the next one to the right and below, from -1 to 1.
 
+    >>> import torch
     >>> ramp = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> neighbour_correlation(ramp) > 0.5
     True
