@@ -17,6 +17,7 @@ from datastill.rng import Key
 from pictures import picture, write_pictures
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-data.md").read_text()
+COUNTS = {"bird": 14, "cat": 16, "dog": 13, "fish": 20, "fox": 13, "hen": 13, "owl": 3}
 BUDGETS = {
     "assess": "--draws 1",
     "all": "--iterations 1 --epochs 1 --num-eval 1 --model ConvNetW16",
@@ -35,8 +36,7 @@ def commands() -> list[list[str]]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make everything that the page speaks of."""
     root = tmp_path_factory.mktemp("home")
-    counts = {"bird": 14, "cat": 16, "dog": 13, "fish": 20, "fox": 13, "hen": 13, "owl": 3}
-    write_pictures(root / "pictures", counts, (40, 52, 3), ending="jpg")
+    write_pictures(root / "pictures", COUNTS, (40, 52, 3), ending="jpg")
     rng = np.random.default_rng(0)
     arrays = rng.integers(0, 256, (30, 16, 16), np.uint8), np.arange(30) % 3
     np.savez(root / "scans.npz", images=arrays[0], labels=arrays[1])
@@ -89,6 +89,9 @@ def test_every_command_works_as_written(home: Path, monkeypatch: pytest.MonkeyPa
     assert datastill.load(sets / "pictures-32/DM/IPC3").facts["validated"]
     assert (sets / "pictures-32/DM/IPC3/assessment.json").is_file()
     assert (sets / "pictures-32/DM/IPC10/preview.png").is_file()
+    given_away = list((sets / "pictures-32/DM/IPC10/export").glob("*/*.png"))
+    assert {path.parent.name[2:] for path in given_away} == set(COUNTS)
+    assert len(given_away) == 70
     assert {path.name for path in sets.iterdir()} == {
         "pictures-32",
         "scans",
@@ -96,6 +99,21 @@ def test_every_command_works_as_written(home: Path, monkeypatch: pytest.MonkeyPa
         "my-dataset",
         "CIFAR10",
     }
+
+
+def test_what_was_given_away_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = tmp_path / "condensed" / "digits" / "DM" / "IPC1" / "export.npz"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    with pytest.raises(SystemExit) as ending:
+        main(["all", "--dataset", "digits", "--ipc", "1", "--export", "npz"])
+    assert ending.value.code == 2
+    assert "export.npz is there, which is never replaced" in capsys.readouterr().err
+    assert [path.name for path in kept.parent.iterdir()] == ["export.npz"]
+    assert kept.read_text() == "mine"
 
 
 def test_the_python_runs(capsys: pytest.CaptureFixture[str]) -> None:

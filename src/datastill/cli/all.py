@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from datastill.cli.data import Data
 from datastill.cli.distill import Distill
+from datastill.cli.export import Export
 from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Machine, MaybePath, SomeFloats, SomeTexts, positive
 from datastill.cli.quota import Ipc, parse
 from datastill.cli.resuming import Resuming
 from datastill.cli.train import Train
 from datastill.cli.validate import Validate
+from datastill.errors import InputError
 
 
 @dataclass(frozen=True)
 class All:
-    """Do the whole job on one dataset: distil it, and test what the set is worth.
+    """Do the whole job on one dataset: distil it, test what the set is worth, and give it away.
 
     The set goes where 'datastill distill' puts it, and is held against random real images. With
-    --alphas, original models are trained first, for CLOM.
+    --alphas, original models are trained first, for CLOM; with --export, the set is also written
+    as other programs read it.
     """
 
     dataset: str
@@ -49,6 +53,9 @@ class All:
     """With --alphas: passes over the real images for each of them."""
     pool_path: Path = Path("pretrained_model")
     """Folder for original models."""
+    export: Literal["folder", "npz", "pt", "parquet", "hub"] | None = None
+    """Also write the set as pictures (folder) or in another format of 'datastill export', beside
+    it. Default: no."""
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
     overwrite: Flag = False
@@ -59,7 +66,7 @@ class All:
     machine: Machine = Machine()
 
     def run(self) -> None:
-        """Train original models if they are needed, distil, validate."""
+        """Train original models if they are needed, distil, validate, export."""
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
         self.resuming.check(overwrite=self.overwrite)
         from datastill.artifacts import SET_FILE, require_free, set_folder
@@ -71,11 +78,28 @@ class All:
         folder = set_folder(self.save_path, name, method, label)
         going_on = self.overwrite or self.resuming.resume
         require_free(folder, (SET_FILE,), overwrite=going_on)
+        exported = self.exported(folder)
         if self.alphas:
             self.require_images()
             self.train().run()
         self.distill().run()
         self.validate(folder).run()
+        if self.export and exported and not exported.exists():
+            Export(folder, to=self.export, out=exported, quiet=self.machine.quiet).run()
+
+    def exported(self, folder: Path) -> Path | None:
+        """Return where the set is written for other programs, if it is.
+
+        Raises:
+            InputError: when something else is there already.
+        """
+        if self.export is None:
+            return None
+        ending = "" if self.export in ("folder", "hub") else f".{self.export}"
+        path = folder / f"export{ending}"
+        if path.exists() and not self.resuming.resume:
+            raise InputError(f"{path} is there, which is never replaced; move it away")
+        return path
 
     def require_images(self) -> None:
         """Refuse a start that lacks images, before original models are trained for it."""
