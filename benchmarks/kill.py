@@ -69,13 +69,14 @@ JOBS = {
         "--save-epochs 1 --checkpoint-minutes 0"
     ),
     "validate": Job(
-        f"validate condensed/digits/DM/IPC1 {MODEL} --num-eval 3 --epochs 12 --against random",
+        f"validate condensed/digits/DM/IPC1 {MODEL} --num-eval 3 --epochs 12 --against random "
+        "--checkpoint-minutes 0",
         (f"{DISTILL} --ipc 1 --iterations 3",),
     ),
     "study": Job(
         f"study {DIGITS} --population random k-means DM:2 DM:5 DC:2 noise:0.5 --ipc 1 --seeds 1 "
         "--inner-loop 2 --num-eval 2 --epochs 5 --models-pool MLP --model-num 2 --pool-epochs 3 "
-        "--assessments om-cross-entropy om-accuracy"
+        "--assessments om-cross-entropy om-accuracy --checkpoint-minutes 0"
     ),
 }
 

@@ -71,15 +71,15 @@ def test_a_study_goes_on_where_it_stopped(
 ) -> None:
     said = run(f"{ONE} --save-path whole --quiet")
     assert (said.code, said.out) == (0, ""), said.err
-    trained, really = list[int](), validation.train
+    trained, really = list[int](), validation.epochs
 
-    def stopping(*given: Any, **rest: Any) -> None:
+    def stopping(*given: Any, **rest: Any) -> Any:
         trained.append(1)
         if len(trained) == 5:
             raise KeyboardInterrupt
-        really(*given, **rest)
+        return really(*given, **rest)
 
-    monkeypatch.setattr(validation, "train", stopping)
+    monkeypatch.setattr(validation, "epochs", stopping)
     assert run(ONE).code == 130
     folder = tmp_path / "studies" / "digits"
     assert not (folder / "study.json").exists()
@@ -116,7 +116,7 @@ def test_a_finished_study_grows_without_validating_again(
         raise AssertionError("it was trained already")
 
     with monkeypatch.context() as patch:
-        patch.setattr(validation, "train", refuse)
+        patch.setattr(validation, "epochs", refuse)
         said = run(f"{ONE} diversity")
         assert said.code == 0, said.err
         grown = read(folder / "study.json")

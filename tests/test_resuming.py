@@ -9,15 +9,18 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
 import datastill
 from conftest import blobs, same
-from datastill import artifacts
+from datastill import artifacts, validation
 from datastill.artifacts import Checkpoint, CheckpointFile
 from datastill.augment import dsa
+from datastill.cli.underway import Descents, Fits
 from datastill.cli.validate import Validate
 from datastill.clom import cross_entropy_clom
 from datastill.data import ByClass, ImageSet
@@ -29,6 +32,7 @@ from datastill.networks import build, builder
 from datastill.pool import freeze
 from datastill.rng import Key
 from datastill.route import Route
+from datastill.studies import population
 from datastill.train import Fit, Fitting, epochs
 from test_cli import Run, files, run
 
@@ -535,7 +539,7 @@ def test_a_loss_that_is_not_finite_stops_training(run: Run, tmp_path: Path) -> N
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, trials: int) -> None:
-    """Stop ``datastill validate`` when so many networks are told of, before the last is kept."""
+    """Let ``datastill validate`` stop when so many networks are told of; the last is kept too."""
     tell, told = Validate.tell, []
 
     def telling(self: Validate, *given: object) -> None:
@@ -555,7 +559,7 @@ def test_networks_that_were_tested_count_when_validation_goes_on(
     line = "--model MLP ConvNetD1W16 --num-eval 2 --epochs 3 --against random --save-model"
     whole, cut = (f"validate {name}/digits/DM/IPC1 {line}" for name in ("whole", "cut"))
     assert run(whole).code == 0
-    for trials in (2, 4):  # one is kept, and then three more
+    for trials in (2, 4):
         with monkeypatch.context() as patch:
             stop_after(patch, trials)
             assert run(f"{cut} --resume").code == 143
@@ -565,7 +569,7 @@ def test_networks_that_were_tested_count_when_validation_goes_on(
     assert "has num_eval 2, not 3" in run(f"{cut} --resume --num-eval 3").err
     said = run(f"{cut} --resume")
     assert said.code == 0, said.err
-    assert "going on after 4 of 8 networks" in said.out
+    assert "going on after 6 of 8 networks" in said.out
     for _ in range(2):
         found = [datastill.load(tmp_path / n / "digits" / "DM" / "IPC1") for n in ("whole", "cut")]
         reports = [one.facts["validated"] for one in found]
@@ -576,6 +580,106 @@ def test_networks_that_were_tested_count_when_validation_goes_on(
     log = (tmp_path / "cut" / "digits" / "DM" / "IPC1" / "log.jsonl").read_text()
     assert log.count('"trial"') == 8
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def stop_in_the_middle(monkeypatch: pytest.MonkeyPatch, kind: Any, *, after: int) -> None:
+    """Send a signal when the watch of a network or of a set has seen so many epochs or updates."""
+    seen, count = kind.seen, list[int]()
+
+    def seeing(self: Any, *given: Any) -> None:
+        count.append(1)
+        if len(count) == after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        seen(self, *given)
+
+    monkeypatch.setattr(kind, "seen", seeing)
+
+
+def taken_up(monkeypatch: pytest.MonkeyPatch, home: ModuleType, name: str) -> list[int]:
+    """Note for each fit or distillation how far it had come when it was begun."""
+    function, found = getattr(home, name), list[int]()
+
+    def beginning(*given: Any, state: Any = None, **options: Any) -> Any:
+        found.append(0 if state is None else getattr(state, "epoch", getattr(state, "step", 0)))
+        return function(*given, state=state, **options)
+
+    monkeypatch.setattr(home, name, beginning)
+    return found
+
+
+def test_a_network_in_the_middle_of_its_fit_is_taken_up(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("whole", "cut"):
+        assert run(f"{LINES['DM']} --save-path {name}").code == 0
+    line = "--model MLP --num-eval 2 --epochs 5 --against random"
+    whole, cut = (f"validate {name}/digits/DM/IPC1 {line}" for name in ("whole", "cut"))
+    assert run(whole).code == 0
+    with monkeypatch.context() as patch:
+        stop_in_the_middle(patch, Fits, after=8)  # six epochs of the first, two of the second
+        assert run(cut).code == 143
+    with monkeypatch.context() as patch:
+        begun = taken_up(patch, validation, "epochs")
+        said = run(f"{cut} --resume")
+    assert said.code == 0, said.err
+    assert "going on after 1 of 4 networks" in said.out
+    assert begun == [2, 0, 0]
+    found = [datastill.load(tmp_path / n / "digits" / "DM" / "IPC1") for n in ("whole", "cut")]
+    values = [[row["accuracies"] for row in one.facts["validated"][0]["results"]] for one in found]
+    assert values[0] == values[1]
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def test_a_study_takes_up_a_set_and_a_network_in_the_middle(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = (
+        "study --dataset digits --model MLP --population random DM:3 DC:6:1 --ipc 1 --seeds 1 "
+        "--batch-real 8 --inner-loop 1 --num-eval 1 --epochs 3 --models-pool MLP --model-num 1 "
+        "--pool-epochs 1 --assessments om-accuracy --save-path"
+    )
+    assert run(f"{line} whole").code == 0
+    with monkeypatch.context() as patch:
+        stop_in_the_middle(patch, Descents, after=3 + 4)
+        assert run(f"{line} cut").code == 143
+    with monkeypatch.context() as patch:
+        begun = taken_up(patch, population, "distill")
+        stop_in_the_middle(patch, Fits, after=4 + 2)
+        assert run(f"{line} cut").code == 143
+    assert begun == [4]
+    with monkeypatch.context() as patch:
+        begun = taken_up(patch, validation, "epochs")
+        said = run(f"{line} cut")
+    assert said.code == 0, said.err
+    assert begun == [2, 0]
+    for name in ("random", "DM-3", "DC-6-clom1"):
+        one, other = (
+            tmp_path / n / "digits" / "sets" / f"{name}-ipc1-seed0" for n in ("whole", "cut")
+        )
+        assert torch.equal(datastill.load(one).images, datastill.load(other).images)
+        records = [json.loads((path / "record.json").read_text()) for path in (one, other)]
+        accuracies = [[trial["accuracy"] for trial in record["trials"]] for record in records]
+        assert accuracies[0] == accuracies[1]
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def test_a_damaged_checkpoint_of_a_study_costs_the_set_under_way(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = (
+        "study --dataset digits --model MLP --population random k-means DM:3 --ipc 1 --seeds 1 "
+        "--batch-real 8 --num-eval 1 --epochs 1 --models-pool MLP --model-num 1 --pool-epochs 1 "
+        "--assessments om-accuracy"
+    )
+    with monkeypatch.context() as patch:
+        stop_in_the_middle(patch, Descents, after=2)
+        assert run(line).code == 143
+    kept = tmp_path / "studies" / "digits" / "study.checkpoint"
+    kept.write_bytes(kept.read_bytes()[:-1])
+    said = run(line)
+    assert said.code == 0, said.err
+    assert "study.checkpoint is damaged: its digest is not that of its content" in said.out
+    assert not kept.exists()
 
 
 def test_an_unfinished_validation_can_be_forgotten(
@@ -609,7 +713,7 @@ def test_the_whole_job_goes_on_where_it_was(
             assert run(f"{line} --resume").code in (130, 143)
     said = run(f"{line} --resume")
     assert said.code == 0, said.err
-    assert "going on after 1 of 4 networks" in said.out
+    assert "going on after 2 of 4 networks" in said.out
     assert run(f"{line} --pool-path p --save-path s").code == 0
     one, other = made(tmp_path / "condensed", "DM"), made(tmp_path / "s", "DM")
     assert torch.equal(one.images, other.images)

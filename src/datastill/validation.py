@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from datastill.networks import Network, build
 from datastill.protocol import Protocol
 from datastill.rng import Key
 from datastill.route import Route
-from datastill.train import accuracy, train
+from datastill.train import Epoch, Fitting, accuracy, epochs
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,18 @@ class Result:
     obstacle: str = ""
 
 
+class Watch(typing.Protocol):
+    """Sees networks that are trained alone, and knows where one was cut off; each has a place."""
+
+    def begun(self, place: str) -> Fitting | None:
+        """Return where the fit of a network was cut off; None where it is to begin."""
+        ...
+
+    def seen(self, place: str, epoch: Epoch) -> None:
+        """Look at a network after an epoch."""
+        ...
+
+
 Draw = Callable[[int], ImageSet]
 """The set that trial ``i`` trains on: the same for all, or a draw of its own for each."""
 
@@ -164,6 +177,7 @@ def contest(
     key: Key,
     route: Route | None = None,
     together: int | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Trial]:
     """Hold sets against each other under one protocol, and pause after every network.
 
@@ -181,13 +195,14 @@ def contest(
         together: how many networks of an architecture on a set are trained at once. None: on a
             CPU one, which keeps its caches; on a GPU all, or as many as its memory holds, but
             one where ``stacked.obstacle`` finds something.
+        watch: sees the networks that are trained one at a time.
 
     Raises:
         InputError: when so many cannot be trained at once.
     """
     for model in models:
         for name, draw in sets.items():
-            bout = _Bout(name, draw, model, test, protocol, key, route)
+            bout = _Bout(name, draw, model, test, protocol, key, route, watch)
             yield from bout.trials(range(first, first + trials), together)
 
 
@@ -224,6 +239,7 @@ class _Bout:
     protocol: Protocol
     key: Key
     route: Route | None
+    watch: Watch | None = None
 
     def trials(self, numbers: range, together: int | None) -> Iterator[Trial]:
         most, obstacle = self._most(len(numbers), together)
@@ -279,7 +295,14 @@ class _Bout:
         keys = [self._at(i).at("fit") for i, _ in zip(numbers, sets, strict=False)]
         fit, route = self.protocol.fit, self.route
         if len(sets) == 1:
-            train(networks[0], sets[0], fit, policy=policy, key=keys[0], route=route)
+            place = f"{self.source}, {self.model} {numbers[0]}"
+            state = self.watch.begun(place) if self.watch else None
+            fitted = epochs(
+                *(networks[0], sets[0], fit), policy=policy, key=keys[0], route=route, state=state
+            )
+            for epoch in fitted:
+                if self.watch:
+                    self.watch.seen(place, epoch)
         else:
             stacked.train(networks, sets, fit, policy=policy, keys=keys, route=route)
 

@@ -11,6 +11,7 @@ from datastill.artifacts.checkpoints import (
 from datastill.artifacts.files import (
     domain_of,
     plain,
+    read_json,
     replace_file,
     require_writable,
     versions,
@@ -74,6 +75,7 @@ __all__ = [
     "open_run",
     "plain",
     "pool_folder",
+    "read_json",
     "remove_pool",
     "replace_file",
     "require_free",

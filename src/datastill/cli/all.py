@@ -157,6 +157,7 @@ class All:
             epochs=self.epochs,
             against=self.against,
             resume=self.resuming.resume,
+            checkpoint_minutes=self.resuming.checkpoint_minutes,
             logs=self.logs,
             machine=replace(self.machine, recipe=None),
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.interruption import deferred
+from datastill.cli.underway import state_of, tensors_of_state
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -182,9 +182,7 @@ def checkpoint_of(
 
     assert now.state is not None
     state = now.state()
-    tensors = {"pixels": state.pixels, **_named("network", state.network)}
-    if state.momentum is not None:
-        tensors["momentum"] = state.momentum
+    tensors = tensors_of_state(state)
     if choice is not None:
         tensors["chosen"] = choice.snapshot.synthetic.images
     facts = {
@@ -204,24 +202,16 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
     Raises:
         InputError: when it is no such checkpoint.
     """
-    from datastill.distillation import State
     from datastill.route import Route
 
-    facts, tensors = checkpoint.facts, checkpoint.tensors
+    facts, state = checkpoint.facts, state_of(checkpoint)
     try:
-        step = int(facts["step"])
-        network = {
-            name.removeprefix("network."): value
-            for name, value in tensors.items()
-            if name.startswith("network.")
-        }
-        state = State(step, tensors["pixels"], tensors.get("momentum"), network)
         choice, route = _choice(checkpoint, work), Route(**facts["route"])
         seconds, logged = float(facts["seconds"]), int(facts["logged"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
-    if not 0 < step < work.descent.updates:
-        raise InputError(f"the checkpoint is after {step} of {work.descent.updates} updates")
+    if not 0 < state.step < work.descent.updates:
+        raise InputError(f"the checkpoint is after {state.step} of {work.descent.updates} updates")
     return Progress(state, choice, seconds, logged, route)
 
 
@@ -239,7 +229,3 @@ def _choice(checkpoint: Checkpoint, work: Work) -> Choice | None:
     made = ImageSet(images, ByClass(images, work.counts).labels, real.domain)
     scores = {int(step): Score(**score) for step, score in facts["scores"]}
     return Choice(Snapshot(int(facts["chosen"]), made, {}), scores)
-
-
-def _named(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}.{name}": value for name, value in tensors.items()}

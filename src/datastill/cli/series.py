@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Bar
 from datastill.cli.interruption import deferred
+from datastill.cli.underway import fitting_of, tensors_of_fitting
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,11 +79,8 @@ class Series:
             "seconds": round(seconds, 2),
             "route": asdict(self.route),
         }
-        weights = (
-            {f"weights.{name}": value for name, value in state.weights.items()} if state else {}
-        )
-        speeds = {f"momentum.{i}": value for i, value in state.momentum.items()} if state else {}
-        return Checkpoint(self.asked, facts, {**weights, **speeds})
+        tensors = tensors_of_fitting(state) if state else {}
+        return Checkpoint(self.asked, facts, tensors)
 
     def state(self, number: int) -> Fitting | None:
         """Return where the fit of a model was cut off; None where it is to begin.
@@ -90,20 +88,10 @@ class Series:
         Raises:
             InputError: when what was kept makes no sense.
         """
-        from datastill.train import Fitting
-
         if self.past is None or self.past.facts.get("number") != number:
             return None
-        found: dict[str, dict[str, Any]] = {"weights": {}, "momentum": {}}
-        try:
-            for name, value in self.past.tensors.items():
-                kind, _, rest = name.partition(".")
-                found[kind][rest] = value
-            momentum = {int(i): value for i, value in found["momentum"].items()}
-            epoch = int(self.past.facts["epoch"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the checkpoint is none of a training: {error!r}") from None
-        return Fitting(epoch, found["weights"], momentum) if 0 < epoch < self.fit.epochs else None
+        found = fitting_of(self.past)
+        return found if 0 < found.epoch < self.fit.epochs else None
 
 
 def fitted(

@@ -10,20 +10,28 @@ from typing import TYPE_CHECKING, Any
 from datastill.cli.console import Console
 from datastill.cli.data import Data, describe
 from datastill.cli.finding import set_file
+from datastill.cli.interruption import deferred
 from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
 from datastill.cli.originals import described, told
+from datastill.cli.resuming import Resuming
 from datastill.cli.study_options import Judges, Plan
 from datastill.cli.train import Train
+from datastill.cli.underway import Descents, Fits
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from datastill.artifacts import StudyFolder
+    from datastill.artifacts import Checkpoint, StudyFolder
+    from datastill.cli.interruption import Wish
+    from datastill.cli.resuming import Keeper
+    from datastill.cli.underway import Make
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
     from datastill.studies import Bench, Candidate, Record, Workshop
     from datastill.studies import Study as Findings
+
+COMMAND, SETTINGS = "study", "settings.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,9 @@ class Study:
     resume: Flag = False
     """Go on with the study that was cut off. A study always does: this is for scripts that say it
     to every command."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between two checkpoints of a set that is distilled, or a network that is trained; 0
+    for one at every update and epoch. Each is kept when it is done."""
     save_path: Path = Path("studies")
     """Folder for studies."""
     data: Data = Data()
@@ -64,7 +75,7 @@ class Study:
     def run(self) -> None:
         """Make, assess and validate what is missing, and tell what follows."""
         wanted = self.check()
-        from datastill.artifacts import StudyFolder, locked
+        from datastill.artifacts import StudyFolder, checkpoint_file, locked
         from datastill.networks import build
         from datastill.rng import Key
         from datastill.studies.ranking import LEAST
@@ -94,12 +105,14 @@ class Study:
             self.make(folder, replace(self.workshop(real), pool=bench.pool), wanted, console)
             records = self.examine(folder, bench, console)
             self.tell(folder, bench, records, console)
+            checkpoint_file(folder.path, COMMAND).remove()
 
     def check(self) -> list[Candidate]:
         """Refuse options that make no sense, and return the sets to be made."""
         from datastill.scores import epoch_of, family
 
         positive(num_eval=self.num_eval, epochs=self.epochs)
+        Resuming(self.resume, self.checkpoint_minutes).check(overwrite=False)
         self.judges.check()
         for name in self.assessments:
             family(name)  # an unknown one is told now
@@ -153,7 +166,7 @@ class Study:
         from datastill.rng import Key
         from datastill.studies import Bench
 
-        own, judges, settings = folder.path / "pretrained_model", self.judges, "settings.json"
+        own, judges, settings = folder.path / "pretrained_model", self.judges, SETTINGS
         if judges.pool_path is None:
             folder.keep(settings, self.settings(real, test), "take another --save-path")
             like = Train(self.dataset, self.data_path, data=self.data, machine=self.machine)
@@ -182,10 +195,17 @@ class Study:
         """Make the sets that are missing, and write each as soon as it is ready."""
         held = set(folder.names())
         missing = [candidate for candidate in wanted if candidate.name not in held]
-        with console.bar("making sets", len(missing)) as bar:
-            for i, (candidate, data) in enumerate(shop.make(missing)):
+        asked = {**self.settings_of(folder), "pool": described(shop.pool)}
+        with (
+            console.bar("making sets", len(missing)) as bar,
+            deferred("after this update, which is kept") as wish,
+        ):
+            watch = Descents(*self.underway(folder, asked, wish, console))
+            for i, (candidate, data) in enumerate(replace(shop, watch=watch).make(missing)):
                 folder.save_set(candidate.name, data)
                 bar.at(i + 1, candidate.name)
+                if not candidate.kind.updates:  # of the others the watch grants it
+                    wish.grant()
 
     def examine(self, folder: StudyFolder, bench: Bench, console: Console) -> list[Record]:
         """Assess and validate what is missing, and write every record as soon as it grows."""
@@ -200,14 +220,47 @@ class Study:
         records = {name: self.record(folder, name, data) for name, data in sets.items()}
         names = self.assessments or [*usual_names(bench.evidence), *COSTLY.names]
         missing = sum(max(self.num_eval - len(r.trials), 0) for r in records.values())
-        with console.bar("training", missing) as bar:
+        asked = self.settings_of(folder)
+        with (
+            console.bar("training", missing) as bar,
+            deferred("after this epoch, which is kept") as wish,
+        ):
+            bench = replace(bench, watch=Fits(*self.underway(folder, asked, wish, console)))
             done = 0
             for record in examine(sets, bench, records, trials=self.num_eval, names=names):
                 done += len(record.trials) - len(records[record.name].trials)
                 records[record.name] = record
                 folder.save_record(record.name, table_of(record))
                 bar.at(done, record.name)
+                wish.grant()
         return [replace(r, trials=r.trials[: self.num_eval]) for r in records.values()]
+
+    def settings_of(self, folder: StudyFolder) -> dict[str, Any]:
+        """Return what the study rests on, as it is kept."""
+        from datastill.artifacts import read_json
+
+        return read_json(folder.path / SETTINGS)
+
+    def underway(
+        self, folder: StudyFolder, asked: dict[str, Any], wish: Wish, console: Console
+    ) -> tuple[Checkpoint | None, Keeper, Wish, Make]:
+        """Return what keeps a set or a network under way, and what was kept of one.
+
+        What is damaged is told; that, and what does not fit the study any more, begins anew.
+        """
+        from datastill.artifacts import Checkpoint, checkpoint_file, plain
+
+        file, held = checkpoint_file(folder.path, COMMAND), None
+        try:
+            held, complaint = file.load() or (None, "")
+        except InputError as error:
+            complaint = f"{str(error).partition(';')[0]}; what was under way begins anew"
+        if complaint:
+            console.say(complaint)
+        if held is not None and held.asked != plain(asked):
+            held = None
+        keeper = Resuming(self.resume, self.checkpoint_minutes).keeper(file)
+        return held, keeper, wish, lambda facts, tensors: Checkpoint(asked, facts, tensors)
 
     def record(self, folder: StudyFolder, name: str, data: ImageSet) -> Record:
         """Return what is known of a set."""

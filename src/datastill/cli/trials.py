@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datastill.protocol import Protocol
     from datastill.rng import Key
     from datastill.route import Route
-    from datastill.validation import Draw, Trial
+    from datastill.validation import Draw, Trial, Watch
 
 COMMAND = "validate"
 
@@ -56,7 +56,7 @@ class Bouts:
         ]
         return mine[: len(trials)] == [(one.source, one.model, one.number) for one in trials]
 
-    def remaining(self, done: list[Trial]) -> Iterator[Trial]:
+    def remaining(self, done: list[Trial], watch: Watch) -> Iterator[Trial]:
         """Train and test what is not done, as ``validation.contest`` would have gone on."""
         from datastill.validation import contest
 
@@ -70,21 +70,35 @@ class Bouts:
                     key=self.key,
                     route=route,
                     together=self.together,
+                    watch=watch,
                 )
 
 
 def checkpoint_of(
-    asked: Mapping[str, Any], trials: list[Trial], routes: Mapping[str, Route], logged: int
+    asked: Mapping[str, Any],
+    trials: list[Trial],
+    routes: Mapping[str, Route],
+    logged: int,
+    underway: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> Checkpoint:
-    """Return the trials that are done; their networks are not kept."""
+    """Return the trials that are done; their networks are not kept.
+
+    Args:
+        asked: all that the results follow from.
+        trials: that are done.
+        routes: by which.
+        logged: bytes of the journal.
+        underway: facts and tensors of the network that is trained.
+    """
     from datastill.artifacts import Checkpoint
 
     facts = {
+        **underway[0],
         "trials": [{name: getattr(trial, name) for name in _told(trial)} for trial in trials],
         "routes": {name: asdict(route) for name, route in routes.items()},
         "logged": logged,
     }
-    return Checkpoint(asked, facts)
+    return Checkpoint(asked, facts, underway[1])
 
 
 def trials_of(checkpoint: Checkpoint) -> tuple[list[Trial], dict[str, Route], int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin
 from datastill.cli.finding import OnePath, Which
+from datastill.cli.interruption import deferred
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
@@ -26,12 +27,13 @@ from datastill.cli.quota import Ipc
 from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.tables import show_results
 from datastill.cli.trials import COMMAND, Bouts, checkpoint_of, trials_of
+from datastill.cli.underway import Fits
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from datastill.artifacts import CheckpointFile, Journal
+    from datastill.artifacts import Checkpoint, CheckpointFile, Journal
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
     from datastill.route import Route
@@ -87,6 +89,9 @@ class Validate:
     resume: Flag = False
     """Go on with the validation of the same options that was cut off here; networks that were done
     then count. Without it one that is not finished is refused."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between two checkpoints of a network that is trained; 0 for one at every epoch. Each
+    is kept when it is done."""
     overwrite: Flag = False
     """Forget a validation that is not finished."""
     data: Data = Data()
@@ -192,9 +197,14 @@ class Validate:
             (source, model, bouts.count) for model in bouts.routes for source in bouts.sets
         }
 
+    @property
+    def resuming(self) -> Resuming:
+        """What becomes of a validation that is cut off."""
+        return Resuming(self.resume, self.checkpoint_minutes)
+
     def check(self) -> None:
         """Refuse options that make no sense."""
-        Resuming(self.resume).check(overwrite=self.overwrite)
+        self.resuming.check(overwrite=self.overwrite)
         positive(
             num_eval=self.num_eval,
             epochs=self.epochs,
@@ -255,7 +265,7 @@ class Validate:
         from datastill.artifacts import log_file, rewind
         from datastill.validation import collect
 
-        found, bouts, logged = self.begun(bouts, asked, kept, console)
+        found, bouts, logged, held = self.begun(bouts, asked, kept, console)
         if found:
             rewind(log_file(file), logged)
             console.say(f"going on after {len(found)} of {bouts.total} networks")
@@ -264,8 +274,15 @@ class Validate:
         with (
             self.logs.journal(log_file(file), *run) as journal,
             console.bar("training", bouts.total) as bar,
+            deferred("after this epoch, which is kept") as wish,
         ):
-            for trial in bouts.remaining(done):
+
+            def make(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
+                underway = facts, tensors
+                return checkpoint_of(asked, found, bouts.routes, journal.length, underway)
+
+            watch = Fits(held, self.resuming.keeper(kept), wish, make)
+            for trial in bouts.remaining(done, watch):
                 found.append(trial)
                 so_far = collect(found)[-1]
                 bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
@@ -276,12 +293,13 @@ class Validate:
                 if pending == trial.together:  # what was trained at once is kept at once
                     kept.save(checkpoint_of(asked, found, bouts.routes, journal.length))
                     pending = 0
+                    wish.grant()
         return collect(found), bouts.routes
 
     def begun(
         self, bouts: Bouts, asked: dict[str, Any], kept: CheckpointFile, console: Console
-    ) -> tuple[list[Trial], Bouts, int]:
-        """Return the trials that are done, all there is to do, and the journal's length.
+    ) -> tuple[list[Trial], Bouts, int, Checkpoint | None]:
+        """Return the trials that are done, all there is to do, the journal's length, what was kept.
 
         Raises:
             InputError: when there are some, and nothing was said of them.
@@ -290,19 +308,20 @@ class Validate:
 
         if self.overwrite:
             kept.remove()
-        held = Resuming(self.resume).found(kept, console)
+        held = self.resuming.found(kept, console)
         if held is not None:
             require_same(held.asked, asked, str(kept.path.parent), OVERWRITE)
             found, routes, logged = trials_of(held)
             if set(routes) != set(bouts.routes) or not bouts.hold(found):
                 raise InputError(f"the checkpoint in {kept.path.parent} is of another validation")
-            return found, replace(bouts, routes={k: routes[k] for k in bouts.routes}), logged
+            bouts = replace(bouts, routes={k: routes[k] for k in bouts.routes})
+            return found, bouts, logged, held
         if kept.exists:
             raise InputError(
                 f"{kept.path.parent} holds a validation that is not finished; pass --resume to go "
                 "on with it, or --overwrite to forget it"
             )
-        return [], bouts, 0
+        return [], bouts, 0, None
 
     def tell(self, trial: Trial, journal: Journal) -> None:
         """Write a trial to the journal."""

@@ -16,7 +16,7 @@ from datastill.route import Route
 from datastill.scores import assess, spelling, usual_names
 from datastill.studies.ranking import Resampling, Verdict, verdicts, yardstick
 from datastill.studies.records import Outcome, Record, blank
-from datastill.validation import contest
+from datastill.validation import Watch, contest
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class Bench:
         early: original models after fewer epochs.
         route: how images pass the networks that are trained.
         assessing: how they pass original models and untrained ones.
+        watch: sees the networks that are trained.
     """
 
     train: ImageSet
@@ -44,6 +45,7 @@ class Bench:
     early: Pool = ()
     route: Route = field(default_factory=Route)
     assessing: Route = field(default_factory=Route)
+    watch: Watch | None = None
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -127,7 +129,7 @@ def examine(
     for trial in range(trials):
         for name, data in sets.items():
             if len(records[name].trials) == trial:
-                outcome = _validated(data, bench, trial)
+                outcome = _validated(name, data, bench, trial)
                 records[name] = records[name].with_trial(outcome)
                 yield records[name]
 
@@ -164,9 +166,9 @@ def conclude(records: Iterable[Record], resampling: Resampling) -> Study:
     )
 
 
-def _validated(data: ImageSet, bench: Bench, trial: int) -> Outcome:
+def _validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:
     rounds = contest(
-        {"set": lambda _: data},
+        {name: lambda _: data},
         bench.test,
         [bench.model],
         bench.protocol,
@@ -174,6 +176,7 @@ def _validated(data: ImageSet, bench: Bench, trial: int) -> Outcome:
         first=trial,
         key=bench.key.at("validate"),
         route=bench.route,
+        watch=bench.watch,
     )
     (found,) = rounds
     return Outcome(found.accuracy, found.seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -13,7 +13,7 @@ from datastill.augment import dsa, usual_strategy
 from datastill.clom import Regulariser, cross_entropy_clom
 from datastill.coresets import CORESETS
 from datastill.data import ImageSet
-from datastill.distillation import Descent, distill, starting_counts
+from datastill.distillation import Descent, Snapshot, State, distill, starting_counts
 from datastill.errors import InputError, suggestion
 from datastill.methods import METHODS, Published, Task
 from datastill.networks import builder
@@ -106,6 +106,18 @@ def candidates(kinds: Iterable[Kind], ipcs: Sequence[int], seeds: int) -> list[C
     ]
 
 
+class Watch(Protocol):
+    """Sees sets that are distilled, and knows where one was cut off; each run has a place."""
+
+    def begun(self, place: str) -> State | None:
+        """Return where a run was cut off; None where it is to begin."""
+        ...
+
+    def seen(self, place: str, snapshot: Snapshot) -> None:
+        """Look at a set after an update; those that were asked for are in safety by then."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Workshop:
     """What sets are made with.
@@ -119,6 +131,7 @@ class Workshop:
         inner_loop: epochs by which networks of DC and DSA age between updates; None for the
             published number.
         route: how images pass a network.
+        watch: sees what is distilled.
     """
 
     real: ImageSet
@@ -128,6 +141,7 @@ class Workshop:
     batch: int = 256
     inner_loop: int | None = None
     route: Route = field(default_factory=Route)
+    watch: Watch | None = None
 
     def check(self, wanted: Iterable[Candidate]) -> None:
         """Refuse what could not be made, before anything is.
@@ -188,10 +202,19 @@ def _distilled(
         "dsa_strategy": strategy,
     }
     regularisers = _clom(shop, candidate)
-    for snapshot in distill(published.method, task, descent, regularisers=regularisers):
+    kind = replace(candidate.kind, updates=0)  # sets that differ in it share a run
+    place = f"{kind}-clom{kind.alpha:g}-ipc{candidate.ipc}-seed{candidate.seed}"
+    state = shop.watch.begun(place) if shop.watch else None
+    if state and state.step >= min(wanted):  # a set has come to be wanted that it is past
+        state = None
+    for snapshot in distill(
+        published.method, task, descent, regularisers=regularisers, state=state
+    ):
         if snapshot.step in wanted:
             here = wanted[snapshot.step]
             yield here, replace(snapshot.synthetic, facts={**_facts(here), **facts})
+        if shop.watch:
+            shop.watch.seen(place, snapshot)
 
 
 def _published(shop: Workshop, candidate: Candidate) -> Published:

@@ -1,0 +1,132 @@
+"""What is under way when a command is cut off, a network or a set: kept, and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.interruption import Wish
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from datastill.artifacts import Checkpoint
+    from datastill.cli.resuming import Keeper
+    from datastill.distillation import Snapshot, State
+    from datastill.train import Epoch, Fitting
+
+Make = Callable[[Mapping[str, Any], Mapping[str, Any]], "Checkpoint"]
+"""Makes a checkpoint of the facts and tensors of what is under way, and of all that is done."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """Keeps the network that is trained. See ``validation.Watch``.
+
+    Attributes:
+        held: what was kept when the command was cut off.
+        keeper: writes checkpoints when it is time.
+        wish: to stop.
+        make: makes them.
+    """
+
+    held: Checkpoint | None
+    keeper: Keeper
+    wish: Wish
+    make: Make
+
+    def begun(self, place: str) -> Fitting | None:
+        """Return where the fit of a network was cut off."""
+        found = _held(self.held, "network", place)
+        return None if found is None else fitting_of(found)
+
+    def seen(self, place: str, epoch: Epoch) -> None:
+        """Keep a network after an epoch, if it is time."""
+        if self.keeper.due or self.wish.asked:
+            state = epoch.state()
+            facts = {"network": place, "epoch": state.epoch}
+            self.keeper.keep(self.make(facts, tensors_of_fitting(state)))
+            self.wish.grant()
+
+
+@dataclass(frozen=True, eq=False)
+class Descents:
+    """Keeps the set that is distilled. See ``studies.Watch``; attributes as those of ``Fits``."""
+
+    held: Checkpoint | None
+    keeper: Keeper
+    wish: Wish
+    make: Make
+
+    def begun(self, place: str) -> State | None:
+        """Return where the distillation of a set was cut off."""
+        found = _held(self.held, "set", place)
+        return None if found is None else state_of(found)
+
+    def seen(self, place: str, snapshot: Snapshot) -> None:
+        """Keep a set after an update, if it is time."""
+        if self.keeper.due or self.wish.asked:
+            assert snapshot.state is not None
+            state = snapshot.state()
+            self.keeper.keep(self.make({"set": place, "step": state.step}, tensors_of_state(state)))
+            self.wish.grant()
+
+
+def tensors_of_fitting(state: Fitting) -> dict[str, Tensor]:
+    """Return the tensors of a network in the middle of a fit, by names."""
+    weights = {f"weights.{name}": value for name, value in state.weights.items()}
+    return {**weights, **{f"momentum.{i}": value for i, value in state.momentum.items()}}
+
+
+def fitting_of(checkpoint: Checkpoint) -> Fitting:
+    """Return the network in the middle of a fit that a checkpoint holds.
+
+    Raises:
+        InputError: when it makes no sense.
+    """
+    from datastill.train import Fitting
+
+    found: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}}
+    try:
+        for name, value in checkpoint.tensors.items():
+            kind, _, rest = name.partition(".")
+            found[kind][rest] = value
+        momentum = {int(i): value for i, value in found["momentum"].items()}
+        return Fitting(int(checkpoint.facts["epoch"]), found["weights"], momentum)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the checkpoint is none of a training: {error!r}") from None
+
+
+def tensors_of_state(state: State) -> dict[str, Tensor]:
+    """Return the tensors of a distillation, by names."""
+    network = {f"network.{name}": value for name, value in state.network.items()}
+    momentum = {} if state.momentum is None else {"momentum": state.momentum}
+    return {"pixels": state.pixels, **network, **momentum}
+
+
+def state_of(checkpoint: Checkpoint) -> State:
+    """Return the distillation that a checkpoint holds.
+
+    Raises:
+        InputError: when it makes no sense.
+    """
+    from datastill.distillation import State
+
+    tensors = checkpoint.tensors
+    network = {
+        name.removeprefix("network."): value
+        for name, value in tensors.items()
+        if name.startswith("network.")
+    }
+    try:
+        step, pixels = int(checkpoint.facts["step"]), tensors["pixels"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
+    return State(step, pixels, tensors.get("momentum"), network)
+
+
+def _held(checkpoint: Checkpoint | None, kind: str, place: str) -> Checkpoint | None:
+    here = checkpoint is not None and checkpoint.facts.get(kind) == place
+    return checkpoint if here else None
