@@ -66,14 +66,14 @@ def main() -> None:
     )
     descent = ds.Descent(ipc=IPC, updates=options.updates, lr=published.lr, init=published.init)
     *_, last = ds.distill(published.method, task, descent)
-    clock.lap(f"distilling, {options.updates} updates")
+    clock.lap(f"distilling, updates: {options.updates}")
     accuracies = ds.validate(
         *(last.synthetic, test, "ConvNet", ds.preset("dsa", epochs=options.epochs)),
         trials=options.networks,
         key=key.at("validate"),
         route=choice.route,
     )
-    clock.lap(f"validating by {options.networks} networks")
+    clock.lap(f"validating, networks: {options.networks}")
 
     total = sum(clock.stages.values())
     for stage, seconds in clock.stages.items():

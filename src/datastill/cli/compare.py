@@ -113,6 +113,8 @@ class Compare:
     """Folder for the results. Default: comparison/[dataset]-IPC[ipc]-[protocol]."""
     overwrite: Flag = False
     """Replace the results that are there."""
+    plain: Flag = False
+    """Tell progress line by line, on a terminal too."""
     data: Data = Data()
     machine: Machine = Machine()
 
@@ -121,7 +123,7 @@ class Compare:
         self.check()
         from datastill.report.comparison import write_plot
 
-        console = Console(self.machine.quiet)
+        console = Console(self.machine.quiet, self.plain)
         material = self.material(console)
         terms = self.terms(material)
         entries = self.entries(material, terms)
