@@ -24,7 +24,6 @@ from datastill.cli.study import Study
 from datastill.cli.trials import checkpoint_of as trials_checkpoint
 from datastill.cli.trials import trials_of
 from datastill.distillation import Descent, distill
-from datastill.errors import InputError
 from datastill.methods import METHODS, Task
 from datastill.networks import build, builder
 from datastill.pool import freeze, original_fit
@@ -35,7 +34,7 @@ from datastill.selection import Choice
 from datastill.studies import blank, table_of
 from datastill.train import Fitting
 from datastill.validation import Trial
-from test_mutations import mutate, tree
+from test_mutations import attempt, mutate, tree
 
 EACH = 25
 """Mutations of every file."""
@@ -112,16 +111,6 @@ def inner(value: Any) -> Any:
             yield from inner(held)
 
 
-def attempt(read: Callable[[], object]) -> object:
-    """Return what was read, or None after a complaint that a person can read."""
-    try:
-        return read()
-    except InputError as error:
-        complaint = str(error)
-    assert 0 < len(complaint) < 900
-    return None
-
-
 @pytest.fixture(autouse=True)
 def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "elsewhere"
@@ -133,7 +122,7 @@ def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def unchanged(folder: Path, read: Callable[[], object], nowhere_else: Path) -> object:
     """Read, and see that nothing was written."""
     before = tree(folder)
-    found = attempt(read)
+    found = attempt(read, longest=900)
     assert tree(folder) == before
     assert not list(nowhere_else.iterdir())
     return found

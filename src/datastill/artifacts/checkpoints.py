@@ -70,8 +70,11 @@ class CheckpointFile:
         with writing(self.path.parent):
             replace_file(self.path, MAGIC + _digest(body) + b"\n" + body, before=self.before)
 
-    def load(self) -> tuple[Checkpoint, str] | None:
+    def load(self, hint: str = "pass --overwrite to start over") -> tuple[Checkpoint, str] | None:
         """Read the last checkpoint that is whole.
+
+        Args:
+            hint: what a person can do, or what follows, where there is none.
 
         Returns:
             It, and a line for the person where another one before it had to serve; None where
@@ -91,7 +94,7 @@ class CheckpointFile:
             else:
                 return found, complaint and f"{complaint}; going on from the one before"
         if complaint:
-            raise InputError(f"{complaint}; pass --overwrite to start over")
+            raise InputError(f"{complaint}; {hint}")
         return None
 
     def remove(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,14 @@ from datastill.cli.originals import described, told
 from datastill.cli.resuming import Resuming
 from datastill.cli.study_options import Judges, Plan
 from datastill.cli.train import Train
-from datastill.cli.underway import Descents, Fits
+from datastill.cli.underway import Descents, Fits, Underway
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from datastill.artifacts import Checkpoint, StudyFolder
+    from datastill.artifacts import StudyFolder
     from datastill.cli.interruption import Wish
-    from datastill.cli.resuming import Keeper
-    from datastill.cli.underway import Make
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
     from datastill.studies import Bench, Candidate, Record, Workshop
@@ -202,7 +201,7 @@ class Study:
             console.bar("making sets", len(missing)) as bar,
             deferred("after this update, which is kept") as wish,
         ):
-            watch = Descents(*self.underway(folder, asked, wish, console))
+            watch = Descents(self.underway(folder, asked, wish, console))
             for i, (candidate, data) in enumerate(replace(shop, watch=watch).make(missing)):
                 folder.save_set(candidate.name, data)
                 bar.at(i + 1, candidate.name)
@@ -227,7 +226,7 @@ class Study:
             console.bar("training", missing) as bar,
             deferred("after this epoch, which is kept") as wish,
         ):
-            bench = replace(bench, watch=Fits(*self.underway(folder, asked, wish, console)))
+            bench = replace(bench, watch=Fits(self.underway(folder, asked, wish, console)))
             done = 0
             for record in examine(sets, bench, records, trials=self.num_eval, names=names):
                 done += len(record.trials) - len(records[record.name].trials)
@@ -245,7 +244,7 @@ class Study:
 
     def underway(
         self, folder: StudyFolder, asked: dict[str, Any], wish: Wish, console: Console
-    ) -> tuple[Checkpoint | None, Keeper, Wish, Make]:
+    ) -> Underway:
         """Return what keeps a set or a network under way, and what was kept of one.
 
         What is damaged is told; that, and what does not fit the study any more, begins anew.
@@ -254,15 +253,15 @@ class Study:
 
         file, held = checkpoint_file(folder.path, COMMAND), None
         try:
-            held, complaint = file.load() or (None, "")
+            held, complaint = file.load("what was under way begins anew") or (None, "")
         except InputError as error:
-            complaint = f"{str(error).partition(';')[0]}; what was under way begins anew"
+            complaint = str(error)
         if complaint:
             console.say(complaint)
         if held is not None and held.asked != plain(asked):
             held = None
         keeper = Resuming(self.resume, self.checkpoint_minutes).keeper(file)
-        return held, keeper, wish, lambda facts, tensors: Checkpoint(asked, facts, tensors)
+        return Underway(held, keeper, wish, partial(Checkpoint, asked))
 
     def record(self, folder: StudyFolder, name: str, data: ImageSet) -> Record:
         """Return what is known of a set."""

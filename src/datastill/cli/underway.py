@@ -22,12 +22,12 @@ Make = Callable[[Mapping[str, Any], Mapping[str, Any]], "Checkpoint"]
 
 
 @dataclass(frozen=True, eq=False)
-class Fits:
-    """Keeps the network that is trained. See ``validation.Watch``.
+class Underway:
+    """Keeps what is under way when it is time, and knows what was when the command was cut off.
 
     Attributes:
-        held: what was kept when the command was cut off.
-        keeper: writes checkpoints when it is time.
+        held: what was kept then.
+        keeper: writes checkpoints.
         wish: to stop.
         make: makes them.
     """
@@ -37,41 +37,58 @@ class Fits:
     wish: Wish
     make: Make
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time."""
+        return self.keeper.due or self.wish.asked
+
+    def found(self, kind: str, place: str) -> Checkpoint | None:
+        """Return what was kept if it is of a place, which has a name among those of its kind."""
+        here = self.held is not None and self.held.facts.get(kind) == place
+        return self.held if here else None
+
+    def keep(self, facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+        """Keep what is under way, and stop if that was asked for."""
+        self.keeper.keep(self.make(facts, tensors))
+        self.wish.grant()
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """Keeps the network that is trained. See ``validation.Watch``."""
+
+    underway: Underway
+
     def begun(self, place: str) -> Fitting | None:
         """Return where the fit of a network was cut off."""
-        found = _held(self.held, "network", place)
+        found = self.underway.found("network", place)
         return None if found is None else fitting_of(found)
 
     def seen(self, place: str, epoch: Epoch) -> None:
         """Keep a network after an epoch, if it is time."""
-        if self.keeper.due or self.wish.asked:
+        if self.underway.due:
             state = epoch.state()
             facts = {"network": place, "epoch": state.epoch}
-            self.keeper.keep(self.make(facts, tensors_of_fitting(state)))
-            self.wish.grant()
+            self.underway.keep(facts, tensors_of_fitting(state))
 
 
 @dataclass(frozen=True, eq=False)
 class Descents:
-    """Keeps the set that is distilled. See ``studies.Watch``; attributes as those of ``Fits``."""
+    """Keeps the set that is distilled. See ``studies.population.Watch``."""
 
-    held: Checkpoint | None
-    keeper: Keeper
-    wish: Wish
-    make: Make
+    underway: Underway
 
     def begun(self, place: str) -> State | None:
         """Return where the distillation of a set was cut off."""
-        found = _held(self.held, "set", place)
+        found = self.underway.found("set", place)
         return None if found is None else state_of(found)
 
     def seen(self, place: str, snapshot: Snapshot) -> None:
         """Keep a set after an update, if it is time."""
-        if self.keeper.due or self.wish.asked:
+        if self.underway.due:
             assert snapshot.state is not None
             state = snapshot.state()
-            self.keeper.keep(self.make({"set": place, "step": state.step}, tensors_of_state(state)))
-            self.wish.grant()
+            self.underway.keep({"set": place, "step": state.step}, tensors_of_state(state))
 
 
 def tensors_of_fitting(state: Fitting) -> dict[str, Tensor]:
@@ -125,8 +142,3 @@ def state_of(checkpoint: Checkpoint) -> State:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
     return State(step, pixels, tensors.get("momentum"), network)
-
-
-def _held(checkpoint: Checkpoint | None, kind: str, place: str) -> Checkpoint | None:
-    here = checkpoint is not None and checkpoint.facts.get(kind) == place
-    return checkpoint if here else None

@@ -27,7 +27,7 @@ from datastill.cli.quota import Ipc
 from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.tables import show_results
 from datastill.cli.trials import COMMAND, Bouts, checkpoint_of, trials_of
-from datastill.cli.underway import Fits
+from datastill.cli.underway import Fits, Underway
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class Validate:
                 underway = facts, tensors
                 return checkpoint_of(asked, found, bouts.routes, journal.length, underway)
 
-            watch = Fits(held, self.resuming.keeper(kept), wish, make)
+            watch = Fits(Underway(held, self.resuming.keeper(kept), wish, make))
             for trial in bouts.remaining(done, watch):
                 found.append(trial)
                 so_far = collect(found)[-1]

@@ -61,12 +61,12 @@ class Lowered(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _serves(
+def _three_by_three(
     images: Tensor,
     weight: Tensor,
     _bias: Tensor | None = None,
     stride: Any = 1,
-    padding: Any = 0,
+    _padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
 ) -> bool:
@@ -74,28 +74,24 @@ def _serves(
         _plain(images)
         and _plain(weight)
         and weight.shape[2:] == (3, 3)
-        and weight.shape[0] % (2 * LANES) == 0
-        and weight.shape[1] % (2 * LANES) == 0
-        and (stride, padding, dilation, groups) == ((1, 1), (1, 1), (1, 1), 1)
+        and (stride, dilation, groups) == ((1, 1), (1, 1), 1)
     )
 
 
-def _is_first(
-    images: Tensor,
-    weight: Tensor,
-    _bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> bool:
+def _serves(images: Tensor, weight: Tensor, *others: Any) -> bool:
     return (
-        _plain(images)
-        and _plain(weight)
+        _three_by_three(images, weight, *others)
+        and weight.shape[0] % (2 * LANES) == 0
+        and weight.shape[1] % (2 * LANES) == 0
+        and others[2] == (1, 1)
+    )
+
+
+def _is_first(images: Tensor, weight: Tensor, *others: Any) -> bool:
+    return (
+        _three_by_three(images, weight, *others)
         and weight.shape[1] <= FIRST_CHANNELS
-        and weight.shape[2:] == (3, 3)
-        and (stride, dilation, groups) == ((1, 1), (1, 1), 1)
-        and isinstance(padding, tuple)
+        and isinstance(others[2], tuple)
     )
 
 
