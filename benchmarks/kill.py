@@ -73,6 +73,11 @@ JOBS = {
         "--checkpoint-minutes 0",
         (f"{DISTILL} --ipc 1 --iterations 3",),
     ),
+    "compare": Job(
+        f"compare condensed/digits/DM/IPC1 {MODEL} --num-eval 2 --epochs 6 --real-epochs 1 "
+        "--against random k-means --dd-ranking --learning-rates 0.01 0.1 --checkpoint-minutes 0",
+        (f"{DISTILL} --ipc 1 --iterations 3",),
+    ),
     "study": Job(
         f"study {DIGITS} --population random k-means DM:2 DM:5 DC:2 noise:0.5 --ipc 1 --seeds 1 "
         "--inner-loop 2 --num-eval 2 --epochs 5 --models-pool MLP --model-num 2 --pool-epochs 3 "

@@ -23,20 +23,21 @@ from datastill.comparison import (
     Contender,
     Entry,
     Exam,
+    Ranking,
     Terms,
     augmentation_robust_score,
-    choose_rate,
+    bouts,
     entry,
+    finals,
     label_robust_score,
     picked_entry,
-    rank,
+    rankings,
+    rates,
     robust_score,
     rows,
     scored,
     synthetic_entries,
-)
-from datastill.comparison import (
-    run as run_all,
+    tuning,
 )
 from datastill.coresets import CORESETS
 from datastill.data import ImageSet
@@ -129,16 +130,30 @@ def test_picks_are_new_for_each_trial_and_the_same_for_each_network() -> None:
 
 def test_every_set_is_trained_on_under_one_protocol() -> None:
     sets = [entry("made", blobs(per_class=2), bits=32), randomly(blobs())]
-    found = list(run_all(sets, blobs("test"), TERMS))
-    assert [(one.name, trial.model, trial.number) for one, trial in found] == [
+    all_of_it = bouts(sets, blobs("test"), TERMS)
+    found = list(all_of_it.remaining())
+    places = [
         (name, model, i) for model in TERMS.models for name in ("made", RANDOM) for i in (0, 1)
     ]
+    assert [(trial.source, trial.model, trial.number) for trial in found] == places
+    assert all_of_it.places == places
+    assert all_of_it.total == len(places)
     alone = validate(
         sets[0].draw(0), blobs("test"), "MLP", QUICK, trials=2, key=Key(0).at("validate")
     )
     assert alone.values == tuple(
-        trial.accuracy for one, trial in found if (one.name, trial.model) == ("made", "MLP")
+        trial.accuracy for trial in found if (trial.source, trial.model) == ("made", "MLP")
     )
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 5, 8])
+def test_what_is_done_is_not_trained_again(done: int) -> None:
+    sets = [entry("made", blobs(per_class=2), bits=32), randomly(blobs())]
+    all_of_it = bouts(sets, blobs("test"), TERMS)
+    found = list(all_of_it.remaining())
+    rest = list(all_of_it.remaining(found[:done]))
+    assert [(one.source, one.model, one.number) for one in rest] == all_of_it.places[done:]
+    assert [one.accuracy for one in rest] == [one.accuracy for one in found[done:]]
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -148,7 +163,7 @@ def test_networks_trained_at_once_come_out_the_same(soft: bool) -> None:
     terms = replace(TERMS, protocol=modern, trials=3)
     sets = [*synthetic_entries("made", data), randomly(blobs())]
     alone, together = (
-        [trial for _, trial in run_all(sets, blobs("test"), its)]
+        list(bouts(sets, blobs("test"), its).remaining())
         for its in (terms, replace(terms, together=3))
     )
     assert [trial.accuracy for trial in together] == [trial.accuracy for trial in alone]
@@ -198,15 +213,36 @@ def exam(held: ImageSet, rates: Sequence[float] = (1e-6, 0.02)) -> Exam:
     return Exam(blobs("test"), held, variants, {"MLP": 0.9}, rates)
 
 
+def ranked(contenders: Sequence[Contender], by: Exam, terms: Terms) -> list[Ranking]:
+    tuned = [trial for one in tuning(contenders, by, terms) for trial in one.remaining()]
+    chosen = rates(contenders, by, terms, tuned)
+    judged = [trial for one in finals(contenders, by, terms, chosen) for trial in one.remaining()]
+    return rankings(contenders, by, terms, chosen, judged)
+
+
 def test_the_learning_rate_is_chosen_on_held_out_training_images_alone() -> None:
-    fitted, held = split_held_out(blobs(per_class=20), 0.3, key=Key(1))
-    tested = exam(held, (1e-6, 0.02, 1e-5))
+    real = blobs(per_class=20)
+    fitted, held = split_held_out(real, 0.3, key=Key(1))
+    tested, terms = exam(held, (1e-6, 0.02, 1e-5)), replace(TERMS, models=("ConvNetD1W16",))
+    (own,) = synthetic_entries("made", blobs(per_class=2))
+    contender = [Contender(own, own, randomly(real), randomly(fitted))]
     with watching() as seen:
-        rate = choose_rate(fitted, tested, "ConvNetD1W16", QUICK, TERMS)
-    assert rate == 0.02
+        tuned = [trial for one in tuning(contender, tested, terms) for trial in one.remaining()]
+    chosen = rates(contender, tested, terms, tuned)
+    assert len(tuned) == 3 * len(chosen) == 3 * 4
+    for (name, model), rate in chosen.items():
+        reached = {
+            other: trial.accuracy
+            for trial in tuned
+            for other in tested.rates
+            if (trial.source, trial.model) == (f"{name}, at learning rate {other}", model)
+        }
+        assert reached[rate] == max(reached.values()) > min(reached.values())
+    trained = torch.cat([images for _, training, images in seen if training])
     judged = torch.cat([images for _, training, images in seen if not training])
     assert not shared(judged, tested.test.images)
     assert shared(judged, held.images)
+    assert not shared(trained, held.images)
 
 
 def shared(one: Tensor, other: Tensor) -> bool:
@@ -219,7 +255,7 @@ def test_a_set_is_ranked_by_networks_of_its_own_learning_rate() -> None:
     own, hard = synthetic_entries("made", softened(blobs(per_class=2)))
     contender = Contender(own, hard, randomly(real), randomly(fitted))
     tested = exam(held)
-    (found,) = rank(contender, tested, replace(TERMS, models=("MLP",)))
+    (found,) = ranked([contender], tested, replace(TERMS, models=("MLP",)))
     for name, data, protocol in (
         ("synthetic, augmented", own.draw(0), QUICK),
         ("synthetic, plain", own.draw(0), without_augmentation(QUICK)),
@@ -238,7 +274,9 @@ def test_hard_labels_are_not_trained_twice() -> None:
     fitted, held = split_held_out(real, 0.3, key=Key(1))
     (own,) = synthetic_entries("made", blobs(per_class=2))
     contender = Contender(own, own, randomly(real), randomly(fitted))
-    (found,) = rank(contender, exam(held, (0.02,)), replace(TERMS, models=("MLP",)))
+    tested, terms = exam(held, (0.02,)), replace(TERMS, models=("MLP",))
+    assert sum(one.total for one in tuning([contender], tested, terms)) == 4
+    (found,) = ranked([contender], tested, terms)
     assert found.accuracies["synthetic, hard labels"] == found.accuracies["synthetic, augmented"]
 
 
@@ -248,12 +286,13 @@ def test_random_images_are_trained_on_once_for_all_sets() -> None:
     rivals = randomly(real), randomly(fitted)
     tested, terms = exam(held, (0.02,)), replace(TERMS, models=("MLP",))
     own = [synthetic_entries(name, blobs(per_class=n))[0] for name, n in (("a", 1), ("b", 2))]
-    (one,) = rank(Contender(own[0], own[0], *rivals), tested, terms)
     with watching() as seen:
-        (other,) = rank(Contender(own[1], own[1], *rivals), tested, terms)
+        one, other = ranked([Contender(mine, mine, *rivals) for mine in own], tested, terms)
     assert one.accuracies["random, plain"] == other.accuracies["random, plain"]
+    assert (one.name, other.name) == ("a", "b")
     trained = {network for network, training, _ in seen if training}
-    assert len(trained) == 2 * (1 + 2)  # with and without augmentation: one to choose, two to test
+    # two sets and random images, with and without augmentation: one to choose, two to test
+    assert len(trained) == 3 * 2 * (1 + 2)
 
 
 # The picture.

@@ -214,6 +214,24 @@ def test_plain_progress_tells_what_is_done_how_it_goes_and_the_time_left(
     ]
 
 
+def test_what_was_done_before_does_not_count_as_speed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Console(plain=True).bar("distilling", 100, 40) as bar:
+        bar.started = bar.said = 0.0
+        monkeypatch.setattr("datastill.cli.console.time.perf_counter", lambda: 30.0)
+        bar.at(50, "match 2")
+        monkeypatch.undo()
+    assert capsys.readouterr().out == "distilling: 50 of 100, match 2, 150 s left\n"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_bar_begins_where_the_work_does() -> None:
+    with Console().bar("distilling", 100, 40) as bar:
+        assert bar.progress is not None
+        assert bar.progress.tasks[0].completed == 40
+
+
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(quiet=True)
     console.say("x")

@@ -12,7 +12,9 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill.py"
 RESULTS = SCRIPT.parent / "results" / "kills.json"
 
 
-@pytest.mark.parametrize("jobs", [("distill DM", "train"), ("distill DC", "validate", "study")])
+@pytest.mark.parametrize(
+    "jobs", [("distill DM", "train"), ("distill DC", "validate", "compare", "study")]
+)
 def test_killed_runs_end_as_those_in_peace(tmp_path: Path, jobs: tuple[str, ...]) -> None:
     out = tmp_path / "kills.json"
     line = [sys.executable, str(SCRIPT), "--points", "6", "--out", str(out), "--jobs", *jobs]
@@ -32,6 +34,6 @@ def test_killed_runs_end_as_those_in_peace(tmp_path: Path, jobs: tuple[str, ...]
 def test_what_was_measured_says_enough() -> None:
     found = json.loads(RESULTS.read_text())
     commands = {row["command"].split()[0] for row in found["commands"].values()}
-    assert commands == {"distill", "train", "validate", "study"}
+    assert commands == {"distill", "train", "validate", "compare", "study"}
     assert found["kills"] >= 100
     assert found["runs_equal"] == found["runs"]

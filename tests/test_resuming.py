@@ -682,6 +682,52 @@ def test_a_damaged_checkpoint_of_a_study_costs_the_set_under_way(
     assert not kept.exists()
 
 
+def test_a_comparison_goes_on_in_the_middle_of_any_network(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in ("DM", "DC"):
+        assert run(LINES[method]).code == 0
+    line = "compare condensed/digits/DM/IPC1 condensed/digits/DC/IPC1 --model MLP --num-eval 2 "
+    line += "--epochs 3 --against random --real-epochs 1 --dd-ranking --learning-rates 0.01 0.1 "
+    assert run(f"{line} --out whole").code == 0
+    # six and a real one in the table, twelve to choose rates, twelve in the end: of four epochs
+    # each, but two of the real one
+    table, tuning = 6 * 4 + 2, 12 * 4
+    moments = {3: 0, table - 1: 6, table + 5: 8, table + tuning + 7: 20}
+    before = 0
+    for moment, networks in moments.items():
+        with monkeypatch.context() as patch:
+            stop_in_the_middle(patch, Fits, after=moment - before)
+            said = run(f"{line} --out cut --resume")
+        assert said.code == 143, said.err
+        before = moment
+        refused = run(f"{line} --out cut")
+        assert refused.code == 2
+        assert "not finished; pass --resume" in refused.err
+        found = artifacts.checkpoint_file(tmp_path / "cut", "compare").load()
+        assert len(found[0].facts["trials"]) == networks
+    assert "has trials 2, not 3" in run(f"{line} --out cut --resume --num-eval 3").err
+    with monkeypatch.context() as patch:
+        begun = taken_up(patch, validation, "epochs")
+        said = run(f"{line} --out cut --resume")
+    assert said.code == 0, said.err
+    assert "training: 7 networks are done" in said.out
+    assert "choosing learning rates: 12 networks are done" in said.out
+    assert begun == [3] + [0] * 10
+    tables = [json.loads((tmp_path / n / "comparison.json").read_text()) for n in ("whole", "cut")]
+    for one in tables:
+        for row in one["rows"]:
+            del row["seconds"]
+    assert tables[0] == tables[1]
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+    again = run(f"{line} --out cut --resume")
+    assert again.code == 0
+    assert "is finished" in again.out
+    other = run(f"{line} --out cut --resume --num-eval 3")
+    assert "has trials 2, not 3" in other.err
+    assert run(f"{line} --out cut --overwrite").code == 0
+
+
 def test_an_unfinished_validation_can_be_forgotten(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,6 +206,61 @@ def contest(
             yield from bout.trials(range(first, first + trials), together)
 
 
+@dataclass(frozen=True, eq=False)
+class Bouts:
+    """All that a validation trains and tests, of which some may be done.
+
+    Attributes:
+        sets: by name.
+        test: images.
+        protocol: how networks are trained.
+        routes: of images through networks, by the names of the architectures.
+        count: networks of each architecture on each set.
+        key: decides the rest.
+        together: see ``contest``.
+    """
+
+    sets: Mapping[str, Draw]
+    test: ImageSet
+    protocol: Protocol
+    routes: Mapping[str, Route]
+    count: int
+    key: Key
+    together: int | None = None
+
+    @property
+    def total(self) -> int:
+        """How many networks that are."""
+        return len(self.sets) * len(self.routes) * self.count
+
+    @property
+    def places(self) -> list[tuple[str, str, int]]:
+        """Set, architecture and number of every trial, in their order."""
+        return [
+            (source, model, number)
+            for model in self.routes
+            for source in self.sets
+            for number in range(self.count)
+        ]
+
+    def remaining(self, done: Sequence[Trial] = (), watch: Watch | None = None) -> Iterator[Trial]:
+        """Train and test what is not done, as ``contest`` would have gone on."""
+        for model, route in self.routes.items():
+            for source, draw in self.sets.items():
+                first = sum((trial.source, trial.model) == (source, model) for trial in done)
+                if first == self.count:
+                    continue
+                yield from contest(
+                    *({source: draw}, self.test, [model], self.protocol),
+                    trials=self.count - first,
+                    first=first,
+                    key=self.key,
+                    route=route,
+                    together=self.together,
+                    watch=watch,
+                )
+
+
 def at_once(device: torch.device, trials: int) -> int:
     """Return how many networks to try to train at once on a device: on a CPU one, else all."""
     return 1 if device.type == "cpu" else trials

@@ -28,6 +28,7 @@ class Bar:
     total: int
     quiet: bool
     progress: Progress | None = None
+    begun: int = 0
     note: str = ""
     started: float = field(default_factory=time.perf_counter)
     said: float = field(default_factory=time.perf_counter)
@@ -41,7 +42,7 @@ class Bar:
         now = time.perf_counter()
         if not self.quiet and now - self.said > PLAIN_SECONDS:
             self.said = now
-            left = (now - self.started) * (self.total - step) / max(step, 1)
+            left = (now - self.started) * (self.total - step) / max(step - self.begun, 1)
             print(
                 f"{self.label}: {step} of {self.total}, {self.note}, {left:.0f} s left", flush=True
             )
@@ -91,10 +92,16 @@ class Console:
                 bar.at(number)
 
     @contextmanager
-    def bar(self, label: str, total: int) -> Generator[Bar]:
-        """Show progress: a bar on a terminal, a line now and then elsewhere."""
+    def bar(self, label: str, total: int, begun: int = 0) -> Generator[Bar]:
+        """Show progress: a bar on a terminal, a line now and then elsewhere.
+
+        Args:
+            label: what is done.
+            total: how many steps.
+            begun: how many were done before; what is left is told by the others.
+        """
         if self.quiet or self.plain or not sys.stderr.isatty():
-            yield Bar(label, total, self.quiet)
+            yield Bar(label, total, self.quiet, begun=begun)
             return
         columns = (
             TextColumn("{task.description}"),
@@ -104,5 +111,5 @@ class Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
-            progress.add_task(label, total=total, note="")
-            yield Bar(label, total, self.quiet, progress)
+            progress.add_task(label, total=total, completed=begun, note="")
+            yield Bar(label, total, self.quiet, progress, begun)

@@ -108,6 +108,7 @@ def _updates(
     started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
     choice, good, last = past.choice if past else None, None, None
     total, cheap = work.descent.updates, work.task.real.images.device.type == "cpu"
+    begun = past.state.step if past else 0
     snapshots = distill(
         *(work.published.method, work.task, work.descent),
         regularisers=work.regularisers,
@@ -115,7 +116,7 @@ def _updates(
         state=past.state if past else None,
     )
     with (
-        console.bar(f"distilling {work.dataset}", total) as bar,
+        console.bar(f"distilling {work.dataset}", total, begun) as bar,
         deferred("after this update, which is kept") as wish,
     ):
         for last in snapshots:

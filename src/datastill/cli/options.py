@@ -16,6 +16,7 @@ from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.data import Domain
+    from datastill.protocol import Protocol
     from datastill.route import Route
 
 
@@ -117,6 +118,26 @@ class Machine:
         if self.precision == "tf32" and device.startswith("cpu"):
             raise InputError("--precision tf32 is for a GPU; a CPU has float32 and bfloat16")
         return self.precision
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """How networks learn from soft labels."""
+
+    soft_loss: Literal["cross-entropy", "kl"] = "cross-entropy"
+    """Of soft labels: cross-entropy, or divergence from softened logits at --temperature."""
+    temperature: MaybeFloat = None
+    """With kl: of the logits. Default: the one that the labels were made with, or 1."""
+
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(temperature=self.temperature)
+
+    def applied(self, protocol: Protocol, temperature: float) -> Protocol:
+        """Return a protocol with the loss that was asked for, at a temperature."""
+        from datastill.protocol import with_soft_loss
+
+        return with_soft_loss(protocol, self.soft_loss, temperature)
 
 
 def positive(**options: float | None) -> None:

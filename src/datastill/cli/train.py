@@ -254,10 +254,11 @@ class Train:
                 console.say(f"{label}: going on after epoch {past.facts['epoch']}")
         else:
             keeper.keep(series.checkpoint(number, _length(series.folder)))
+        begun = state.epoch if (state := series.state(number)) else 0
         settings = {name: series.asked[name] for name in ("model", "seed", "fit")}
         with (
             self.logs.journal(log, real.domain.name, label, settings, console) as journal,
-            console.bar(label, self.epochs) as bar,
+            console.bar(label, self.epochs, begun) as bar,
         ):
             seed = self.machine.seed
             return fitted(series, number, real, seed, bar=bar, journal=journal, keeper=keeper)

@@ -1,82 +1,141 @@
-"""The trials of a validation, each kept when it is done."""
+"""Networks trained on sets and tested, each kept when it is done, so that a run can go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from datastill.cli.resuming import OVERWRITE
+from datastill.cli.underway import Fits, Underway
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.artifacts import Checkpoint
-    from datastill.data import ImageSet
-    from datastill.protocol import Protocol
-    from datastill.rng import Key
+    from datastill.artifacts import Checkpoint, CheckpointFile
+    from datastill.cli.console import Console
+    from datastill.cli.interruption import Wish
+    from datastill.cli.resuming import Resuming
     from datastill.route import Route
-    from datastill.validation import Draw, Trial, Watch
-
-COMMAND = "validate"
+    from datastill.validation import Bouts, Trial
 
 
-@dataclass(frozen=True, eq=False)
-class Bouts:
-    """All that a validation trains and tests.
+@dataclass(eq=False)
+class Programme:
+    """Bouts, one after another, whose trials are kept.
 
     Attributes:
-        sets: by name.
-        test: images.
-        protocol: how networks are trained.
-        routes: of images through networks, by the names of the architectures.
-        count: networks of each architecture on each set.
-        key: decides the rest.
-        together: see ``validation.contest``.
+        asked: all that the results follow from.
+        file: of checkpoints.
+        resuming: says how often there is one.
+        routes: of images through networks, by architecture: as they were when the run was cut off.
+        found: trials that are done, those of the run that was cut off first.
+        logged: bytes of the journal when it was cut off.
+        held: what was kept then.
+        past: trials that are of bouts gone through before.
     """
 
-    sets: Mapping[str, Draw]
-    test: ImageSet
-    protocol: Protocol
+    asked: Mapping[str, Any]
+    file: CheckpointFile
+    resuming: Resuming
     routes: Mapping[str, Route]
-    count: int
-    key: Key
-    together: int | None
+    found: list[Trial]
+    logged: int = 0
+    held: Checkpoint | None = None
+    past: int = 0
 
-    @property
-    def total(self) -> int:
-        """How many networks that are."""
-        return len(self.sets) * len(self.routes) * self.count
+    def check(self, bouts: Sequence[Bouts]) -> int:
+        """Return how many of the trials that bouts are made of are done.
 
-    def hold(self, trials: list[Trial]) -> bool:
-        """Tell whether trials are the first of these, in their order."""
-        mine = [
-            (source, model, number)
-            for model in self.routes
-            for source in self.sets
-            for number in range(self.count)
-        ]
-        return mine[: len(trials)] == [(one.source, one.model, one.number) for one in trials]
+        Args:
+            bouts: those that follow what ``go`` went through before.
 
-    def remaining(self, done: list[Trial], watch: Watch) -> Iterator[Trial]:
-        """Train and test what is not done, as ``validation.contest`` would have gone on."""
-        from datastill.validation import contest
+        Raises:
+            InputError: when trials that were kept are others.
+        """
+        places = [place for one in bouts for place in one.places]
+        kept = [(one.source, one.model, one.number) for one in self.found[self.past :]]
+        done = min(len(kept), len(places))
+        if kept[:done] != places[:done]:
+            raise InputError(f"the checkpoint in {self.file.path.parent} is of another validation")
+        return done
 
-        for model, route in self.routes.items():
-            for source, draw in self.sets.items():
-                first = sum((trial.source, trial.model) == (source, model) for trial in done)
-                yield from contest(
-                    *({source: draw}, self.test, [model], self.protocol),
-                    trials=self.count - first,
-                    first=first,
-                    key=self.key,
-                    route=route,
-                    together=self.together,
-                    watch=watch,
-                )
+    def go(
+        self, bouts: Sequence[Bouts], wish: Wish, journal: Callable[[], int] = lambda: 0
+    ) -> Iterator[Trial]:
+        """Train and test what is not done, keep each trial, and stop if that is asked for.
+
+        Args:
+            bouts: all of them, done or not.
+            wish: to stop.
+            journal: tells its length; a trial is written down before it is kept.
+
+        Raises:
+            InputError: see ``check``.
+        """
+        self.check(bouts)
+        self.past += sum(one.total for one in bouts)
+
+        def make(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
+            return checkpoint_of(self.asked, self.found, self.routes, journal(), (facts, tensors))
+
+        watch, pending = Fits(Underway(self.held, self.resuming.keeper(self.file), wish, make)), 0
+        for one in bouts:
+            for trial in one.remaining(tuple(self.found), watch):
+                self.found.append(replace(trial, network=None))
+                yield trial
+                pending += 1
+                if pending == trial.together:  # what was trained at once is kept at once
+                    self.file.save(make({}, {}))
+                    pending = 0
+                    wish.grant()
+
+
+def start(
+    file: CheckpointFile,
+    asked: Mapping[str, Any],
+    routes: Mapping[str, Route],
+    resuming: Resuming,
+    console: Console,
+    *,
+    overwrite: bool,
+) -> Programme:
+    """Return what is to be gone on with, or begun.
+
+    Args:
+        file: of checkpoints.
+        asked: all that the results follow from.
+        routes: by architecture, for a run that begins.
+        resuming: whether to go on.
+        console: told what is damaged.
+        overwrite: whether to forget what there is.
+
+    Raises:
+        InputError: when there is a run that was cut off, and nothing was said of it; or it was
+            asked for otherwise.
+    """
+    from datastill.artifacts import require_same
+
+    if overwrite:
+        file.remove()
+    held = resuming.found(file, console)
+    if held is None:
+        if file.exists:
+            raise InputError(
+                f"{file.path.parent} holds a validation that is not finished; pass --resume to go "
+                "on with it, or --overwrite to forget it"
+            )
+        return Programme(asked, file, resuming, routes, [])
+    require_same(held.asked, asked, str(file.path.parent), OVERWRITE)
+    found, then, logged = trials_of(held)
+    if set(then) != set(routes):
+        raise InputError(f"the checkpoint in {file.path.parent} is of another validation")
+    its = {name: then[name] for name in routes}
+    return Programme(asked, file, resuming, its, found, logged, held)
 
 
 def checkpoint_of(
     asked: Mapping[str, Any],
-    trials: list[Trial],
+    trials: Sequence[Trial],
     routes: Mapping[str, Route],
     logged: int,
     underway: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin
@@ -15,29 +15,27 @@ from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
     Machine,
-    MaybeFloat,
     MaybeInt,
     MaybePath,
     MaybeText,
+    SoftLabels,
     SomeTexts,
     positive,
 )
 from datastill.cli.originals import features_by
 from datastill.cli.quota import Ipc
-from datastill.cli.resuming import OVERWRITE, Resuming
+from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_results
-from datastill.cli.trials import COMMAND, Bouts, checkpoint_of, trials_of
-from datastill.cli.underway import Fits, Underway
+from datastill.cli.trials import Programme, start
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from datastill.artifacts import Checkpoint, CheckpointFile, Journal
+    from datastill.artifacts import Journal
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
-    from datastill.route import Route
-    from datastill.validation import Draw, Result, Trial
+    from datastill.validation import Bouts, Draw, Result, Trial
+
+COMMAND = "validate"
 
 
 @dataclass(frozen=True)
@@ -71,10 +69,7 @@ class Validate:
     """Train by a preset: dc, dsa or modern. Default: as published for the method."""
     epochs: MaybeInt = None
     """Train for another number of epochs; the learning rate falls half-way."""
-    soft_loss: Literal["cross-entropy", "kl"] = "cross-entropy"
-    """Of soft labels: cross-entropy, or divergence from softened logits at --temperature."""
-    temperature: MaybeFloat = None
-    """With kl: of the logits. Default: the one that the labels were made with, or 1."""
+    soft: SoftLabels = SoftLabels()
     against: SomeTexts = ()
     """Also train on as many real images, picked by random, herding, k-center or k-means."""
     coreset_features: MaybeText = None
@@ -104,6 +99,7 @@ class Validate:
         from datastill import artifacts
         from datastill.networks import build, find
         from datastill.rng import Key
+        from datastill.validation import Bouts
 
         console = self.logs.console(quiet=self.machine.quiet)
         self.logs.sinks()
@@ -138,7 +134,13 @@ class Validate:
             f"{'with' if protocol.augmented else 'without'} DSA augmentation, "
             f"{self.num_eval} networks, tested on {len(test)} images of {test.domain.name}"
         )
-        results, routes = self.trials(bouts, self.asked(made, bouts), kept, file, console)
+        programme = start(
+            *(kept, self.asked(made, bouts), bouts.routes, self.resuming, console),
+            overwrite=self.overwrite,
+        )
+        bouts = replace(bouts, routes=programme.routes)
+        programme.check([bouts])
+        results = self.trials(programme, bouts, file, console)
         show_results(f"Test accuracy after training on {len(made)} images", results, console)
         for result in results:
             if result.obstacle:
@@ -148,7 +150,7 @@ class Validate:
                 )
         found = {
             **self.head(bouts),
-            "routes": {name: route.facts() for name, route in routes.items()},
+            "routes": {name: route.facts() for name, route in bouts.routes.items()},
             "results": [asdict(result) for result in results],
         }
         artifacts.add_validation(file, found)
@@ -205,12 +207,8 @@ class Validate:
     def check(self) -> None:
         """Refuse options that make no sense."""
         self.resuming.check(overwrite=self.overwrite)
-        positive(
-            num_eval=self.num_eval,
-            epochs=self.epochs,
-            temperature=self.temperature,
-            together=self.together,
-        )
+        self.soft.check()
+        positive(num_eval=self.num_eval, epochs=self.epochs, together=self.together)
         if self.dsa + self.no_dsa + (self.protocol is not None) > 1:
             raise InputError("--dsa, --no-dsa and --protocol exclude each other")
         if not self.model:
@@ -223,13 +221,13 @@ class Validate:
 
     def terms(self, made: ImageSet) -> Protocol:
         """Return the protocol asked for, by default the one published for the set's method."""
-        from datastill.protocol import preset, with_soft_loss
+        from datastill.protocol import preset
         from datastill.relabelling import temperature_of
 
         usual = str(made.facts.get("protocol", "dc"))
         name = "dsa" if self.dsa else "dc" if self.no_dsa else self.protocol or usual
-        temperature = self.temperature or temperature_of(made)
-        return with_soft_loss(preset(name, epochs=self.epochs), self.soft_loss, temperature)
+        temperature = self.soft.temperature or temperature_of(made)
+        return self.soft.applied(preset(name, epochs=self.epochs), temperature)
 
     def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
@@ -254,74 +252,29 @@ class Validate:
         return sets
 
     def trials(
-        self,
-        bouts: Bouts,
-        asked: dict[str, Any],
-        kept: CheckpointFile,
-        file: Path,
-        console: Console,
-    ) -> tuple[list[Result], Mapping[str, Route]]:
-        """Go through the trials, keep each, and return what was found, and by which routes."""
+        self, programme: Programme, bouts: Bouts, file: Path, console: Console
+    ) -> list[Result]:
+        """Go through the trials, keep each, and return what was found."""
         from datastill.artifacts import log_file, rewind
         from datastill.validation import collect
 
-        found, bouts, logged, held = self.begun(bouts, asked, kept, console)
-        if found:
-            rewind(log_file(file), logged)
-            console.say(f"going on after {len(found)} of {bouts.total} networks")
-        pending, done = 0, list(found)
+        found, begun = programme.found, len(programme.found)
+        if begun:
+            rewind(log_file(file), programme.logged)
+            console.say(f"going on after {begun} of {bouts.total} networks")
         run = (bouts.test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
         with (
             self.logs.journal(log_file(file), *run) as journal,
-            console.bar("training", bouts.total) as bar,
+            console.bar("training", bouts.total, begun) as bar,
             deferred("after this epoch, which is kept") as wish,
         ):
-
-            def make(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
-                underway = facts, tensors
-                return checkpoint_of(asked, found, bouts.routes, journal.length, underway)
-
-            watch = Fits(Underway(held, self.resuming.keeper(kept), wish, make))
-            for trial in bouts.remaining(done, watch):
-                found.append(trial)
+            for trial in programme.go([bouts], wish, lambda: journal.length):
                 so_far = collect(found)[-1]
                 bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
                 self.tell(trial, journal)
                 if self.save_model and trial.source == "synthetic":
                     self.keep(trial, bouts.test, file)
-                pending += 1
-                if pending == trial.together:  # what was trained at once is kept at once
-                    kept.save(checkpoint_of(asked, found, bouts.routes, journal.length))
-                    pending = 0
-                    wish.grant()
-        return collect(found), bouts.routes
-
-    def begun(
-        self, bouts: Bouts, asked: dict[str, Any], kept: CheckpointFile, console: Console
-    ) -> tuple[list[Trial], Bouts, int, Checkpoint | None]:
-        """Return the trials that are done, all there is to do, the journal's length, what was kept.
-
-        Raises:
-            InputError: when there are some, and nothing was said of them.
-        """
-        from datastill.artifacts import require_same
-
-        if self.overwrite:
-            kept.remove()
-        held = self.resuming.found(kept, console)
-        if held is not None:
-            require_same(held.asked, asked, str(kept.path.parent), OVERWRITE)
-            found, routes, logged = trials_of(held)
-            if set(routes) != set(bouts.routes) or not bouts.hold(found):
-                raise InputError(f"the checkpoint in {kept.path.parent} is of another validation")
-            bouts = replace(bouts, routes={k: routes[k] for k in bouts.routes})
-            return found, bouts, logged, held
-        if kept.exists:
-            raise InputError(
-                f"{kept.path.parent} holds a validation that is not finished; pass --resume to go "
-                "on with it, or --overwrite to forget it"
-            )
-        return [], bouts, 0, None
+        return collect(found)
 
     def tell(self, trial: Trial, journal: Journal) -> None:
         """Write a trial to the journal."""

@@ -1,0 +1,63 @@
+"""Sets held against real images under one protocol, and the field's scores of the outcome."""
+
+from __future__ import annotations
+
+from datastill.comparison.dd_ranking import (
+    AUGMENTED,
+    PLAIN,
+    RATES,
+    Contender,
+    Exam,
+    Ranking,
+    augmentation_robust_score,
+    finals,
+    label_robust_score,
+    rankings,
+    rates,
+    robust_score,
+    scored,
+    tuning,
+)
+from datastill.comparison.tables import (
+    HARD,
+    RANDOM,
+    REAL,
+    SOFT,
+    Entry,
+    Row,
+    Terms,
+    bouts,
+    entry,
+    picked_entry,
+    rows,
+    synthetic_entries,
+)
+
+__all__ = [
+    "AUGMENTED",
+    "HARD",
+    "PLAIN",
+    "RANDOM",
+    "RATES",
+    "REAL",
+    "SOFT",
+    "Contender",
+    "Entry",
+    "Exam",
+    "Ranking",
+    "Row",
+    "Terms",
+    "augmentation_robust_score",
+    "bouts",
+    "entry",
+    "finals",
+    "label_robust_score",
+    "picked_entry",
+    "rankings",
+    "rates",
+    "robust_score",
+    "rows",
+    "scored",
+    "synthetic_entries",
+    "tuning",
+]
