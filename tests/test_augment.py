@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from conftest import blobs
@@ -16,6 +18,7 @@ from datastill.augment import (
     affine,
     apply_each,
     brightness,
+    by_image,
     contrast,
     cutout,
     draw_color,
@@ -31,8 +34,10 @@ from datastill.augment import (
     kind_by_kind,
     mixed,
     one_of,
+    policy_for,
     rotation,
     saturation,
+    shrink,
     siamese,
     translate,
     usual_strategy,
@@ -506,3 +511,105 @@ def test_draws_of_a_kind_take_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.nn.functional, "grid_sample", noting)
     kind_by_kind(draws, torch.zeros(16, 1, 4, 4), [2] * 8)
     assert calls == [16]
+
+
+# A step for each image.
+
+
+def test_shrinking_takes_nearest_pixels_into_the_middle(images: Tensor) -> None:
+    side, (h, w) = max(images.shape[-2:]), images.shape[-2:]
+    for height in range(3, 12):
+        for width in range(3, 12):
+            most = max(height, width, side)
+            canvas = torch.zeros(*images.shape[:2], most, most, dtype=images.dtype)
+            top, left = (most - height) // 2, (most - width) // 2
+            resized = F.interpolate(images, (height, width))
+            canvas[:, :, top : top + height, left : left + width] = resized
+            top, left = (most - h) // 2, (most - w) // 2
+            seen = canvas[:, :, top : top + h, left : left + w]
+            found = shrink(images, torch.tensor([height]), torch.tensor([width]))
+            assert torch.equal(found, seen)
+
+
+def alone(step: str, images: Tensor, seed: int = 0) -> Tensor:
+    return by_image(step)(len(images), key=Key(seed))(images)
+
+
+def test_a_crop_moves_the_mean_of_the_batch_into_an_image() -> None:
+    images = torch.randn(MANY, 2, 9, 9, generator=Key(1).generator())
+    mean = images.mean((0, 2, 3))
+    frame = mean[None, :, None, None].expand(MANY, 2, 17, 17).clone()
+    frame[:, :, 4:13, 4:13] = images
+    places = set()
+    for one, image in zip(alone("crop", images), frame, strict=True):
+        (place,) = [
+            (y, x)
+            for y in range(9)
+            for x in range(9)
+            if torch.allclose(image[:, y : y + 9, x : x + 9], one, atol=1e-6)
+        ]
+        places.add(place)
+    assert places == {(y, x) for y in range(8) for x in range(8)}
+
+
+def test_a_scaled_image_is_stretched_by_up_to_a_fifth() -> None:
+    images = torch.ones(MANY, 1, 20, 30)
+    rows, columns = (alone("scale", images).amax((1, axis)).sum(1) for axis in (3, 2))
+    assert (rows.min(), rows.max()) == (16, 20)
+    assert (columns.min(), columns.max()) == (24, 30)
+    assert abs(torch.corrcoef(torch.stack([rows, columns]))[0, 1]) < 0.1
+    assert (rows == 20).float().mean() == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_rotated_image_is_that_of_splines_nearly() -> None:
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 28), torch.linspace(-1, 1, 28), indexing="ij")
+    picture = torch.exp(-4 * ((x - 0.2) ** 2 + 3 * y**2))
+    images = picture.expand(300, 1, 28, 28).clone()
+    mean, angles = float(images.mean()), []
+    for one in alone("rotate", images):
+        turned = {
+            angle: ndimage.rotate(picture.numpy(), angle, cval=mean, reshape=False)
+            for angle in range(-45, 46)
+        }
+        errors = {k: abs(one[0].numpy() - it)[5:23, 5:23].max() for k, it in turned.items()}
+        best = min(errors, key=lambda angle: errors[angle])
+        assert errors[best] < 0.02
+        angles.append(best)
+    assert min(angles) < -40
+    assert 40 < max(angles) <= 45
+    assert abs(sum(angles) / len(angles)) < 5
+
+
+def test_noise_is_small() -> None:
+    images = torch.randn(MANY, 1, 4, 4, generator=Key(1).generator(), dtype=torch.float64)
+    change = alone("noise", images) - images
+    assert change.std() == pytest.approx(0.001, rel=0.05)
+    assert abs(change.mean()) < 1e-4
+
+
+def test_every_image_gets_a_step_of_its_own() -> None:
+    images = torch.randn(MANY, 1, 12, 12, generator=Key(1).generator())
+    found = by_image("Crop_Noise")(MANY, key=Key(3))(images)
+    change = (found - images).abs().amax((1, 2, 3))
+    assert (change < 0.01).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert torch.equal(found, by_image("crop_noise")(MANY, key=Key(3))(images))
+    assert not torch.equal(found, by_image("crop_noise")(MANY, key=Key(4))(images))
+
+
+def test_images_have_a_gradient_through_every_step() -> None:
+    images = torch.randn(40, 3, 12, 12, requires_grad=True)
+    by_image("crop_scale_rotate_noise")(40, key=Key(3))(images).sum().backward()
+    assert bool(images.grad.abs().amax((1, 2, 3)).gt(0).all())
+
+
+def test_a_protocol_names_its_policy() -> None:
+    domain = blobs().domain
+    assert policy_for("none", domain) is identity
+    images = torch.randn(5, *domain.shape, generator=Key(1).generator())
+    for name, policy in (("dsa", dsa(usual_strategy(domain))), ("crop", by_image("crop"))):
+        one, other = (it(5, key=Key(2))(images) for it in (policy_for(name, domain), policy))
+        assert torch.equal(one, other)
+    with pytest.raises(
+        InputError, match="no augmentation named 'turn' in 'turn_crop'; choose from crop,"
+    ):
+        policy_for("turn_crop", domain)

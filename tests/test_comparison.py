@@ -52,7 +52,7 @@ from test_cli import Run, files, run
 
 __all__ = ["run"]
 
-QUICK = Protocol("quick", Fit(epochs=3, batch=16, lr=0.02), augmented=True)
+QUICK = Protocol("quick", Fit(epochs=3, batch=16, lr=0.02), augmentation="dsa")
 TERMS = Terms(QUICK, ("ConvNetD1W16", "MLP"), 2, Key(0))
 
 
@@ -159,7 +159,7 @@ def test_what_is_done_is_not_trained_again(done: int) -> None:
 @pytest.mark.parametrize("soft", [False, True])
 def test_networks_trained_at_once_come_out_the_same(soft: bool) -> None:
     data = softened(blobs(per_class=2)) if soft else blobs(per_class=2)
-    modern = Protocol("quick", replace(modern_fit(3), batch=5, temperature=2.0), augmented=True)
+    modern = Protocol("quick", replace(modern_fit(3), batch=5, temperature=2.0), augmentation="dsa")
     terms = replace(TERMS, protocol=modern, trials=3)
     sets = [*synthetic_entries("made", data), randomly(blobs())]
     alone, together = (

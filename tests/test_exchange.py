@@ -178,7 +178,7 @@ def test_a_set_saved_by_the_reference_code_validates_like_the_native_one(
     assert back.facts["protocol"] == "dsa"
     assert back.facts["reported_accuracies"] == {"ConvNet": [0.5, 0.625]}
     assert any("taken as normalised by mean 0.5000 0.4500 0.4000" in told for told in remarks)
-    protocol = Protocol("quick", Fit(epochs=4, batch=16, lr=0.02), augmented=True)
+    protocol = Protocol("quick", Fit(epochs=4, batch=16, lr=0.02), augmentation="dsa")
     named = replace(back, domain=replace(back.domain, classes=data.domain.classes))
     native, imported = (
         validate(made, blobs("test"), "ConvNetD1W16", protocol, trials=2, key=Key(0))

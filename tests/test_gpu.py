@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from conftest import blobs, other_normalisation
 from datastill import stacked
-from datastill.augment import DSA_STEPS, dsa
+from datastill.augment import DSA_STEPS, Policy, by_image, dsa
 from datastill.clom import Regulariser, contrastive_clom, cross_entropy_clom
 from datastill.data import ImageSet
 from datastill.distillation import Descent, Snapshot, distill
@@ -159,9 +159,15 @@ FITS = {
 }
 
 
-def training(together: bool, device: torch.device, fit: Fit) -> None:
+POLICIES = {
+    "a step for all": dsa("_".join(DSA_STEPS)),
+    "a step for each": by_image("crop_scale_rotate_noise"),
+}
+
+
+def training(together: bool, device: torch.device, fit: Fit, policy: Policy) -> None:
     """Train networks one after another, or at once, under augmentation."""
-    data, policy = blobs(per_class=3).to(device), dsa("_".join(DSA_STEPS))
+    data = blobs(per_class=3).to(device)
     build = builder("ConvNetD1W16BN", data.domain, device)
     networks, keys = [build(key=Key(i)) for i in range(3)], [Key(i) for i in range(3)]
     if together:
@@ -171,16 +177,17 @@ def training(together: bool, device: torch.device, fit: Fit) -> None:
 
 
 @pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("together", [False, True])
 def test_training_reads_no_number_and_waits_for_no_copy(
-    together: bool, fit: Fit, monkeypatch: pytest.MonkeyPatch
+    together: bool, policy: Policy, fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Copies() as copies:
-        training(together, ELSEWHERE, fit)
+        training(together, ELSEWHERE, fit, policy)
     copied, waited = len(copies.free), copies.free.count(False)
     assert copied > waited == 2  # the images and their labels, before there is anything to do
     with unread(monkeypatch):
-        training(together, torch.device("cpu"), fit)
+        training(together, torch.device("cpu"), fit, policy)
 
 
 @pytest.mark.parametrize("name", ["DC", "DSA"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from conftest import blobs, linear, same, weights
 from datastill import stacked
-from datastill.augment import DSA_STEPS, Policy, dsa
+from datastill.augment import DSA_STEPS, Policy, by_image, dsa
 from datastill.data import ImageSet
 from datastill.network import Network
 from datastill.networks import adapt, build
@@ -76,7 +76,7 @@ def test_every_network_ends_as_it_does_alone(fit: Fit) -> None:
     check("ConvNetD1W16", [blobs(per_class=(6, 5, 7, 5))] * 3, fit)
 
 
-@pytest.mark.parametrize("policy", [AUGMENTED, dsa("rotate"), dsa("none")])
+@pytest.mark.parametrize("policy", [AUGMENTED, dsa("rotate"), by_image("crop_rotate"), dsa("none")])
 def test_every_network_has_draws_of_its_own(policy: Policy) -> None:
     found = check("ConvNetD1W16", [blobs()] * 4, policy=policy)
     keys = [Key(5).at(0)] * 2

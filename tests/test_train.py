@@ -18,6 +18,7 @@ from datastill.protocol import (
     modern_fit,
     preset,
     published_fit,
+    with_augmentation,
     without_augmentation,
 )
 from datastill.rng import Key
@@ -402,6 +403,13 @@ def test_presets() -> None:
     assert preset("dsa", epochs=20) == replace(preset("dsa"), fit=published_fit(20))
     assert preset("modern", epochs=20) == replace(preset("modern"), fit=modern_fit(20))
     assert preset("modern").fit.epochs == 1000
+    mnist = preset("dc", dataset="MNIST")
+    assert mnist == replace(preset("dc", epochs=1000), augmentation="crop_scale_rotate")
+    assert preset("dsa", dataset="MNIST") == preset("dsa")
+    assert preset("dc", dataset="FashionMNIST") == preset("dc")
+    assert with_augmentation(preset("dc"), "dsa") == replace(preset("dc"), augmentation="dsa")
+    with pytest.raises(InputError, match="no augmentation named 'corp' in 'corp_noise'; did you"):
+        with_augmentation(preset("dc"), "corp_noise")
     with pytest.raises(InputError, match="no protocol named 'dza'; did you mean 'dsa'"):
         preset("dza")
 

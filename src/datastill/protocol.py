@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from datastill.augment import DSA, NONE, by_image
 from datastill.errors import InputError, suggestion
 from datastill.train import Fit
 
@@ -17,12 +18,24 @@ class Protocol:
     Attributes:
         name: of the preset.
         fit: optimiser, epochs and schedule.
-        augmented: whether training images pass the augmentation of DSA, each by its own draw.
+        augmentation: that training images pass, each by its own draw: ``"none"``, ``"dsa"`` for
+            DSA's, or a strategy of ``augment.by_image`` such as ``"crop_scale_rotate"``.
     """
 
     name: str
     fit: Fit
-    augmented: bool
+    augmentation: str
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are augmented."""
+        return self.augmentation != NONE
+
+    @property
+    def words(self) -> str:
+        """What is done to training images, to be read after how long the training is."""
+        told = {NONE: "without augmentation", DSA: "with DSA augmentation"}
+        return told.get(self.augmentation, f"with augmentation {self.augmentation}")
 
 
 def published_fit(epochs: int) -> Fit:
@@ -67,36 +80,58 @@ class Preset:
     Attributes:
         fit: from a nominal number of epochs.
         epochs: nominal number by default.
-        augmented: see ``Protocol``.
+        augmentation: see ``Protocol``.
     """
 
     fit: Callable[[int], Fit]
     epochs: int
-    augmented: bool
+    augmentation: str = NONE
 
 
 PRESETS = {
-    "dc": Preset(published_fit, 300, augmented=False),
-    "dsa": Preset(published_fit, 1000, augmented=True),
-    "modern": Preset(modern_fit, 1000, augmented=True),
+    "dc": Preset(published_fit, 300),
+    "dsa": Preset(published_fit, 1000, DSA),
+    "modern": Preset(modern_fit, 1000, DSA),
 }
+OF_DATASETS = {("dc", "MNIST"): Preset(published_fit, 1000, "crop_scale_rotate")}
+"""Presets that were published otherwise for one dataset."""
 
 
-def preset(name: str, *, epochs: int | None = None) -> Protocol:
-    """Return a protocol by name, with another nominal number of epochs where one is given.
+def preset(name: str, *, epochs: int | None = None, dataset: str = "") -> Protocol:
+    """Return a protocol by name.
+
+    Args:
+        name: of the preset.
+        epochs: nominal number of them, where another is wanted.
+        dataset: whose images; for some a preset was published otherwise.
+
+    >>> preset("dc").augmentation, preset("dc", dataset="MNIST").augmentation
+    ('none', 'crop_scale_rotate')
 
     Raises:
         InputError: for an unknown name.
     """
     if name not in PRESETS:
         raise InputError(f"no protocol named {name!r}; {suggestion(name, PRESETS)}")
-    found = PRESETS[name]
-    return Protocol(name, found.fit(found.epochs if epochs is None else epochs), found.augmented)
+    found = OF_DATASETS.get((name, dataset), PRESETS[name])
+    fit = found.fit(found.epochs if epochs is None else epochs)
+    return Protocol(name, fit, found.augmentation)
+
+
+def with_augmentation(protocol: Protocol, augmentation: str) -> Protocol:
+    """Return the same training with another augmentation.
+
+    Raises:
+        InputError: for one that does not exist.
+    """
+    if augmentation not in (NONE, DSA):
+        by_image(augmentation)
+    return replace(protocol, augmentation=augmentation)
 
 
 def without_augmentation(protocol: Protocol) -> Protocol:
     """Return the same training on images as they are: neither augmented nor mixed."""
-    return replace(protocol, fit=replace(protocol.fit, cutmix=False), augmented=False)
+    return replace(protocol, fit=replace(protocol.fit, cutmix=False), augmentation=NONE)
 
 
 def at_learning_rate(protocol: Protocol, lr: float) -> Protocol:

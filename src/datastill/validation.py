@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 
 from datastill import stacked
-from datastill.augment import dsa, identity, usual_strategy
+from datastill.augment import policy_for
 from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.networks import Network, build
@@ -346,7 +346,7 @@ class _Bout:
         ]
 
     def _train(self, networks: Sequence[Network], sets: Sequence[ImageSet], numbers: range) -> None:
-        policy = dsa(usual_strategy(sets[0].domain)) if self.protocol.augmented else identity
+        policy = policy_for(self.protocol.augmentation, sets[0].domain)
         keys = [self._at(i).at("fit") for i, _ in zip(numbers, sets, strict=False)]
         fit, route = self.protocol.fit, self.route
         if len(sets) == 1:

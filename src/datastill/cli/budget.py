@@ -52,7 +52,8 @@ def planned(
     from datastill import forecast
     from datastill.protocol import preset
 
-    started, protocol = time.perf_counter(), preset(published.protocol)
+    started = time.perf_counter()
+    protocol = preset(published.protocol, dataset=task.real.domain.name)
     update, made = _update(published.method, task, descent, regularisers)
     epoch = _epoch(made, task, protocol, model)
     return forecast.plan(
@@ -83,11 +84,11 @@ def _update(
 
 def _epoch(made: ImageSet, task: Task, protocol: Protocol, model: str) -> float:
     # Seconds that an epoch of a network takes that judges the set.
-    from datastill.augment import dsa, identity, usual_strategy
+    from datastill.augment import policy_for
     from datastill.networks import build
     from datastill.train import epochs
 
-    policy = dsa(usual_strategy(made.domain)) if protocol.augmented else identity
+    policy = policy_for(protocol.augmentation, made.domain)
     network = build(model, made.domain, key=task.key).to(made.images.device)
     brief = replace(protocol.fit, epochs=PROBED)
     fitted = epochs(network, made, brief, policy=policy, key=task.key, route=task.route)

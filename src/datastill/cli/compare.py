@@ -177,7 +177,8 @@ class Compare:
         """Return a protocol with the loss of soft labels that was asked for."""
         from datastill.protocol import preset
 
-        return self.soft.applied(preset(name, epochs=epochs), self.temperature(material))
+        found = preset(name, epochs=epochs, dataset=material.real.domain.name)
+        return self.soft.applied(found, self.temperature(material))
 
     def temperature(self, material: Material) -> float:
         """Return the one of soft labels."""

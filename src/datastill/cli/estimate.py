@@ -68,7 +68,9 @@ class Estimate:
         rates, route = self.rates(real.domain, published), self.route(real.domain)
         update = self.update(published, rates, real, counts)
         judged = forecast.validation(
-            preset(published.protocol), rates, images=sum(counts), tested=len(test or ())
+            *(preset(published.protocol, dataset=real.domain.name), rates),
+            images=sum(counts),
+            tested=len(test or ()),
         )
         held = forecast.memory(
             *(published.method, rates, real.domain),

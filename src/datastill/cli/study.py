@@ -120,11 +120,12 @@ class Study:
             epoch_of(name)
         return self.plan.candidates()
 
-    def protocol(self) -> Protocol:
-        """Return how networks are trained on a set."""
+    def protocol(self, dataset: str) -> Protocol:
+        """Return how networks are trained on a set of a dataset."""
         from datastill.protocol import preset
 
-        return preset("dc" if self.no_dsa else "dsa", epochs=self.epochs)
+        name = "dc" if self.no_dsa else "dsa"
+        return preset(name, epochs=self.epochs, dataset=dataset)
 
     def workshop(self, real: ImageSet) -> Workshop:
         """Return what sets are made with; it has no pool yet."""
@@ -143,7 +144,7 @@ class Study:
             "real": fingerprint(real),
             "test": fingerprint(test),
             "model": self.model,
-            "protocol": asdict(self.protocol()),
+            "protocol": asdict(self.protocol(real.domain.name)),
             "batch_real": self.plan.batch_real,
             "inner_loop": self.plan.inner_loop,
             "precision": self.machine.precision,
@@ -183,7 +184,7 @@ class Study:
             test,
             pool,
             self.model,
-            self.protocol(),
+            self.protocol(real.domain.name),
             Key(self.machine.seed),
             early,
             route=self.machine.route(self.model, real.domain),
@@ -313,7 +314,7 @@ class Study:
         return [
             f"{real.domain.name}: {len(real)} training images, {len(bench.test)} test images",
             f"each set validated by {self.num_eval} {self.model}, {protocol.fit.epochs} epochs "
-            f"{'with' if protocol.augmented else 'without'} DSA augmentation: "
+            f"{protocol.words}: "
             f"{validating:.0f} s in all",
             f"each set judged by {told(bench.pool, bench.early)}",
         ]

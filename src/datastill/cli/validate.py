@@ -64,9 +64,13 @@ class Validate:
     dsa: Flag = False
     """Train with the augmentation of DSA, 1000 epochs. Default: as published for the method."""
     no_dsa: Flag = False
-    """Train without augmentation, 300 epochs. Default: as published for the method."""
+    """Train by the protocol of DC: 300 epochs without augmentation, but on MNIST 1000 with crop,
+    scale and rotate. Default: as published for the method."""
     protocol: MaybeText = None
     """Train by a preset: dc, dsa or modern. Default: as published for the method."""
+    augmentation: MaybeText = None
+    """Augment by none, by dsa, or by one step for each image, of crop, scale, rotate and noise, say
+    crop_noise. Default: that of the preset."""
     epochs: MaybeInt = None
     """Train for another number of epochs; the learning rate falls half-way."""
     soft: SoftLabels = SoftLabels()
@@ -131,7 +135,7 @@ class Validate:
         test, protocol = bouts.test, bouts.protocol
         console.say(
             f"{file}: {len(made)} images, {protocol.fit.epochs} epochs "
-            f"{'with' if protocol.augmented else 'without'} DSA augmentation, "
+            f"{protocol.words}, "
             f"{self.num_eval} networks, tested on {len(test)} images of {test.domain.name}"
         )
         programme = start(
@@ -221,13 +225,16 @@ class Validate:
 
     def terms(self, made: ImageSet) -> Protocol:
         """Return the protocol asked for, by default the one published for the set's method."""
-        from datastill.protocol import preset
+        from datastill.protocol import preset, with_augmentation
         from datastill.relabelling import temperature_of
 
         usual = str(made.facts.get("protocol", "dc"))
         name = "dsa" if self.dsa else "dc" if self.no_dsa else self.protocol or usual
         temperature = self.soft.temperature or temperature_of(made)
-        return self.soft.applied(preset(name, epochs=self.epochs), temperature)
+        found = preset(name, epochs=self.epochs, dataset=made.domain.name)
+        if self.augmentation is not None:
+            found = with_augmentation(found, self.augmentation)
+        return self.soft.applied(found, temperature)
 
     def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
