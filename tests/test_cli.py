@@ -108,6 +108,25 @@ def test_fashion_mnist_from_idx_files(run: Run, tmp_path: Path) -> None:
     assert said.code == 0, said.err
 
 
+def test_mnist_is_validated_by_gradient_matching_as_published(run: Run, tmp_path: Path) -> None:
+    write_idx(tmp_path / "data" / "MNIST", images=40)
+    made = "distill --dataset MNIST --method DC --model MLP --ipc 1 --iterations 1 --batch-real 4"
+    assert run(made).code == 0
+    line = "validate --dataset MNIST --method DC --ipc 1 --model MLP --num-eval 1"
+    said = run(f"{line} --epochs 2")
+    assert said.code == 0, said.err
+    assert "3 epochs with augmentation crop_scale_rotate" in said.out
+    said = run(f"{line} --epochs 2 --augmentation crop_noise")
+    assert said.code == 0, said.err
+    folder = tmp_path / "condensed" / "MNIST" / "DC" / "IPC1"
+    reports = json.loads((folder / "validation.json").read_text())
+    augmentations = [report["protocol"]["augmentation"] for report in reports]
+    assert augmentations == ["crop_scale_rotate", "crop_noise"]
+    said = run(f"{line} --augmentation corp_noise")
+    assert said.code == 2
+    assert "no augmentation named 'corp' in 'corp_noise'; did you mean 'crop'?" in said.err
+
+
 def test_same_seed_same_file_and_another_seed_another(run: Run, tmp_path: Path) -> None:
     def images(name: str, seed: int) -> torch.Tensor:
         said = run(
