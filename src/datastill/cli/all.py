@@ -106,7 +106,7 @@ class All:
         from datastill.distillation import Descent, starting_counts
         from datastill.methods import METHODS
 
-        console = self.logs.console(quiet=self.machine.quiet)
+        console = self.machine.console()
         real = self.data.train(self.dataset, self.data_path, "cpu", console)
         ipc = parse(self.ipc).counts(real)
         starting_counts(real, Descent(ipc=ipc, init=METHODS[self.method](1).init))

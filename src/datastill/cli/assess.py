@@ -53,7 +53,7 @@ class Assess:
         from datastill.rng import Key
         from datastill.scores import assess
 
-        console, key = Console(self.machine.quiet), Key(self.machine.seed)
+        console, key = self.machine.console(), Key(self.machine.seed)
         file = self.which.file(self.path, self.data_path, self.data)
         made = artifacts.load(file)
         origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)

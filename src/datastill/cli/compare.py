@@ -85,8 +85,6 @@ class Compare:
     overwrite: Flag = False
     """Replace the results that are there, and forget a comparison that is not finished."""
     resuming: Resuming = Resuming()
-    plain: Flag = False
-    """Tell progress line by line, on a terminal too."""
     data: Data = Data()
     machine: Machine = Machine()
 
@@ -95,7 +93,7 @@ class Compare:
         self.check()
         from datastill.artifacts import checkpoint_file, locked
 
-        console = Console(self.machine.quiet, self.plain)
+        console = self.machine.console()
         wanted = Wanted(self.paths, self.dataset, self.data_path, self.ipc, self.data)
         material = wanted.material(self.rivals, self.machine.found(), console)
         terms = self.terms(material)

@@ -41,7 +41,7 @@ class Demo:
         """Train original models, distil four sets, and hold them against real images."""
         from datastill.datasets import load_split
 
-        started, console = time.perf_counter(), Console(self.machine.quiet)
+        started, console = time.perf_counter(), self.machine.console()
         console.say(f"1. Train 3 original models ({MODEL}) on the real digits.")
         quiet = replace(self.machine, quiet=True)
         Train(

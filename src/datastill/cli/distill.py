@@ -125,7 +125,7 @@ class Distill:
         self.check()
         from datastill import artifacts
 
-        console = self.logs.console(quiet=self.machine.quiet)
+        console = self.machine.console()
         work = self.work(console)
         path = artifacts.set_folder(self.save_path, work.dataset, work.method, work.label)
         with artifacts.locked(path):

@@ -59,7 +59,7 @@ class Estimate:
         from datastill.methods import METHODS
         from datastill.protocol import preset
 
-        console = Console(self.machine.quiet)
+        console = self.machine.console()
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         real, test = self.data.both(self.dataset, self.data_path, "cpu", console)
         ipc = quota.counts(real)

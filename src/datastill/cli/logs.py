@@ -23,12 +23,6 @@ class Logs:
     """Write to TensorBoard too, in a folder 'tensorboard' beside log.jsonl."""
     trackio: Flag = False
     """Write to Trackio too; its dashboard shows the runs of each dataset."""
-    plain: Flag = False
-    """Tell progress line by line, on a terminal too."""
-
-    def console(self, *, quiet: bool) -> Console:
-        """Return what says things."""
-        return Console(quiet, self.plain)
 
     def sinks(self) -> tuple[str, ...]:
         """Return the names of what is written besides log.jsonl.

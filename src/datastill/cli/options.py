@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from datastill.cli.console import Console
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ class Machine:
     """Read options from this file; those on the command line win."""
     quiet: Flag = False
     """Say nothing but errors."""
+    plain: Flag = False
+    """Tell progress line by line, on a terminal too."""
+
+    def console(self) -> Console:
+        """Return what says things."""
+        return Console(self.quiet, self.plain)
 
     def found(self) -> str:
         """Return the device to use.

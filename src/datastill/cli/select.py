@@ -46,7 +46,7 @@ class Select:
         from datastill.selection import ranked
 
         sets = {str(path): load_set(set_file(path)) for path in self.paths}
-        console = Console(self.machine.quiet)
+        console = self.machine.console()
         found, judges = self.scores(sets, console)
         order = ranked(found)
         if len({len(data) for data in sets.values()}) > 1:

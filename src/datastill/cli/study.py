@@ -68,8 +68,6 @@ class Study:
     for one at every update and epoch. Each is kept when it is done."""
     save_path: Path = Path("studies")
     """Folder for studies."""
-    plain: Flag = False
-    """Tell progress line by line, on a terminal too."""
     data: Data = Data()
     machine: Machine = Machine()
 
@@ -81,7 +79,7 @@ class Study:
         from datastill.rng import Key
         from datastill.studies.ranking import LEAST
 
-        device, console = self.machine.found(), Console(self.machine.quiet, self.plain)
+        device, console = self.machine.found(), self.machine.console()
         real, test = self.data.both(self.dataset, self.data_path, device, console)
         if test is None:
             raise InputError(

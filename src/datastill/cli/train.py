@@ -78,7 +78,7 @@ class Train:
         from datastill.networks import build, find
         from datastill.rng import Key
 
-        device, console = self.machine.found(), self.logs.console(quiet=self.machine.quiet)
+        device, console = self.machine.found(), self.machine.console()
         self.logs.sinks()
         real, test = self.data.both(self.dataset, self.data_path, device, console)
         names = [find(name)[0] for name in self.model]

@@ -105,7 +105,7 @@ class Validate:
         from datastill.rng import Key
         from datastill.validation import Bouts
 
-        console = self.logs.console(quiet=self.machine.quiet)
+        console = self.machine.console()
         self.logs.sinks()
         device = self.machine.found()
         file = self.file()
