@@ -1,6 +1,6 @@
 """Hold sets distilled with CLOM against their twins without, in pairs.
 
-    datastill study --recipe recipes/FashionMNIST-clom.toml
+    datastill study --recipe recipes/FashionMNIST-study.toml
     python benchmarks/clom.py studies/FashionMNIST [--model VGG11 ResNet18 --epochs 200]
 
 A study makes both of a pair from one seed: the same images to start from, the same networks, draws
