@@ -34,15 +34,15 @@ and the table by `python benchmarks/comparison.py IPC [SET] --num-eval 3 --real-
 cores of an AMD EPYC, torch 2.13.0 for CPU. Every value, with fingerprints and settings, is in the
 `comparison.json` of each folder, next to a plot.
 
-| images per class | protocol | trained on | model | test accuracy | minus random (95 %) | of gap |
-|---|---|---|---|---|---|---|
+| images per class | protocol | trained on | model | test accuracy | minus random (95 %) |
+|---|---|---|---|---|---|
 """
 
 
 def line(table: dict[str, Any], row: dict[str, Any]) -> str:
     """Return a row of the table in Markdown."""
     name = row["name"] if row["labels"] == "hard" else f"{row['name']}, {row['labels']} labels"
-    gain, share = row["over_random"], row["recovered"]
+    gain = row["over_random"]
     cells = (
         str(max(table["images_per_class"])),
         f"{table['protocol']['name']}, {row['epochs']} epochs",
@@ -50,7 +50,6 @@ def line(table: dict[str, Any], row: dict[str, Any]) -> str:
         row["model"],
         str(Accuracies(tuple(row["accuracies"]["values"]))),
         "" if gain is None else str(Difference(gain["mean"], gain["interval"])),
-        "" if share is None else f"{share:.0%}",
     )
     return f"| {' | '.join(cells)} |\n"
 
@@ -68,8 +67,8 @@ def main() -> None:
         if not (out / "comparison.json").exists():
             fixed = ["--ipc", ipc, "--protocol", protocol, "--out", str(out)]
             datastill(["compare", *options, *fixed])
-    files = sorted(OUT.glob("*/comparison.json"), key=lambda file: (len(str(file)), str(file)))
-    tables = [json.loads(file.read_text()) for file in files]
+    tables = [json.loads(file.read_text()) for file in OUT.glob("*/comparison.json")]
+    tables.sort(key=lambda table: (max(table["images_per_class"]), table["protocol"]["name"]))
     found = (line(table, row) for table in tables for row in table["rows"])
     (OUT / "README.md").write_text(HEAD + "".join(found))
     print((OUT / "README.md").read_text())
