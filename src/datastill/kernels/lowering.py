@@ -55,9 +55,10 @@ class Lowered(TorchFunctionMode):
         if func is torch.conv2d and not kwargs and self.twice and _is_first(*args):
             images, weight, bias, _, padding = args[:5]
             return convolve_few(images, weight, bias, padding)
-        if func is F.group_norm and not kwargs and not self.twice and _is_instance_norm(*args):
-            images, _, gain, shift, epsilon = args
-            return InstanceNorm.apply(images, gain, shift, epsilon)
+        if func is F.group_norm and not self.twice:
+            found = _instance_norm(*args, **(kwargs or {}))
+            if found is not None:
+                return found
         return func(*args, **(kwargs or {}))
 
 
@@ -95,16 +96,23 @@ def _is_first(images: Tensor, weight: Tensor, *others: Any) -> bool:
     )
 
 
-def _is_instance_norm(images: Tensor, groups: int, gain: Any, shift: Any, _epsilon: float) -> bool:
-    return (
-        images.ndim == 4
-        and _plain(images)
-        and groups == images.shape[1]
-        and groups % LANES == 0
-        and gain is not None
-        and shift is not None
-        and images.shape[2:].numel() > 1
+def _instance_norm(
+    input: Tensor,  # the names that F.group_norm has, which hands on some by them
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor | None:
+    serves = (
+        input.ndim == 4
+        and _plain(input)
+        and num_groups == input.shape[1]
+        and num_groups % LANES == 0
+        and weight is not None
+        and bias is not None
+        and input.shape[2:].numel() > 1
     )
+    return InstanceNorm.apply(input, weight, bias, eps) if serves else None
 
 
 def _body(body: nn.Module, x: Tensor, *, twice: bool) -> Tensor:
