@@ -74,7 +74,7 @@ class Compare:
     """Epochs on all real images; 0 leaves them out, and with them the share of the gap."""
     real_eval: int = 1
     """Networks of each architecture on all real images."""
-    soft: SoftLabels = SoftLabels()
+    soft_labels: SoftLabels = SoftLabels()
     dd_ranking: Flag = False
     """Also print DD-Ranking's scores: every set, and random images, are then trained on with and
     without augmentation, once at each of --learning-rates and --num-eval times at the best."""
@@ -142,7 +142,7 @@ class Compare:
         """Refuse options that make no sense."""
         self.resuming.check(overwrite=self.overwrite)
         self.rivals.check()
-        self.soft.check()
+        self.soft_labels.check()
         positive(
             epochs=self.epochs,
             num_eval=self.num_eval,
@@ -176,11 +176,11 @@ class Compare:
         from datastill.protocol import preset
 
         found = preset(name, epochs=epochs, dataset=material.real.domain.name)
-        return self.soft.applied(found, self.temperature(material))
+        return self.soft_labels.applied(found, self.temperature(material))
 
     def temperature(self, material: Material) -> float:
         """Return the one of soft labels."""
-        return material.temperature(self.soft.temperature)
+        return material.temperature(self.soft_labels.temperature)
 
     def entries(self, material: Material, terms: Terms) -> list[Entry]:
         """Return the sets, and real images to hold them against."""

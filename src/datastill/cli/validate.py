@@ -73,7 +73,7 @@ class Validate:
     crop_noise. Default: that of the preset."""
     epochs: MaybeInt = None
     """Train for another number of epochs; the learning rate falls half-way."""
-    soft: SoftLabels = SoftLabels()
+    soft_labels: SoftLabels = SoftLabels()
     against: SomeTexts = ()
     """Also train on as many real images, picked by random, herding, k-center or k-means."""
     coreset_features: MaybeText = None
@@ -211,7 +211,7 @@ class Validate:
     def check(self) -> None:
         """Refuse options that make no sense."""
         self.resuming.check(overwrite=self.overwrite)
-        self.soft.check()
+        self.soft_labels.check()
         positive(num_eval=self.num_eval, epochs=self.epochs, together=self.together)
         if self.dsa + self.no_dsa + (self.protocol is not None) > 1:
             raise InputError("--dsa, --no-dsa and --protocol exclude each other")
@@ -230,11 +230,11 @@ class Validate:
 
         usual = str(made.facts.get("protocol", "dc"))
         name = "dsa" if self.dsa else "dc" if self.no_dsa else self.protocol or usual
-        temperature = self.soft.temperature or temperature_of(made)
+        temperature = self.soft_labels.temperature or temperature_of(made)
         found = preset(name, epochs=self.epochs, dataset=made.domain.name)
         if self.augmentation is not None:
             found = with_augmentation(found, self.augmentation)
-        return self.soft.applied(found, temperature)
+        return self.soft_labels.applied(found, temperature)
 
     def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
