@@ -21,9 +21,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from datastill import validation
+from datastill.accuracies import Accuracies, difference
 from datastill.cli import main as datastill
-from datastill.validation import Accuracies
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 NAME = re.compile(r"(?P<kind>\w+-\d+)(-clom(?P<alpha>[\d.]+))?-ipc(?P<ipc>\d+)-seed(?P<seed>\d+)")
@@ -125,7 +124,7 @@ def line(place: Place, alone: dict[int, Found], guided: dict[int, Found]) -> str
             str(Accuracies(tuple(value for row in one for value in row)))
             for one in (without, with_)
         ),
-        str(validation.difference(*means)),
+        str(difference(*means)),
         str(len(seeds)),
     )
     return f"| {' | '.join(cells)} |\n"

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from datastill.accuracies import Accuracies, Difference
 from datastill.cli import main as datastill
-from datastill.validation import Accuracies, Difference
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "comparison"
 PROTOCOLS = ("dsa", "modern")

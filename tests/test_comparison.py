@@ -15,6 +15,7 @@ from torch import Tensor
 
 from conftest import blobs, watching
 from datastill import save
+from datastill.accuracies import Accuracies, difference
 from datastill.comparison import (
     AUGMENTED,
     PLAIN,
@@ -47,7 +48,7 @@ from datastill.protocol import Protocol, modern_fit, without_augmentation
 from datastill.report.comparison import plot
 from datastill.rng import Key
 from datastill.train import Fit
-from datastill.validation import Accuracies, Trial, difference, validate
+from datastill.validation import Trial, validate
 from test_cli import Run, files, run
 
 __all__ = ["run"]

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"errors", "machine", "rng"},
-    {"registry", "costs", "pixels"},
+    {"registry", "costs", "pixels", "accuracies"},
     {"data", "losses"},
     {"network"},
     {"own_network"},

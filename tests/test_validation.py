@@ -10,6 +10,7 @@ from scipy import stats
 
 from conftest import blobs, other_normalisation, same, watching, weights
 from datastill import stacked, validation
+from datastill.accuracies import Accuracies, difference
 from datastill.coresets import CORESETS
 from datastill.data import ImageSet
 from datastill.errors import InputError
@@ -17,7 +18,7 @@ from datastill.networks import Network
 from datastill.protocol import Protocol, preset
 from datastill.rng import Key
 from datastill.train import Fit, accuracy
-from datastill.validation import Accuracies, Trial, collect, contest, difference, validate
+from datastill.validation import Trial, collect, contest, validate
 
 QUICK = Protocol("quick", Fit(epochs=6, batch=16, lr=0.02), augmentation="none")
 STILL = Protocol("still", Fit(epochs=1, lr=0.0), augmentation="none")

@@ -16,7 +16,7 @@ REFERENCE = "random"
 
 def show_results(title: str, results: Sequence[Result], console: Console) -> None:
     """Print what each set is worth, and by how much it differs from random real images."""
-    from datastill.validation import difference
+    from datastill.accuracies import difference
 
     references = {row.model: row.accuracies for row in results if row.source == REFERENCE}
     rows: list[tuple[str, ...]] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from datastill.accuracies import Accuracies, Difference, difference
 from datastill.coresets import Coreset
 from datastill.data import ImageSet
 from datastill.protocol import Protocol
@@ -14,7 +15,7 @@ from datastill.relabelling import hardened
 from datastill.rng import Key
 from datastill.route import Route
 from datastill.train import Fit
-from datastill.validation import Accuracies, Bouts, Difference, Draw, Trial, difference
+from datastill.validation import Bouts, Draw, Trial
 
 RANDOM, REAL = "random", "all real images"
 HARD, SOFT = "hard", "soft"
