@@ -13,7 +13,7 @@ from datastill.augment import dsa
 from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.distillation import Descent, distill
 from datastill.errors import InputError
-from datastill.methods import METHODS, Method, Published, Task
+from datastill.methods import METHODS, Method, Published, Targeting, Targets, Task
 from datastill.networks import Network, builder
 from datastill.protocol import PRESETS
 from datastill.rng import Key
@@ -255,3 +255,73 @@ def test_distribution_matching_has_its_published_settings() -> None:
     found = METHODS["DM"](10)
     assert (found.updates, found.lr, found.init) == (20_000, 1.0, "real")
     assert (found.augmented, found.protocol) == (True, "dsa")
+
+
+# Twins.
+
+
+def course(method: Method, task: Task, alpha: float, counts: tuple[int, ...]) -> list[ByClass]:
+    """Distil under guidance towards grey, with a weight; return the images after each update."""
+
+    def grey(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+        return alpha * images.square().mean()
+
+    descent = Descent(ipc=counts, updates=3, batch=6)
+    found = distill(method, task, descent, regularisers={"grey": grey})
+    return [now.synthetic.images for now in found]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 0, 3, 2)])
+def test_runs_of_one_task_may_hold_what_they_have_in_common(
+    method: Method, model: str, counts: tuple[int, ...]
+) -> None:
+    task = make_task(model=model)
+    alone = [course(method, task, alpha, counts) for alpha in (0.0, 5.0, 50.0)]
+    holding = replace(task, targets=Targets())
+    for wanted, alpha in zip(alone, (0.0, 5.0, 50.0), strict=True):
+        found = course(method, holding, alpha, counts)
+        assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+    assert not torch.equal(alone[0][-1], alone[1][-1])
+    assert bool(holding.targets.held) == isinstance(method, Targeting)
+    # Another batch, or another number of images, is another run.
+    other = Descent(ipc=counts, updates=2, batch=4)
+    one, two = (
+        [now.synthetic.images for now in distill(method, t, other)] for t in (task, holding)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_a_target_and_the_distance_from_it_are_the_loss(method: Method) -> None:
+    if not isinstance(method, Targeting):
+        pytest.skip("its targets follow from the synthetic images")
+    network = first_network(method, make_task())
+    real, synthetic = to_match((5, 0, 3, 4), seed=2), to_match((2, 0, 1, 2))
+    target = method.target(network, real, route=PLAIN)
+    assert not target.requires_grad
+    found = method.distance(network, target, synthetic, route=PLAIN)
+    assert found == method.loss(network, real, synthetic, route=PLAIN)
+
+
+def test_real_images_pass_networks_once_for_all_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    over, passes = Route.over, []
+
+    def counted(self: Route, *given: object) -> Tensor:
+        passes.append(1)
+        return over(self, *given)
+
+    monkeypatch.setattr(Route, "over", counted)
+    method, task = METHODS["DM"](2).method, replace(make_task(), targets=Targets())
+    for expected in (3, 3, 3):
+        course(method, task, 1.0, (2, 2, 2, 2))
+        assert len(passes) == expected
+
+
+def test_what_does_not_fit_is_not_held() -> None:
+    method = METHODS["DM"](2).method
+    roomy, tight = (replace(make_task(), targets=Targets(room)) for room in (2**28, 2500))
+    one, other = (course(method, task, 1.0, (2, 2, 2, 2)) for task in (roomy, tight))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    held = sum(target.nbytes for target in tight.targets.held.values())
+    assert 0 < held < sum(target.nbytes for target in roomy.targets.held.values())
+    assert held + tight.targets.room == 2500

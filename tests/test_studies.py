@@ -104,6 +104,15 @@ def test_kinds_that_make_no_sense_are_told(text: str, complaint: str) -> None:
         parse(text)
 
 
+def test_twins_come_out_as_they_do_alone(shop: Workshop) -> None:
+    wanted = candidates([parse(text) for text in ("DM:2", "DM:4", "DM:4:10", "DM:3:100")], [1], 2)
+    together = {candidate.name: data for candidate, data in shop.make(wanted)}
+    assert len(together) == 8
+    for candidate in wanted:
+        ((_, alone),) = shop.make([candidate])
+        assert torch.equal(together[candidate.name].images, alone.images)
+
+
 def test_every_set_is_another(made: dict[str, ImageSet]) -> None:
     # Herding once for each ipc, all else by two seeds.
     assert len(made) == 2 * (1 + 2 * (len(KINDS) - 1))

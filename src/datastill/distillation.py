@@ -14,7 +14,7 @@ from datastill.clom import Regulariser
 from datastill.coresets import CORESETS
 from datastill.data import ByClass, ImageSet, draw_rows
 from datastill.errors import InputError, suggestion
-from datastill.methods.base import Method, Task
+from datastill.methods.base import Method, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
 from datastill.rng import Key, moved
 
@@ -229,18 +229,49 @@ def _match(
     ]
     for some in _groups([len(a) + len(b) for a, b in zip(seen, parts, strict=True)], task, network):
         images = torch.cat([parts[k] for k in some]).requires_grad_()
-        index = moved(torch.cat([seen[k] for k in some]), images.device)
-        shares = (
-            ByClass(task.real.images[index], _counts(seen, some)),
-            ByClass(images, _counts(parts, some)),
-        )
-        loss = method.loss(
-            network, *siamese(task.policy, *shares, key=key.at("augment")), route=task.route
-        )
+        drawn = torch.cat([seen[k] for k in some])
+        shares = _Real(task.real, drawn, _counts(seen, some)), ByClass(images, _counts(parts, some))
+        loss = _loss(method, network, task, *shares, key=key)
         (slope,) = torch.autograd.grad(loss, images)
         losses.append(loss.detach())
         slopes.append(slope)
     return torch.stack(losses).sum(), torch.cat(slopes).contiguous()
+
+
+@dataclass(frozen=True, eq=False)
+class _Real:
+    # Real images that are looked at only if somebody has to.
+    data: ImageSet
+    rows: Tensor
+    counts: tuple[int, ...]
+
+    def taken(self) -> ByClass:
+        return ByClass(self.data.images[moved(self.rows, self.data.images.device)], self.counts)
+
+
+def _loss(
+    method: Method,
+    network: Network,
+    task: Task,
+    real: _Real,
+    synthetic: ByClass,
+    *,
+    key: Key,
+) -> Tensor:
+    # From a target that is held, if there is one: then nobody looks at real images.
+    augment, route = partial(siamese, task.policy, key=key.at("augment")), task.route
+    if task.targets is None or not isinstance(method, Targeting):
+        return method.loss(network, *augment(real.taken(), synthetic), route=route)
+    nothing = ByClass(synthetic.images[:0].detach(), (0,) * len(synthetic.counts))
+    _, changed = augment(nothing, synthetic)
+
+    def make() -> Tensor:
+        # Classes that are not here have no synthetic images either, and draw no augmentation.
+        asked, _ = augment(real.taken(), nothing)
+        return method.target(network, asked, route=route)
+
+    target = task.targets.at((method, key, real.counts, synthetic.counts), make)
+    return method.distance(network, target, changed, route=route)
 
 
 def _groups(sizes: Sequence[int], task: Task, network: Network) -> list[range]:

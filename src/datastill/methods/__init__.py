@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datastill.methods.base import METHODS, Method, Published, Task
+from datastill.methods.base import METHODS, Method, Published, Targeting, Targets, Task
 from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)
 
-__all__ = ["METHODS", "Method", "Published", "Task"]
+__all__ = ["METHODS", "Method", "Published", "Targeting", "Targets", "Task"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -14,6 +14,29 @@ from datastill.networks import Build, Network
 from datastill.registry import Registry
 from datastill.rng import Key
 from datastill.route import Route
+
+
+@dataclass(eq=False)
+class Targets:
+    """What real images ask for, held for runs of one task: see ``Targeting``.
+
+    Attributes:
+        room: bytes that may still be held; what does not fit is worked out anew.
+        held: by what it follows from.
+    """
+
+    room: int = 2**28
+    held: dict[Hashable, Tensor] = field(default_factory=dict[Hashable, Tensor])
+
+    def at(self, place: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return the target of a place, made now if it is not held."""
+        if place not in self.held:
+            made = make()
+            if made.nbytes > self.room:
+                return made
+            self.room -= made.nbytes
+            self.held[place] = made
+        return self.held[place]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +49,8 @@ class Task:
         key: everything random about the run has its address below this one.
         policy: augments; real and synthetic images share each draw.
         route: how images pass a network.
+        targets: held for further runs of this very task, which may differ in their regularisers:
+            with methods that can, the real images are then passed through networks once for all.
     """
 
     real: ImageSet
@@ -33,6 +58,7 @@ class Task:
     key: Key
     policy: Policy = identity
     route: Route = field(default_factory=Route)
+    targets: Targets | None = None
 
 
 class Method(Protocol):
@@ -58,6 +84,24 @@ class Method(Protocol):
             synthetic: likewise; the loss is differentiable in these.
             route: how the real images pass the network.
         """
+        ...
+
+
+@runtime_checkable
+class Targeting(Protocol):
+    """A method whose loss is the distance from a target that synthetic images have no part in.
+
+    Nor have its networks. Runs that differ in their regularisers alone have all targets in common.
+    """
+
+    def target(self, network: Network, real: ByClass, *, route: Route) -> Tensor:
+        """Return what real images of each class ask for."""
+        ...
+
+    def distance(
+        self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
+    ) -> Tensor:
+        """Return what ``loss`` does, from the target."""
         ...
 
 

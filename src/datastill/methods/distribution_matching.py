@@ -24,7 +24,17 @@ class DistributionMatching:
 
     def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the squared distance between mean features, summed over classes."""
-        target = real.means(route.over(features, network, real.images))
+        target = self.target(network, real, route=route)
+        return self.distance(network, target, synthetic, route=route)
+
+    def target(self, network: Network, real: ByClass, *, route: Route) -> Tensor:
+        """Return ``(K, D)`` mean features of the real images."""
+        return real.means(route.over(features, network, real.images))
+
+    def distance(
+        self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
+    ) -> Tensor:
+        """Return the squared distance of mean features from those of the real images."""
         means = synthetic.means(route.exact.run(features, network, synthetic.images))
         return mean_feature_distance(target[:, None], means[:, None])
 

@@ -15,7 +15,7 @@ from datastill.coresets import CORESETS
 from datastill.data import ImageSet
 from datastill.distillation import Descent, Snapshot, State, distill, starting_counts
 from datastill.errors import InputError, suggestion
-from datastill.methods import METHODS, Published, Task
+from datastill.methods import METHODS, Published, Targets, Task
 from datastill.networks import builder
 from datastill.pool import Pool
 from datastill.rng import Key
@@ -156,21 +156,32 @@ class Workshop:
                 starting_counts(self.real, Descent(candidate.ipc))
 
     def make(self, wanted: Iterable[Candidate]) -> Iterator[tuple[Candidate, ImageSet]]:
-        """Make sets, one after another: those that differ in their updates alone in one run.
+        """Make sets, one after another.
+
+        Those that differ in their updates alone come of one run. Runs that differ in the weight of
+        CLOM alone follow each other: what real images ask for is worked out once for all of
+        them, where the method can. A run that was cut off comes first.
 
         Raises:
             InputError: see ``check``; and when there is no pool for CLOM.
         """
-        runs: dict[tuple[str, float, int, int], list[Candidate]] = {}
+        runs: dict[tuple[str, int, int], dict[float, list[Candidate]]] = {}
         for candidate in wanted:
             kind = candidate.kind
             if kind.updates:
-                run = (kind.method, kind.alpha, candidate.ipc, candidate.seed)
-                runs.setdefault(run, []).append(candidate)
+                twins = runs.setdefault((kind.method, candidate.ipc, candidate.seed), {})
+                twins.setdefault(kind.alpha, []).append(candidate)
             else:
                 yield candidate, _picked(self, candidate)
-        for run in runs.values():
-            yield from _distilled(self, {candidate.kind.updates: candidate for candidate in run})
+        for twins in sorted(runs.values(), key=self._is_new):
+            task = _task(self, next(iter(twins.values()))[0], Targets() if len(twins) > 1 else None)
+            for run in twins.values():
+                updates = {candidate.kind.updates: candidate for candidate in run}
+                yield from _distilled(self, task, updates)
+
+    def _is_new(self, twins: Mapping[float, Sequence[Candidate]]) -> bool:
+        places = [_place(run[0]) for run in twins.values()]
+        return self.watch is None or not any(map(self.watch.begun, places))
 
 
 def _picked(shop: Workshop, candidate: Candidate) -> ImageSet:
@@ -185,25 +196,32 @@ def _picked(shop: Workshop, candidate: Candidate) -> ImageSet:
     return replace(made, images=(1 - kind.share) * made.images + kind.share * noise.to(made.images))
 
 
+def _task(shop: Workshop, candidate: Candidate, targets: Targets | None) -> Task:
+    # The same for sets that differ in CLOM or in their updates alone.
+    build = builder(shop.model, shop.real.domain, shop.real.images.device)
+    key = shop.key.at(candidate.kind.method, candidate.ipc, candidate.seed)
+    return Task(shop.real, build, key, dsa(_strategy(shop, candidate)), shop.route, targets)
+
+
+def _strategy(shop: Workshop, candidate: Candidate) -> str:
+    augmented = _published(shop, candidate).augmented
+    return usual_strategy(shop.real.domain) if augmented else "none"
+
+
 def _distilled(
-    shop: Workshop, wanted: Mapping[int, Candidate]
+    shop: Workshop, task: Task, wanted: Mapping[int, Candidate]
 ) -> Iterator[tuple[Candidate, ImageSet]]:
     candidate = wanted[max(wanted)]
     published, descent = _published(shop, candidate), _descent(shop, candidate)
-    strategy = usual_strategy(shop.real.domain) if published.augmented else "none"
-    build = builder(shop.model, shop.real.domain, shop.real.images.device)
-    key = shop.key.at(candidate.kind.method, candidate.ipc, candidate.seed)
-    task = Task(shop.real, build, key, dsa(strategy), shop.route)
     facts = {
         "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
         "protocol": published.protocol,
         "model": shop.model,
         "descent": asdict(descent),
-        "dsa_strategy": strategy,
+        "dsa_strategy": _strategy(shop, candidate),
     }
     regularisers = _clom(shop, candidate)
-    kind = replace(candidate.kind, updates=0)  # sets that differ in it share a run
-    place = f"{kind}-clom{kind.alpha:g}-ipc{candidate.ipc}-seed{candidate.seed}"
+    place = _place(candidate)
     state = shop.watch.begun(place) if shop.watch else None
     if state and state.step >= min(wanted):  # a set has come to be wanted that it is past
         state = None
@@ -215,6 +233,11 @@ def _distilled(
             yield here, replace(snapshot.synthetic, facts={**_facts(here), **facts})
         if shop.watch:
             shop.watch.seen(place, snapshot)
+
+
+def _place(candidate: Candidate) -> str:
+    kind = replace(candidate.kind, updates=0)  # sets that differ in it share a run
+    return f"{kind}-clom{kind.alpha:g}-ipc{candidate.ipc}-seed{candidate.seed}"
 
 
 def _published(shop: Workshop, candidate: Candidate) -> Published:
