@@ -5,7 +5,8 @@
 
 A study makes both of a pair from one seed: the same images to start from, the same networks, draws
 and batches; and trains the same networks on both. With ``--model``, other architectures are trained
-on copies of the sets as well, by ``datastill validate``, which goes on where it was cut off.
+on copies of the sets as well, by ``datastill validate``, which goes on where it was cut off, and
+whose further options may follow.
 Writes ``docs/results/clom/values.json``, which later runs add to, and ``tables.md`` beside it.
 """
 
@@ -89,7 +90,9 @@ def recorded(study: Path) -> Values:
     return found
 
 
-def judged(study: Path, models: list[str], *, epochs: int, trials: int, kinds: list[str]) -> Values:
+def judged(
+    study: Path, models: list[str], more: list[str], *, epochs: int, trials: int, kinds: list[str]
+) -> Values:
     """Train other architectures on copies of the sets of some kinds, and return what they reach."""
     found: Values = {}
     for path, match in sets_of(study).items():
@@ -101,7 +104,7 @@ def judged(study: Path, models: list[str], *, epochs: int, trials: int, kinds: l
             if not (copy / "synthetic.safetensors").exists():
                 shutil.copy(path / "synthetic.safetensors", copy)
             line = f"--model {model} --protocol dsa --epochs {epochs} --num-eval {trials} --resume"
-            datastill(["validate", str(copy), "--dataset", study.name, *line.split(), "--plain"])
+            datastill(["validate", str(copy), "--dataset", study.name, *line.split(), *more])
             rows: Any = json.loads((copy / "validation.json").read_text())[-1]["results"]
             place, seed = place_of(match, model, epochs + 1)
             accuracies = tuple(rows[0]["accuracies"]["values"])
@@ -179,11 +182,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1000, help="for which they are trained")
     parser.add_argument("--num-eval", type=int, default=3, help="of each, on each set")
     parser.add_argument("--kinds", nargs="*", default=[], help="of sets, such as DM-120; or all")
-    options = parser.parse_args()
+    options, more = parser.parse_known_args()
     file, own = OUT / "values.json", recorded(options.study)
     values = {**(read(file) if file.exists() else {}), **own}
     values |= judged(
-        *(options.study, options.model),
+        *(options.study, options.model, more),
         epochs=options.epochs,
         trials=options.num_eval,
         kinds=options.kinds,

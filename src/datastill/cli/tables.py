@@ -25,9 +25,10 @@ def show_results(title: str, results: Sequence[Result], console: Console) -> Non
         paired = other is not None and len(other.values) == len(row.accuracies.values)
         if other is not None and paired and row.source != REFERENCE:
             gain = str(difference(row.accuracies, other))
-        rows.append((row.source, row.model, str(row.accuracies), gain, f"{row.seconds:.0f}"))
-    columns = ("trained on", "model", "mean ± std", "minus random (95 %)", "seconds")
-    console.table(title, columns, rows)
+        gains = (gain,) if references else ()
+        rows.append((row.source, row.model, str(row.accuracies), *gains, f"{row.seconds:.0f}"))
+    gained = ("minus random (95 %)",) if references else ()
+    console.table(title, ("trained on", "model", "mean ± std", *gained, "seconds"), rows)
 
 
 def show_comparison(rows: Sequence[Row], console: Console) -> None:
