@@ -1,0 +1,132 @@
+"""Hold the forms of CLOM against each other, on digits, in pairs with the same run without it.
+
+    OMP_NUM_THREADS=1 python benchmarks/clom_forms.py
+
+The cross-entropy and the contrastive form are the library's. The successor of the paper also
+writes both as one ratio, the share of a distance that lies between images of one class, and lets
+the distance be cross-entropy; its published code has that ratio for the cosine only. Two readings
+of it are tried here, to see whether one deserves a place: the distance of a synthetic image from a
+real one is its cross-entropy under the real one's label ("ratio, labels"), or under what the model
+predicts of the real one ("ratio, predictions").
+Writes ``docs/results/clom/forms.json`` and prints its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import datastill as ds
+from datastill.accuracies import Accuracies, difference
+from datastill.clom import Regulariser
+from datastill.data import ImageSet
+from datastill.pool import Pool, Teacher, teacher
+
+OUT = Path(__file__).parents[1] / "docs" / "results" / "clom" / "forms.json"
+MODEL = "ConvNetD2W32"
+Form = Callable[[Pool, ImageSet, float], Regulariser]
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio:
+    """Share of the cross-entropy between synthetic and real images that lies within classes."""
+
+    teachers: list[Teacher]
+    real: ImageSet
+    alpha: float
+    predicted: bool
+    batch: int = 256
+
+    def __call__(self, images: Tensor, labels: Tensor, *, key: ds.Key) -> Tensor:
+        """Return the weighted share under one teacher and one real batch, drawn with ``key``."""
+        model = self.teachers[key.at("teacher").integer(len(self.teachers))]
+        rows = torch.randperm(len(self.real), generator=key.at("real").generator())[: self.batch]
+        batch = self.real.take(rows)
+        shares = F.one_hot(batch.hard_labels, len(self.real.domain.classes)).float()
+        if self.predicted:
+            with torch.no_grad():
+                shares = model(batch.images).softmax(1)
+        distance = -F.log_softmax(model(images), 1) @ shares.T
+        same = labels[:, None] == batch.hard_labels[None, :]
+        return self.alpha * (distance * same).sum() / distance.sum()
+
+
+def ratio(*, predicted: bool) -> Form:
+    """Return a form of CLOM that is not in the library."""
+
+    def form(pool: Pool, real: ImageSet, alpha: float) -> Regulariser:
+        return Ratio([teacher(member, real.domain) for member in pool], real, alpha, predicted)
+
+    return form
+
+
+FORMS: dict[str, Form] = {
+    "cross-entropy": lambda pool, real, alpha: ds.cross_entropy_clom(pool, alpha, real.domain),
+    "cosine": lambda pool, real, alpha: ds.contrastive_clom(pool, alpha, real),
+    "ratio, labels": ratio(predicted=False),
+    "ratio, predictions": ratio(predicted=True),
+}
+ALPHAS = (1.0, 10.0, 100.0, 1000.0)
+
+
+def main() -> None:
+    """Distil with every form and weight from the same seeds, and validate on the test images."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--num-eval", type=int, default=3)
+    parser.add_argument("--ipc", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=200, help="of validation")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    real, test = ds.load_dataset("digits")
+    pool = ds.train_pool(
+        MODEL, real, num=3, fit=ds.original_fit(epochs=30), key=ds.Key(0).at("pool")
+    )
+    protocol = ds.preset("dsa", epochs=options.epochs, dataset="digits")
+    wanted = [("none", 0.0), *product(FORMS, ALPHAS)]
+    rows: list[dict[str, object]] = []
+    means: dict[tuple[int, str, float], list[float]] = {}
+    begun = time.perf_counter()
+    print(f"digits, DM, {options.iterations} updates, {options.num_eval} {MODEL} on each set")
+    print("| images per class | form | alpha | test accuracy | minus none (95 %) |")
+    print("|---|---|---|---|---|")
+    for ipc, (name, alpha) in product(options.ipc, wanted):
+        every: list[float] = []
+        for seed in range(options.seeds):
+            key = ds.Key(seed)
+            build = ds.builder(MODEL, real.domain)
+            task = ds.Task(real, build, key, policy=ds.dsa(ds.usual_strategy(real.domain)))
+            method = ds.METHODS["DM"](ipc=ipc).method
+            descent = ds.Descent(ipc=ipc, updates=options.iterations, batch=128)
+            guided = {} if name == "none" else {"clom": FORMS[name](pool, real, alpha)}
+            last = list(ds.distill(method, task, descent, regularisers=guided))[-1]
+            data = replace(last.synthetic, images=last.synthetic.images.detach())
+            found = ds.validate(
+                data, test, MODEL, protocol, trials=options.num_eval, key=key.at("validate")
+            )
+            every += found.values
+            means.setdefault((ipc, name, alpha), []).append(statistics.mean(found.values))
+            rows.append({"ipc": ipc, "form": name, "alpha": alpha, "seed": seed,
+                         "accuracies": found.values})  # fmt: skip
+        own, none = (Accuracies(tuple(means[at])) for at in ((ipc, name, alpha), (ipc, "none", 0)))
+        told = "" if name == "none" else difference(own, none)
+        weight = "" if name == "none" else f"{alpha:g}"
+        print(f"| {ipc} | {name} | {weight} | {Accuracies(tuple(every))} | {told} |", flush=True)
+    facts = {"seconds": round(time.perf_counter() - begun), "torch": torch.__version__}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({**facts, "sets": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
