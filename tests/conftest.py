@@ -1,6 +1,7 @@
 """Small synthetic data that every test can afford."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -85,6 +86,14 @@ def watching() -> Iterator[Seen]:
         yield seen
     finally:
         hook.remove()
+
+
+@pytest.fixture(autouse=True)
+def heeding_interrupts() -> Iterator[None]:
+    """Heed Ctrl-C as in a terminal: a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

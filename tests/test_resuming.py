@@ -279,6 +279,16 @@ def test_a_signal_saves_first_and_resuming_ends_as_if_there_had_been_none(
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
 
 
+def test_a_signal_that_the_shell_has_a_run_ignore_stays_ignored(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does, and "&" in a script
+    at_look(monkeypatch, stop_at(2, signal.SIGINT))
+    said = run(LINES["DM"])
+    assert said.code == 0, said.err
+    assert "stopping" not in said.err
+
+
 def test_the_journal_tells_every_update_once(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
