@@ -37,6 +37,26 @@ def test_load_gives_a_torch_dataset_normalised_or_as_pixels(made: Path) -> None:
         assert torch.equal(torch.cat([labels for _, labels in batches]), found.labels)
 
 
+@pytest.mark.parametrize(
+    ("clom", "told"),
+    [
+        (None, None),
+        ({"alphas": [10.0]}, "alpha 10.0"),
+        (
+            {"alphas": [1.0, 2.0], "models_pool": ["MLP", "VGG11"]},
+            "alpha 1.0 2.0, models MLP VGG11",
+        ),
+        (
+            {"alphas": [1.0], "models_pool": None, "distance": "cosine"},
+            "alpha 1.0, distance cosine",
+        ),
+    ],
+)
+def test_a_summary_says_what_is_known_of_clom(clom: object, told: str | None) -> None:
+    rows = summary(replace(blobs(), facts={"method": "DM", "clom": clom}))
+    assert rows.get("CLOM") == told
+
+
 def test_pixels_saved_again_are_the_same_images(made: Path, tmp_path: Path) -> None:
     save(load(made, pixels=True), tmp_path / "pixels.safetensors")
     back = load(tmp_path / "pixels.safetensors")

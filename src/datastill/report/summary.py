@@ -59,15 +59,10 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "network": str(facts.get("model", "")),
         "updates": str(facts.get("step", "")),
         "started from": str(descent.get("init", "")),
-        "CLOM": f"alpha {clom.get('alphas')}, {clom.get('models_pool')}" if clom else "",
+        "CLOM": _told(clom, alpha="alphas", models="models_pool", distance="distance"),
         "seed": str(facts.get("seed", "")),
-        "imported from": f"{from_file.get('file')} ({from_file.get('format')})"
-        if from_file
-        else "",
-        "soft labels": f"{relabelled.get('teachers')} models, temperature "
-        f"{relabelled.get('temperature')}"
-        if relabelled
-        else "",
+        "imported from": _told(from_file, file="file", format="format"),
+        "soft labels": _told(relabelled, models="teachers", temperature="temperature"),
         "versions": ", ".join(f"{k} {v}" for k, v in _table(facts, "versions").items()),
     }
 
@@ -82,6 +77,16 @@ def _results(facts: Mapping[str, Any]) -> dict[str, str]:
             values = _table(row, "accuracies").get("values", [])
             lines[name] = f"{100 * sum(values) / max(1, len(values)):.1f} % (n={len(values)})"
     return lines
+
+
+def _told(facts: Mapping[str, Any], **parts: str) -> str:
+    """Say those of some parts that are known, each after its word."""
+    known = [(word, facts[name]) for word, name in parts.items() if facts.get(name) is not None]
+    return ", ".join(f"{word} {_words(value)}" for word, value in known)
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _table(facts: Any, name: str) -> Mapping[str, Any]:

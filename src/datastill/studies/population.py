@@ -17,7 +17,7 @@ from datastill.distillation import Descent, Snapshot, State, distill, starting_c
 from datastill.errors import InputError, suggestion
 from datastill.methods import METHODS, Published, Targets, Task
 from datastill.networks import builder
-from datastill.pool import Pool
+from datastill.pool import Pool, by_architecture
 from datastill.rng import Key
 from datastill.route import Route
 
@@ -189,7 +189,7 @@ def _picked(shop: Workshop, candidate: Candidate) -> ImageSet:
     key = shop.key.at(str(kind), candidate.ipc, candidate.seed)
     pick = CORESETS["random" if kind.method == NOISE else kind.method]
     rows = pick(real, [candidate.ipc] * len(real.domain.classes), key=key)
-    made = replace(real.take(rows.to(real.images.device)), facts=_facts(candidate))
+    made = replace(real.take(rows.to(real.images.device)), facts=_facts(shop, candidate))
     if not kind.share:
         return made
     noise = torch.randn(made.images.shape, generator=key.at("noise").generator())
@@ -230,7 +230,7 @@ def _distilled(
     ):
         if snapshot.step in wanted:
             here = wanted[snapshot.step]
-            yield here, replace(snapshot.synthetic, facts={**_facts(here), **facts})
+            yield here, replace(snapshot.synthetic, facts={**_facts(shop, here), **facts})
         if shop.watch:
             shop.watch.seen(place, snapshot)
 
@@ -262,11 +262,12 @@ def _clom(shop: Workshop, candidate: Candidate) -> dict[str, Regulariser]:
     return {"clom": cross_entropy_clom(shop.pool, alpha, shop.real.domain, route=shop.route)}
 
 
-def _facts(candidate: Candidate) -> dict[str, Any]:
+def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
     kind = candidate.kind
+    guides = {"alphas": [kind.alpha], "models_pool": list(by_architecture(shop.pool))}
     return {
         "method": kind.method,
-        "clom": {"alphas": [kind.alpha]} if kind.alpha else None,
+        "clom": guides if kind.alpha else None,
         "step": kind.updates,
         "noise": kind.share,
         "seed": candidate.seed,
