@@ -20,6 +20,8 @@ from datastill.studies.ranking import (
     IN_BOTH,
     IN_IPC,
     IN_METHOD,
+    UNGUIDED,
+    UNGUIDED_BETTER,
     agreement,
     regret,
     scopes,
@@ -164,6 +166,24 @@ def test_a_score_that_only_finds_the_poor_sets_is_exposed() -> None:
     found = only(verdicts(population(lambda quality, _: min(quality, 0.1)), QUICK))
     assert found.agreements[IN_IPC].spearman.value > 0.8
     assert found.agreements[IN_BETTER].spearman.value == 0
+
+
+def test_what_agrees_only_where_original_models_guided_is_exposed() -> None:
+    guides = [(f"guided {i}", 0.5 + i / 20, -i / 10, "DM+CLOM") for i in range(6)]
+    others = [(f"other {i}", 0.2 + i / 20, 1 + i / 10, "DM") for i in range(6)]
+    sets = [
+        record(name, (accuracy,), {"om-cross-entropy": (score, "lower")}, 10, method)
+        for name, accuracy, score, method in guides + others
+    ]
+    found = only(verdicts(sets, QUICK)).agreements
+    assert found[IN_IPC].spearman.value > 0.4
+    assert found[UNGUIDED].sets == 6
+    assert found[UNGUIDED].spearman.value == pytest.approx(-1)
+    assert found[UNGUIDED_BETTER].sets == 3
+    assert found[UNGUIDED_BETTER].spearman.value == pytest.approx(-1)
+    alone = only(verdicts([one for one in sets if not one.guided], QUICK)).agreements
+    assert UNGUIDED not in alone
+    assert alone[IN_IPC].spearman.value == pytest.approx(-1)
 
 
 def test_scopes_leave_small_groups_out() -> None:

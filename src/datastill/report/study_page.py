@@ -9,7 +9,15 @@ from pathlib import Path
 
 from datastill.artifacts import replace_file, writing
 from datastill.studies import Agreement, Coefficient, Record, Study, Verdict
-from datastill.studies.ranking import EVERYTHING, IN_BETTER, IN_BOTH, IN_IPC, IN_METHOD
+from datastill.studies.ranking import (
+    EVERYTHING,
+    IN_BETTER,
+    IN_BOTH,
+    IN_IPC,
+    IN_METHOD,
+    UNGUIDED,
+    UNGUIDED_BETTER,
+)
 
 COLUMNS = (
     "assessment",
@@ -18,6 +26,7 @@ COLUMNS = (
     "method",
     "both",
     "top",
+    "free",
     "r",
     "regret",
     "cost %",
@@ -25,7 +34,8 @@ COLUMNS = (
 LEGEND = """\
 Spearman's rank correlation with test accuracy, signed so that +1 is what the direction of an
 assessment promises: within each number of images per class (ipc), over all sets, within each
-method, within both, and, as top, in the better half of each ipc. r is Pearson's within ipc. * is
+method, within both, as top in the better half of each ipc, and as free within ipc among sets
+without CLOM, which lowers what original models judge by. r is Pearson's within ipc. * is
 p < 0.05 by permutation, corrected for all assessments. regret: points of accuracy lost by picking
 the set that scores best, within ipc. cost: in % of validating a set by one network."""
 NOTES = """\
@@ -33,12 +43,14 @@ Correlations with test accuracy are signed so that +1 is what the direction of a
 promises. Intervals are by a bootstrap over sets; p is by permutation, corrected (Benjamini and
 Hochberg) for the number of assessments. ipc is the number of images per class. Within method,
 sets of different ipc are compared: what follows ipc and not quality is exposed there; the
-better half of each ipc exposes what only finds the poor sets. Groups of fewer than three sets
-do not count. `values` counts the different scores that the sets have: few mean that the
-assessment is saturated. Regret is in points of accuracy lost by picking the set that scores
-best; cost in % of validating a set by one network. The last row holds validation by one network
-against the networks that remain."""
-SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER)
+better half of each ipc exposes what only finds the poor sets; the sets without CLOM expose what
+agrees only where CLOM has lowered the very thing that original models judge by. Groups of fewer
+than three sets do not count. `values` counts the different scores that the sets have: few mean
+that the assessment is saturated. Regret is in points of accuracy lost by picking the set that
+scores best; cost in % of validating a set by one network. The last row holds validation by one
+network against the networks that remain."""
+SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER, UNGUIDED, UNGUIDED_BETTER)
+BRIEFLY = SCOPES[1:-1]
 DETAILS = (
     "family",
     "better",
@@ -98,7 +110,7 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     return (
         verdict.name,
         _interval(headline.spearman) + _star(headline) if verdict.distinct > 1 else "one value",
-        *(_plain(found.get(scope)) for scope in SCOPES[1:]),
+        *(_plain(found.get(scope)) for scope in BRIEFLY),
         f"{headline.pearson.value:+.2f}",
         f"{100 * verdict.regret_in_ipc:.1f}",
         _percent(verdict.share),

@@ -6,7 +6,7 @@ better a set trains networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
@@ -30,6 +30,7 @@ LEAST = 3
 EVERYTHING, IN_IPC = "all sets", "within ipc"
 IN_METHOD, IN_BOTH = "within method", "within method and ipc"
 IN_BETTER = "better half of each ipc"
+UNGUIDED, UNGUIDED_BETTER = "without CLOM, within ipc", "without CLOM, better half of each ipc"
 """The scopes that average over groups, besides those of single groups."""
 
 
@@ -74,7 +75,8 @@ class Verdict:
         better: its direction.
         distinct: how many different values the sets have: few mean that it is saturated.
         agreements: by scope. ``EVERYTHING`` pools all sets; ``IN_IPC``, ``IN_METHOD``,
-            ``IN_BOTH`` and ``IN_BETTER`` average what is found within groups; ``"ipc 10"`` and
+            ``IN_BOTH`` and ``IN_BETTER`` average what is found within groups, as do ``UNGUIDED``
+            and ``UNGUIDED_BETTER`` over the sets that no original models guided; ``"ipc 10"`` and
             ``"method DM"`` are single groups. A scope without groups is left out.
         regret: accuracy lost by picking the set that it likes best, in place of the best set.
         regret_in_ipc: the same within each ipc, averaged.
@@ -169,19 +171,24 @@ def scopes(records: Sequence[Record], accuracies: Numbers) -> dict[str, Strata]:
     """Return the groups of sets, as rows, within which agreement is looked for.
 
     The better half of an ipc is that of the sets at or above the median: to tell these apart is
-    harder, and matters more, than to find the poor ones. Groups of fewer than ``LEAST`` sets are
-    left out, and scopes without groups.
+    harder, and matters more, than to find the poor ones. Where some sets were guided by CLOM, the
+    others are looked at by themselves as well: CLOM lowers what original models judge by. Groups
+    of fewer than ``LEAST`` sets are left out, and scopes without groups.
     """
-    ipcs = _groups([record.ipc for record in records])
-    methods = _groups([record.method for record in records])
-    both = _groups([(record.ipc, record.method) for record in records])
-    better = [rows[accuracies[rows] >= np.median(accuracies[rows])] for rows in ipcs.values()]
+    rows = np.arange(len(records))
+    ipcs = _groups([record.ipc for record in records], rows)
+    methods = _groups([record.method for record in records], rows)
+    both = _groups([(record.ipc, record.method) for record in records], rows)
+    free = rows[[not record.guided for record in records]]
+    unguided = _groups([record.ipc for record in records], free) if len(free) < len(rows) else {}
     found: dict[str, Strata] = {
-        EVERYTHING: [np.arange(len(records))],
+        EVERYTHING: [rows],
         IN_IPC: list(ipcs.values()),
         IN_METHOD: list(methods.values()),
         IN_BOTH: list(both.values()),
-        IN_BETTER: [rows for rows in better if len(rows) >= LEAST],
+        IN_BETTER: _better(ipcs.values(), accuracies),
+        UNGUIDED: list(unguided.values()),
+        UNGUIDED_BETTER: _better(unguided.values(), accuracies),
         **{f"ipc {ipc}": [rows] for ipc, rows in ipcs.items()},
         **{f"method {method}": [rows] for method, rows in methods.items()},
     }
@@ -355,11 +362,16 @@ def _cosine(x: Numbers, y: Numbers) -> Numbers:
     return (x * y).sum(-1) / np.where(norm > 1e-12, norm, np.inf)
 
 
-def _groups(labels: Sequence[Hashable]) -> dict[Hashable, Rows]:
-    rows: dict[Hashable, list[int]] = {}
-    for i, label in enumerate(labels):
-        rows.setdefault(label, []).append(i)
-    return {label: np.array(found) for label, found in rows.items() if len(found) >= LEAST}
+def _groups(labels: Sequence[Hashable], rows: Rows) -> dict[Hashable, Rows]:
+    found: dict[Hashable, list[int]] = {}
+    for row in rows:
+        found.setdefault(labels[row], []).append(row)
+    return {label: np.array(some) for label, some in found.items() if len(some) >= LEAST}
+
+
+def _better(groups: Iterable[Rows], accuracies: Numbers) -> list[Rows]:
+    halves = (rows[accuracies[rows] >= np.median(accuracies[rows])] for rows in groups)
+    return [rows for rows in halves if len(rows) >= LEAST]
 
 
 def _require_enough(records: Sequence[Record], *, trials: int) -> None:

@@ -12,6 +12,8 @@ from datastill.assessments import Score
 from datastill.data import ImageSet
 from datastill.scores import Assessed
 
+GUIDED = "+CLOM"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -44,6 +46,11 @@ class Record:
         """The mean over the trials."""
         return fmean(trial.accuracy for trial in self.trials)
 
+    @property
+    def guided(self) -> bool:
+        """Whether original models had a hand in it."""
+        return self.method.endswith(GUIDED)
+
     def with_trial(self, outcome: Outcome) -> Record:
         """Return the record with one more trial."""
         return replace(self, trials=(*self.trials, outcome))
@@ -56,7 +63,7 @@ class Record:
 def blank(name: str, data: ImageSet) -> Record:
     """Return the record of a set that nothing is known of but where it comes from."""
     method = str(data.facts.get("method", "unknown"))
-    guided = "+CLOM" if data.facts.get("clom") else ""
+    guided = GUIDED if data.facts.get("clom") else ""
     return Record(name, method + guided, max(data.counts))
 
 
