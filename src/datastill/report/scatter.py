@@ -9,11 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from datastill.artifacts import writing
 from datastill.studies import Record, Study, Verdict
 
 SIDE = 3.2
+DECADES = 10
+"""From this ratio of the largest to the smallest score on, the axis is logarithmic."""
 MARKERS = "osD^vP*X<>hp"
 COLOURS = (
     "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e",
@@ -68,6 +71,8 @@ def _draw(panel: Axes, verdict: Verdict, records: Sequence[Record]) -> None:
             alpha=0.75,
             markeredgewidth=0,
         )
+    if _spans_decades([record.scores[verdict.name].score.value for record in records]):
+        _in_decades(panel)
     if verdict.better == "lower":
         panel.invert_xaxis()  # to the right is better, in every panel
     spearman = verdict.headline.spearman
@@ -78,6 +83,18 @@ def _draw(panel: Axes, verdict: Verdict, records: Sequence[Record]) -> None:
     )
     panel.tick_params(labelsize=7)
     panel.margins(0.08)
+
+
+def _in_decades(panel: Axes) -> None:
+    # Along a linear axis the best sets would fall into one spot.
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _spans_decades(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) > DECADES * min(values)
 
 
 def _legend(records: Sequence[Record]) -> list[Line2D]:
