@@ -1,6 +1,8 @@
-"""Hold the forms of CLOM against each other, on digits, in pairs with the same run without it.
+r"""Hold the forms of CLOM against each other, in pairs with the same run without it.
 
     OMP_NUM_THREADS=1 python benchmarks/clom_forms.py
+    OMP_NUM_THREADS=1 python benchmarks/clom_forms.py --dataset FashionMNIST --pool-epochs 5 \
+                             --ipc 10 --iterations 120 --alphas 10 100 1000
 
 The cross-entropy and the contrastive form are the library's. The successor of the paper also
 writes both as one ratio, the share of a distance that lies between images of one class, and lets
@@ -8,7 +10,7 @@ the distance be cross-entropy; its published code has that ratio for the cosine 
 of it are tried here, to see whether one deserves a place: the distance of a synthetic image from a
 real one is its cross-entropy under the real one's label ("ratio, labels"), or under what the model
 predicts of the real one ("ratio, predictions").
-Writes ``docs/results/clom/forms.json`` and prints its table.
+Writes ``docs/results/clom/forms-DATASET.json`` and prints its table.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from datastill.clom import Regulariser
 from datastill.data import ImageSet
 from datastill.pool import Pool, Teacher, teacher
 
-OUT = Path(__file__).parents[1] / "docs" / "results" / "clom" / "forms.json"
+OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 MODEL = "ConvNetD2W32"
 Form = Callable[[Pool, ImageSet, float], Regulariser]
 
@@ -76,29 +78,33 @@ FORMS: dict[str, Form] = {
     "ratio, labels": ratio(predicted=False),
     "ratio, predictions": ratio(predicted=True),
 }
-ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 
 
 def main() -> None:
     """Distil with every form and weight from the same seeds, and validate on the test images."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="digits")
+    parser.add_argument("--pool-epochs", type=int, default=30, help="of the three original models")
+    parser.add_argument("--alphas", type=float, nargs="+", default=[1.0, 10.0, 100.0, 1000.0])
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=[*FORMS])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--num-eval", type=int, default=3)
     parser.add_argument("--ipc", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=200, help="of validation")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--out", help="name of the file, in place of forms-DATASET")
     options = parser.parse_args()
-    real, test = ds.load_dataset("digits")
-    pool = ds.train_pool(
-        MODEL, real, num=3, fit=ds.original_fit(epochs=30), key=ds.Key(0).at("pool")
-    )
-    protocol = ds.preset("dsa", epochs=options.epochs, dataset="digits")
-    wanted = [("none", 0.0), *product(FORMS, ALPHAS)]
+    real, test = ds.load_dataset(options.dataset)
+    if test is None:
+        parser.error(f"{options.dataset} has no test images")
+    fit = ds.original_fit(epochs=options.pool_epochs)
+    pool = ds.train_pool(MODEL, real, num=3, fit=fit, key=ds.Key(0).at("pool"))
+    protocol = ds.preset("dsa", epochs=options.epochs, dataset=options.dataset)
+    wanted = [("none", 0.0), *product(options.forms, options.alphas)]
     rows: list[dict[str, object]] = []
     means: dict[tuple[int, str, float], list[float]] = {}
     begun = time.perf_counter()
-    print(f"digits, DM, {options.iterations} updates, {options.num_eval} {MODEL} on each set")
+    print(f"{options.dataset}, DM, {options.iterations} updates, {options.num_eval} {MODEL} each")
     print("| images per class | form | alpha | test accuracy | minus none (95 %) |")
     print("|---|---|---|---|---|")
     for ipc, (name, alpha) in product(options.ipc, wanted):
@@ -123,9 +129,12 @@ def main() -> None:
         told = "" if name == "none" else difference(own, none)
         weight = "" if name == "none" else f"{alpha:g}"
         print(f"| {ipc} | {name} | {weight} | {Accuracies(tuple(every))} | {told} |", flush=True)
-    facts = {"seconds": round(time.perf_counter() - begun), "torch": torch.__version__}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({**facts, "sets": rows}, indent=1) + "\n")
+    facts = {**vars(options), "seconds": round(time.perf_counter() - begun)}
+    OUT.mkdir(parents=True, exist_ok=True)
+    file = OUT / f"{options.out or f'forms-{options.dataset}'}.json"
+    file.write_text(
+        json.dumps({**facts, "torch": torch.__version__, "sets": rows}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":
