@@ -126,4 +126,12 @@ class Published:
     protocol: str
 
 
-METHODS = Registry[Callable[[int], Published]]("method")
+class Publication(Protocol):
+    """What a method registers: its settings by the number of images per class."""
+
+    def __call__(self, ipc: int) -> Published:
+        """Return the method with its settings for ``ipc`` images per class, from 1."""
+        ...
+
+
+METHODS = Registry[Publication]("method")
