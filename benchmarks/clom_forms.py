@@ -99,12 +99,15 @@ def main() -> None:
         parser.error(f"{options.dataset} has no test images")
     fit = ds.original_fit(epochs=options.pool_epochs)
     pool = ds.train_pool(MODEL, real, num=3, fit=fit, key=ds.Key(0).at("pool"))
+    known = [member.facts["train_accuracy"] for member in pool]
     protocol = ds.preset("dsa", epochs=options.epochs, dataset=options.dataset)
     wanted = [("none", 0.0), *product(options.forms, options.alphas)]
     rows: list[dict[str, object]] = []
     means: dict[tuple[int, str, float], list[float]] = {}
     begun = time.perf_counter()
     print(f"{options.dataset}, DM, {options.iterations} updates, {options.num_eval} {MODEL} each")
+    told = ", ".join(f"{100 * accuracy:.1f} %" for accuracy in known)
+    print(f"original models know {told} of their training images")
     print("| images per class | form | alpha | test accuracy | minus none (95 %) |")
     print("|---|---|---|---|---|")
     for ipc, (name, alpha) in product(options.ipc, wanted):
@@ -129,7 +132,11 @@ def main() -> None:
         told = "" if name == "none" else difference(own, none)
         weight = "" if name == "none" else f"{alpha:g}"
         print(f"| {ipc} | {name} | {weight} | {Accuracies(tuple(every))} | {told} |", flush=True)
-    facts = {**vars(options), "seconds": round(time.perf_counter() - begun)}
+    facts = {
+        **vars(options),
+        "train_accuracies": known,
+        "seconds": round(time.perf_counter() - begun),
+    }
     OUT.mkdir(parents=True, exist_ok=True)
     file = OUT / f"{options.out or f'forms-{options.dataset}'}.json"
     file.write_text(
