@@ -106,8 +106,8 @@ def main() -> None:
     means: dict[tuple[int, str, float], list[float]] = {}
     begun = time.perf_counter()
     print(f"{options.dataset}, DM, {options.iterations} updates, {options.num_eval} {MODEL} each")
-    told = ", ".join(f"{100 * accuracy:.1f} %" for accuracy in known)
-    print(f"original models know {told} of their training images")
+    percents = ", ".join(f"{100 * accuracy:.1f} %" for accuracy in known)
+    print(f"original models know {percents} of their training images")
     print("| images per class | form | alpha | test accuracy | minus none (95 %) |")
     print("|---|---|---|---|---|")
     for ipc, (name, alpha) in product(options.ipc, wanted):
