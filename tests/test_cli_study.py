@@ -39,6 +39,8 @@ def read(path: Path) -> Any:
 def test_a_study_from_nothing(run: Run, tmp_path: Path) -> None:
     said = run(f"{TINY} --ipc 1 2")
     assert said.code == 0, said.err
+    told = f"{said.err} {said.out}"
+    assert "training 2 MLP to judge by, 2 epochs each; --pool-path takes models" in told
     folder = tmp_path / "studies" / "digits"
     table = read(folder / "study.json")
     assert len(table["records"]) == 2 * 2 * 4
@@ -119,6 +121,7 @@ def test_a_finished_study_grows_without_validating_again(
         patch.setattr(validation, "epochs", refuse)
         said = run(f"{ONE} diversity")
         assert said.code == 0, said.err
+        assert "to judge by" not in f"{said.err} {said.out}"
         grown = read(folder / "study.json")
         assert {v["name"] for v in grown["verdicts"]} == {
             *(v["name"] for v in before["verdicts"]),

@@ -95,7 +95,7 @@ class Study:
             raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
         describe(real, console)
         with locked(folder.path):
-            bench = self.bench(folder, real, test)
+            bench = self.bench(folder, real, test, console)
             judges = told(bench.pool, bench.early)
             console.say(f"{folder.path}: {len(names)} sets, judged by {judges}")
             for name, data in brought.items():
@@ -161,7 +161,7 @@ class Study:
             found[f"{method}-ipc{max(data.counts)}-{fingerprint(data)}"] = data
         return found
 
-    def bench(self, folder: StudyFolder, real: ImageSet, test: ImageSet) -> Bench:
+    def bench(self, folder: StudyFolder, real: ImageSet, test: ImageSet, console: Console) -> Bench:
         """Return what every set is held to; train original models if the study has none."""
         from datastill.rng import Key
         from datastill.studies import Bench
@@ -170,7 +170,7 @@ class Study:
         if judges.pool_path is None:
             folder.keep(settings, self.settings(real, test), "take another --save-path")
             like = Train(self.dataset, self.data_path, data=self.data, machine=self.machine)
-            judges.train(own, real, like)
+            judges.train(own, real, like, console)
         pool, early = judges.load(own, real)
         folder.keep(settings, self.settings(real, test), "take another --save-path")
         if self.reassess:

@@ -19,6 +19,7 @@ from datastill.cli.train import Train
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from datastill.cli.console import Console
     from datastill.data import ImageSet
     from datastill.pool import Pool
     from datastill.studies import Candidate
@@ -113,15 +114,16 @@ class Judges:
         early = [member for e in self.early for member in shelf.load(names, num, epoch=e)]
         return shelf.load(names, num, epoch=epoch), early
 
-    def train(self, own: Path, real: ImageSet, like: Train) -> None:
+    def train(self, own: Path, real: ImageSet, like: Train, console: Console) -> None:
         """Train as many models as are missing; one that was left unfinished is not counted.
 
         Args:
             own: folder of the study's own.
             real: training images.
             like: says how to read these, and how to compute.
+            console: is told what is trained, for it may take longer than the rest.
         """
-        from datastill.artifacts import checkpoint_file, members_in, pool_folder
+        from datastill.artifacts import checkpoint_file, pool_folder
         from datastill.cli.series import COMMAND
         from datastill.networks import find
 
@@ -139,9 +141,20 @@ class Judges:
                 machine=replace(like.machine, quiet=True),
             )
             cut_off = checkpoint_file(folder, COMMAND).load()
+            if cut_off is not None or self.missing(folder):
+                console.say(
+                    f"training {self.missing(folder)} {name} to judge by, "
+                    f"{self.pool_epochs} epochs each; --pool-path takes models that are there"
+                )
             if cut_off is not None:
                 num = int(cut_off[0].asked.get("num", self.model_num))
                 replace(train, num=num, resuming=replace(like.resuming, resume=True)).run()
-            held = sum(epoch == self.pool_epochs for _, epoch, _ in members_in(folder))
-            if held < self.model_num:
-                replace(train, num=self.model_num - held, add=True).run()
+            if self.missing(folder):
+                replace(train, num=self.missing(folder), add=True).run()
+
+    def missing(self, folder: Path) -> int:
+        """Return how many models of one architecture a study's own folder lacks."""
+        from datastill.artifacts import members_in
+
+        held = sum(epoch == self.pool_epochs for _, epoch, _ in members_in(folder))
+        return max(0, self.model_num - held)
