@@ -362,6 +362,9 @@ def tiny(domain):
 
 def nothing(domain):
     return None
+
+def bare():
+    return nn.Identity()
 """
 
 
@@ -384,12 +387,16 @@ def test_a_factory_in_a_module():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("own_net:tiny", "'own_net' does not import: No module named 'own_net'"),
-        ("broken_nets:tiny", "'broken_nets' does not import: No module named 'no_such"),
+        (
+            "own_net:tiny",
+            "'own_net' does not import: ModuleNotFoundError: No module named 'own_net'",
+        ),
+        ("broken_nets:tiny", "'broken_nets' does not import: .*: No module named 'no_such"),
         (":tiny", "'' does not import"),
         ("own_nets:tny", "own_nets has no function 'tny'; did you mean 'tiny'"),
         ("own_nets:TABLE", "own_nets has no function 'TABLE'"),
         ("own_nets:nothing", "own_nets:nothing gives NoneType, not an nn.Module, for a Domain"),
+        ("own_nets:bare", r"own_nets:bare fails for a Domain: TypeError: bare\(\) takes 0 pos"),
     ],
 )
 @pytest.mark.usefixtures("own_file")

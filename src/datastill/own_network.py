@@ -54,7 +54,7 @@ def imported(name: str) -> Callable[[Domain], Network]:
 
     Raises:
         InputError: when there is no such module or function; the function that is returned,
-            when what it makes is no network for its domain.
+            when it fails, or what it makes is no network for its domain.
     """
     path, _, attribute = name.partition(":")
     try:
@@ -68,7 +68,12 @@ def imported(name: str) -> Callable[[Domain], Network]:
         raise InputError(f"no model {name!r}: {path} has no function {attribute!r}; {hint}")
 
     def make(domain: Domain) -> Network:
-        made = factory(domain)
+        try:
+            made = factory(domain)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"{name} fails for a Domain: {_line(error)}") from error
         if not isinstance(made, nn.Module):
             kind = type(made).__name__
             raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
@@ -137,4 +142,4 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
 
 
 def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
