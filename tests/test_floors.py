@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"errors", "machine", "rng"},
+    {"errors", "wording", "machine", "rng"},
     {"registry", "costs", "pixels", "accuracies"},
     {"data", "losses"},
     {"network"},

@@ -221,7 +221,7 @@ def test_many_classes(go: Go, tmp_path: Path, classes: int) -> None:
     succeed(go, f"train {line}")
     line = f"--dataset many.npz --model MLP --ipc 1 {QUICK} --alphas 1 --models-pool MLP"
     out = succeed(go, f"distill {line}")
-    assert f"1 images for each of {classes} classes" in out
+    assert f"1 image for each of {classes} classes" in out
     folder = tmp_path / "condensed" / "many" / "DM" / "IPC1"
     assert datastill.load(folder).counts == (1,) * classes
     succeed(go, f"validate {folder} --model MLP --num-eval 1 --epochs 1 --no-dsa")

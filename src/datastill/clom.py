@@ -16,6 +16,7 @@ from datastill.losses import contrastive_loss
 from datastill.pool import Member, Pool, Teacher, by_architecture, encoder, teacher
 from datastill.rng import Key, moved
 from datastill.route import Route
+from datastill.wording import counted
 
 
 class Regulariser(Protocol):
@@ -161,7 +162,7 @@ def pair_alphas(alphas: Sequence[float], architectures: Sequence[str]) -> dict[s
         return dict.fromkeys(architectures, alphas[0])
     if len(alphas) != len(architectures):
         raise InputError(
-            f"{len(alphas)} alphas for {len(architectures)} architectures "
+            f"{counted(len(alphas), 'alpha')} for {counted(len(architectures), 'architecture')} "
             f"({', '.join(architectures)}); give one, or one for each"
         )
     return dict(zip(architectures, alphas, strict=True))

@@ -22,6 +22,7 @@ from datastill.errors import InputError
 from datastill.networks import build
 from datastill.pool import Member, Pool, freeze
 from datastill.rng import Key
+from datastill.wording import counted
 
 MEMBER_NAME = re.compile(r"model_(\d+)_epoch_(\d+)\.safetensors")
 
@@ -115,8 +116,8 @@ def load_pool(
     if len(paths) < (num or 1):
         which = "" if epoch is None else f" at epoch {epoch}"
         raise InputError(
-            f"{folder} holds {len(paths)} original models{which}, fewer than the {num or 1} "
-            "asked for; make them with 'datastill train'"
+            f"{folder} holds {counted(len(paths), 'original model')}{which}, "
+            f"fewer than the {num or 1} asked for; make them with 'datastill train'"
         )
     return tuple(load_member(path, factory=factory) for path in paths)
 

@@ -12,6 +12,7 @@ from datastill.cli.data import Data, Origin
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
 from datastill.cli.originals import Originals, described, told
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ class Assess:
         evidence = Evidence(
             made.to(real.images.device), real, pool, key.at("assess"), self.machine.route(), early
         )
-        console.say(f"{file}: {len(made)} images, judged by {told(pool, early)}")
+        console.say(f"{file}: {counted(len(made), 'image')}, judged by {told(pool, early)}")
         started = time.perf_counter()
         found = assess(evidence, self.assessments or None)
         seconds = time.perf_counter() - started

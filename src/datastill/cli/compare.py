@@ -26,6 +26,7 @@ from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.tables import show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
 from datastill.errors import InputError
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,8 +126,8 @@ class Compare:
         out = programme.file.path.parent
         console.say(
             f"{material.real.domain.name}: protocol {terms.protocol.name}, "
-            f"{terms.protocol.fit.epochs} epochs, {terms.trials} networks of "
-            f"{' '.join(terms.models)} on each of {len(entries)} sets, "
+            f"{counted(terms.protocol.fit.epochs, 'epoch')}, {counted(terms.trials, 'network')} of "
+            f"{' '.join(terms.models)} on each of {counted(len(entries), 'set')}, "
             f"tested on {len(material.test)} images"
         )
         found = self.results(programme, entries, material, terms, console)

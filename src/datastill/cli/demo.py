@@ -13,6 +13,7 @@ from datastill.cli.distill import Distill
 from datastill.cli.options import Machine
 from datastill.cli.tables import show_results
 from datastill.cli.train import Train
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -136,8 +137,9 @@ class Demo:
                 made = load(folders[ipc, clom])
                 sets[name] = lambda _, made=made: made
             found = judge(sets, self.trials)
-            images = "image" if ipc == 1 else "images"
-            title = f"Test accuracy, {ipc} {images} for each of 10 classes, {EPOCHS} epochs"
+            title = (
+                f"Test accuracy, {counted(ipc, 'image')} for each of 10 classes, {EPOCHS} epochs"
+            )
             show_results(title, [*found, *whole], console)
             everything += found
         return [*everything, *whole]

@@ -11,6 +11,7 @@ from datastill.cli.console import Console
 from datastill.cli.course import Course, Diverged
 from datastill.cli.data import describe
 from datastill.cli.quota import in_words
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +91,7 @@ def announce(work: Work, console: Console) -> None:
     describe(real, console)
     console.say(
         f"{work.method} on {work.dataset}: {in_words(work.counts)} from {len(real)} real ones, "
-        f"{work.descent.updates} updates, "
+        f"{counted(work.descent.updates, 'update')}, "
         + (f"CLOM alpha {' '.join(map(str, alphas))}" if alphas else "no CLOM")
     )
 
@@ -101,8 +102,8 @@ def foresee(work: Work, plan: Plan, minutes: float, console: Console) -> None:
 
     known = expectation(work.dataset, work.method, work.counts, plan.updates)
     console.say(
-        f"{plan.updates} updates and {plan.networks} networks to judge them by should take "
-        f"{plan.seconds / 60:.1f} of {minutes:g} minutes; {known}"
+        f"{counted(plan.updates, 'update')} and {counted(plan.networks, 'network')} "
+        f"to judge them by should take {plan.seconds / 60:.1f} of {minutes:g} minutes; {known}"
     )
 
 
@@ -149,7 +150,7 @@ def explained(selector: Selector, choice: Choice) -> str:
     kept, (last, final) = choice.score, list(choice.scores.items())[-1]
     equal = sum(score.value == kept.value for score in choice.scores.values())
     return (
-        f"kept the set after {choice.snapshot.step} of {last} updates: {selector.name} "
+        f"kept the set after {choice.snapshot.step} of {counted(last, 'update')}: {selector.name} "
         f"{kept.value:.4g}, {kept.better} is better; {final.value:.4g} after the last"
         + (f"; the latest of {equal} equal ones" if equal > 1 else "")
     )

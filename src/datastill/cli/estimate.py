@@ -9,6 +9,7 @@ from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.options import Machine, MaybeInt, MaybePath, positive
 from datastill.cli.quota import Ipc, in_words, nominal, parse
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +89,8 @@ class Estimate:
         _show("Memory", held, "GiB", 2.0**30, console)
         updates = self.iterations or published.updates
         console.say(
-            f"{updates} updates: {_duration(updates * update.seconds)}; "
-            f"{self.num_eval} networks: {_duration(self.num_eval * judged.seconds)}; "
+            f"{counted(updates, 'update')}: {_duration(updates * update.seconds)}; "
+            f"{counted(self.num_eval, 'network')}: {_duration(self.num_eval * judged.seconds)}; "
             f"together {_duration(updates * update.seconds + self.num_eval * judged.seconds)}"
         )
 

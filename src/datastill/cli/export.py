@@ -10,6 +10,7 @@ from datastill.cli.console import Console
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Flag, MaybePath, MaybeText
 from datastill.errors import InputError
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -54,7 +55,7 @@ class Export:
         assert write is not None
         remarks = write(data, target)
         console = Console(self.quiet)
-        console.say(f"{len(data)} images in {target}")
+        console.say(f"{counted(len(data), 'image')} in {target}")
         for remark in remarks:
             console.say(f"  {remark}")
         if self.repo is not None:

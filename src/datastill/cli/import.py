@@ -11,6 +11,7 @@ import tyro
 from datastill.cli.console import Console
 from datastill.cli.options import Flag, MaybeInt, MaybePath, MaybeText, positive
 from datastill.errors import InputError
+from datastill.wording import counted
 
 MaybeFormat = Annotated[
     Literal["pt", "trajectory", "idc", "npz", "folder", "parquet", "hub"] | None,
@@ -69,7 +70,7 @@ class Import:
         artifacts.save(data, out / artifacts.SET_FILE)
         write_preview(data, out / "preview.png")
         console = Console(self.quiet)
-        console.say(f"{self.path}: {len(data)} images of {data.domain.name}")
+        console.say(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
         for remark in remarks:
             console.say(f"  {remark}")
         known = bool(data.facts.get("data")) or data.domain.name in DATASETS

@@ -12,6 +12,7 @@ import tyro
 
 from datastill.errors import InputError, suggestion
 from datastill.registry import plain
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -155,13 +156,13 @@ def nominal(counts: int | Sequence[int]) -> int:
 def in_words(counts: Sequence[int]) -> str:
     """Say how many images the classes get.
 
-    >>> in_words((10, 10)), in_words((2, 5, 5))
-    ('10 images for each of 2 classes', '12 images, 2 to 5 for each of 3 classes')
+    >>> in_words((1, 1)), in_words((2, 5, 5))
+    ('1 image for each of 2 classes', '12 images, 2 to 5 for each of 3 classes')
     """
     each = f"for each of {len(counts)} classes"
     if min(counts) == max(counts):
-        return f"{counts[0]} images {each}"
-    return f"{sum(counts)} images, {min(counts)} to {max(counts)} {each}"
+        return f"{counted(counts[0], 'image')} {each}"
+    return f"{counted(sum(counts), 'image')}, {min(counts)} to {max(counts)} {each}"
 
 
 def _with_rest(text: str, named: dict[str, int]) -> Quota:

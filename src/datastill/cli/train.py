@@ -21,6 +21,7 @@ from datastill.cli.options import (
 from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.series import COMMAND, Series, fitted
 from datastill.errors import InputError
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -162,7 +163,7 @@ class Train:
             return held[-self.num]
         if held and not (self.add or self.overwrite):
             raise InputError(
-                f"{folder} holds {len(held)} original models; pass --add to add to them "
+                f"{folder} holds {counted(len(held), 'original model')}; pass --add to add to them "
                 "or --overwrite to replace them"
             )
         if self.overwrite:

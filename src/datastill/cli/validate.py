@@ -28,6 +28,7 @@ from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_results
 from datastill.cli.trials import Programme, start
 from datastill.errors import InputError
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.artifacts import Journal
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from datastill.validation import Bouts, Draw, Result, Trial
 
 COMMAND = "validate"
+MODELS = "models"
+"""Folder beside a set for the networks that were trained on it."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,9 @@ class Validate:
             return
         test, protocol = bouts.test, bouts.protocol
         console.say(
-            f"{file}: {len(made)} images, {protocol.fit.epochs} epochs "
-            f"{protocol.words}, "
-            f"{self.num_eval} networks, tested on {len(test)} images of {test.domain.name}"
+            f"{file}: {counted(len(made), 'image')}, {counted(protocol.fit.epochs, 'epoch')} "
+            f"{protocol.words}, {counted(self.num_eval, 'network')}, "
+            f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
         programme = start(
             *(kept, self.asked(made, bouts), bouts.routes, self.resuming, console),
@@ -145,7 +148,9 @@ class Validate:
         bouts = replace(bouts, routes=programme.routes)
         programme.check([bouts])
         results = self.trials(programme, bouts, file, console)
-        show_results(f"Test accuracy after training on {len(made)} images", results, console)
+        show_results(
+            f"Test accuracy after training on {counted(len(made), 'image')}", results, console
+        )
         for result in results:
             if result.obstacle:
                 console.say(
@@ -160,6 +165,8 @@ class Validate:
         artifacts.add_validation(file, found)
         kept.remove()
         console.say(f"every value is in {artifacts.validation_file(file)}")
+        if self.save_model:
+            console.say(f"the networks are in {file.parent / MODELS}")
 
     def head(self, bouts: Bouts) -> dict[str, Any]:
         """Return what a validation says of how it was made."""
@@ -304,4 +311,4 @@ class Validate:
         facts = {"trial": trial.number, "set": str(file)}
         member = freeze(trial.network, trial.model, test.domain, facts)
         name = f"{trial.model}_{trial.number:03d}.safetensors"
-        save_member(member, file.parent / "models" / name)
+        save_member(member, file.parent / MODELS / name)
