@@ -87,6 +87,7 @@ def test_the_whole_path(run: Run, tmp_path: Path) -> None:
     }
     assert all(len(row["values"]) == 2 for row in found.values())
     assert len(files(folder / "models")) == 4
+    assert "the networks are in condensed/digits/DM/IPC2/models" in said.out
     assert datastill.load(folder).facts["validated"] == [report]
 
     said = run(f"validate {folder} --model MLP --num-eval 1 --epochs 1 --dsa")
