@@ -13,7 +13,7 @@ from datastill.augment import siamese
 from datastill.clom import Regulariser
 from datastill.coresets import CORESETS
 from datastill.data import ByClass, ImageSet, draw_rows
-from datastill.errors import InputError, suggestion
+from datastill.errors import InputError, reason, suggestion
 from datastill.methods.base import Method, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
 from datastill.rng import Key, moved
@@ -199,8 +199,9 @@ def _restored(
             optimiser.state[pixels]["momentum_buffer"] = momentum.detach()
         network.load_state_dict(dict(state.network))
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"what was kept of the run does not fit this one: {reason}") from None
+        raise InputError(
+            f"what was kept of the run does not fit this one: {reason(error)}"
+        ) from None
     return network
 
 

@@ -1,4 +1,4 @@
-"""The one error that a person can put right."""
+"""The one error that a person can put right, and the words for it."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     return (
         f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}"
     )
+
+
+def reason(error: Exception) -> str:
+    r"""Return the first line of what another error says, or its kind where it says nothing.
+
+    >>> reason(RuntimeError("shapes differ\n  at line 3")), reason(TimeoutError())
+    ('shapes differ', 'TimeoutError')
+    """
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

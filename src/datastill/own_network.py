@@ -142,4 +142,5 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
 
 
 def _line(error: Exception) -> str:
+    # With its kind, for it comes from a person's own code: the message of a KeyError is but a key.
     return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

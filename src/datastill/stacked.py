@@ -17,6 +17,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from datastill.augment import Policy, apply_each, draw_cutmix, identity, mixed
 from datastill.data import ImageSet
+from datastill.errors import reason
 from datastill.losses import label_loss
 from datastill.rng import Key, moved
 from datastill.route import Route, logits
@@ -141,7 +142,7 @@ def obstacle(networks: Sequence[nn.Module], images: Tensor) -> str:
         with torch.no_grad():
             together = Stack(copies)(images.expand(len(copies), *images.shape))
     except Exception as error:
-        return f"torch.func fails on them: {next(iter(str(error).splitlines()), error)}"
+        return f"torch.func fails on them: {reason(error)}"
     with torch.no_grad():
         alone = torch.stack([network(images) for network in copies])
     same = torch.allclose(together, alone, rtol=1e-6, atol=1e-9, equal_nan=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, draw_cutmix, identity, mixed
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.errors import InputError, reason
 from datastill.losses import label_loss
 from datastill.networks import evaluating
 from datastill.rng import Key, moved
@@ -202,8 +202,9 @@ def _restore(state: Fitting, network: nn.Module, optimiser: torch.optim.SGD) -> 
             momentum = torch.zeros_like(weights[i]).copy_(held.reshape(weights[i].shape))
             optimiser.state[weights[i]]["momentum_buffer"] = momentum
     except (RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"what was kept of the fit does not fit this network: {reason}") from None
+        raise InputError(
+            f"what was kept of the fit does not fit this network: {reason(error)}"
+        ) from None
 
 
 def _sgd(weights: list[Tensor], fit: Fit) -> torch.optim.SGD:

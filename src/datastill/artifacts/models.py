@@ -18,7 +18,7 @@ from datastill.artifacts.files import (
     writing,
 )
 from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER
-from datastill.errors import InputError
+from datastill.errors import InputError, reason
 from datastill.networks import build
 from datastill.pool import Member, Pool, freeze
 from datastill.rng import Key
@@ -70,8 +70,7 @@ def load_member(path: Path, *, factory: str | None = None) -> Member:
         network.load_state_dict(tensors)
         return freeze(network, header["architecture"], domain, dict(header["facts"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is not a sound original model: {reason}") from None
+        raise InputError(f"{path} is not a sound original model: {reason(error)}") from None
 
 
 def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:

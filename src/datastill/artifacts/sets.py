@@ -184,6 +184,11 @@ def log_file(file: Path) -> Path:
     return _beside(file, LOG_FILE)
 
 
+def networks_folder(file: Path) -> Path:
+    """Return where the networks are kept that were trained on a set."""
+    return file.parent / "models"
+
+
 def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     """Write a validation of a set, with every trial, beside it and into the set itself."""
     data = load(file)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from datastill.cli.console import Console
-from datastill.errors import InputError
+from datastill.errors import InputError, reason
 
 if TYPE_CHECKING:
     from datastill.data import Domain
@@ -73,8 +73,7 @@ class Machine:
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"cannot use --device {self.device}: {reason}") from None
+            raise InputError(f"cannot use --device {self.device}: {reason(error)}") from None
         return self.device
 
     def route(self, model: str | None = None, domain: Domain | None = None) -> Route:

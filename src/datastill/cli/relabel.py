@@ -10,6 +10,7 @@ from datastill.cli.console import Console
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Flag, MaybeInt, MaybePath, positive
 from datastill.cli.originals import Shelf
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -70,7 +71,7 @@ class Relabel:
         agree = (made.labels.argmax(1) == hardened(data).labels).float().mean().item()
         sure = made.labels.max(1).values.mean().item()
         Console(self.quiet).say(
-            f"{len(made)} soft labels of {models} models in {out}\n"
+            f"{counted(len(made), 'soft label')} of {counted(models, 'model')} in {out}\n"
             f"  the likeliest class is the hard label for {agree:.1%} of the images, "
             f"with {sure:.1%} on average\n"
             f"  labels take {made.labels.nbytes:,} bytes, hard ones took {data.labels.nbytes:,}, "

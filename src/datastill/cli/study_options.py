@@ -17,6 +17,7 @@ from datastill.cli.options import (
 from datastill.cli.originals import Shelf
 from datastill.cli.train import Train
 from datastill.errors import InputError
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.cli.console import Console
@@ -140,17 +141,18 @@ class Judges:
                 save_path=own,
                 machine=replace(like.machine, quiet=True),
             )
-            cut_off = checkpoint_file(folder, COMMAND).load()
-            if cut_off is not None or self.missing(folder):
+            missing, cut_off = self.missing(folder), checkpoint_file(folder, COMMAND).load()
+            if missing:
                 console.say(
-                    f"training {self.missing(folder)} {name} to judge by, "
-                    f"{self.pool_epochs} epochs each; --pool-path takes models that are there"
+                    f"training {missing} {name} to judge by, {counted(self.pool_epochs, 'epoch')} "
+                    "each; --pool-path takes models that are there"
                 )
             if cut_off is not None:
                 num = int(cut_off[0].asked.get("num", self.model_num))
                 replace(train, num=num, resuming=replace(like.resuming, resume=True)).run()
-            if self.missing(folder):
-                replace(train, num=self.missing(folder), add=True).run()
+                missing = self.missing(folder)
+            if missing:
+                replace(train, num=missing, add=True).run()
 
     def missing(self, folder: Path) -> int:
         """Return how many models of one architecture a study's own folder lacks."""

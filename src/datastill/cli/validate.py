@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from datastill.validation import Bouts, Draw, Result, Trial
 
 COMMAND = "validate"
-MODELS = "models"
-"""Folder beside a set for the networks that were trained on it."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ class Validate:
         kept.remove()
         console.say(f"every value is in {artifacts.validation_file(file)}")
         if self.save_model:
-            console.say(f"the networks are in {file.parent / MODELS}")
+            console.say(f"the networks are in {artifacts.networks_folder(file)}")
 
     def head(self, bouts: Bouts) -> dict[str, Any]:
         """Return what a validation says of how it was made."""
@@ -304,11 +302,11 @@ class Validate:
 
     def keep(self, trial: Trial, test: ImageSet, file: Path) -> None:
         """Write a trained network beside the set."""
-        from datastill.artifacts import save_member
+        from datastill.artifacts import networks_folder, save_member
         from datastill.pool import freeze
 
         assert trial.network is not None
         facts = {"trial": trial.number, "set": str(file)}
         member = freeze(trial.network, trial.model, test.domain, facts)
         name = f"{trial.model}_{trial.number:03d}.safetensors"
-        save_member(member, file.parent / MODELS / name)
+        save_member(member, networks_folder(file) / name)

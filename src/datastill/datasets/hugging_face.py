@@ -31,7 +31,7 @@ from datastill.datasets.base import (
     Split,
     labels_of,
 )
-from datastill.errors import InputError
+from datastill.errors import InputError, reason
 from datastill.registry import plain
 
 IMAGE_WORDS = ("image", "img", "images", "picture", "pixels")
@@ -160,7 +160,7 @@ class HuggingFace:
         try:
             return _by_split(library.load_dataset(known.name, known.config))
         except Exception as error:  # no network, no such name, no permission, a script
-            raise InputError(f"cannot fetch {known.name} from the hub: {_line(error)}") from None
+            raise InputError(f"cannot fetch {known.name} from the hub: {reason(error)}") from None
 
 
 def local(path: Path) -> Mapping[str, Any]:
@@ -373,11 +373,7 @@ def _as_published(
 
 
 def _damaged(source: str, error: Exception) -> InputError:
-    return InputError(f"{source} is damaged or no dataset of Hugging Face: {_line(error)}")
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return InputError(f"{source} is damaged or no dataset of Hugging Face: {reason(error)}")
 
 
 BINARY = ("binary", "large_binary")

@@ -10,7 +10,7 @@ from typing import Any
 
 from datastill.artifacts import SET_FILE, save, writing
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.errors import InputError, reason
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import parquet_of, read_parquet
 from datastill.report.preview import write_preview
@@ -125,9 +125,9 @@ def push(folder: Path, repository: str, *, private: bool = False) -> str:
         address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
         api.upload_folder(folder_path=folder, repo_id=repository, repo_type="dataset")
     except Exception as error:  # of the network, of the hub, of the name
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
-            f"could not push to {repository}: {reason[0]}; the folder {folder} is ready to upload"
+            f"could not push to {repository}: {reason(error)}; "
+            f"the folder {folder} is ready to upload"
         ) from None
     return str(address)
 

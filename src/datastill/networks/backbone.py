@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from datastill.data import Domain, convert
-from datastill.errors import InputError
+from datastill.errors import InputError, reason
 from datastill.networks.base import BACKBONE, Network
 from datastill.rng import Key
 
@@ -95,7 +95,7 @@ def backbone(name: str, domain: Domain) -> Loaded:
             )
             processor = library.AutoImageProcessor.from_pretrained(path)
         except Exception as error:  # a damaged or missing model can fail in any way
-            raise InputError(f"cannot load {name}: {_line(error)}") from None
+            raise InputError(f"cannot load {name}: {reason(error)}") from None
     missing = sorted(info["missing_keys"])
     if any("pooler" not in key for key in missing):
         raise InputError(f"{name} is incomplete: it has no weights {missing[0]}")
@@ -107,7 +107,7 @@ def backbone(name: str, domain: Domain) -> Loaded:
     except InputError:
         raise
     except Exception as error:  # no vision model
-        raise InputError(f"{name} has no features of images: {_line(error)}") from None
+        raise InputError(f"{name} has no features of images: {reason(error)}") from None
     facts = {
         "backbone": name,
         "kind": model.config.model_type,
@@ -159,7 +159,3 @@ def _silent(library: Any) -> Generator[None]:
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
