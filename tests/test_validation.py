@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -271,13 +272,26 @@ def test_a_gpu_trains_all_at_once() -> None:
 # Numbers.
 
 
-def test_accuracies_are_summarised_as_papers_do() -> None:
-    values = (0.5, 0.75, 0.85)
-    found = Accuracies(values)
-    mean = sum(values) / 3
-    assert found.mean == pytest.approx(mean)
-    assert found.std == pytest.approx((sum((v - mean) ** 2 for v in values) / 3) ** 0.5)
-    assert str(found) == "70.0 ± 14.7 % (n=3)"
+@pytest.mark.parametrize("n", [2, 3, 20])
+def test_spread_is_the_sample_standard_deviation(n: int) -> None:
+    values = torch.rand(n, generator=Key(n).generator()).tolist()
+    found = Accuracies(tuple(values))
+    assert found.mean == pytest.approx(sum(values) / n)
+    assert found.std == pytest.approx((sum((v - found.mean) ** 2 for v in values) / (n - 1)) ** 0.5)
+    assert str(Accuracies((0.5, 0.75, 0.85))) == "70.0 ± 18.0 % (n=3)"
+
+
+def test_the_sample_standard_deviation_does_not_shrink_with_few_networks() -> None:
+    # Its square is right on average, however few there are: divided by n it is half of that at 2.
+    draws = np.random.default_rng(0).normal(0.5, 0.1, (4000, 2))
+    variances = [float(Accuracies(tuple(row)).std or 0) ** 2 for row in draws]
+    assert statistics.mean(variances) == pytest.approx(0.1**2, rel=0.05)
+
+
+def test_one_network_has_no_spread() -> None:
+    found = Accuracies((0.575,))
+    assert found.std is None
+    assert str(found) == "57.5 % (n=1)"
 
 
 @pytest.mark.parametrize("n", [2, 3, 20])
@@ -292,11 +306,32 @@ def test_differences_have_the_interval_of_the_paired_t_test(n: int) -> None:
     assert opposite.interval == pytest.approx((-expected.high, -expected.low))
 
 
-def test_a_single_pair_has_no_interval_and_equal_ones_a_point() -> None:
-    assert difference(Accuracies((0.75,)), Accuracies((0.5,))).interval is None
-    found = difference(Accuracies((0.75, 0.5)), Accuracies((0.5, 0.25)))
-    assert (found.mean, found.interval) == (0.25, (0.25, 0.25))
-    assert str(found) == "+25.0 (+25.0 to +25.0)"
+def test_a_single_pair_has_no_interval() -> None:
+    found = difference(Accuracies((0.75,)), Accuracies((0.5,)))
+    assert (found.interval, str(found)) == (None, "+25.0 (1 pair)")
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_equal_differences_have_no_interval(n: int) -> None:
+    # Whatever rounding makes of them: 0.3 - 0.2 is not 0.2 - 0.1.
+    one, other = (tuple((i + by) / 10 for i in range(n)) for by in (2, 1))
+    found = difference(Accuracies(one), Accuracies(other))
+    assert found.mean == pytest.approx(0.1)
+    assert found.interval is None
+    assert str(found) == f"+10.0 ({n} equal pairs)"
+
+
+def test_what_two_pairs_say_is_not_told_as_an_interval() -> None:
+    found = difference(Accuracies((0.9, 0.5)), Accuracies((0.5, 0.26)))
+    assert found.interval is not None
+    assert str(found) == "+32.0 (2 pairs)"
+
+
+def test_an_interval_ends_where_accuracies_do() -> None:
+    found = difference(Accuracies((1.0, 0.2, 0.4)), Accuracies((0.0, 0.3, 0.2)))
+    assert found.interval is not None
+    assert max(found.interval) > 1
+    assert str(found).endswith("to +100.0)")
 
 
 def test_unpaired_trials_are_refused() -> None:

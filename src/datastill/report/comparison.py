@@ -55,7 +55,7 @@ def _draw(panel: Any, rows: Sequence[Row], *, names: bool) -> None:
         panel.errorbar(
             100 * row.accuracies.mean,
             place,
-            xerr=100 * row.accuracies.std,
+            xerr=None if row.accuracies.std is None else 100 * row.accuracies.std,
             fmt="o",
             color=ink,
             markersize=5,

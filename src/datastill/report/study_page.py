@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from datastill.accuracies import Accuracies
 from datastill.artifacts import replace_file, writing
 from datastill.studies import Agreement, Coefficient, Record, Study, Verdict
 from datastill.studies.ranking import (
@@ -144,9 +144,10 @@ def _grouped(verdict: Verdict, groups: Sequence[str]) -> tuple[str, ...]:
 
 
 def _set(record: Record) -> tuple[str, ...]:
-    values = [100 * trial.accuracy for trial in record.trials]
-    accuracy = f"{statistics.fmean(values):.2f} ± {statistics.pstdev(values):.2f}"
-    return (record.name, record.method, str(record.ipc), accuracy, str(len(values)))
+    found = Accuracies(tuple(trial.accuracy for trial in record.trials))
+    spread = "" if found.std is None else f" ± {100 * found.std:.2f}"
+    accuracy = f"{100 * found.mean:.2f}{spread}"
+    return (record.name, record.method, str(record.ipc), accuracy, str(len(found.values)))
 
 
 def _made(records: Sequence[Record]) -> str:
