@@ -27,15 +27,16 @@ HEAD = """\
 FashionMNIST, a ConvNet, tested once at the last epoch; trial *i* starts from the same weights and
 sees images in the same order whatever the set, random images are drawn anew for each. ± is the
 sample standard deviation over networks (n - 1), the interval Student's t over pairs. `dsa` is the
-published protocol, `modern` our own, chosen on held-out training images ([protocol](../../protocol.md)).
+published protocol, `modern` our own, chosen on held-out training images
+([protocol](../../protocol.md)).
 DM is one set of 120 updates with published settings, made by
 
     datastill distill --dataset FashionMNIST --method DM --ipc IPC --iterations 120
 
 and the table by `python benchmarks/comparison.py IPC [SET] --num-eval 3 --real-epochs 0`, on two
 cores of an AMD EPYC, torch 2.13.0 for CPU. Every value, with fingerprints and settings, is in the
-`comparison.json` of each folder, next to a plot. Coresets pick in the space of pixels; at 1 per class
-herding, k-center and k-means all pick the image nearest to the mean of its class.
+`comparison.json` of each folder, next to a plot. Coresets pick in the space of pixels; at
+1 per class herding, k-center and k-means all pick the image nearest to the mean of its class.
 
 | images per class | protocol | trained on | model | test accuracy | minus random (95 %) |
 |---|---|---|---|---|---|
