@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from datastill import kernels
 from datastill.data import Domain
-from datastill.kernels import library
+from datastill.kernels.instructions import available, choosing
 from datastill.kernels.layers import (
     Convolution,
     FirstBlock,
@@ -21,6 +21,7 @@ from datastill.kernels.layers import (
     NormReluPool,
     convolve_few,
 )
+from datastill.kernels.library import Library, library
 from datastill.kernels.lowering import lowered
 from datastill.network import Network, features
 from datastill.networks import build
@@ -28,6 +29,16 @@ from datastill.rng import Key
 from datastill.route import PLAIN, Route, logits
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
+
+
+@pytest.fixture(params=[each.name for each in available()], autouse=True)
+def by(request: pytest.FixtureRequest) -> Iterator[Library]:
+    """Run each test by the kernels for every set of instructions that this processor has."""
+    with choosing(request.param):
+        found = library()
+        assert found is not None, kernels.missing()
+        yield found
+
 
 NAMES = ["ConvNet", "ConvNetD2W32", "ConvNetBN", "ConvNetW16", "ConvNetMP", "ConvNetNN"]
 NAMES += ["ConvNetGN", "ConvNetAS", "ConvNetNP", "MLP", "LeNet", "AlexNet", "VGG11", "VGG11BN"]
@@ -56,20 +67,20 @@ def domain(*shape: int) -> Domain:
 @pytest.mark.parametrize("size", [(4, 4), (7, 9), (20, 18), (1, 13), (13, 1), (1, 1)])
 @pytest.mark.parametrize(("inputs", "outputs"), [(32, 32), (64, 32), (32, 96)])
 def test_a_convolution_is_that_of_double_precision(
-    size: tuple[int, int], inputs: int, outputs: int
+    size: tuple[int, int], inputs: int, outputs: int, by: Library
 ) -> None:
     images, weight = draw(5, inputs, *size), draw(outputs, inputs, 3, 3, scale=0.05)
     bias = draw(outputs)
     given = [images, weight, bias]
     wide = [t.detach().double().requires_grad_() for t in given]
-    found = Convolution.apply(*given)
+    found = Convolution.apply(*given, by)
     wanted = F.conv2d(*wide, padding=1)
     assert apart(found, wanted) < 5e-6
     for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
         assert apart(ours, theirs) < 2e-5
 
 
-def test_a_convolution_can_be_differentiated_twice() -> None:
+def test_a_convolution_can_be_differentiated_twice(by: Library) -> None:
     given = [draw(2, 32, 6, 5), draw(64, 32, 3, 3, scale=0.05), draw(64)]
     wide = [t.detach().double().requires_grad_() for t in given]
 
@@ -78,7 +89,7 @@ def test_a_convolution_can_be_differentiated_twice() -> None:
         total = torch.stack([gradient.square().sum() for gradient in once]).sum()
         return torch.autograd.grad(total, tensors)
 
-    found = twice(Convolution.apply, given)
+    found = twice(lambda *tensors: Convolution.apply(*tensors, by), given)
     wanted = twice(lambda x, w, b: F.conv2d(x, w, b, padding=1), wide)
     for ours, theirs in zip(found, wanted, strict=True):
         assert apart(ours, theirs) < 2e-5
@@ -96,10 +107,10 @@ def test_a_convolution_of_few_channels_is_one(channels: int, padding: int) -> No
 
 
 @pytest.mark.parametrize("size", [(2, 2), (8, 8), (9, 7), (3, 2)])
-def test_norm_relu_pool_is_the_three_layers(size: tuple[int, int]) -> None:
+def test_norm_relu_pool_is_the_three_layers(size: tuple[int, int], by: Library) -> None:
     given = [draw(3, 48, *size), draw(48), draw(48)]
     wide = [t.detach().double().requires_grad_() for t in given]
-    found = NormReluPool.apply(*given, 1e-5)
+    found = NormReluPool.apply(*given, 1e-5, by)
     images, gain, shift = wide
     wanted = F.avg_pool2d(F.relu(F.group_norm(images, 48, gain, shift, 1e-5)), 2)
     assert apart(found, wanted) < 2e-6
@@ -108,7 +119,7 @@ def test_norm_relu_pool_is_the_three_layers(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(4, 4), (8, 8), (9, 7), (3, 6)])
-def test_norm_relu_pool_can_be_differentiated_twice(size: tuple[int, int]) -> None:
+def test_norm_relu_pool_can_be_differentiated_twice(size: tuple[int, int], by: Library) -> None:
     given = [draw(3, 48, *size), draw(48), draw(48)]
     wide = [t.detach().double().requires_grad_() for t in given]
 
@@ -124,17 +135,22 @@ def test_norm_relu_pool_can_be_differentiated_twice(size: tuple[int, int]) -> No
         total = sum((g * w.to(g)).sum() for g, w in zip(once, weights, strict=True))
         return list(torch.autograd.grad(total, tensors))  # pyright: ignore[reportArgumentType]
 
-    found = twice(lambda *tensors: NormReluPool.apply(*tensors, 1e-5), given)
+    found = twice(lambda *tensors: NormReluPool.apply(*tensors, 1e-5, by), given)
     for ours, theirs in zip(found, twice(layers, wide), strict=True):
         assert apart(ours, theirs) < 1e-4
 
 
 @pytest.mark.parametrize("size", [(1, 2), (8, 8), (9, 7)])
-def test_instance_norm_is_the_group_norm_of_single_channels(size: tuple[int, int]) -> None:
+def test_instance_norm_is_the_group_norm_of_single_channels(
+    size: tuple[int, int], by: Library
+) -> None:
     given = [draw(3, 48, *size), draw(48), draw(48)]
     wide = [t.detach().double().requires_grad_() for t in given]
     images, gain, shift = wide
-    found, wanted = InstanceNorm.apply(*given, 1e-5), F.group_norm(images, 48, gain, shift, 1e-5)
+    found, wanted = (
+        InstanceNorm.apply(*given, 1e-5, by),
+        F.group_norm(images, 48, gain, shift, 1e-5),
+    )
     assert apart(found, wanted) < 2e-6
     for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
         assert apart(ours, theirs) < 1e-4
@@ -166,11 +182,11 @@ def test_the_layers_of_a_network_run_by_the_kernels() -> None:
         assert "InstanceNorm" not in lowered_layers(other, images)
 
 
-def test_a_norm_keeps_small_deviations_on_a_large_mean() -> None:
+def test_a_norm_keeps_small_deviations_on_a_large_mean(by: Library) -> None:
     images = draw(2, 16, 8, 8).detach() + 3000
     norm = (torch.ones(16), torch.zeros(16))
     wanted = F.avg_pool2d(F.relu(F.group_norm(images.double(), 16)), 2)
-    assert apart(NormReluPool.apply(images, *norm, 1e-5), wanted) < 1e-3
+    assert apart(NormReluPool.apply(images, *norm, 1e-5, by), wanted) < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -178,12 +194,12 @@ def test_a_norm_keeps_small_deviations_on_a_large_mean() -> None:
     [(1, (28, 28), 3), (3, (32, 32), 1), (1, (9, 6), 1), (4, (5, 11), 2)],
 )
 def test_a_first_block_is_its_four_layers(
-    channels: int, size: tuple[int, int], padding: int
+    channels: int, size: tuple[int, int], padding: int, by: Library
 ) -> None:
     images, weight = draw(3, channels, *size), draw(32, channels, 3, 3)
     given = [images, weight, draw(32), draw(32, scale=2), draw(32, scale=3)]
     wide = [t.detach().double().requires_grad_() for t in given]
-    found = FirstBlock.apply(*given, padding, 1e-5)
+    found = FirstBlock.apply(*given, padding, 1e-5, by)
     convolved = F.conv2d(*wide[:3], padding=padding)
     wanted = F.avg_pool2d(F.relu(F.group_norm(convolved, 32, *wide[3:], 1e-5)), 2)
     assert apart(found, wanted) < 2e-6
@@ -303,5 +319,5 @@ def test_kernels_are_built_once(tmp_path: Path) -> None:
     assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()] == [when]
 
 
-def test_the_library_is_at_hand() -> None:
-    assert library.library() is not None
+def test_the_set_in_use_is_told(by: Library) -> None:
+    assert kernels.instructions() == by.instructions.name

@@ -33,6 +33,25 @@ def processor() -> str:
     return "\n".join([*known, str(os.cpu_count())])
 
 
+@cache
+def features() -> frozenset[str]:
+    """Return the words by which the system names what its first processor can do.
+
+    What a processor has and its system does not serve is not among them. Empty where the system
+    has no such list.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(
+        word
+        for line in lines
+        if line.lower().startswith(("flags", "features"))
+        for word in line.partition(":")[2].split()
+    )
+
+
 def recalled(name: str) -> dict[str, Any]:
     """Return what was kept under a name, empty when there is nothing that can be read."""
     try:

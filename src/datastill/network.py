@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
+from contextvars import ContextVar
 
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ def _as_it_is(body: nn.Module, images: Tensor) -> Tensor:
     return body(images)
 
 
-_pass: Pass = _as_it_is
+_pass: ContextVar[Pass] = ContextVar("pass", default=_as_it_is)
 
 
 class Network(nn.Module):
@@ -26,7 +27,7 @@ class Network(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the ``(N, D)`` features of ``(N, C, H, W)`` images."""
-        return _pass(self.body, images).flatten(1)
+        return _pass.get()(self.body, images).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the ``(N, K)`` logits of ``(N, C, H, W)`` images."""
@@ -40,13 +41,16 @@ def features(network: Network, images: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def passing(bodies: Pass) -> Generator[None]:
-    """Send images through the bodies of networks in another way inside the ``with`` block."""
-    global _pass
-    before, _pass = _pass, bodies
+    """Send images through the bodies of networks in another way inside the ``with`` block.
+
+    In the thread that enters it: others, whose blocks end in whatever order, do not notice.
+    """
+    before = _pass.get()
+    _pass.set(bodies)
     try:
         yield
     finally:
-        _pass = before
+        _pass.set(before)
 
 
 @contextlib.contextmanager

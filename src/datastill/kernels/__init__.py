@@ -1,6 +1,6 @@
 """Layers of small convolutional networks, several times as fast on a CPU, at the same result."""
 
-from datastill.kernels.library import missing
+from datastill.kernels.library import instructions, missing
 from datastill.kernels.lowering import lowered
 
-__all__ = ["lowered", "missing"]
+__all__ = ["instructions", "lowered", "missing"]

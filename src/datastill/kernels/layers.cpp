@@ -15,10 +15,19 @@
 namespace {
 
 using Size = int64_t;
-typedef float Lanes __attribute__((vector_size(64)));
-constexpr Size LANES = 16;
-constexpr Size ROWS = 8;    // of a product that is held in registers, LANES x 2 columns wide
-constexpr Size POINTS = 36; // of a transformed tile
+
+// Given by the compiler's command line, for each set of instructions.
+constexpr Size LANES = DATASTILL_LANES; // numbers in a register
+constexpr Size ROWS = DATASTILL_ROWS;   // of a product held in registers, LANES x 2 columns wide
+
+typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
+constexpr Size POINTS = 36;       // of a transformed tile
+constexpr Size TILES = 32;        // whose points stay in the cache of one core
+constexpr Size TILES_BACK = 64;   // the same, when gradients of weights are made
+
+static_assert(LANES > 0 && (LANES & (LANES - 1)) == 0, "a register holds a power of two");
+static_assert(TILES % ROWS == 0, "a block of tiles is cut into products of ROWS rows");
+static_assert(LANES % ROWS == 0, "the rows of a product lie in one panel of LANES channels");
 
 inline Lanes load(const float* from) {
   Lanes value;
@@ -425,16 +434,15 @@ void gather_weights(const float* points, float* weights, Size out, Size in) {
 // x (images, height, width, in) -> y (images, height, width, out)
 void convolve(const float* x, const float* points, const float* bias, float* y, Size images,
               Size height, Size width, Size in, Size out) {
-  constexpr Size BLOCK = 32; // tiles whose points stay in the cache of one core
   Grid from{images, height, width, in}, to{images, height, width, out};
-  Layout rows = Layout::rows(BLOCK, in), panels = Layout::panels(BLOCK, out);
+  Layout rows = Layout::rows(TILES, in), panels = Layout::panels(TILES, out);
 #pragma omp parallel
   {
     Scratch v(rows.floats()), m(panels.floats());
     std::fill(v.at, v.at + rows.floats(), 0.f);
 #pragma omp for schedule(dynamic)
-    for (Size start = 0; start < from.tiles(); start += BLOCK) {
-      Size count = std::min(BLOCK, from.tiles() - start);
+    for (Size start = 0; start < from.tiles(); start += TILES) {
+      Size count = std::min(TILES, from.tiles() - start);
       for (Size t = 0; t < count; t++) input_tile(x, from, start + t, v.at, t, rows);
       for (Size point = 0; point < POINTS; point++)
         for (Size k = 0; k < out; k += 2 * LANES)
@@ -450,7 +458,7 @@ void convolve(const float* x, const float* points, const float* bias, float* y, 
 void convolve_back(const float* x, const float* g, float* points, Size images, Size height,
                    Size width, Size in, Size out) {
   Grid from{images, height, width, in}, to{images, height, width, out};
-  Size block = std::min<Size>(64, from.tiles());
+  Size block = std::min(TILES_BACK, from.tiles());
   Layout inputs = Layout::panels(block, in), outputs = Layout::panels(block, out);
   Scratch v(inputs.floats()), m(outputs.floats());
   for (Size start = 0; start < from.tiles(); start += block) {

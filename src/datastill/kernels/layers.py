@@ -1,8 +1,11 @@
-"""The kernels as differentiable layers: float32 on a CPU."""
+"""The kernels as differentiable layers: float32 on a CPU.
+
+Each takes the library that it is computed by last, and hands it to its gradients: a pass that
+began with one set of instructions ends with it.
+"""
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import torch
@@ -11,10 +14,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from datastill.kernels.library import library
-
-LANES = 16
-"""Numbers that a register holds: channels come in multiples of it."""
+from datastill.kernels.library import Library
 
 
 class Convolution(Function):
@@ -24,20 +24,24 @@ class Convolution(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, by: Library
+    ) -> Tensor:
         # What was given, not a copy: a second derivative follows it back.
         ctx.save_for_backward(images, weight)
-        return _convolve(images, weight, bias)
+        ctx.by = by
+        return _convolve(by, images, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         images, weight = ctx.saved_tensors
         (grad,) = grads
-        wants_images, wants_weight, wants_bias = ctx.needs_input_grad
+        wants_images, wants_weight, wants_bias, _ = ctx.needs_input_grad
         return (
-            TurnedConvolution.apply(grad, weight) if wants_images else None,
-            Correlation.apply(images, grad) if wants_weight else None,
+            TurnedConvolution.apply(grad, weight, ctx.by) if wants_images else None,
+            Correlation.apply(images, grad, ctx.by) if wants_weight else None,
             grad.sum((0, 2, 3)) if wants_bias else None,
+            None,
         )
 
 
@@ -45,17 +49,19 @@ class TurnedConvolution(Function):
     """The gradient of a convolution in its images: ``(N, out, H, W)`` to ``(N, in, H, W)``."""
 
     @staticmethod
-    def forward(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, grad: Tensor, weight: Tensor, by: Library) -> Tensor:
         ctx.save_for_backward(grad, weight)
-        return _convolve(grad, weight, None, turned=True)
+        ctx.by = by
+        return _convolve(by, grad, weight, None, turned=True)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         grad, weight = ctx.saved_tensors
         (again,) = grads
         return (
-            Convolution.apply(again, weight, None) if ctx.needs_input_grad[0] else None,
-            Correlation.apply(again, grad) if ctx.needs_input_grad[1] else None,
+            Convolution.apply(again, weight, None, ctx.by) if ctx.needs_input_grad[0] else None,
+            Correlation.apply(again, grad, ctx.by) if ctx.needs_input_grad[1] else None,
+            None,
         )
 
 
@@ -63,15 +69,16 @@ class Correlation(Function):
     """The gradient of a convolution in its weight: images and their gradients to its shape."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, grad: Tensor) -> Tensor:
+    def forward(ctx: Any, images: Tensor, grad: Tensor, by: Library) -> Tensor:
         ctx.save_for_backward(images, grad)
+        ctx.by = by
         images, grad = _channels_last(images), _channels_last(grad)
         n, height, width = images.shape[0], *images.shape[2:]
         inputs, outputs = images.shape[1], grad.shape[1]
-        points = torch.empty(36, outputs // LANES, inputs, LANES)
+        points = torch.empty(36, outputs, inputs)
         weight = torch.empty(outputs, inputs, 3, 3)
-        _call("convolve_back", images, grad, points, n, height, width, inputs, outputs)
-        _call("gather_weights", points, weight, outputs, inputs)
+        ctx.by.call("convolve_back", images, grad, points, n, height, width, inputs, outputs)
+        ctx.by.call("gather_weights", points, weight, outputs, inputs)
         return weight
 
     @staticmethod
@@ -79,8 +86,9 @@ class Correlation(Function):
         images, grad = ctx.saved_tensors
         (weight,) = grads
         return (
-            TurnedConvolution.apply(grad, weight) if ctx.needs_input_grad[0] else None,
-            Convolution.apply(images, weight, None) if ctx.needs_input_grad[1] else None,
+            TurnedConvolution.apply(grad, weight, ctx.by) if ctx.needs_input_grad[0] else None,
+            Convolution.apply(images, weight, None, ctx.by) if ctx.needs_input_grad[1] else None,
+            None,
         )
 
 
@@ -88,13 +96,16 @@ class InstanceNorm(Function):
     """Instance norm of ``(N, C, H, W)`` images, with gain and shift ``(C,)``."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    def forward(
+        ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float, by: Library
+    ) -> Tensor:
         images = _channels_last(images)
         n, channels, height, width = images.shape
         made, statistics = _blank(*images.shape), torch.empty(n, 2, channels)
         given = (images, gain, shift, made, statistics)
-        _call("norm", *given, n, height * width, channels, epsilon)
+        by.call("norm", *given, n, height * width, channels, epsilon)
         ctx.save_for_backward(images, gain, statistics)
+        ctx.by = by
         return made
 
     @staticmethod
@@ -104,9 +115,9 @@ class InstanceNorm(Function):
         n, channels, height, width = images.shape
         found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
         given = (images, gain, statistics, _channels_last(grads[0]), found, sums)
-        _call("norm_back", *given, n, height * width, channels)
+        ctx.by.call("norm_back", *given, n, height * width, channels)
         shifts, gains = sums.sum(0)
-        return found, gains, shifts, None
+        return found, gains, shifts, None, None
 
 
 class NormReluPool(Function):
@@ -116,21 +127,24 @@ class NormReluPool(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    def forward(
+        ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float, by: Library
+    ) -> Tensor:
         given = _channels_last(images)
         n, channels, height, width = given.shape
         pools = _blank(n, channels, height // 2, width // 2)
         statistics = torch.empty(n, 2, channels)
         values = (given, gain, shift, pools, statistics, n, height, width, channels, epsilon)
-        _call("normalise", *values)
+        by.call("normalise", *values)
         ctx.save_for_backward(images, gain, shift, statistics)
+        ctx.by = by
         return pools
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         (grad,) = grads
-        found: Any = NormReluPoolBack.apply(*ctx.saved_tensors, grad)
-        return *found, None
+        found: Any = NormReluPoolBack.apply(*ctx.saved_tensors, grad, ctx.by)
+        return *found, None, None
 
 
 class NormReluPoolBack(Function):
@@ -138,14 +152,21 @@ class NormReluPoolBack(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, statistics: Tensor, grad: Tensor
+        ctx: Any,
+        images: Tensor,
+        gain: Tensor,
+        shift: Tensor,
+        statistics: Tensor,
+        grad: Tensor,
+        by: Library,
     ) -> tuple[Tensor, Tensor, Tensor]:
         images, grad = _channels_last(images), _channels_last(grad)
         n, channels, height, width = images.shape
         found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
         given = (images, gain, shift, statistics, grad, found, sums)
-        _call("normalise_back", *given, n, height, width, channels)
+        by.call("normalise_back", *given, n, height, width, channels)
         ctx.save_for_backward(images, gain, shift, statistics, grad)
+        ctx.by = by
         shifts, gains = sums.sum(0)
         return found, gains, shifts
 
@@ -160,8 +181,8 @@ class NormReluPoolBack(Function):
         seen = (images, gain, shift, statistics, grad, _channels_last(again))
         sums = (gains.contiguous(), shifts.contiguous())
         made = (in_images, in_grad, in_gain)
-        _call("normalise_back_again", *seen, *sums, *made, n, height, width, channels)
-        return in_images, in_gain.sum(0), None, None, in_grad
+        ctx.by.call("normalise_back_again", *seen, *sums, *made, n, height, width, channels)
+        return in_images, in_gain.sum(0), None, None, in_grad, None
 
 
 class FirstBlock(Function):
@@ -180,14 +201,16 @@ class FirstBlock(Function):
         shift: Tensor,
         padding: int,
         epsilon: float,
+        by: Library,
     ) -> Tensor:
         images = images.contiguous()
         taps = weight.flatten(1).T.contiguous()
         (n, inputs, height, width), outputs = images.shape, weight.shape[0]
         ctx.sizes = (n, height, width, inputs, outputs, padding, epsilon)
         pools = _blank(n, outputs, (height + 2 * padding - 2) // 2, (width + 2 * padding - 2) // 2)
-        _call("first_block", images, taps, bias, gain, shift, pools, *ctx.sizes)
+        by.call("first_block", images, taps, bias, gain, shift, pools, *ctx.sizes)
         ctx.save_for_backward(images, taps, bias, gain, shift)
+        ctx.by = by
         return pools
 
     @staticmethod
@@ -198,10 +221,10 @@ class FirstBlock(Function):
         sums = torch.empty(n, 9 * inputs + 2, outputs)
         found = torch.empty_like(images) if ctx.needs_input_grad[0] else None
         given = (images, taps, bias, gain, shift, _channels_last(grads[0]), sums, found)
-        _call("first_block_back", *given, *ctx.sizes)
+        ctx.by.call("first_block_back", *given, *ctx.sizes)
         total = sums.sum(0)
         weights = total[:-2].T.reshape(outputs, inputs, 3, 3)
-        return found, weights, torch.zeros_like(bias), total[-1], total[-2], None, None
+        return found, weights, torch.zeros_like(bias), total[-1], total[-2], *[None] * 3
 
 
 def convolve_few(
@@ -221,15 +244,15 @@ def convolve_few(
 
 
 def _convolve(
-    images: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool = False
+    by: Library, images: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool = False
 ) -> Tensor:
     outputs, inputs = weight.shape[:2]
     points = torch.empty(36, outputs, inputs) if turned else torch.empty(36, inputs, outputs)
-    _call("transform_weights", weight.contiguous(), points, outputs, inputs, int(turned))
+    by.call("transform_weights", weight.contiguous(), points, outputs, inputs, int(turned))
     images, (n, deep, height, width) = _channels_last(images), images.shape
     wide = inputs if turned else outputs
     made = _blank(n, wide, height, width)
-    _call("convolve", images, points, bias, made, n, height, width, deep, wide)
+    by.call("convolve", images, points, bias, made, n, height, width, deep, wide)
     return made
 
 
@@ -244,18 +267,3 @@ def _channels_last(images: Tensor) -> Tensor:
     if images.stride() == (channels * height * width, 1, channels * width, channels):
         return images
     return _blank(n, channels, height, width).copy_(images)
-
-
-def _call(name: str, *values: Tensor | int | float | None) -> None:
-    kernels = library()
-    assert kernels is not None
-    kernels.use_threads(torch.get_num_threads())
-    getattr(kernels, name)(*map(_argument, values))
-
-
-def _argument(value: Tensor | int | float | None) -> Any:
-    if isinstance(value, int):
-        return ctypes.c_int64(value)
-    if isinstance(value, float):
-        return ctypes.c_float(value)
-    return ctypes.c_void_p(None if value is None else value.data_ptr())
