@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"errors", "wording", "machine", "rng"},
-    {"registry", "costs", "pixels", "accuracies"},
+    {"registry", "costs", "pixels", "accuracies", "layout"},
     {"data", "losses"},
     {"network"},
     {"own_network"},

@@ -204,6 +204,11 @@ def describe(real: ImageSet, console: Console) -> None:
             f"{real.domain.name} has no test images: {kept['images']} of its "
             f"{kept['images'] + len(real)} are kept for tests ({kept['share']:g} of each class)"
         )
+    unused = real.facts.get("unused_folders")
+    if unused:
+        console.say(
+            f"of pictures in {', '.join(unused)} nothing is read: not the classes used here"
+        )
     passed_over = real.facts.get("passed_over")
     if passed_over:
         kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
-from datastill.datasets.base.decode import GREY_MODES, SUFFIXES, resized, upright
+from datastill.datasets.base.decode import GREY_MODES, resized, upright
 from datastill.datasets.base.files import Files, pictures_in
 from datastill.datasets.base.load import (
     dataset_name,
@@ -37,7 +37,6 @@ __all__ = [
     "GREY_MODES",
     "HUBS",
     "SPLIT_NAMES",
-    "SUFFIXES",
     "TEST_SHARE",
     "Encoded",
     "Files",

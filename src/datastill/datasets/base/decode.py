@@ -31,8 +31,6 @@ from datastill.errors import InputError
 
 GREY_MODES = ("1", "L", "LA", "La")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Endings of the files that are taken for pictures, in small letters."""
 
 ORIENTATION = 0x0112
 """The EXIF tag by which a camera says how it was held."""

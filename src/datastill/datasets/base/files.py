@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datastill.datasets.base.decode import SUFFIXES
 from datastill.datasets.base.reading import Encoded
+from datastill.layout import is_clutter, is_picture
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,10 @@ def pictures_in(folder: Path) -> tuple[list[Path], Counter[str]]:
     found: list[Path] = []
     others = Counter[str]()
     for place, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            suffix = Path(name).suffix.casefold()
-            if suffix in SUFFIXES:
+        inner[:] = sorted(name for name in inner if not is_clutter(name))
+        for name in sorted(name for name in names if not is_clutter(name)):
+            if is_picture(name):
                 found.append(Path(place, name))
             else:
-                others[suffix or name] += 1
+                others[Path(name).suffix.casefold() or name] += 1
     return found, others

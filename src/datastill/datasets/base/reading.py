@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
 from datastill.data import Domain
 from datastill.errors import InputError
+from datastill.layout import SPLIT_WORDS, Split
 
 T = TypeVar("T")
-Split = Literal["train", "test"]
 Size = tuple[int, int]
 """Height and width."""
 
@@ -23,10 +23,7 @@ LEAST, MOST, MOST_ON_REQUEST = 8, 224, 1024
 TEST_SHARE = 0.2
 """Share of every class that is kept aside for tests where a dataset has no test images."""
 
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "test": ("test", "testing", "val", "valid", "validation"),
-}
+SPLIT_NAMES = SPLIT_WORDS
 """What a split may be called, the first that is there counts."""
 
 
