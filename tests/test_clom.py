@@ -117,6 +117,15 @@ def test_members_are_frozen_as_they_were_at_their_epoch() -> None:
         assert not any(weight.requires_grad for weight in found.network.parameters())
 
 
+def test_a_member_of_an_epoch_that_is_over_is_refused() -> None:
+    """It would have the weights of one epoch, and the number and loss of another."""
+    first, second, (last, member) = train_member(SMALL, blobs(), Fit(epochs=3), key=Key(0))
+    for epoch, late in (first, second):
+        with pytest.raises(InputError, match=f"epoch {epoch.number} is over"):
+            late()
+    assert member().facts["epoch"] == last.number == 3
+
+
 def test_a_pool_is_of_different_models_and_follows_its_key() -> None:
     real = blobs()
     pools = [train_pool(SMALL, real, num=2, fit=SHORT, key=Key(seed)) for seed in (0, 0, 1)]

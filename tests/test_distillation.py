@@ -1,5 +1,6 @@
 """The loop: what it starts from, what a step is, and what it hands out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -11,7 +12,7 @@ from conftest import blobs, linear, same, weights
 from datastill.augment import Transform, dsa
 from datastill.clom import cross_entropy_clom
 from datastill.data import ByClass, ImageSet
-from datastill.distillation import Descent, Snapshot, distill, initial
+from datastill.distillation import Descent, Snapshot, State, distill, initial
 from datastill.errors import InputError
 from datastill.methods import METHODS, Task
 from datastill.networks import Network, build, builder
@@ -211,6 +212,31 @@ def test_snapshots_are_copies() -> None:
     assert all(torch.equal(*pair) for pair in zip(held, at_the_time, strict=True))
     assert not torch.equal(held[0], held[1])
     assert not any(images.requires_grad for images in held)
+
+
+@pytest.mark.parametrize("name", ["DM", "DC"])
+def test_the_state_of_a_snapshot_is_its_own_or_refused(name: str) -> None:
+    """Later it would be a mixture: these pixels, those of the next update, an older network."""
+    task, descent = make_task(), replace(SHORT, updates=4)
+
+    def again(**more: State) -> Iterator[Snapshot]:
+        return distill(METHODS[name](SHORT.ipc).method, task, descent, **more)
+
+    kept: list[Snapshot] = []
+    held: list[State] = []
+    for snapshot in again():
+        for earlier in kept:
+            with pytest.raises(InputError, match=f"update {earlier.step} is over"):
+                earlier.state()
+        kept.append(snapshot)
+        held.append(snapshot.state())
+    with pytest.raises(InputError, match="update 3 is over"):
+        kept[-2].state()
+    last = kept[-1].state()  # no other has begun
+    assert torch.equal(last.pixels, kept[-1].synthetic.images)
+    for state in held[:-1]:
+        resumed = list(again(state=state))
+        assert torch.equal(resumed[-1].synthetic.images, kept[-1].synthetic.images)
 
 
 def test_what_is_done_to_a_snapshot_does_not_reach_the_run() -> None:

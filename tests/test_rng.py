@@ -1,11 +1,14 @@
 """Randomness has an address: nothing else decides what is drawn."""
 
 import dataclasses
+import enum
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from datastill.errors import InputError
 from datastill.rng import Key
 
 
@@ -97,3 +100,62 @@ def test_scopes_nest() -> None:
             torch.rand(9)
         rest = torch.rand(2)
     assert torch.equal(torch.cat([first, rest]), whole)
+
+
+class Loud(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.upper()
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+class Stage(enum.IntEnum):
+    THIRD = 3
+
+
+class Place(enum.StrEnum):
+    NETWORK = "network"
+
+
+@pytest.mark.parametrize(
+    ("step", "same"),
+    [
+        *((np.int64(3), 3), (np.uint8(3), 3), (np.array(3), 3), (Stage.THIRD, 3)),
+        *((torch.tensor(3), 3), (torch.tensor(3, dtype=torch.uint8), 3)),
+        *((np.bool_(True), True), (torch.tensor(True), True), (np.str_("a"), "a")),
+        *((Loud("a"), "a"), (Place.NETWORK, "network")),
+    ],
+    ids=repr,
+)
+def test_a_step_is_the_same_whatever_type_holds_it(step: object, same: str | int) -> None:
+    assert Key(0).at(step) == Key(0).at(same)
+    assert Key(0).at("a", step, 2) == Key(0).at("a", same, 2)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *(0.5, 3.0, np.float32(3), torch.tensor(3.0), None, b"a", (1, 2), [1], {1: 2}),
+        *(np.array([3]), torch.tensor([3]), object(), Key(0), complex(1)),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_what_has_no_address_is_refused(step: object) -> None:
+    with pytest.raises(InputError, match="text or a whole number"):
+        Key(0).at("a", step)
+
+
+@pytest.mark.parametrize("seed", [np.int64(5), torch.tensor(5), np.array(5)])
+def test_a_seed_is_the_same_whatever_type_holds_it(seed: object) -> None:
+    assert Key(seed) == Key(5)
+    assert Key(seed).at("a") == Key(5).at("a")
+    assert torch.equal(drawn(Key(seed)), drawn(Key(5)))
+
+
+@pytest.mark.parametrize("seed", ["5", 0.5, None, True, 2**64, -(2**63) - 1, torch.tensor([5])])
+def test_what_is_no_seed_is_refused(seed: object) -> None:
+    with pytest.raises(InputError, match="whole number"):
+        Key(seed)

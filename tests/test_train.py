@@ -131,6 +131,15 @@ def test_epochs_pause_and_report_the_mean_loss() -> None:
         assert not epoch.loss.requires_grad
 
 
+def test_the_state_of_an_epoch_is_its_own_or_refused() -> None:
+    data, fit = blobs(), Fit(epochs=3)
+    first, second, last = epochs(linear(data.domain), data, fit, key=Key(0))
+    for over in (first, second):
+        with pytest.raises(InputError, match=f"epoch {over.number} is over"):
+            over.state()
+    assert last.state().epoch == 3
+
+
 def test_training_happens_in_training_mode_whatever_the_caller_does_between_epochs() -> None:
     data = blobs()
     network = build("ConvNetD1W16BN", data.domain, key=Key(0)).eval()

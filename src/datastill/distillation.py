@@ -16,6 +16,7 @@ from datastill.data import ByClass, ImageSet, draw_rows
 from datastill.errors import InputError, reason, suggestion
 from datastill.methods.base import Method, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
+from datastill.present import Present
 from datastill.rng import Key, moved
 
 MATCH = "match"
@@ -72,7 +73,8 @@ class Snapshot:
         step: updates that were made.
         synthetic: the set.
         losses: that moved it there.
-        state: makes a copy of all that a run can be taken up from; ask before the next update.
+        state: makes a copy of all that a run can be taken up from; ``InputError`` once the next
+            update has begun.
     """
 
     step: int
@@ -113,11 +115,13 @@ def distill(
     pixels = start.images.clone().requires_grad_()
     optimiser = torch.optim.SGD([pixels], lr=descent.lr, momentum=descent.momentum)
     network = None if state is None else _restored(state, task, pixels, optimiser)
+    present = Present("update")
 
     for step in range(state.step if state else 0, descent.updates):
+        present.ends()
         here = task.key.at("step", step)
-        now = ImageSet(pixels.detach(), labels, task.real.domain)
-        network = method.network(task, step, network, now)
+        sofar = ImageSet(pixels.detach(), labels, task.real.domain)
+        network = method.network(task, step, network, sofar)
         rows = draw_rows(task.real, descent.batch, key=here.at("real"))
         with task.route.arithmetic(pixels.device):
             shares = ByClass(pixels, counts)
@@ -129,9 +133,8 @@ def distill(
                 losses[name] = loss.detach()
         optimiser.step()
         after = ImageSet(pixels.detach().clone(), labels, task.real.domain)
-        yield Snapshot(
-            step + 1, after, losses, partial(_state, step + 1, pixels, optimiser, network)
-        )
+        now = partial(_state, step + 1, pixels, optimiser, network)
+        yield Snapshot(step + 1, after, losses, present.only(step + 1, now))
 
 
 def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from datastill.data import Domain, ImageSet, convert, draw_share, require_same_k
 from datastill.errors import InputError
 from datastill.networks import Network, backbone, build, features
 from datastill.pixels import ready
+from datastill.present import Present
 from datastill.rng import Key
 from datastill.route import Route, Run, logits
 from datastill.train import Epoch, Fit, Fitting, accuracy, epochs
@@ -96,9 +98,10 @@ def train_member(
         state: where it was, for one that was cut off; see ``train.epochs``.
 
     Yields:
-        The epoch, and a function that makes a frozen member of the model as it now stands.
+        The epoch, and a function that makes a frozen member of the model as it now stands;
+        ``InputError`` once the next epoch has begun.
     """
-    started = time.perf_counter()
+    started, present = time.perf_counter(), Present("epoch")
     network = build(architecture, real.domain, key=key.at("network")).to(real.images.device)
     fitted, held = split_held_out(real, held_out, key=key.at("held-out"))
 
@@ -119,7 +122,9 @@ def train_member(
         return freeze(copy, architecture, real.domain, facts)
 
     for epoch in epochs(network, fitted, fit, key=key.at("fit"), route=route, state=state):
-        yield epoch, lambda epoch=epoch: member(epoch)
+        yield epoch, present.only(epoch.number, partial(member, epoch))
+        if epoch.number < fit.epochs:
+            present.ends()
 
 
 def train_pool(

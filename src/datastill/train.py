@@ -15,6 +15,7 @@ from datastill.data import ImageSet
 from datastill.errors import InputError, reason
 from datastill.losses import label_loss
 from datastill.networks import evaluating
+from datastill.present import Present
 from datastill.rng import Key, moved
 from datastill.route import Route, logits
 
@@ -71,7 +72,8 @@ class Epoch:
     Attributes:
         number: from 1.
         loss: the mean, a scalar tensor.
-        state: makes a copy of all that the fit can be taken up from; ask before the next epoch.
+        state: makes a copy of all that the fit can be taken up from; ``InputError`` once the next
+            epoch has begun.
     """
 
     number: int
@@ -135,13 +137,14 @@ def epochs(
         InputError: when the state is that of another network.
     """
     route, policy, device = route or Route(), policy or identity, data.images.device
-    done = state.epoch if state else 0
+    done, present = state.epoch if state else 0, Present("epoch")
     temperature = fit.temperature if data.labels.ndim == 2 else None
     for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
         if state and epoch + 1 == done:
             _restore(state, network, optimiser)
         if epoch < done:
             continue
+        present.ends()
         network.train()
         order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
         total = torch.zeros((), device=device)
@@ -157,7 +160,7 @@ def epochs(
                 total += len(rows) * _backward(network, images, labels, temperature, route)
             optimiser.step()
         now = partial(_fitting, epoch + 1, network, optimiser)
-        yield Epoch(epoch + 1, total / len(data), now)
+        yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
 
 
 def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:
