@@ -175,9 +175,9 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
     [
         ("distil --dataset digits", "no command 'distil'; did you mean 'distill'?"),
         ("--dataset digits", "no option '--dataset'"),
-        ("train", "Missing from datastill train: --dataset"),
+        ("train", "datastill train needs --dataset"),
         ("train --dataset digits --numb 3", "no option --numb; did you mean 'num'?"),
-        ("train --dataset digits --num three", "invalid literal for int"),
+        ("train --dataset digits --num three", "--num takes a whole number"),
         ("train --dataset digts", "no dataset named 'digts'; did you mean 'digits'?"),
         ("train --dataset digits --model ConvNut", "did you mean 'ConvNet'?"),
         ("train --dataset digits --model ConvNetD9", "ConvNet may be followed by D1"),

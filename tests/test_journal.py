@@ -208,7 +208,7 @@ def test_plain_progress_tells_what_is_done_how_it_goes_and_the_time_left(
         bar.at(30)
         bar.at(50)
         monkeypatch.undo()
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().err.splitlines() == [
         "distilling: 25 of 100, match 2, 90 s left",
         "distilling: 50 of 100, match 2, 60 s left",
     ]
@@ -222,7 +222,7 @@ def test_what_was_done_before_does_not_count_as_speed(
         monkeypatch.setattr("datastill.cli.console.time.perf_counter", lambda: 30.0)
         bar.at(50, "match 2")
         monkeypatch.undo()
-    assert capsys.readouterr().out == "distilling: 50 of 100, match 2, 150 s left\n"
+    assert capsys.readouterr().err == "distilling: 50 of 100, match 2, 2 min left\n"
 
 
 @pytest.mark.usefixtures("terminal")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(number: int, noun: str) -> str:
     """Say how many there are.
@@ -10,3 +12,26 @@ def counted(number: int, noun: str) -> str:
     ('1 image', '0 networks', '20000 updates')
     """
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def duration(seconds: float) -> str:
+    """Say a duration as people do.
+
+    >>> duration(42), duration(600), duration(9000), duration(2_436_191)
+    ('42 s', '10 min', '2.5 h', '28 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Say several things one after another.
+
+    >>> listed(["DC"]), listed(["DC", "DM", "DSA"]), listed(["a", "b"], "or")
+    ('DC', 'DC, DM and DSA', 'a or b')
+    """
+    *most, last = names
+    return f"{', '.join(most)} {word} {last}" if most else last

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib
 import io
 import re
@@ -11,13 +10,17 @@ import sys
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from datastill import machine
+from datastill.cli.folding import folded, width_of
+from datastill.cli.grammar import options_of, require_sense, told
 from datastill.cli.interruption import Stopped, stoppable
 from datastill.cli.recipe import option_of, with_recipe
 from datastill.errors import InputError, suggestion
 
+INDENT = 12
+"""Columns before what is said of a command."""
 COMMANDS = {
     "train": "Train",
     "distill": "Distill",
@@ -35,10 +38,12 @@ COMMANDS = {
     "demo": "Demo",
 }
 ABOUT = """\
-datastill: from a labelled image dataset to a tiny synthetic one that trains networks almost
-as well, with evidence whether to trust it.
+datastill: from a labelled image dataset to a tiny synthetic one that trains
+networks almost as well, with evidence whether to trust it.
 
-usage: datastill COMMAND [OPTIONS]       datastill COMMAND --help       datastill --version
+usage: datastill COMMAND [OPTIONS]
+       datastill COMMAND --help
+       datastill --version
 
 commands, in the order of the work:
 {commands}
@@ -52,8 +57,10 @@ The same by hand:
                      --batch-train 64 --lr-net 0.05
   datastill distill  --dataset digits --model ConvNetD2W32 --method DM --ipc 1 \\
                      --iterations 150 --alphas 10 --models-pool ConvNetD2W32
-  datastill validate --dataset digits --model ConvNetD2W32 --method DM --ipc 1 --against random
-  datastill assess   --dataset digits --method DM --ipc 1 --models-pool ConvNetD2W32
+  datastill validate --dataset digits --model ConvNetD2W32 --method DM --ipc 1 \\
+                     --against random
+  datastill assess   --dataset digits --method DM --ipc 1 \\
+                     --models-pool ConvNetD2W32
 """
 
 
@@ -96,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(words: Sequence[str]) -> Command | None:
     """Turn arguments into a command, or answer a question for help and return None."""
     if not words or words[0] in ("-h", "--help", "help"):
-        print(ABOUT.format(commands="\n".join(_summaries())), end="")
+        print(ABOUT.format(commands="\n".join(_summaries(width_of(sys.stdout)))), end="")
         return None
     if words[0] in ("-V", "--version"):
         from importlib.metadata import version
@@ -108,14 +115,18 @@ def parse(words: Sequence[str]) -> Command | None:
         kind = "option" if name.startswith("-") else "command"
         raise InputError(f"no {kind} {name!r}; {suggestion(name, COMMANDS)}")
     kind = _load(name)
-    known = {"help", *_names(kind)}
+    options = options_of(kind)
+    known = {"help", *(option.name for option in options.values() if not option.bare)}
     _require_known(rest, known, name)
-    return _options(kind, with_recipe(rest, name, known), name)
+    given = with_recipe(rest, name, known)
+    require_sense(given, options, name)
+    return _options(kind, given, name)
 
 
 def fail(message: str) -> typing.NoReturn:
     """Print one line on stderr and exit with 2."""
-    print("datastill: " + " ".join(message.split()), file=sys.stderr)
+    line = "datastill: " + " ".join(message.split())
+    print(folded(line, width_of(sys.stderr)), file=sys.stderr)
     sys.exit(2)
 
 
@@ -128,17 +139,22 @@ def _load(name: str) -> type[Command]:
     return getattr(importlib.import_module(f"datastill.cli.{name}"), COMMANDS[name])
 
 
-def _summaries() -> Iterator[str]:
+def _summaries(width: int | None) -> Iterator[str]:
     for name in COMMANDS:
-        yield f"  {name:<9} {(_load(name).__doc__ or '').splitlines()[0]}"
+        summary = (_load(name).__doc__ or "").splitlines()[0]
+        first, *others = folded(summary, width and width - INDENT).splitlines()
+        yield f"  {name:<{INDENT - 2}}{first}"
+        yield from (" " * INDENT + line for line in others)
 
 
 def _options(kind: type[Command], words: Sequence[str], name: str) -> Command:
     import tyro
 
-    said = io.StringIO()
+    encoding = (sys.stdout.encoding or "utf-8").lower()  # tells what boxes can be drawn of
+    said, complaint = io.TextIOWrapper(io.BytesIO(), encoding=encoding), io.StringIO()
+    told(kind)
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complaint):
             return tyro.cli(
                 kind,
                 args=list(words),
@@ -147,7 +163,11 @@ def _options(kind: type[Command], words: Sequence[str], name: str) -> Command:
             )
     except SystemExit as ending:
         if ending.code:
-            raise InputError(f"{_plain(said.getvalue())}; see datastill {name} --help") from None
+            raise InputError(
+                f"{_plain(complaint.getvalue())}; see datastill {name} --help"
+            ) from None
+        said.seek(0)
+        print(folded(said.read(), width_of(sys.stdout)), end="")
         raise
 
 
@@ -159,15 +179,6 @@ def _require_known(words: Sequence[str], known: set[str], name: str) -> None:
             raise InputError(f"datastill {name} has no option --{option}; {hint}")
 
 
-def _names(kind: Any) -> Iterator[str]:
-    types = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        if dataclasses.is_dataclass(types[field.name]):
-            yield from _names(types[field.name])
-        else:
-            yield field.name.replace("_", "-")
-
-
 def _plain(box: str) -> str:
     # tyro explains in a box; the first paragraph in it says what was wrong.
     lines = [re.sub(r"[╭╮╰╯│]", "", line).strip() for line in box.splitlines()[1:]]
@@ -177,4 +188,6 @@ def _plain(box: str) -> str:
             paragraph.append(line)
         elif paragraph:  # a rule or an empty line ends it; without a terminal one comes first too
             break
-    return " ".join(paragraph) or "the options could not be read"
+    said = " ".join(paragraph) or "the options could not be read"
+    said = re.sub(r"^Unrecognized options: ", "no option takes ", said).replace(" (required)", "")
+    return re.sub(r"^Missing from (datastill \S+): (\S+)", r"\1 needs \2:", said)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from datastill.cli.data import Data
 from datastill.cli.distill import Distill
@@ -16,6 +18,11 @@ from datastill.cli.resuming import Resuming
 from datastill.cli.train import Train
 from datastill.cli.validate import Validate
 from datastill.errors import InputError
+
+Format = Annotated[
+    Literal["folder", "npz", "pt", "parquet", "hub"] | None,
+    tyro.conf.arg(metavar="{folder,npz,pt,parquet,hub}", help_behavior_hint=""),
+]
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,10 @@ class All:
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     method: str = "DM"
-    """What to match: mean features (DM), gradients (DC), or gradients, augmented (DSA)."""
+    """How to distil: DM matches mean features, DC and DSA gradients. There are {METHODS}."""
     model: str = "ConvNet"
-    """Architecture of all networks. ConvNetD4 suits 64 pixels, ConvNetD5 128 and more."""
+    """Architecture of all networks. ConvNetD4 suits 64 pixels, ConvNetD5 128 and more; your own is
+    module:function."""
     iterations: int = 1000
     """Updates of the set."""
     epochs: int = 300
@@ -44,7 +52,7 @@ class All:
     num_eval: int = 3
     """Networks to test it with."""
     against: SomeTexts = ("random",)
-    """Real images to hold it against: random, herding, k-center or k-means."""
+    """Real images to hold it against, picked by {CORESETS}."""
     alphas: SomeFloats = ()
     """Weight of CLOM. Default: no CLOM."""
     num: int = 3
@@ -53,7 +61,7 @@ class All:
     """With --alphas: passes over the real images for each of them."""
     pool_path: Path = Path("pretrained_model")
     """Folder for original models."""
-    export: Literal["folder", "npz", "pt", "parquet", "hub"] | None = None
+    export: Format = None
     """Also write the set as pictures (folder) or in another format of 'datastill export', beside
     it. Default: no."""
     save_path: Path = Path("condensed")

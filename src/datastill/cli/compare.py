@@ -64,7 +64,7 @@ class Compare:
     epochs: MaybeInt = None
     """Train for another number of epochs. Default: dc 300, dsa and modern 1000."""
     model: tuple[str, ...] = ("ConvNet",)
-    """Architectures to train, one or several."""
+    """Architectures to train, one or several; your own are module:function."""
     num_eval: int = 5
     """Networks of each architecture on each set. Papers use 20."""
     rivals: Rivals = Rivals()

@@ -14,8 +14,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from datastill.cli.folding import folded, width_of
+from datastill.wording import duration
+
 T = TypeVar("T")
 
+WIDE = 120
+"""Columns of a table where nothing says how many there are."""
 PLAIN_SECONDS = 20.0
 """Where there is no terminal, progress is a line every so often."""
 
@@ -43,9 +48,8 @@ class Bar:
         if not self.quiet and now - self.said > PLAIN_SECONDS:
             self.said = now
             left = (now - self.started) * (self.total - step) / max(step - self.begun, 1)
-            print(
-                f"{self.label}: {step} of {self.total}, {self.note}, {left:.0f} s left", flush=True
-            )
+            told = (f"{self.label}: {step} of {self.total}", self.note, f"{duration(left)} left")
+            print(", ".join(filter(None, told)), file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Console:
     def say(self, text: str = "") -> None:
         """Print a line."""
         if not self.quiet:
-            print(text, flush=True)
+            print(folded(text, width_of(sys.stdout)), flush=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; the first column is text, the others numbers."""
@@ -69,7 +73,7 @@ class Console:
             table.add_column(column, justify="right" if i else "left", overflow="fold")
         for row in rows:
             table.add_row(*map(escape, row))
-        width = None if sys.stdout.isatty() else 120
+        width = width_of(sys.stdout) or WIDE
         RichConsole(width=width, highlight=False).print(table)
 
     def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -81,7 +85,7 @@ class Console:
             table.add_column(escape(column), overflow="fold")
         for row in rows:
             table.add_row(*map(escape, row))
-        width = None if sys.stdout.isatty() else 120
+        width = width_of(sys.stdout) or WIDE
         RichConsole(width=width, highlight=False).print(table)
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:

@@ -61,9 +61,10 @@ class Distill:
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
-    """What to match: mean features (DM), gradients (DC), or gradients, augmented (DSA)."""
+    """How to distil: DM matches mean features, DC and DSA gradients. There are {METHODS}."""
     model: str = "ConvNet"
-    """Architecture of the networks under which images are compared."""
+    """Architecture of the networks under which images are compared, such as ConvNet or ResNet18, or
+    module:function for one of your own (docs/python.md)."""
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
@@ -75,7 +76,7 @@ class Distill:
     batch_real: int = 256
     """Real images of each class that an update sees."""
     init: MaybeText = None
-    """Start from noise, real images, or a coreset (herding, ...). Default: published."""
+    """Start from noise, real images, or a coreset ({CORESETS}). Default: published."""
     coreset_features: MaybeText = None
     """Model by whose features --init picks (hf:NAME, or an original model). Default: pixels."""
     dsa_strategy: MaybeText = None

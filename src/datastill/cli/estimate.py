@@ -9,7 +9,7 @@ from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.options import Machine, MaybeInt, MaybePath, positive
 from datastill.cli.quota import Ipc, in_words, nominal, parse
-from datastill.wording import counted
+from datastill.wording import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +32,9 @@ class Estimate:
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
-    """DM, DC or DSA."""
+    """How the set is distilled: {METHODS}."""
     model: str = "ConvNet"
-    """Architecture of the networks."""
+    """Architecture of the networks, or module:function for one of your own."""
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
@@ -89,9 +89,9 @@ class Estimate:
         _show("Memory", held, "GiB", 2.0**30, console)
         updates = self.iterations or published.updates
         console.say(
-            f"{counted(updates, 'update')}: {_duration(updates * update.seconds)}; "
-            f"{counted(self.num_eval, 'network')}: {_duration(self.num_eval * judged.seconds)}; "
-            f"together {_duration(updates * update.seconds + self.num_eval * judged.seconds)}"
+            f"{counted(updates, 'update')}: {duration(updates * update.seconds)}; "
+            f"{counted(self.num_eval, 'network')}: {duration(self.num_eval * judged.seconds)}; "
+            f"together {duration(updates * update.seconds + self.num_eval * judged.seconds)}"
         )
 
     def check(self) -> None:
@@ -148,14 +148,3 @@ def _show(title: str, cost: Cost, unit: str, divisor: float, console: Console) -
     ]
     rows.append(("together", f"{cost.seconds / divisor:.3f}", ""))
     console.table(title, ("", unit, "share"), rows)
-
-
-def _duration(seconds: float) -> str:
-    """Say a duration as people do.
-
-    >>> _duration(42), _duration(600), _duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -73,7 +73,7 @@ class Rivals:
     """The real images that sets are held against."""
 
     against: tuple[str, ...] = ("random", "herding", "k-center", "k-means")
-    """How real images are picked; random ones are always among them."""
+    """How real images are picked ({CORESETS}); random ones are always among them."""
     coreset_features: MaybeText = None
     """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
     models_pool: SomeTexts = ()

@@ -48,7 +48,8 @@ class Study:
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     plan: Plan = Plan()
     model: str = "ConvNetD2W32"
-    """Architecture of the networks that sets are made by, and that are trained on them."""
+    """Architecture of the networks that sets are made by, and that are trained on them; your own is
+    module:function."""
     num_eval: int = 3
     """Networks trained on each set."""
     epochs: int = 200

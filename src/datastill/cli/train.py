@@ -46,7 +46,7 @@ class Train:
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     model: tuple[str, ...] = ("ConvNet",)
-    """Architectures, one or several, such as ConvNet ConvNetD4 MLP."""
+    """Architectures, one or several, such as ConvNet MLP; your own are module:function."""
     num: int = 10
     """Models of each architecture."""
     epochs: int = 150

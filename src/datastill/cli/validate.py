@@ -59,7 +59,7 @@ class Validate:
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
     model: tuple[str, ...] = ("ConvNet",)
-    """Architectures to train, one or several."""
+    """Architectures to train, one or several; your own are module:function."""
     num_eval: int = 5
     """Networks of each architecture. Papers use 20."""
     dsa: Flag = False
@@ -76,7 +76,7 @@ class Validate:
     """Train for another number of epochs; the learning rate falls half-way."""
     soft_labels: SoftLabels = SoftLabels()
     against: SomeTexts = ()
-    """Also train on as many real images, picked by random, herding, k-center or k-means."""
+    """Also train on as many real images, picked by {CORESETS}."""
     coreset_features: MaybeText = None
     """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
     pool_path: Path = Path("pretrained_model")

@@ -1,0 +1,208 @@
+"""What a command's options take, read from its dataclass, and what is wrong with what was typed."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from datastill.errors import InputError, suggestion
+from datastill.wording import listed
+
+LISTED = re.compile(r"\{([A-Z]+)\}")
+"""In what is said of an option: a registry whose names belong there, as ``{METHODS}``."""
+PLUGINS = {"METHODS": "methods", "CORESETS": "coresets"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """What can be typed after a command.
+
+    Attributes:
+        name: as typed, without dashes.
+        about: what it is for.
+        kind: type of a value: ``int``, ``float``, ``str``, ``bool``, ``Path``.
+        many: whether it takes any number of values.
+        choices: its values, where these are few.
+        optional: whether ``None`` can be typed.
+        needed: whether the command cannot do without.
+        bare: whether it is typed without its name, for its place.
+        empty: whether nothing is what it is anyway.
+    """
+
+    name: str
+    about: str
+    kind: Any
+    many: bool = False
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    needed: bool = False
+    bare: bool = False
+    empty: bool = False
+
+    def check(self, values: Sequence[str]) -> None:
+        """Refuse values that it does not take.
+
+        Raises:
+            InputError: saying which, and what it takes.
+        """
+        if self.kind is bool:
+            return
+        if not values and (not self.many or self.empty):
+            raise InputError(f"--{self.name} needs {self.asked}")
+        for value in values if self.many else values[:1]:
+            if not self.takes(value):
+                near = f"; {suggestion(value, self.choices)}" if self.choices else ""
+                near = near if "did you mean" in near else ""
+                raise InputError(f"--{self.name} takes {self.asked}, found {value!r}{near}")
+
+    def takes(self, value: str) -> bool:
+        """Tell whether a word is one of its values."""
+        if value == "None" and self.optional:
+            return True
+        if self.choices:
+            return value in self.choices
+        try:
+            if self.kind in (int, float):
+                self.kind(value)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def asked(self) -> str:
+        """What it takes, in words."""
+        if self.choices:
+            return listed(self.choices, "or")
+        one, several = {
+            int: ("a whole number", "whole numbers"),
+            float: ("a number", "numbers"),
+            Path: ("a path", "paths"),
+        }.get(self.kind, ("a value", "values"))
+        return several if self.many else one
+
+
+def options_of(kind: Any) -> dict[str, Option]:
+    """Return the options of a command, and those of the groups of options in it, by names."""
+    found: dict[str, Option] = {}
+    hints, texts = typing.get_type_hints(kind, include_extras=True), said_of(kind)
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[field.name]):
+            found.update(options_of(hints[field.name]))
+        else:
+            option = _option(field, hints[field.name], texts.get(field.name, ""))
+            found[option.name] = option
+    return found
+
+
+def said_of(kind: Any) -> dict[str, str]:
+    """Return what the source says below each field of a dataclass, on one line each."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for one, after in itertools.pairwise(body.body):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+            said = after.value if isinstance(after, ast.Expr) else None
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                found[one.target.id] = " ".join(said.value.split())
+    return found
+
+
+def told(kind: Any) -> None:
+    """Give every option of a command the words for its help, with names from the registries."""
+    hints, texts = typing.get_type_hints(kind), said_of(kind)
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[field.name]):
+            told(hints[field.name])
+        elif field.name in texts:
+            text = LISTED.sub(lambda found: listed(names_in(found[1])), texts[field.name])
+            field.metadata = types.MappingProxyType({**field.metadata, "help": text})
+
+
+def names_in(registry: str) -> list[str]:
+    """Return what the files of a plug-in folder register, without running them: that takes seconds.
+
+    >>> names_in("METHODS")
+    ['DC', 'DM', 'DSA']
+    """
+    folder = Path(__file__).parents[1] / PLUGINS[registry]
+    pattern = re.compile(rf"{registry}\.register\(\s*[\"']([^\"']+)[\"']")
+    found = [pattern.findall(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
+    return sorted(itertools.chain.from_iterable(found), key=str.casefold)
+
+
+def require_sense(words: Sequence[str], options: Mapping[str, Option], command: str) -> None:
+    """Refuse what the options of a command do not take, in words for people.
+
+    Args:
+        words: that follow the command.
+        options: that it has.
+        command: its name.
+
+    Raises:
+        InputError: for the first that makes no sense.
+    """
+    given: set[str] = set()
+    for name, values in _typed(words):
+        given.add(name)
+        if name in options:
+            options[name].check(values)
+    missing = [
+        option
+        for option in options.values()
+        if option.needed and not option.bare and option.name not in given
+    ]
+    if missing and "help" not in given:
+        raise InputError(f"datastill {command} needs --{missing[0].name}: {missing[0].about}")
+
+
+def _typed(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    held: tuple[str, list[str]] | None = None
+    for word in words:
+        if re.match(r"--?[A-Za-z]", word):
+            if held:
+                yield held
+            name, equals, value = word.lstrip("-").partition("=")
+            name = {"h": "help"}.get(name, name.replace("_", "-"))
+            held = name, [value] if equals else []
+        elif held:
+            held[1].append(word)
+    if held:
+        yield held
+
+
+def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
+    kind, many, optional, choices = hint, False, False, ()
+    while (origin := typing.get_origin(kind)) is not None:
+        parts = typing.get_args(kind)
+        if origin is typing.Annotated:
+            kind = parts[0]
+        elif origin is tuple:
+            kind, many = parts[0], True
+        elif origin is Literal:
+            kind, choices = str, parts
+        else:  # a union: of None, or of all that Ipc can be
+            optional = type(None) in parts
+            others = [part for part in parts if part is not type(None)]
+            kind = others[0] if len(others) == 1 else str
+    needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    return Option(
+        field.name.replace("_", "-"),
+        about,
+        kind,
+        many,
+        tuple(map(str, choices)),
+        optional,
+        needed,
+        bare="Positional" in repr(hint),
+        empty=field.default == (),
+    )
