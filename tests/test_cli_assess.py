@@ -132,6 +132,18 @@ def test_select_ranks_finished_sets(at_home: Run, home: Path) -> None:
     assert "sets of different size" in sizes.out
 
 
+def test_assess_needs_as_many_real_images_beside_or_none(at_home: Run, home: Path) -> None:
+    real = load_split("digits", "train")
+    rows = torch.cat([torch.arange(len(real)), real.rows_by_class[3][:1]])
+    datastill.save(real.take(rows), home / "large.safetensors")
+    said = at_home(f"assess large.safetensors {POOL} --assessments om-margin")
+    assert said.code == 2
+    assert "class '3' has 137 real images, fewer than the 138 to be picked; --draws 0" in said.err
+    said = at_home(f"assess large.safetensors {POOL} --assessments om-margin --draws 0")
+    assert said.code == 0, said.err
+    (home / "large.safetensors").unlink()
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [

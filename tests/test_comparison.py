@@ -398,7 +398,10 @@ def test_real_images_can_be_compared_by_themselves(run: Run, tmp_path: Path) -> 
         ("compare a.safetensors --models-pool MLP", "holds 0 original models"),
         ("compare a.safetensors b.safetensors", "sets of one size are compared, or --ipc says"),
         ("compare a.safetensors a.safetensors", "a set is named twice"),
-        ("compare a.safetensors --ipc 500", "real images, fewer than 500"),
+        (
+            "compare a.safetensors --ipc 500",
+            "real images, fewer than the 500 to be picked; --ipc says",
+        ),
         ("compare c.safetensors --dataset digits", "c.safetensors cannot be compared: digits has"),
         ("compare --dataset digits --ipc 1 --dd-ranking", "--dd-ranking scores sets"),
         ("compare a.safetensors --out /proc/nowhere", "cannot write to /proc/nowhere"),
@@ -417,3 +420,40 @@ def test_mistakes_get_one_line_and_leave_nothing(
     assert complaint in said.err
     assert len(said.err.splitlines()) == 1
     assert files(tmp_path) == {"a.safetensors", "b.safetensors", "c.safetensors"}
+
+
+@pytest.mark.parametrize("name", CORESETS.names)
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("validate big.safetensors --epochs 1 --against NAME", "validate without --against"),
+        ("compare big.safetensors --epochs 1 --against NAME", "--ipc says how many to pick"),
+        ("compare --dataset digits --ipc 500 --epochs 1 --against NAME", "--ipc says how many"),
+        ("distill --dataset digits --ipc 500 --init NAME", "take a smaller ipc"),
+        ("study --dataset digits --ipc 1 500 --population NAME", "take a smaller --ipc"),
+    ],
+)
+def test_more_real_images_than_there_are_is_told_before_anything_is_trained(
+    run: Run, tmp_path: Path, line: str, hint: str, name: str
+) -> None:
+    real = load_split("digits", "train")
+    big = ImageSet(real.images.repeat(4, 1, 1, 1), real.labels.repeat(4), real.domain)
+    save(big, tmp_path / "big.safetensors")
+    before = files(tmp_path)
+    with watching() as seen:
+        said = run(f"{line.replace('NAME', name)} --model MLP")
+    assert (said.code, seen) == (2, [])
+    assert len(said.err.splitlines()) == 1
+    assert "class '0' has 133 real images, fewer than the 5" in said.err
+    assert hint in said.err
+    assert files(tmp_path) == before
+
+
+def test_ranking_wants_as_many_among_what_it_does_not_hold_out(run: Run, tmp_path: Path) -> None:
+    real = load_split("digits", "train")
+    rows = CORESETS["random"](real, real.counts, key=Key(0))
+    save(real.take(rows), tmp_path / "all.safetensors")
+    with watching() as seen:
+        said = run("compare all.safetensors --dd-ranking --model MLP --epochs 1")
+    assert (said.code, seen) == (2, [])
+    assert "to be picked; --dd-ranking keeps 5% of the training images" in said.err

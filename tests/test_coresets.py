@@ -5,6 +5,7 @@ import torch
 
 from conftest import blobs
 from datastill.coresets import CORESETS, Coreset
+from datastill.errors import InputError
 from datastill.rng import Key
 
 HAVE = (12, 3, 0, 9)
@@ -26,6 +27,23 @@ def test_coresets_pick_as_many_as_asked_of_each_class(
     assert len(set(rows.tolist())) == sum(counts)
     assert rows.dtype == torch.int64
     assert real.take(rows).counts == counts
+
+
+@pytest.mark.parametrize("counts", [(1, 4, 0, 1), (0, 0, 1, 0), (12, 3, 0, 10), (99, 99, 99, 99)])
+@pytest.mark.parametrize("features", [False, True])
+def test_coresets_refuse_to_pick_more_than_there_are(
+    coreset: Coreset, counts: tuple[int, ...], features: bool
+) -> None:
+    real = blobs(per_class=HAVE)
+    k = next(k for k in range(4) if counts[k] > HAVE[k])
+    held = f"{HAVE[k]} real images, fewer than the {counts[k]} to be picked"
+    with pytest.raises(InputError, match=f"class 'class-{k}' has {held}"):
+        coreset(real, counts, key=Key(0), features=real.images.flatten(1) if features else None)
+
+
+def test_coresets_want_a_number_for_each_class(coreset: Coreset) -> None:
+    with pytest.raises(InputError, match="2 numbers of images for 4 classes"):
+        coreset(blobs(), (1, 1), key=Key(0))
 
 
 def test_coresets_follow_their_key(coreset: Coreset) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from datastill.errors import InputError
 from datastill.pixels import Pixels
 from datastill.rng import Key, moved
+from datastill.wording import counted
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,32 @@ def require_same_kind(found: Domain, expected: Domain) -> None:
             f"{found.name} has {len(found.classes)} classes ({_some(found.classes)}), "
             f"but {expected.name} has {len(expected.classes)} ({_some(expected.classes)})"
         )
+
+
+def require_held(
+    real: ImageSet, counts: Sequence[int], hint: str = "", purpose: str = "be picked"
+) -> None:
+    """Refuse to take more images of a class than there are.
+
+    Args:
+        real: images to pick from.
+        counts: how many of each class.
+        hint: what a person can do about it.
+        purpose: what they are to do.
+
+    Raises:
+        InputError: naming the first class that has too few, or when there is not one number for
+            each class.
+    """
+    classes, end = real.domain.classes, f"; {hint}" if hint else ""
+    if len(counts) != len(classes):
+        raise InputError(f"{counted(len(counts), 'number')} of images for {len(classes)} classes")
+    for name, have, want in zip(classes, real.counts, counts, strict=True):
+        if want > have:
+            raise InputError(
+                f"class {name!r} has {counted(have, 'real image')}, fewer than the {want} to "
+                f"{purpose}{end}"
+            )
 
 
 def require_sound(data: ImageSet, source: str) -> ImageSet:

@@ -18,6 +18,7 @@ from datastill.methods.base import Method, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
 from datastill.present import Present
 from datastill.rng import Key, moved
+from datastill.wording import counted
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
@@ -154,9 +155,9 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     for name, have, want in zip(classes, real.counts, wanted, strict=True):
         if have < (min(want, 1) if descent.init == "noise" else want):
             raise InputError(
-                f"class {name!r} has {have} real images, fewer than the {want} to start from; "
-                f"take a smaller ipc, one for each class (--ipc {name}={have},rest={want}), or "
-                "--init noise"
+                f"class {name!r} has {counted(have, 'real image')}, fewer than the {want} to start "
+                f"from; take a smaller ipc, one for each class (--ipc {name}={have},rest={want}), "
+                "or --init noise"
             )
     return tuple(wanted)
 

@@ -51,6 +51,7 @@ class Assess:
         not_negative(draws=[self.draws])
         from datastill import artifacts
         from datastill.assessments import Evidence
+        from datastill.data import require_held
         from datastill.rng import Key
         from datastill.scores import assess
 
@@ -59,6 +60,8 @@ class Assess:
         made = artifacts.load(file)
         origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)
         real = origin.train(made).to(self.machine.found())
+        if self.draws:
+            require_held(real, made.counts, "--draws 0 goes without random images")
         pool, early = self.originals.load(real, self.assessments)
         artifacts.require_writable(file.parent)
         evidence = Evidence(

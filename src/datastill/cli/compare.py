@@ -186,7 +186,11 @@ class Compare:
     def entries(self, material: Material, terms: Terms) -> list[Entry]:
         """Return the sets, and real images to hold them against."""
         from datastill.comparison import synthetic_entries
+        from datastill.data import require_held
 
+        if self.dd_ranking:
+            hint = f"--dd-ranking keeps {HELD_OUT:.0%} of the training images to choose by"
+            require_held(self.split(material, terms)[0], material.counts, hint)
         found = [
             one for name, data in material.sets.items() for one in synthetic_entries(name, data)
         ]
@@ -293,16 +297,21 @@ class Compare:
         trials = self.follow("ranking", programme, stages, console)
         return rankings(contenders, exam, terms, chosen, trials)
 
+    def split(self, material: Material, terms: Terms) -> tuple[ImageSet, ImageSet]:
+        """Return the training images without those that learning rates are chosen by, and these."""
+        from datastill.pool import split_held_out
+
+        return split_held_out(material.real, HELD_OUT, key=terms.key.at("held-out"))
+
     def contest(
         self, material: Material, terms: Terms, found: list[Row]
     ) -> tuple[list[Contender], Exam]:
         """Return the sets that are ranked, each with its rivals, and by what they are."""
         from datastill.comparison import AUGMENTED, PLAIN, REAL, Contender, Exam, synthetic_entries
-        from datastill.pool import split_held_out
         from datastill.protocol import without_augmentation
 
         real, degree = material.real, self.temperature(material)
-        fitted, held = split_held_out(real, HELD_OUT, key=terms.key.at("held-out"))
+        fitted, held = self.split(material, terms)
         twin = self.preset("dsa", self.epochs, material)
         augmented = terms.protocol if terms.protocol.augmented else twin
         variants = {AUGMENTED: augmented, PLAIN: without_augmentation(terms.protocol)}

@@ -216,6 +216,7 @@ class Wanted:
             InputError: when sets differ in size and no --ipc decides, or there are too few images.
         """
         from datastill.cli.quota import parse
+        from datastill.data import require_held
         from datastill.relabelling import hardened
 
         sizes = {hardened(data).counts for data in sets.values()}
@@ -227,7 +228,5 @@ class Wanted:
         else:
             told = ", ".join(f"{name} has {len(data)} images" for name, data in sets.items())
             raise InputError(f"{told}; sets of one size are compared, or --ipc says which counts")
-        for name, wanted, held in zip(real.domain.classes, counts, real.counts, strict=True):
-            if wanted > held:
-                raise InputError(f"class {name!r} has {held} real images, fewer than {wanted}")
+        require_held(real, counts, "--ipc says how many to pick of each class")
         return counts

@@ -244,6 +244,7 @@ class Validate:
     def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
         from datastill.coresets import CORESETS
+        from datastill.data import require_held
         from datastill.relabelling import hardened
         from datastill.rng import Key
 
@@ -255,6 +256,7 @@ class Validate:
         if not coresets:
             return sets
         real = origin.train(made).under(made.domain).to(made.images.device)
+        require_held(real, made.counts, "validate without --against")
         key = Key(self.machine.seed).at("against")
         features = features_by(self.coreset_features, real, self.pool_path)
         for name, coreset in coresets.items():

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from datastill.data import ImageSet
+from datastill.data import ImageSet, require_held
 from datastill.registry import Registry
 from datastill.rng import Key
 
@@ -28,9 +28,13 @@ class Coreset(Protocol):
 
         Args:
             real: training images.
-            counts: how many to pick of each class; no class has fewer.
+            counts: how many to pick of each class.
             key: decides ties and chances.
             features: ``(N, D)``, the space in which images are near or far; by default pixels.
+
+        Raises:
+            InputError: when a class has fewer images than are to be picked, see
+                ``data.require_held``.
         """
         ...
 
@@ -55,7 +59,11 @@ def class_by_class(
 
     Returns:
         The rows picked, sorted by class, on the CPU.
+
+    Raises:
+        InputError: when a class has fewer.
     """
+    require_held(real, counts)
     space = real.images if features is None else features
     chosen: list[Tensor] = []
     for label, (rows, count) in enumerate(zip(real.rows_by_class, counts, strict=True)):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill.coresets.base import CORESETS
-from datastill.data import ImageSet, draw_rows
+from datastill.data import ImageSet, draw_rows, require_held
 from datastill.rng import Key
 
 
@@ -17,4 +17,5 @@ def random(
     real: ImageSet, counts: Sequence[int], *, key: Key, features: Tensor | None = None
 ) -> Tensor:
     """Draw images of each class without replacement; the space does not matter."""
+    require_held(real, counts)
     return torch.cat(draw_rows(real, counts, key=key))

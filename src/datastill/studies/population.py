@@ -12,7 +12,7 @@ import torch
 from datastill.augment import dsa, usual_strategy
 from datastill.clom import Regulariser, cross_entropy_clom
 from datastill.coresets import CORESETS
-from datastill.data import ImageSet
+from datastill.data import ImageSet, require_held
 from datastill.distillation import Descent, Snapshot, State, distill, starting_counts
 from datastill.errors import InputError, suggestion
 from datastill.methods import METHODS, Published, Targets, Task
@@ -150,10 +150,12 @@ class Workshop:
             InputError: when a class has too few images.
         """
         for candidate in wanted:
+            noise = candidate.kind.updates and _published(self, candidate).init == "noise"
+            if not noise:
+                counts = [candidate.ipc] * len(self.real.domain.classes)
+                require_held(self.real, counts, "take a smaller --ipc", "start from")
             if candidate.kind.updates:
                 _descent(self, candidate)
-            else:
-                starting_counts(self.real, Descent(candidate.ipc))
 
     def make(self, wanted: Iterable[Candidate]) -> Iterator[tuple[Candidate, ImageSet]]:
         """Make sets, one after another.
