@@ -1,5 +1,6 @@
 """A set can be looked at, held beside another, and trained on in one call."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from torch.utils.data import DataLoader
 from conftest import blobs
 from datastill import load, save
 from datastill.data import ImageSet
+from datastill.datasets import load_split
 from datastill.errors import InputError
+from datastill.exchange.hub import card
 from datastill.report.preview import beside, grid, preview
 from datastill.report.summary import summary
 from test_cli import Run, files, run
@@ -118,6 +121,104 @@ def test_show_prints_and_draws(run: Run, made: Path, tmp_path: Path) -> None:
         with Image.open(tmp_path / name) as picture:
             picture.load()
     assert run(f"show {made} --quiet").out == ""
+
+
+def validation(
+    values: dict[str, list[float]], *, name: str = "dsa", epochs: int = 101, **more: object
+) -> dict[str, object]:
+    fit = {"epochs": epochs, "lr": 0.01, "temperature": None} | more
+    rows = [
+        {"source": source, "model": "MLP", "accuracies": {"values": found}, "seconds": 1.0}
+        for source, found in values.items()
+    ]
+    augmentation = "none" if name == "dc" else "dsa"
+    protocol = {"name": name, "fit": fit, "augmentation": augmentation}
+    return {"dataset": "blobs", "protocol": protocol, "seed": 0, "results": rows}
+
+
+FULL = validation({"synthetic": [0.87, 0.88, 0.89], "random": [0.6, 0.61, 0.63]})
+QUICK = validation({"synthetic": [0.131]}, epochs=6)
+
+
+def told(*validated: object) -> dict[str, str]:
+    lines = summary(replace(blobs(), facts={"validated": list(validated)}))
+    return {name: line for name, line in lines.items() if line.endswith(")") and " % (n=" in line}
+
+
+def test_a_quick_look_does_not_stand_in_for_a_full_validation() -> None:
+    assert told(FULL, QUICK) == {
+        "synthetic, MLP, dsa, 101 epochs": "88.0 ± 1.0 % (n=3)",
+        "random, MLP, dsa, 101 epochs": "61.3 ± 1.5 % (n=3)",
+        "synthetic, MLP, dsa, 6 epochs": "13.1 % (n=1)",
+    }
+    # In the order in which they were made, the rows of each together.
+    assert [name.split(", ")[-1] for name in told(QUICK, FULL)] == [
+        "6 epochs",
+        "101 epochs",
+        "101 epochs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "ends"),
+    [
+        (validation({"synthetic": [0.5]}) | {"seed": 7}, [", seed 0", ", seed 7"]),
+        (validation({"synthetic": [0.5]}, lr=0.05), [", lr 0.01", ", lr 0.05"]),
+        (validation({"synthetic": [0.5]}, temperature=2.0), ["", ", temperature 2.0"]),
+        (validation({"synthetic": [0.5]}) | {"dataset": "others"}, ["", ", on others"]),
+        (validation({"synthetic": [0.5]}, name="dc"), ["", ""]),
+        (validation({"synthetic": [0.5]}), [" (1)", " (2)"]),
+    ],
+)
+def test_validations_are_told_apart_by_what_differs(
+    other: dict[str, object], ends: list[str]
+) -> None:
+    names = [name for name in told(FULL, other) if name.startswith("synthetic")]
+    assert len(names) == 2
+    for name, end in zip(names, ends, strict=True):
+        assert name.endswith("101 epochs" + end)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(None, 3, "x", [], {}, {"results": None}, {"results": [3]}, {"results": [{}]}),
+        validation({"synthetic": []}),
+        validation({"synthetic": [float("nan")]}),
+        {"results": [{"accuracies": {"values": ["a"]}}]},
+        {"results": [{"accuracies": {"values": [7.0]}}]},
+    ],
+)
+def test_what_makes_no_sense_in_a_validation_is_left_out(odd: object) -> None:
+    assert told(odd, FULL) == told(FULL)
+    assert summary(replace(blobs(), facts={"validated": odd})) == summary(blobs())
+
+
+def test_the_card_for_the_hub_tells_every_validation_apart() -> None:
+    page = card(replace(blobs(), facts={"validated": [FULL, QUICK]}))
+    assert "| synthetic, MLP, dsa, 101 epochs | 88.0 ± 1.0 % (n=3) |" in page
+    assert "| synthetic, MLP, dsa, 6 epochs | 13.1 % (n=1) |" in page
+
+
+def test_sets_side_by_side_share_a_line_only_under_the_same_terms(run: Run, tmp_path: Path) -> None:
+    for name, one in (("a", FULL), ("b", QUICK)):
+        save(replace(blobs(), facts={"validated": [one]}), tmp_path / f"{name}.safetensors")
+    lines = run("show a.safetensors b.safetensors").out.splitlines()
+    for value in ("88.0 ± 1.0", "13.1 % (n=1)"):
+        (line,) = [line for line in lines if value in line]
+        assert " - " in line
+
+
+def test_show_after_a_full_validation_and_a_quick_look(run: Run, tmp_path: Path) -> None:
+    picked = load_split("digits", "train").take(slice(20))
+    save(replace(picked, facts={"data": {"name": "digits"}}), tmp_path / "set.safetensors")
+    for line in ("--epochs 3 --num-eval 2 --against random", "--epochs 1 --num-eval 1"):
+        said = run(f"validate set.safetensors --dataset digits --model MLP --protocol dsa {line}")
+        assert said.code == 0, said.err
+    shown = run("show set.safetensors").out
+    assert re.search(r"synthetic, MLP, dsa, 4 epochs .* ± .* % \(n=2\)", shown)
+    assert re.search(r"random, MLP, dsa, 4 epochs .* ± .* % \(n=2\)", shown)
+    assert re.search(r"synthetic, MLP, dsa, 2 epochs .*\d % \(n=1\)", shown)
 
 
 @pytest.mark.parametrize(

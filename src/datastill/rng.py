@@ -41,7 +41,9 @@ class Key:
     def __post_init__(self) -> None:
         seed = canonical(self.seed)
         if isinstance(seed, str | bool) or not SEEDS[0] <= seed <= SEEDS[1]:
-            raise InputError(f"a seed is a whole number from -2**63 to 2**64 - 1, found {self.seed!r}")
+            raise InputError(
+                f"a seed is a whole number from -2**63 to 2**64 - 1, found {self.seed!r}"
+            )
         object.__setattr__(self, "seed", seed)
 
     def at(self, *path: str | int) -> Key:

@@ -7,6 +7,7 @@ from typing import Any
 
 from datastill.data import ImageSet
 from datastill.errors import InputError
+from datastill.report.validations import results
 
 
 def summary(data: ImageSet) -> dict[str, str]:
@@ -20,7 +21,7 @@ def summary(data: ImageSet) -> dict[str, str]:
     """
     if not len(data):
         raise InputError("the set holds no images")
-    lines = {**_contents(data), **_statistics(data), **_origin(data.facts), **_results(data.facts)}
+    lines = {**_contents(data), **_statistics(data), **_origin(data.facts), **_results(data)}
     return {name: line for name, line in lines.items() if line}
 
 
@@ -67,16 +68,8 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _results(facts: Mapping[str, Any]) -> dict[str, str]:
-    lines: dict[str, str] = {}
-    held = facts.get("validated")
-    for report in held if isinstance(held, list) else []:
-        protocol = _table(report, "protocol").get("name")
-        for row in report.get("results", []) if isinstance(report, Mapping) else []:
-            name = f"{row.get('source')}, {row.get('model')}, {protocol}"
-            values = _table(row, "accuracies").get("values", [])
-            lines[name] = f"{100 * sum(values) / max(1, len(values)):.1f} % (n={len(values)})"
-    return lines
+def _results(data: ImageSet) -> dict[str, str]:
+    return results(data.facts.get("validated"), data.domain.name)
 
 
 def _told(facts: Mapping[str, Any], **parts: str) -> str:

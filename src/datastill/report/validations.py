@@ -1,0 +1,102 @@
+"""What a set's validations found, in lines that say under what terms they did."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datastill.accuracies import Accuracies
+from datastill.protocol import PRESETS
+
+Report = Mapping[str, Any]
+
+
+def results(held: Any, dataset: str) -> dict[str, str]:
+    """Return a line for each set and architecture of every validation.
+
+    Rows of one validation stand together, in the order in which they were made, and none takes
+    the place of another's: the name of a line says by which protocol and for how many epochs, and
+    where two validations agree in that, what else tells them apart.
+
+    Args:
+        held: what a set's facts say of its validations. What makes no sense in it is left out.
+        dataset: that the set stands for; a validation on another is told by its name.
+
+    Returns:
+        Accuracies by the names of their lines.
+    """
+    reports = [one for one in held if _rows(one)] if isinstance(held, list) else []
+    return {
+        f"{source}, {model}, {label}": str(found)
+        for report, label in zip(reports, _labels(reports, dataset), strict=True)
+        for (source, model), found in _rows(report).items()
+    }
+
+
+def _rows(report: Any) -> dict[tuple[str, str], Accuracies]:
+    rows = report.get("results") if isinstance(report, Mapping) else None
+    found: dict[tuple[str, str], Accuracies] = {}
+    for row in rows if isinstance(rows, list) else []:
+        values = _table(row, "accuracies").get("values")
+        if isinstance(values, list) and values and all(map(_is_share, values)):
+            place = _word(row.get("source")), _word(row.get("model"))
+            found[place] = Accuracies(tuple(map(float, values)))
+    return found
+
+
+def _labels(reports: Sequence[Report], dataset: str) -> list[str]:
+    labels = [_label(report, dataset) for report in reports]
+    for label in [label for label, count in Counter(labels).items() if count > 1]:
+        alike = [i for i, own in enumerate(labels) if own == label]
+        for i, more in zip(alike, _differences([_terms(reports[i]) for i in alike]), strict=True):
+            labels[i] = f"{label}, {more}" if more else label
+    seen, repeated = Counter[str](), Counter(labels)
+    for i, label in enumerate(labels):
+        seen[label] += 1
+        if repeated[label] > 1:
+            labels[i] = f"{label} ({seen[label]})"
+    return labels
+
+
+def _label(report: Report, dataset: str) -> str:
+    protocol = _table(report, "protocol")
+    fit, name = _table(protocol, "fit"), protocol.get("name")
+    parts = [_word(name), f"{_word(fit.get('epochs'))} epochs"]
+    usual = PRESETS[name].augmentation if isinstance(name, str) and name in PRESETS else None
+    if protocol.get("augmentation", usual) != usual:
+        parts.append(f"augmentation {_word(protocol['augmentation'])}")
+    if fit.get("temperature") is not None:
+        parts.append(f"temperature {_word(fit['temperature'])}")
+    if report.get("dataset", dataset) != dataset:
+        parts.append(f"on {_word(report['dataset'])}")
+    return ", ".join(parts)
+
+
+def _terms(report: Report) -> dict[str, str]:
+    protocol = _table(report, "protocol")
+    terms = {**_table(protocol, "fit"), **protocol, "seed": report.get("seed")}
+    return {name: _word(value) for name, value in terms.items() if name != "fit"}
+
+
+def _differences(tables: Sequence[Mapping[str, str]]) -> list[str]:
+    names = dict.fromkeys(name for table in tables for name in table)
+    varied = [name for name in names if len({table.get(name) for table in tables}) > 1]
+    return [
+        ", ".join(f"{name} {table[name]}" for name in varied if name in table) for table in tables
+    ]
+
+
+def _is_share(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and 0 <= value <= 1
+
+
+def _table(facts: Any, name: str) -> Mapping[str, Any]:
+    found = facts.get(name) if isinstance(facts, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _word(value: Any, most: int = 60) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(value))[:most]
