@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"errors", "wording"},
+    {"errors", "wording", "signals"},
     {"machine", "rng", "present"},
     {"registry", "costs", "pixels", "accuracies", "layout"},
     {"data", "losses"},

@@ -1,11 +1,12 @@
 """Dataset distillation: a tiny synthetic set, and evidence whether to trust it."""
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
+# Nothing is imported here: `python -m datastill` begins with this file, while the current folder is
+# still first on the module path, and `datastill --help` need not wait for torch.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from datastill.artifacts import load, save
     from datastill.assessments import Evidence
     from datastill.augment import dsa, usual_strategy
@@ -77,8 +78,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Lazily, so that `datastill --help` need not wait for torch.
+def __getattr__(name: str) -> "Any":
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("datastill")
     if name not in _HOME:
         raise AttributeError(f"module 'datastill' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"datastill.{_HOME[name]}"), name)
+    from importlib import import_module
+
+    return getattr(import_module(f"datastill.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -52,24 +57,30 @@ def adapt(module: nn.Module, domain: Domain) -> Network:
 def imported(name: str) -> Callable[[Domain], Network]:
     """Return the function that ``package.module:factory`` names, its results adapted.
 
+    The module may lie in the current folder, which is the last place to be looked in, and none once
+    the module and its networks are made.
+
     Raises:
         InputError: when there is no such module or function; the function that is returned,
             when it fails, or what it makes is no network for its domain.
     """
     path, _, attribute = name.partition(":")
     try:
-        module = importlib.import_module(path)
+        with _current_folder_last():
+            module = importlib.import_module(path)
     except Exception as error:
         raise InputError(f"no model {name!r}: {path!r} does not import: {_line(error)}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         known = [known for known, value in vars(module).items() if callable(value)]
         hint = suggestion(attribute, known) if known else "it has no functions"
-        raise InputError(f"no model {name!r}: {path} has no function {attribute!r}; {hint}")
+        said = f"no model {name!r}: {path} has no function {attribute!r}; {hint}"
+        raise InputError(said + _namesake(module, path))
 
     def make(domain: Domain) -> Network:
         try:
-            made = factory(domain)
+            with _current_folder_last():
+                made = factory(domain)
         except InputError:
             raise
         except Exception as error:
@@ -77,9 +88,35 @@ def imported(name: str) -> Callable[[Domain], Network]:
         if not isinstance(made, nn.Module):
             kind = type(made).__name__
             raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
-        return adapt(made, domain)
+        with _current_folder_last():
+            return adapt(made, domain)
 
     return make
+
+
+@contextmanager
+def _current_folder_last() -> Generator[None]:
+    # Whoever names code of their own may have it here; nothing else that is called as a file here
+    # may come before what is installed.
+    try:
+        here = os.getcwd()  # noqa: PTH109 - a string of its own, to be told from others below
+    except OSError:  # the folder is gone
+        yield
+        return
+    sys.path.append(here)
+    importlib.invalidate_caches()  # a file may be newer than the last look at its folder
+    try:
+        yield
+    finally:
+        sys.path[:] = [place for place in sys.path if place is not here]
+
+
+def _namesake(module: ModuleType, path: str) -> str:
+    # Another module may be called as the person's own file.
+    own, found = Path(*path.split(".")).with_suffix(".py"), getattr(module, "__file__", None)
+    if found is None or not own.is_file() or own.resolve() == Path(found).resolve():
+        return ""
+    return f"; it is {found}, for {own} in the current folder comes last: give that another name"
 
 
 class _Tap:

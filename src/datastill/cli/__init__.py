@@ -9,7 +9,6 @@ import re
 import sys
 import typing
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from datastill import machine
@@ -77,8 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     right, and with 130 or 143 when Ctrl-C or SIGTERM stopped it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not sys.path or sys.path[0] not in ("", str(Path.cwd())):
-        sys.path.insert(0, str(Path.cwd()))  # for --model my_file:my_network
     try:
         command = parse(words)
         if command is not None:

@@ -8,16 +8,17 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from datastill.signals import SIGNALS, leave, words
 
 
 class Stopped(BaseException):
     """The person, or the system, wants the command to end; its exit code says by which signal."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        super().__init__(words(number))
         self.code = 128 + number
 
 
@@ -44,9 +45,15 @@ class Wish:
 
 @contextmanager
 def stoppable() -> Generator[None]:
-    """Raise ``Stopped`` where a signal arrives."""
+    """Raise ``Stopped`` where a signal arrives.
 
-    def stop(number: int, _: Any) -> None:
+    While a module is imported the process ends at once instead: libraries swallow exceptions there,
+    or go on half-loaded. No file is being written then, and the system lets go of locks.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _importing(frame):
+            leave(number)
         raise Stopped(number)
 
     with _handled(stop):
@@ -70,6 +77,14 @@ def deferred(until: str) -> Generator[Wish]:
 
     with _handled(note):
         yield wish
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
