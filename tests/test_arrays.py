@@ -251,9 +251,11 @@ def test_classes_can_be_named() -> None:
         ([0.5, 1, 0, 1], None, r"labels such as 0\.5 are no classes"),
         ([np.nan, 1, 0, 1], None, "labels such as nan are no classes"),
         ([1e300, 1, 0, 1], None, r"labels such as 1e\+300 are no classes"),
-        (np.eye(4), None, "float64 of 4x4; expected one class"),
+        (np.eye(4) / 2, None, "float64 of 4x4; expected one class"),
+        (np.eye(4) + np.eye(4)[::-1], None, "of which 4 rows hold several numbers"),
+        (np.eye(4), ["a", "b"], "rows of 4 for 2 names of classes"),
         ([0, 1], None, "4 images but 2 labels"),
-        ([[0, 1], [1, 0], [1, 0], [0, 1]], None, "expected one class"),
+        ([[0, 2], [2, 0], [2, 0], [0, 2]], None, "expected one class"),
         (np.array([None] * 4), None, "object of 4; expected one class"),
     ],
 )
@@ -412,3 +414,92 @@ def test_images_of_different_sizes_need_a_size() -> None:
 def test_what_is_no_dataset_of_pairs_is_told(items, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         datastill.from_dataset(Pairs(items))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.uint8, bool])
+def test_rows_of_a_single_one_are_classes(tmp_path: Path, form: str, kind: type) -> None:
+    """As Keras' to_categorical makes them: labels from 1 have a column that is never used."""
+    rows = np.eye(4)[labels() + 1].astype(kind)
+    arrays = {"train_images": images(), "train_labels": rows}
+    test = {"test_images": images(2, seed=1), "test_labels": rows[1:3]}
+    train, test = load_dataset(str(write(form, tmp_path, {**arrays, **test})))
+    assert test is not None
+    assert train.domain.classes == ("1", "2", "3")
+    assert train.labels.tolist() == labels().tolist()
+    assert test.labels.tolist() == [1, 2]
+
+
+def test_rows_of_a_single_one_in_memory() -> None:
+    rows = np.eye(3)[labels()]
+    data = datastill.from_arrays(images(), rows, classes=["ant", "bee", "cat"])
+    assert data.labels.tolist() == labels().tolist()
+    assert data.domain.classes == ("ant", "bee", "cat")
+    for each in (rows, list(map(list, rows)), torch.tensor(rows)):
+        pairs = list(zip(images(), each, strict=True))
+        assert datastill.from_dataset(pairs).labels.tolist() == labels().tolist()
+
+
+def field_file(**changed: object) -> dict[str, object]:
+    """Return what the field's file of Tiny-ImageNet holds, in small."""
+    held = {
+        "classes": [f"n{k:02d}" for k in range(4)],
+        "images_train": torch.from_numpy(images(8, (3, 64, 64))),
+        "labels_train": torch.arange(8) % 4,
+        "images_val": torch.from_numpy(images(4, (3, 64, 64), seed=1)),
+        "labels_val": torch.arange(4),
+    }
+    return {**held, **changed}
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_files_of_torch(tmp_path: Path, zipped: bool) -> None:
+    held = field_file()
+    file = tmp_path / "scans.pt"
+    torch.save(held, file, _use_new_zipfile_serialization=zipped)
+    train, test = load_dataset(str(file))
+    assert test is not None
+    assert train.domain.classes == ("n00", "n01", "n02", "n03")
+    assert np.array_equal(bytes_of(train), held["images_train"])
+    assert np.array_equal(bytes_of(test), held["images_val"])
+    assert train.domain.name == "scans"
+
+
+def test_other_layouts_of_torch(tmp_path: Path) -> None:
+    pixels, numbers = torch.from_numpy(images()), torch.from_numpy(labels())
+    inner = {"images": pixels, "labels": numbers.tolist()}
+    for value in ((pixels, numbers), inner, {"train": inner, "val": inner}):
+        torch.save(value, tmp_path / "own.pth")
+        found = load_split(str(tmp_path / "own.pth"), "train", reading=ALL)
+        assert np.array_equal(bytes_of(found), pixels)
+        assert found.labels.tolist() == numbers.tolist()
+    assert load_test(str(tmp_path / "own.pth"), reading=ALL) is not None
+
+
+class Mischief:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("run",)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"images": Mischief()}, r"asks for .*print.*nothing of it was run"),
+        (torch.zeros(3), "holds a Tensor; expected a dictionary"),
+        ({"weights": torch.zeros(3)}, "has no images: it holds weights"),
+        (
+            {"data": [[torch.zeros(2, 3, 32, 32), torch.zeros(2)]]},
+            "a synthetic set of another project is read by 'datastill import'",
+        ),
+    ],
+)
+def test_other_files_of_torch(
+    tmp_path: Path, value: object, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(value, tmp_path / "own.pt")
+    with pytest.raises(InputError, match=complaint):
+        load_split(str(tmp_path / "own.pt"), "train", reading=ALL)
+    assert capsys.readouterr().out == ""
+    (tmp_path / "own.pt").write_bytes(b"PK no")
+    with pytest.raises(InputError, match=r"damaged or not a file of torch\.save"):
+        load_split(str(tmp_path / "own.pt"), "train", reading=ALL)

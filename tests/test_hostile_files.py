@@ -41,7 +41,7 @@ def test_torch_load_is_always_told_to_load_weights_only() -> None:
                 found += 1
                 told = {word.arg: ast.unparse(word.value) for word in node.keywords}
                 assert told["weights_only"] == "True", path
-    assert found == 1
+    assert found > 1
 
 
 # Mutations.

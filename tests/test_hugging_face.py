@@ -290,3 +290,18 @@ def test_without_the_library_the_extra_is_named(
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(InputError, match=r"pip install 'datastill\[hf\]'"):
         load_split("hf:someone/bugs", "train")
+
+
+@WAYS
+def test_rows_of_a_single_one_are_classes(tmp_path: Path, write: Write) -> None:
+    pixels = arrays()
+    hot = np.eye(3)[np.arange(12) % 3].tolist()
+    kinds = Features({"image": datasets.Image(), "label": datasets.List(Value("float32"))})
+    values = {"image": [Image.fromarray(array) for array in pixels], "label": hot}
+    rows = Dataset.from_dict(values, features=kinds)
+    found = load_split(str(write(tmp_path / "own", {"train": rows})), "train", reading=ALL)
+    assert found.labels.tolist() == [i % 3 for i in range(12)]
+    values["label"] = [[0, 2][: 1 + i % 2] for i in range(12)]
+    rows = Dataset.from_dict(values, features=kinds)
+    with pytest.raises(InputError, match="lists of several lengths, as of several classes"):
+        load_split(str(write(tmp_path / "more", {"train": rows})), "train", reading=ALL)

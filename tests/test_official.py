@@ -1,5 +1,6 @@
 """The field's datasets in their official layouts, written here in small."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from datastill.datasets import DATASETS, Reading, load_dataset, load_split
 from datastill.datasets.imagenet import FRUIT, MEOW, NETTE, SQUAWK, WOOF, YELLOW
 from datastill.errors import InputError
 from pictures import picture
+from test_arrays import field_file
 
 SMALL = Reading(size=(16, 16))
 
@@ -118,6 +120,72 @@ def test_a_list_of_other_pictures_is_told(tmp_path: Path, line: str) -> None:
         load_split("TinyImageNet", "test", tmp_path)
 
 
+@pytest.mark.parametrize("place", ["val/{}", "val/{}/images", "val/images/{}"])
+def test_validation_pictures_of_tiny_imagenet_moved_into_classes(
+    tmp_path: Path, place: str
+) -> None:
+    """As many programs have their users do; with the official list still there, or without."""
+    write_tiny(tmp_path)
+    whole = load_split("TinyImageNet", "test", tmp_path)
+    for k, name in enumerate(TINY):
+        to = tmp_path / place.format(name)
+        to.mkdir(parents=True)
+        (tmp_path / "val" / "images" / f"val_{k}.JPEG").rename(to / f"val_{k}.JPEG")
+    (tmp_path / "val" / ".ipynb_checkpoints").mkdir()
+    moved = load_split("TinyImageNet", "test", tmp_path)
+    order = torch.argsort(whole.labels)
+    assert torch.equal(moved.images, whole.images[order])
+    assert moved.labels.tolist() == [0, 1, 2]
+    (tmp_path / "val" / "val_annotations.txt").unlink()
+    assert torch.equal(load_split("TinyImageNet", "test", tmp_path).images, moved.images)
+    odd = tmp_path / place.format("n99")
+    save(odd / "x.JPEG", picture((64, 64, 3), seed=1))
+    with pytest.raises(InputError, match="n99 is a class that has no training pictures"):
+        load_split("TinyImageNet", "test", tmp_path)
+
+
+@pytest.mark.parametrize("at", ["tinyimagenet.pt", "TinyImageNet/tinyimagenet.pt"])
+def test_tiny_imagenet_in_the_files_of_the_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    held = field_file()
+    (tmp_path / "data" / at).parent.mkdir(parents=True)
+    torch.save(held, tmp_path / "data" / at)
+    monkeypatch.chdir(tmp_path)
+    for where in (None, tmp_path / "data" / at, (tmp_path / "data" / at).parent):
+        train, test = load_dataset("TinyImageNet", where)
+        assert test is not None
+        assert train.domain == test.domain
+        assert train.domain.mean == (0.485, 0.456, 0.406)
+        assert np.array_equal(bytes_of(train), held["images_train"])
+        assert np.array_equal(bytes_of(test), held["images_val"])
+        assert train.domain.classes == tuple(held["classes"])
+    torch.save(field_file(images_train=torch.zeros(8, 3, 32, 32)), tmp_path / "data" / at)
+    with pytest.raises(InputError, match="images of 3x32x32, not 3x64x64"):
+        load_split("TinyImageNet", "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "command"),
+    [
+        ("tiny-imagenet-200.zip", "TinyImageNet", "unzip"),
+        ("cifar-10-python.tar.gz", "CIFAR10", "tar -xf"),
+        ("raw.tgz", "MNIST", "tar -xf"),
+        ("imagenette2.tar", "ImageNette", "tar -xf"),
+    ],
+)
+def test_archives_that_lie_there_packed_are_named(
+    tmp_path: Path, name: str, dataset: str, command: str
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=f"{re.escape(name)} lies there packed: .* {command}"):
+        load_split(dataset, "train", tmp_path, SMALL)
+    with pytest.raises(InputError, match=f"{re.escape(name)} lies there packed: .* {command}"):
+        load_split(str(tmp_path), "train")
+    with pytest.raises(InputError, match=f"{re.escape(name)} is packed: type {command}"):
+        load_split(str(tmp_path / name), "train")
+
+
 def write_imagenet(root: Path, numbers: list[str], *, flat: bool = False) -> None:
     """Write pictures of different sizes; ``flat`` as the archive of Kaggle has them."""
     inner = root / "ILSVRC" / "Data" / "CLS-LOC" if flat else root
@@ -195,7 +263,7 @@ def test_a_damaged_solution_is_told(tmp_path: Path, row: str, complaint: str) ->
 def test_missing_folders_name_every_place(tmp_path: Path) -> None:
     for name in ("TinyImageNet", "ImageNet-1K", "ImageWoof"):
         with pytest.raises(
-            InputError, match=rf"no folders train and val in .*hf:{name}$"
+            InputError, match=rf"no folders train and val.* in .*hf:{name}$"
         ) as caught:
             load_split(name, "train", tmp_path, SMALL)
         assert str(tmp_path) in str(caught.value)

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from datastill.datasets.base import FORMATS, Files, Format, Found, Reading, Split
+from datastill.datasets.base import FORMATS, Files, Format, Found, Reading, Split, unopened
+from datastill.errors import InputError
 from datastill.layout import Layout, layout_of, tree_of_folder
 
 
@@ -22,7 +23,10 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         InputError: when there are no such folders, or one holds no pictures.
     """
     layout = layout_in(path)
-    part = layout.part(split)
+    try:
+        part = layout.part(split)
+    except InputError as error:
+        raise InputError(f"{error}{unopened([path])}") from None
     if part is None:
         return None
     facts: dict[str, Any] = {}

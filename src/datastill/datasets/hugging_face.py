@@ -337,11 +337,20 @@ def _labels(table: Any, name: str, feature: Any, source: str) -> tuple[Tensor, t
         raise _damaged(source, error) from None
     if any(value is None for value in values):
         raise InputError(f"{source}: some rows have no {name}")
-    names = getattr(feature, "names", None)
+    names = getattr(feature, "names", None) or getattr(_inner(feature), "names", None)
     classes = None if names is None else tuple(map(str, names))
     if not values:
         return torch.zeros(0, dtype=torch.long), classes or ()
+    if len({len(value) for value in values if isinstance(value, list)}) > 1:
+        raise InputError(
+            f"{source}: {name} holds lists of several lengths, as of several classes; an image is "
+            "of one class here; name another column by --label-column"
+        )
     return labels_of(np.array(values), classes, f"{name} of {source}")
+
+
+def _inner(feature: Any) -> Any:
+    return getattr(feature, "feature", None)
 
 
 def _undecoded(table: Any, name: str, feature: Any) -> Any:

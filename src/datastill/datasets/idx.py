@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from datastill.data import Domain
-from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
+from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found, read_idx
 from datastill.errors import InputError
 
 PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
-UNSIGNED_BYTE = 8
 
 
 @dataclass(frozen=True)
@@ -66,43 +59,6 @@ class IdxSource:
             roots.append(path / self.domain.name)
         folders = [folder for root in roots for folder in (root, root / "raw")]
         return folders + ([self.package] if path is None and self.package else [])
-
-
-def read_idx(path: Path, *, axes: int) -> Tensor:
-    """Read a uint8 array of ``axes`` axes from an idx file, gzipped or not.
-
-    Raises:
-        InputError: when the file is not what its name says, or has another length than its
-            header says.
-    """
-    content = _content(path)
-    header = 4 + 4 * axes
-    if len(content) < header:
-        raise InputError(f"{path} is truncated: {len(content)} bytes, less than an idx header")
-    magic = (0, 0, UNSIGNED_BYTE, axes)
-    if tuple(content[:4]) != magic:
-        raise InputError(
-            f"{path} is not an idx file of bytes in {axes} axes: "
-            f"it starts with {tuple(content[:4])}, not {magic}"
-        )
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", axes, offset=4))
-    expected = header + int(np.prod(shape, dtype=np.int64))
-    if len(content) != expected:
-        fault = "truncated" if len(content) < expected else "too long"
-        raise InputError(f"{path} is {fault}: {len(content)} bytes, its header says {expected}")
-    return torch.frombuffer(content, dtype=torch.uint8, offset=header).reshape(shape)
-
-
-def _content(path: Path) -> bytearray:
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return bytearray(file.read())
-        return bytearray(path.read_bytes())
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _find(stem: str, kind: str, places: list[Path], dataset: str) -> Path:

@@ -52,7 +52,7 @@ def from_arrays(
     Args:
         images: ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``: bytes, integers from 0 to 255,
             or floats from 0 to 1.
-        labels: ``(N,)`` integers or names.
+        labels: ``(N,)`` integers or names, or ``(N, K)`` rows of a single one.
         name: of the domain.
         classes: names that labels ``0, 1, ...`` stand for; by default the labels that occur.
         size: height and width to bring images to.
@@ -111,7 +111,7 @@ def from_dataset(
                 f"{tuple(images[0].shape[1:])}; a size brings them to one"
             )
         images.append(image)
-        labels.append(label.item() if isinstance(label, Tensor) else label)
+        labels.append(_label(label))
     if not images:
         raise InputError(f"{name} holds no images")
     if classes is None:
@@ -125,6 +125,11 @@ def _pair(item: Any, index: int, name: str) -> tuple[Any, Any]:
         kind = type(item).__name__
         raise InputError(f"item {index} of {name} is of type {kind}, no pair of image and label")
     return item[0], item[1]
+
+
+def _label(label: Any) -> Any:
+    array = label.cpu().numpy() if isinstance(label, Tensor) else label
+    return array.item() if isinstance(array, np.ndarray) and array.size == 1 else array
 
 
 def _pixels(image: Any, source: str, size: Size | None) -> Tensor:

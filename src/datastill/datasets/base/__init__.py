@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datastill.datasets.base.archives import unopened
 from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
 from datastill.datasets.base.decode import GREY_MODES, resized, upright
 from datastill.datasets.base.files import Files, pictures_in
+from datastill.datasets.base.idx import read_idx
 from datastill.datasets.base.load import (
     dataset_name,
     image_set,
@@ -30,6 +32,7 @@ from datastill.datasets.base.reading import (
     Split,
     unseen,
 )
+from datastill.datasets.base.torch_files import arrays_of
 
 __all__ = [
     "DATASETS",
@@ -49,6 +52,7 @@ __all__ = [
     "Size",
     "Source",
     "Split",
+    "arrays_of",
     "dataset_name",
     "file_of",
     "found_in",
@@ -61,9 +65,11 @@ __all__ = [
     "not_found",
     "pictures_in",
     "pixels_of",
+    "read_idx",
     "require_classes",
     "resized",
     "set_for_tests",
+    "unopened",
     "unseen",
     "upright",
 ]

@@ -120,7 +120,7 @@ def labels_of(
     """Return ``(N,)`` indices of classes, and the names of the classes.
 
     Args:
-        array: ``(N,)`` or ``(N, 1)`` integers or names.
+        array: ``(N,)`` or ``(N, 1)`` integers or names; or ``(N, K)`` rows of a single one.
         classes: names that integers from 0 stand for. Without them, the numbers or names that
             occur are the classes, in order.
         source: for messages.
@@ -131,10 +131,12 @@ def labels_of(
     values = np.asarray(array)
     while values.ndim > 1 and values.shape[-1] == 1:
         values = values[..., 0]
+    if values.ndim == 2 and values.dtype.kind in "uifb":
+        values = _ones(values, classes, source)
     if values.ndim != 1 or values.dtype.kind not in "uifbUS":
         raise InputError(
             f"{source}: {values.dtype} of {side_by_side(values.shape)}; expected one class for "
-            "each image, a number or a name"
+            "each image: its number, its name, or a row with a single 1"
         )
     values = _whole(values, source) if values.dtype.kind == "f" else _texts(values)
     if classes is not None and values.dtype.kind != "U":
@@ -214,6 +216,25 @@ def _texts(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind != "S":
         return values
     return np.array([bytes(value).decode("utf-8", "replace") for value in values])
+
+
+def _ones(rows: np.ndarray, classes: tuple[str, ...] | None, source: str) -> np.ndarray:
+    # (N, K) with a single one in each row, as Keras' to_categorical makes them, to (N,) columns.
+    several = int(np.count_nonzero((rows != 0).sum(1) > 1))
+    size = side_by_side(rows.shape)
+    if several:
+        raise InputError(
+            f"{source}: {rows.dtype} of {size}, of which {several} rows hold several numbers; an "
+            "image is of one class here: its number, its name, or a row with a single 1"
+        )
+    if not np.array_equal(rows.sum(1), np.ones(len(rows))):
+        raise InputError(
+            f"{source}: {rows.dtype} of {size}; expected one class for each image: its number, "
+            "its name, or a row with a single 1"
+        )
+    if classes is not None and len(classes) != rows.shape[1]:
+        raise InputError(f"{source}: rows of {rows.shape[1]} for {len(classes)} names of classes")
+    return rows.argmax(1)
 
 
 def _whole(values: np.ndarray, source: str) -> np.ndarray:

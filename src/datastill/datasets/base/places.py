@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.reading import Format, Found, Hub, Reading, Source, Split
 from datastill.errors import InputError, suggestion
 from datastill.registry import Registry
@@ -73,13 +74,14 @@ def place(name: str, path: Path | None) -> Place:
 def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
     """Return what to say when a registered dataset's files are in none of the places looked at."""
     places = ", ".join(str(folder) for folder in looked)
+    packed = unopened(dict.fromkeys([*looked, looked[0].parent]))
     return InputError(
-        f"no {wanted} in {places}; name their folder by --data-path, "
+        f"no {wanted} in {places}{packed}; name their folder by --data-path, "
         f"or fetch them from the Hugging Face hub by --dataset hf:{name}"
     )
 
 
-SUFFIXES = (".npz", ".safetensors", ".parquet")
+SUFFIXES = (".npz", ".safetensors", ".parquet", ".pt", ".pth")
 
 
 def _near(where: Path) -> str:
@@ -95,6 +97,11 @@ def _formatted(name: str, where: Path) -> Place:
     known = sorted((FORMATS[each] for each in FORMATS.names), key=lambda form: form.fallback)
     form = next((form for form in known if form.recognises(where)), None)
     if form is None:
+        command = opening(where)
+        if command:
+            raise InputError(
+                f"{where} is packed: type {command} and name the folder that holds the pictures"
+            )
         raise InputError(
             f"cannot read {where}: expected a folder with a folder of pictures for each class, "
             f"or one of {', '.join(SUFFIXES)}"

@@ -1,0 +1,78 @@
+"""Tensors in files of ``torch.save``, of which nothing is run."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datastill.errors import InputError
+
+
+def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
+    """Return what loads each tensor or list of a file of ``torch.save``, by its name.
+
+    A dictionary such as ``{classes, images_train, labels_train, images_val, labels_val}``, the
+    field's layout of Tiny-ImageNet; dictionaries of splits in it; or a pair of images and labels.
+    Tensors stay on the disk until they are needed, where the file allows it.
+
+    Raises:
+        InputError: when it is damaged, or asks for anything but tensors, numbers, texts, lists and
+            dictionaries.
+    """
+    content = _content(file)
+    if isinstance(content, tuple | list) and len(content) in (2, 3):
+        content = {"images": content[0], "labels": content[1]}
+    if not isinstance(content, Mapping):
+        raise InputError(
+            f"{file} holds a {type(content).__name__}; expected a dictionary of images and labels, "
+            "such as images_train, labels_train, images_val, labels_val and classes"
+        )
+    return {name: partial(_array, value, f"{name} of {file}") for name, value in _named(content)}
+
+
+def _named(content: Mapping[Any, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        name = f"{before}{key}"
+        if isinstance(value, Mapping) and not before:
+            yield from _named(value, f"{name}_")
+        else:
+            yield name, value
+
+
+def _array(value: Any, source: str) -> Any:
+    if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized:
+        return value.detach()
+    try:
+        array = np.array(value if isinstance(value, list | tuple) else None)
+    except Exception:  # lists of anything
+        array = np.array(None)
+    if array.dtype.kind not in "uifbUS":
+        raise InputError(f"{source} is a {type(value).__name__}; expected a tensor, or a list")
+    return array
+
+
+def _content(file: Path) -> Any:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # old files speak of old ways of storing
+            try:
+                return torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+            except RuntimeError:  # files of before 1.6 cannot be mapped
+                return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    except Exception as error:  # a damaged or hostile pickle can fail in any way
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if asked:
+            raise InputError(
+                f"{file} asks for {asked[1]}, which no tensors need; nothing of it was run; save "
+                "its images and labels as tensors, or as .npz"
+            ) from None
+        raise InputError(f"{file} is damaged or not a file of torch.save") from None
