@@ -47,7 +47,7 @@ def test_a_study_from_nothing(run: Run, tmp_path: Path) -> None:
     verdicts = {verdict["name"]: verdict for verdict in table["verdicts"]}
     assert {"om-accuracy", "om-accuracy@1", "trajectory-distance", "scatter"} < set(verdicts)
     for name, verdict in verdicts.items():
-        assert f" {name} " in said.out
+        assert f"\n{name} " in said.out
         for scope in ("all sets", "within ipc", "within method", "ipc 1", "method DM+CLOM"):
             found = verdict["agreements"][scope]
             assert all(math.isfinite(value) for value in found["spearman"].values())

@@ -390,7 +390,7 @@ def test_real_images_can_be_compared_by_themselves(run: Run, tmp_path: Path) -> 
         ("compare a.safetensors --against hering", "did you mean 'herding'?"),
         ("compare a.safetensors --model MPL", "did you mean 'MLP'?"),
         ("compare a.safetensors --model VGG11", "VGG11 needs images of at least 32x32"),
-        ("compare a.safetensors --protocol fast", "invalid choice"),
+        ("compare a.safetensors --protocol fast", "takes dc, dsa or modern"),
         ("compare a.safetensors --num-eval 0", "--num-eval must be above zero"),
         ("compare a.safetensors --real-epochs -1", "--real-epochs must not be negative"),
         ("compare a.safetensors --learning-rates 0.1 0", "--learning-rates must be above zero"),

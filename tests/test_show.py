@@ -72,7 +72,7 @@ def test_the_summary_says_what_is_in_the_set() -> None:
     assert found["images"] == "8 of 3x8x8"
     assert found["classes"] == "4, 1 to 3 images each"
     assert found["labels"] == "hard"
-    assert found["bytes"] == f"images {8 * 3 * 64 * 4:,}, labels 64"
+    assert found["bytes"] == f"images {8 * 3 * 64 * 4:,}, labels 8"
     assert "method" not in found
     pixels = data.domain.pixels(data.images)
     assert found["pixel mean"].split() == [f"{pixels[:, c].mean():.4g}" for c in range(3)]

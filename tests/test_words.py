@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from conftest import blobs
+from datastill import save
 from datastill.cli import COMMANDS, _load
+from datastill.cli.columns import listing, table
 from datastill.cli.console import Console
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
+from datastill.comparison import label_bytes
 from datastill.coresets import CORESETS
 from datastill.methods import METHODS
 from test_cli import Run, run
 
 __all__ = ["run"]
+README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def words(text: str) -> Counter[str]:
@@ -128,6 +133,44 @@ def test_what_is_said_is_folded_and_a_command_can_still_be_pasted(
     assert all(line.endswith(" \\") for line in said[first:-1])
     assert " ".join(line.removesuffix("\\").strip() for line in said[first:]) == command
     assert any("'my sets/a b'" in line for line in said)
+
+
+ROWS = [("DM", "81.2 ± 0.3 % (n=5)", "+1.4 (+0.2 to +2.6)"), ("random", "79.8 ± 1.2 % (n=5)", "")]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_a_table_loses_no_words_and_cuts_none(columns: int) -> None:
+    heads = ("trained on", "mean ± std", "minus random (95 %)")
+    lines = list(table(heads, ROWS, columns))
+    assert max(map(cell_len, lines)) <= columns
+    said = words("\n".join(lines))
+    assert not (words(" ".join(sum(ROWS, ()) + heads)) - said)
+    whole = [cell for row in ROWS for cell in row if cell]
+    assert all(any(cell in line for line in lines) for cell in whole)  # no cell is folded
+
+
+def test_a_long_path_is_broken_where_it_has_joints() -> None:
+    path = "condensed/FashionMNIST/a-method-with-a-long-name/IPC10"
+    lines = list(listing(("", path), [("method", "DM")], 40))
+    assert max(map(len, lines)) <= 40
+    assert "".join(line.strip() for line in lines[:-1]) == path
+    assert all(line.rstrip()[-1] in "/-" for line in lines[:-2])
+
+
+def test_pages_show_tables_as_they_are_printed() -> None:
+    blocks = re.findall(r"    Test accuracy.*\n((?:    \S.*\n)+)", README)
+    assert len(blocks) == 2
+    for block in blocks:
+        shown = [line.strip() for line in block.splitlines()]
+        head, *rows = (re.split(r"  +", line) for line in shown)
+        full = [(*row, *[""] * (len(head) - len(row))) for row in rows]
+        assert list(table(head, full, 80)) == shown
+
+
+def test_one_set_has_one_number_of_bytes_of_labels(run: Run, tmp_path: Path) -> None:
+    save(blobs(per_class=5), tmp_path / "set" / "synthetic.safetensors")
+    assert "labels 20" in run("show set").out
+    assert label_bytes(blobs(per_class=5)) == 20
 
 
 def test_wide_letters_count_as_two() -> None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rich.console import Console as RichConsole
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
+from datastill.cli.columns import listing, table
 from datastill.cli.folding import folded, width_of
 from datastill.wording import duration
 
@@ -65,28 +64,17 @@ class Console:
             print(folded(text, width_of(sys.stdout)), flush=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table; the first column is text, the others numbers."""
-        if self.quiet:
-            return
-        table = Table(title=title, title_justify="left")
-        for i, column in enumerate(columns):
-            table.add_column(column, justify="right" if i else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        width = width_of(sys.stdout) or WIDE
-        RichConsole(width=width, highlight=False).print(table)
+        """Print a table, numbers to the right of their columns."""
+        self.say(title)
+        self._print(table(columns, rows, width_of(sys.stdout) or WIDE))
 
     def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table of text, long lines folded."""
-        if self.quiet:
-            return
-        table = Table()
-        for column in columns:
-            table.add_column(escape(column), overflow="fold")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        width = width_of(sys.stdout) or WIDE
-        RichConsole(width=width, highlight=False).print(table)
+        self._print(listing(columns, rows, width_of(sys.stdout) or WIDE))
+
+    def _print(self, lines: Iterable[str]) -> None:
+        if not self.quiet:
+            print("\n".join([*lines, ""]), flush=True)
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
         """Hand on items, and show how many have been taken."""

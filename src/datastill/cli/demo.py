@@ -140,7 +140,7 @@ class Demo:
             title = (
                 f"Test accuracy, {counted(ipc, 'image')} for each of 10 classes, {EPOCHS} epochs"
             )
-            show_results(title, [*found, *whole], console)
+            show_results(title, [*found, *whole], console, timed=False)
             everything += found
         return [*everything, *whole]
 

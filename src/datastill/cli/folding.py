@@ -12,8 +12,6 @@ from rich.cells import cell_len
 FRAME = "╭╮╰╯│─┌┐└┘├┤┬┴┼━┏┓┗┛┃┡┩╇╈"
 """What boxes are drawn of: their lines are as wide as they have to be."""
 COMMAND = re.compile(r" +(\S*/)?(datastill|python3?|tensorboard|trackio)\b")
-LEAST = 20
-"""Columns below which nothing is folded."""
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -38,8 +36,6 @@ def folded(text: str, width: int | None) -> str:
     What goes on has the indentation of its line. An indented line that begins with a program is
     there to be pasted: it goes on after a backslash, and is broken before options.
 
-    >>> print(folded("one two three", 9))
-    one two three
     >>> print(folded("one two three four five six", 20))
     one two three four
     five six
@@ -47,14 +43,13 @@ def folded(text: str, width: int | None) -> str:
       datastill distill --dataset digits \
         --ipc 1
     """
-    if width is None or width < LEAST:
+    if width is None:
         return text
     return "\n".join(broken for line in text.split("\n") for broken in _broken(line, width))
 
 
 def _broken(line: str, width: int) -> Iterator[str]:
-    framed = line[:1] and line.lstrip()[:1] in FRAME
-    if cell_len(line) <= width or framed:
+    if cell_len(line) <= width or line.lstrip()[:1] in FRAME:  # an empty line is in anything
         yield line
         return
     indent = line[: len(line) - len(line.lstrip())]

@@ -66,14 +66,16 @@ class Relabel:
 
     def tell(self, data: ImageSet, made: ImageSet, models: int, out: Path) -> None:
         """Say how the labels changed."""
+        from datastill.comparison import label_bytes
         from datastill.relabelling import hardened
 
         agree = (made.labels.argmax(1) == hardened(data).labels).float().mean().item()
+        hard, soft = label_bytes(hardened(made)), label_bytes(made)
         sure = made.labels.max(1).values.mean().item()
         Console(self.quiet).say(
             f"{counted(len(made), 'soft label')} of {counted(models, 'model')} in {out}\n"
             f"  the likeliest class is the hard label for {agree:.1%} of the images, "
             f"with {sure:.1%} on average\n"
-            f"  labels take {made.labels.nbytes:,} bytes, hard ones took {data.labels.nbytes:,}, "
+            f"  labels take {soft:,} bytes, hard ones {hard:,}, "
             f"the images take {data.images.nbytes:,}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from datastill.cli.console import Console
 from datastill.cli.finding import Paths, Which, set_file
@@ -50,4 +51,11 @@ class Show:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
         if self.grid is not None:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
-        console.listing(("", *map(str, files)), rows)
+        console.listing(("", *map(_short, files)), rows)
+
+
+def _short(file: Path) -> str:
+    # The folder of a run says which set it is.
+    from datastill.artifacts import SET_FILE
+
+    return str(file.parent if file.name == SET_FILE else file)

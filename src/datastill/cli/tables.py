@@ -14,10 +14,20 @@ if TYPE_CHECKING:
 REFERENCE = "random"
 
 
-def show_results(title: str, results: Sequence[Result], console: Console) -> None:
-    """Print what each set is worth, and by how much it differs from random real images."""
+def show_results(
+    title: str, results: Sequence[Result], console: Console, *, timed: bool = True
+) -> None:
+    """Print what each set is worth, and by how much it differs from random real images.
+
+    Args:
+        title: of the table.
+        results: those of one validation.
+        console: to print on.
+        timed: whether to tell seconds.
+    """
     from datastill.accuracies import difference
 
+    models = list(dict.fromkeys(row.model for row in results))
     references = {row.model: row.accuracies for row in results if row.source == REFERENCE}
     rows: list[tuple[str, ...]] = []
     for row in results:
@@ -26,9 +36,13 @@ def show_results(title: str, results: Sequence[Result], console: Console) -> Non
         if other is not None and paired and row.source != REFERENCE:
             gain = str(difference(row.accuracies, other))
         gains = (gain,) if references else ()
-        rows.append((row.source, row.model, str(row.accuracies), *gains, f"{row.seconds:.0f}"))
+        its = (row.model,) if len(models) > 1 else ()
+        spent = (f"{row.seconds:.0f}",) if timed else ()
+        rows.append((row.source, *its, str(row.accuracies), *gains, *spent))
     gained = ("minus random (95 %)",) if references else ()
-    console.table(title, ("trained on", "model", "mean ± std", *gained, "seconds"), rows)
+    its, spent = ("model",) if len(models) > 1 else (), ("seconds",) if timed else ()
+    title = title if its else f"{title}, {models[0]}"
+    console.table(title, ("trained on", *its, "mean ± std", *gained, *spent), rows)
 
 
 def show_comparison(rows: Sequence[Row], console: Console) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from datastill.comparison import label_bytes
 from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.report.validations import results
@@ -35,7 +36,7 @@ def _contents(data: ImageSet) -> dict[str, str]:
         "classes": f"{len(counts)}, {each} {'image' if each == '1' else 'images'} each",
         "names": _some(domain.classes),
         "labels": f"soft, {data.labels.shape[1]} shares each" if soft else "hard",
-        "bytes": f"images {data.images.nbytes:,}, labels {data.labels.nbytes:,}",
+        "bytes": f"images {data.images.nbytes:,}, labels {label_bytes(data):,}",
         "normalised by": f"mean {_numbers(domain.mean)}, std {_numbers(domain.std)}",
     }
 
