@@ -2,12 +2,14 @@
 
     datastill study --recipe recipes/FashionMNIST-study.toml
     python benchmarks/clom.py studies/FashionMNIST [--model VGG11 ResNet18 --epochs 200]
+    python benchmarks/clom.py
 
 A study makes both of a pair from one seed: the same images to start from, the same networks, draws
 and batches; and trains the same networks on both. With ``--model``, other architectures are trained
 on copies of the sets as well, by ``datastill validate``, which goes on where it was cut off, and
 whose further options may follow.
-Writes ``docs/results/clom/values.json``, which later runs add to, and ``tables.md`` beside it.
+Writes ``docs/results/clom/values.json``, which later runs add to, and ``tables.md`` beside it;
+without a study it writes the tables anew from the values that are there.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ import re
 import shutil
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from datastill.accuracies import Accuracies, difference
+from datastill.accuracies import Accuracies, crossed_difference
 from datastill.cli import main as datastill
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
@@ -113,21 +116,22 @@ def judged(
 
 
 def line(place: Place, alone: dict[int, Found], guided: dict[int, Found]) -> str:
-    """Return a row of the table; the unit of the difference is a seed of distillation."""
+    """Return a row of the table; the difference is over crossed seeds and networks."""
     seeds = sorted(alone.keys() & guided.keys())
     trials = min(len(one[seed].accuracies) for one in (alone, guided) for seed in seeds)
-    without, with_ = ([one[seed].accuracies[:trials] for seed in seeds] for one in (alone, guided))
-    means = [Accuracies(tuple(map(statistics.mean, one))) for one in (with_, without)]
+    without, with_ = (
+        [Accuracies(one[seed].accuracies[:trials]) for seed in seeds] for one in (alone, guided)
+    )
     cells = (
         place.kind,
         str(place.ipc),
         f"{place.alpha:g}",
         f"{trials} {place.model}, {place.epochs} epochs",
         *(
-            str(Accuracies(tuple(value for row in one for value in row)))
+            str(Accuracies(tuple(value for row in one for value in row.values)))
             for one in (without, with_)
         ),
-        str(difference(*means)),
+        str(crossed_difference(with_, without)),
         str(len(seeds)),
     )
     return f"| {' | '.join(cells)} |\n"
@@ -141,6 +145,50 @@ def table(values: Values) -> str:
         if place.alpha and alone.keys() & values[place].keys():
             rows.append(line(place, alone, values[place]))
     return HEAD + "".join(rows)
+
+
+def longer(values: Values) -> str:
+    """Return what more updates change: of CLOM's gain, and what CLOM with fewer is ahead of them.
+
+    The same networks were trained on all sets of a study, so that both are told in pairs.
+    """
+    rows = "| what | ipc | trained | difference (95 %) | seeds |\n|---|---|---|---|---|\n"
+    for few, many in product(values, values):
+        if not few.alpha or not is_longer(few, many):
+            continue
+        places = (few, replace(few, alpha=0.0), many, replace(many, alpha=0.0))
+        found = [values[place] for place in places]
+        seeds = sorted(set.intersection(*(set(one) for one in found)))
+        trials = min(len(one[seed].accuracies) for one in found for seed in seeds)
+        with_few, few_alone, with_many, many_alone = (
+            [Accuracies(one[seed].accuracies[:trials]) for seed in seeds] for one in found
+        )
+        trained = f"{trials} {few.model}, {few.epochs} epochs"
+        for what, one, other in (
+            (f"{few.kind} with CLOM, less {many.kind} without", with_few, many_alone),
+            (
+                f"CLOM's gain by {many.kind}, less that by {few.kind}",
+                gains(with_many, many_alone),
+                gains(with_few, few_alone),
+            ),
+        ):
+            told = str(crossed_difference(one, other))
+            rows += f"| {what} | {few.ipc} | {trained} | {told} | {len(seeds)} |\n"
+    return rows
+
+
+def is_longer(few: Place, many: Place) -> bool:
+    """Tell whether places differ in the number of updates alone, and which has more."""
+    (method, updates), (other, more) = (place.kind.rsplit("-", 1) for place in (few, many))
+    return method == other and int(updates) < int(more) and replace(many, kind=few.kind) == few
+
+
+def gains(with_: list[Accuracies], without: list[Accuracies]) -> list[Accuracies]:
+    """Return the differences of each pair of networks, as if they were accuracies."""
+    return [
+        Accuracies(tuple(a - b for a, b in zip(one.values, other.values, strict=True)))
+        for one, other in zip(with_, without, strict=True)
+    ]
 
 
 def plain(values: Values) -> list[dict[str, Any]]:
@@ -177,23 +225,25 @@ def said(values: Iterable[tuple[Place, dict[int, Found]]]) -> str:
 def main() -> None:
     """Collect what is there, make what was asked for, and write it all down."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path)
+    parser.add_argument("study", type=Path, nargs="?")
     parser.add_argument("--model", nargs="*", default=[], help="other architectures")
     parser.add_argument("--epochs", type=int, default=1000, help="for which they are trained")
     parser.add_argument("--num-eval", type=int, default=3, help="of each, on each set")
     parser.add_argument("--kinds", nargs="*", default=[], help="of sets, such as DM-120; or all")
     options, more = parser.parse_known_args()
-    file, own = OUT / "values.json", recorded(options.study)
-    values = {**(read(file) if file.exists() else {}), **own}
-    values |= judged(
-        *(options.study, options.model, more),
-        epochs=options.epochs,
-        trials=options.num_eval,
-        kinds=options.kinds,
-    )
-    OUT.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(plain(values), indent=1) + "\n")
-    text = f"{table(values)}\n{said(own.items())}"
+    file = OUT / "values.json"
+    values = read(file) if file.exists() else {}
+    if options.study is not None:
+        values |= recorded(options.study)
+        values |= judged(
+            *(options.study, options.model, more),
+            epochs=options.epochs,
+            trials=options.num_eval,
+            kinds=options.kinds,
+        )
+        OUT.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(plain(values), indent=1) + "\n")
+    text = f"{table(values)}\n{longer(values)}\n{said(values.items())}"
     (OUT / "tables.md").write_text(text)
     print(text)
 

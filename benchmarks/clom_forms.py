@@ -3,6 +3,7 @@ r"""Hold the forms of CLOM against each other, in pairs with the same run withou
     OMP_NUM_THREADS=1 python benchmarks/clom_forms.py
     OMP_NUM_THREADS=1 python benchmarks/clom_forms.py --dataset FashionMNIST --pool-epochs 5 \
                              --ipc 10 --iterations 120 --alphas 10 100 1000
+    python benchmarks/clom_forms.py --written FILE ...
 
 The cross-entropy and the contrastive form are the library's. The successor of the paper also
 writes both as one ratio, the share of a distance that lies between images of one class, and lets
@@ -10,7 +11,9 @@ the distance be cross-entropy; its published code has that ratio for the cosine 
 of it are tried here, to see whether one deserves a place: the distance of a synthetic image from a
 real one is its cross-entropy under the real one's label ("ratio, labels"), or under what the model
 predicts of the real one ("ratio, predictions").
-Writes ``docs/results/clom/forms-DATASET.json`` and prints its table.
+Writes ``docs/results/clom/forms-DATASET.json`` and prints its table; ``--written`` prints that of
+files that are there. The networks on the sets of one seed start alike, those of another seed
+otherwise: the unit of a difference is a seed.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -80,6 +84,37 @@ FORMS: dict[str, Form] = {
 }
 
 
+Row = dict[str, Any]
+HEAD = """\
+| images per class | form | alpha | test accuracy | minus none (95 %) |
+|---|---|---|---|---|"""
+
+
+def line(rows: list[Row], ipc: int, form: str, alpha: float) -> str:
+    """Return a row of the table."""
+
+    def found(form: str, alpha: float) -> dict[int, list[float]]:
+        own = (row for row in rows if (row["ipc"], row["form"], row["alpha"]) == (ipc, form, alpha))
+        return {row["seed"]: row["accuracies"] for row in own}
+
+    own, none = found(form, alpha), found("none", 0.0)
+    means, others = (
+        Accuracies(tuple(statistics.mean(one[seed]) for seed in own)) for one in (own, none)
+    )
+    told = "" if form == "none" else difference(means, others)
+    weight = "" if form == "none" else f"{alpha:g}"
+    every = Accuracies(tuple(value for values in own.values() for value in values))
+    return f"| {ipc} | {form} | {weight} | {every} | {told} |"
+
+
+def tell(file: Path) -> None:
+    """Print the table of a file that is there."""
+    rows: list[Row] = json.loads(file.read_text())["sets"]
+    print(f"{file.name}\n{HEAD}")
+    for place in dict.fromkeys((row["ipc"], row["form"], row["alpha"]) for row in rows):
+        print(line(rows, *place))
+
+
 def main() -> None:
     """Distil with every form and weight from the same seeds, and validate on the test images."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,7 +128,12 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=200, help="of validation")
     parser.add_argument("--out", help="name of the file, in place of forms-DATASET")
+    parser.add_argument("--written", type=Path, nargs="+", help="only tell what files hold")
     options = parser.parse_args()
+    if options.written:
+        for file in options.written:
+            tell(file)
+        return
     real, test = ds.load_dataset(options.dataset)
     if test is None:
         parser.error(f"{options.dataset} has no test images")
@@ -102,16 +142,13 @@ def main() -> None:
     known = [member.facts["train_accuracy"] for member in pool]
     protocol = ds.preset("dsa", epochs=options.epochs, dataset=options.dataset)
     wanted = [("none", 0.0), *product(options.forms, options.alphas)]
-    rows: list[dict[str, object]] = []
-    means: dict[tuple[int, str, float], list[float]] = {}
+    rows: list[Row] = []
     begun = time.perf_counter()
     print(f"{options.dataset}, DM, {options.iterations} updates, {options.num_eval} {MODEL} each")
     percents = ", ".join(f"{100 * accuracy:.1f} %" for accuracy in known)
     print(f"original models know {percents} of their training images")
-    print("| images per class | form | alpha | test accuracy | minus none (95 %) |")
-    print("|---|---|---|---|---|")
+    print(HEAD)
     for ipc, (name, alpha) in product(options.ipc, wanted):
-        every: list[float] = []
         for seed in range(options.seeds):
             key = ds.Key(seed)
             build = ds.builder(MODEL, real.domain)
@@ -124,16 +161,11 @@ def main() -> None:
             found = ds.validate(
                 data, test, MODEL, protocol, trials=options.num_eval, key=key.at("validate")
             )
-            every += found.values
-            means.setdefault((ipc, name, alpha), []).append(statistics.mean(found.values))
             rows.append({"ipc": ipc, "form": name, "alpha": alpha, "seed": seed,
                          "accuracies": found.values})  # fmt: skip
-        own, none = (Accuracies(tuple(means[at])) for at in ((ipc, name, alpha), (ipc, "none", 0)))
-        told = "" if name == "none" else difference(own, none)
-        weight = "" if name == "none" else f"{alpha:g}"
-        print(f"| {ipc} | {name} | {weight} | {Accuracies(tuple(every))} | {told} |", flush=True)
+        print(line(rows, ipc, name, alpha), flush=True)
     facts = {
-        **vars(options),
+        **{name: value for name, value in vars(options).items() if name != "written"},
         "train_accuracies": known,
         "seconds": round(time.perf_counter() - begun),
     }

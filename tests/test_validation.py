@@ -11,7 +11,7 @@ from scipy import stats
 
 from conftest import blobs, other_normalisation, same, watching, weights
 from datastill import stacked, validation
-from datastill.accuracies import Accuracies, difference
+from datastill.accuracies import Accuracies, crossed_difference, difference
 from datastill.coresets import CORESETS
 from datastill.data import ImageSet
 from datastill.errors import InputError
@@ -332,6 +332,82 @@ def test_an_interval_ends_where_accuracies_do() -> None:
     assert found.interval is not None
     assert max(found.interval) > 1
     assert str(found).endswith("to +100.0)")
+
+
+def table(values: np.ndarray) -> list[Accuracies]:
+    return [Accuracies(tuple(row)) for row in values]
+
+
+def nothing(values: np.ndarray) -> list[Accuracies]:
+    return table(np.zeros_like(values))
+
+
+CROSSED = np.array([[0.14, 0.22, 0.08], [0.1, 0.25, 0.12], [0.16, 0.21, 0.03], [0.12, 0.2, 0.05]])
+
+
+def test_a_crossed_difference_is_told_by_the_widest_unit() -> None:
+    # Four seeds of nearly one mean, three networks that differ: the networks are the unit.
+    found = crossed_difference(table(CROSSED + 0.3), table(np.full_like(CROSSED, 0.3)))
+    assert found.mean == pytest.approx(CROSSED.mean())
+    seeds, networks = (
+        stats.t.interval(0.95, len(m) - 1, loc=m.mean(), scale=stats.sem(m))
+        for m in (CROSSED.mean(1), CROSSED.mean(0))
+    )
+    assert found.interval is not None
+    assert found.interval[0] <= networks[0] < seeds[0]
+    assert found.interval == pytest.approx(tuple(networks), abs=0.01)
+    # And the other way round, when seeds differ as the networks did.
+    turned = crossed_difference(table(CROSSED.T), nothing(CROSSED.T))
+    assert turned.interval == pytest.approx(found.interval)
+
+
+def test_where_both_vary_a_crossed_difference_counts_both() -> None:
+    both = 0.1 * np.array([[0.0], [1.0], [3.0]]) + 0.1 * np.array([[0.0, 1.0, 3.0]])
+    found = crossed_difference(table(both), nothing(both))
+    assert found.interval is not None
+    alone = stats.t.interval(0.95, 2, loc=both.mean(), scale=stats.sem(both.mean(1)))
+    # Twice the variance, twice the degrees of freedom: there is no interaction.
+    error, reach = 2**0.5 * stats.sem(both.mean(1)), float(stats.t.ppf(0.975, 4))
+    assert found.interval[1] - found.mean == pytest.approx(
+        max(alone[1] - both.mean(), error * reach)
+    )
+
+
+def test_one_network_each_is_the_paired_test_over_seeds() -> None:
+    one, other = (torch.rand(5, generator=Key(i).generator()).tolist() for i in (1, 2))
+    found = crossed_difference(*([Accuracies((v,)) for v in values] for values in (one, other)))
+    assert found.interval == pytest.approx(
+        difference(Accuracies(tuple(one)), Accuracies(tuple(other))).interval
+    )
+
+
+def test_crossed_differences_that_say_too_little_have_no_interval() -> None:
+    assert str(crossed_difference(table(CROSSED[:1]), nothing(CROSSED[:1]))) == "+14.7 (1 pair)"
+    assert str(crossed_difference(table(CROSSED[:2]), nothing(CROSSED[:2]))) == "+15.2 (2 pairs)"
+    same = np.full((3, 3), 0.25)
+    assert str(crossed_difference(table(same), nothing(same))) == "+25.0 (3 equal pairs)"
+    with pytest.raises(ValueError, match="zip"):
+        crossed_difference(table(CROSSED), nothing(CROSSED[:, :2]))
+
+
+@pytest.mark.parametrize(("seeds", "networks"), [(3, 3), (5, 2)])
+@pytest.mark.parametrize(("by_seed", "by_network"), [(0, 0), (1, 0), (0, 1), (2, 2)])
+def test_crossed_intervals_hold_the_truth_as_often_as_they_say(
+    seeds: int, networks: int, by_seed: float, by_network: float
+) -> None:
+    rng, n = np.random.default_rng(seeds), 400
+    rows = by_seed * rng.normal(size=(n, seeds, 1)) + by_network * rng.normal(size=(n, 1, networks))
+    drawn = (rows + rng.normal(size=(n, seeds, networks))) / 1000
+    found = [crossed_difference(table(one), nothing(one)).interval for one in drawn]
+    held = [low <= 0 <= high for low, high in filter(None, found)]
+    assert len(held) == n
+    assert np.mean(held) > 0.95 - 2.5 * (0.95 * 0.05 / n) ** 0.5
+    # A unit alone does not, where the other one varies more.
+    alone = [
+        difference(Accuracies(tuple(one.mean(1))), Accuracies((0.0,) * seeds)) for one in drawn
+    ]
+    covered = np.mean([low <= 0 <= high for low, high in filter(None, (a.interval for a in alone))])
+    assert covered < 0.9 or by_network == 0 or (by_seed, seeds) == (2, 3)
 
 
 def test_unpaired_trials_are_refused() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 from datastill.wording import counted
@@ -89,3 +91,55 @@ def difference(one: Accuracies, other: Accuracies) -> Difference:
         return Difference(mean, None, count)
     low, high = stats.t.interval(0.95, count - 1, loc=mean, scale=stats.sem(deltas))
     return Difference(mean, (float(low), float(high)), count)
+
+
+def crossed_difference(one: Sequence[Accuracies], other: Sequence[Accuracies]) -> Difference:
+    """Compare sets of several seeds, on each of which the same networks were trained.
+
+    Two things vary then: the sets, and the networks that all of them are judged by. The mean over
+    all seeds and networks has the widest of three 95 % intervals: Student's over seeds (each the
+    mean over its networks), Student's over networks (each the mean over its seeds), and that of
+    both at once, by components of variance, with Satterthwaite's degrees of freedom. Where one of
+    the two seems not to vary at all, as a few may by chance, the larger of the two units decides.
+    Simulated, such an interval holds the truth in 95 to 99 of 100 cases, whatever varies more.
+
+    Args:
+        one: for each seed, the accuracies of its networks: network ``i`` is the same for all.
+        other: the same, in the same order.
+
+    Returns:
+        The difference, whose pairs are those of seeds.
+
+    Raises:
+        ValueError: when there are more seeds, or networks, of one than of the other.
+    """
+    found = np.array(
+        [
+            [a - b for a, b in zip(mine.values, its.values, strict=True)]
+            for mine, its in zip(one, other, strict=True)
+        ]
+    )
+    mean, seeds = float(found.mean()), len(found)
+    if seeds < 2 or np.ptp(found) < EQUAL:
+        return Difference(mean, None, seeds)
+    reach = max(float(stats.t.ppf(0.975, free)) * error for error, free in _errors(found))
+    return Difference(mean, (mean - reach, mean + reach), seeds)
+
+
+def _errors(found: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> list[tuple[float, float]]:
+    # Standard errors of the mean of a table, each with its degrees of freedom.
+    rows, columns = found.shape
+    by_row, by_column = found.mean(1, keepdims=True), found.mean(0, keepdims=True)
+    row = float(by_row.var(ddof=1)) / rows
+    errors: list[tuple[float, float]] = [(row**0.5, rows - 1)]
+    if columns == 1:
+        return errors
+    column = float(by_column.var(ddof=1)) / columns
+    errors.append((column**0.5, columns - 1))
+    inner = (rows - 1) * (columns - 1)
+    rest = float(((found - by_row - by_column + found.mean()) ** 2).sum()) / inner / found.size
+    if min(row, column) > rest:  # both components are above zero
+        both = row + column - rest
+        spread = row**2 / (rows - 1) + column**2 / (columns - 1) + rest**2 / inner
+        errors.append((both**0.5, max(both**2 / spread, min(rows, columns) - 1)))
+    return errors
