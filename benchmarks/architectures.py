@@ -28,7 +28,7 @@ from datastill.train import epochs
 WAYS = {
     "plain": Route(kernels=False),
     "bfloat16": Route(kernels=False, precision="bfloat16"),
-    "kernels": Route(),
+    "kernels": Route(kernels=True),
 }
 MODELS = ("ConvNet", "VGG11", "ResNet18", "AlexNet")
 

@@ -41,7 +41,7 @@ from datastill.route import Route
 from datastill.train import Fit, train
 
 ROUTES = {
-    "kernels": Route(),
+    "kernels": Route(kernels=True),
     "plain": Route(kernels=False),
     "channels last": Route(chunk=64, kernels=False, channels_last=True),
     "bfloat16": Route(kernels=False, precision="bfloat16"),

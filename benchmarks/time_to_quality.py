@@ -19,7 +19,7 @@ from steps import facts
 
 import datastill as ds
 from datastill.datasets import load_split
-from datastill.tuning import fastest
+from datastill.route import fastest, reasons
 
 GOAL = 0.80
 UPDATES = 120
@@ -54,15 +54,15 @@ def main() -> None:
 
     real, test = (load_split("FashionMNIST", split) for split in ("train", "test"))
     clock.lap("reading 70,000 images")
-    choice = fastest("ConvNet", real.domain)
-    clock.lap("choosing a route" if choice.measured else "recalling the route")
+    route, why = fastest("ConvNet", real.domain), reasons("ConvNet", real.domain)
+    clock.lap("choosing a route" if why and why.measured else "recalling the route")
     published = ds.METHODS["DM"](IPC)
     task = ds.Task(
         real,
         ds.builder("ConvNet", real.domain),
         key.at("distil"),
         ds.dsa(ds.usual_strategy(real.domain)),
-        choice.route,
+        route,
     )
     descent = ds.Descent(ipc=IPC, updates=options.updates, lr=published.lr, init=published.init)
     *_, last = ds.distill(published.method, task, descent)
@@ -71,7 +71,7 @@ def main() -> None:
         *(last.synthetic, test, "ConvNet", ds.preset("dsa", epochs=options.epochs)),
         trials=options.networks,
         key=key.at("validate"),
-        route=choice.route,
+        route=route,
     )
     clock.lap(f"validating, networks: {options.networks}")
 
@@ -83,7 +83,7 @@ def main() -> None:
     if options.out:
         found = {
             "machine": facts(),
-            "route": choice.route.facts(),
+            "route": route.facts(),
             "updates": options.updates,
             "stages": clock.stages,
             "accuracies": accuracies.values,

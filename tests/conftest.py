@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
+os.environ["DATASTILL_ENGINE"] = "kernels"  # nor does a clock decide by what a network runs
 os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns
 
 import pytest

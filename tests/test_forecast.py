@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from conftest import blobs
+from conftest import blobs, linear, watching
 from datastill import forecast
 from datastill.augment import dsa
 from datastill.errors import InputError
@@ -112,6 +113,47 @@ def test_rates_are_those_of_the_architecture() -> None:
     # One convolution, one norm, one relu of 16 x 8 x 8, a pool of 16 x 4 x 4, and 4 logits.
     assert small.activations == 4 * (3 * 16 * 64 + 16 * 16 + 4)
     assert small.weight_bytes == 4 * (16 * 27 + 16 + 2 * 16 + 256 * 4 + 4)
+
+
+def test_rates_are_measured_where_the_run_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were those of the CPU, whatever the machine had."""
+    waited: list[torch.device] = []
+    monkeypatch.setattr(forecast, "synchronise", waited.append)
+    domain, policy = blobs().domain, dsa("color_crop_flip")
+    built: list[torch.device] = []
+    inner = forecast.builder
+
+    def noting(*given: object) -> object:
+        made = inner(*given)
+        return lambda *, key: built.append((n := made(key=key)).head.weight.device) or n
+
+    monkeypatch.setattr(forecast, "builder", noting)
+    with watching() as seen:
+        found = forecast.measured("ConvNetD1W16", domain, policy, Route(), "meta")
+    assert {images.device.type for _, _, images in seen} == {"meta"}
+    assert {device.type for device in built} == {"meta"}
+    assert {device.type for device in waited} == {"meta"}
+    assert found.weight_bytes > 0
+    assert found.activations > 0
+
+
+def test_of_a_large_network_few_images_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate is there in seconds, however long a pass takes."""
+    domain, place = blobs().domain, torch.device("cpu")
+    for seconds, count in ((10.0, forecast.FEW), (1e-6, forecast.SAMPLE // 64)):
+        monkeypatch.setattr(forecast, "_took", lambda *_, seconds=seconds: seconds)
+        assert len(forecast._sample(domain, place, linear(domain), Route())) == count
+
+
+def test_what_takes_long_is_not_timed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds, runs in ((100.0, 2), (0.001, 4)):
+        now = iter(seconds * i for i in range(99))
+        monkeypatch.setattr(forecast.time, "perf_counter", lambda now=now: next(now))
+        made: list[int] = []
+        assert forecast._took(lambda made=made: made.append(1), torch.device("cpu")) == (
+            pytest.approx(seconds)
+        )
+        assert len(made) == runs
 
 
 def test_a_plan_fits_its_budget() -> None:

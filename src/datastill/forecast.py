@@ -22,11 +22,12 @@ from datastill.methods.gradient_matching import (
     real_gradient,
     synthetic_gradient,
 )
-from datastill.networks import Network, build, features
+from datastill.networks import Network, builder, features
 from datastill.pixels import FLOATS_MOST
 from datastill.protocol import Protocol
 from datastill.rng import Key
 from datastill.route import Route
+from datastill.timing import synchronise
 from datastill.train import Fit, train
 
 LIBRARIES = 450 * 2**20
@@ -34,6 +35,9 @@ LIBRARIES = 450 * 2**20
 
 SAMPLE = 128 * 28 * 28
 """Pixels of the images on which rates are measured."""
+
+MOMENT, LONG = 0.2, 0.3
+"""Seconds: that a pass there and back shall take, and after which a measurement is not repeated."""
 
 FEW = 10
 """Synthetic images of a class on which the rate of DC's second derivative is measured."""
@@ -95,22 +99,32 @@ class Cost:
         return max(self.terms, key=lambda name: self.terms[name])
 
 
-def measured(model: str, domain: Domain, policy: Policy, route: Route) -> Rates:
-    """Measure the rates of an architecture, in about a second.
+def measured(
+    model: str,
+    domain: Domain,
+    policy: Policy,
+    route: Route,
+    device: torch.device | str = "cpu",
+) -> Rates:
+    """Measure the rates of an architecture where it will run, in a few seconds.
 
     Args:
         model: see ``networks.build``.
         domain: of the images.
         policy: augments.
         route: how images pass the network.
+        device: where.
     """
-    height, width = domain.shape[1:]
-    count = max(FEW, SAMPLE // (height * width))
-    images = torch.randn(count, *domain.shape, generator=Key(0).generator())
-    network = build(model, domain, key=Key(0)).train()
+    place, make = torch.device(device), builder(model, domain, device)
+    network = make(key=Key(0)).train()
+    images = _sample(domain, place, network, route)
+    count = len(images)
     half = ByClass(images, (count // 2, count - count // 2))
     few, wanted = images[:FEW], real_gradient(network, images[:FEW], 0, route=route)
-    frozen = build(model, domain, key=Key(0)).train().requires_grad_(requires_grad=False)
+    frozen = make(key=Key(0)).train().requires_grad_(requires_grad=False)
+
+    def seconds(run: Callable[[], object]) -> float:
+        return _took(run, place)
 
     def pixels() -> None:
         moved = images.clone().requires_grad_()
@@ -125,14 +139,14 @@ def measured(model: str, domain: Domain, policy: Policy, route: Route) -> Rates:
         data = _labelled(images[:n], domain)
         return lambda: train(network, data, Fit(epochs), key=Key(0), route=route)
 
-    step = max(_seconds(fitted(FEW, 4)) / 4 - FEW * _seconds(fitted(count, 1)) / count, 0.0)
+    step = max(seconds(fitted(FEW, 4)) / 4 - FEW * seconds(fitted(count, 1)) / count, 0.0)
     return Rates(
-        features=_seconds(lambda: route.over(features, network, images)) / count,
-        pixels=_seconds(pixels) / count,
-        weights=_seconds(lambda: real_gradient(network, images, 0, route=route)) / count,
-        matched=_seconds(matched) / FEW,
-        augmented=_seconds(lambda: siamese(policy, half, half, key=Key(0))) / (2 * count),
-        network=_seconds(lambda: build(model, domain, key=Key(0))),
+        features=seconds(lambda: route.over(features, network, images)) / count,
+        pixels=seconds(pixels) / count,
+        weights=seconds(lambda: real_gradient(network, images, 0, route=route)) / count,
+        matched=seconds(matched) / FEW,
+        augmented=seconds(lambda: siamese(policy, half, half, key=Key(0))) / (2 * count),
+        network=seconds(lambda: make(key=Key(0))),
         step=step,
         activations=_activations(network, images[:1]),
         weight_bytes=sum(weight.nbytes for weight in network.parameters()),
@@ -207,6 +221,7 @@ def memory(
     counts: Sequence[int],
     batch: int,
     route: Route,
+    device: torch.device | str = "cpu",
 ) -> Cost:
     """Return the bytes that a distillation holds at its peak, by what they are for.
 
@@ -218,12 +233,13 @@ def memory(
         counts: synthetic images of each class.
         batch: real images of each class in an update.
         route: how they pass the network.
+        device: where.
     """
     pixels, classes = math.prod(domain.shape) * 4, len(domain.classes)
     floats = real * pixels
     chunk = batch * classes
     if route.chunk is not None:
-        chunk = min(chunk, route.most(torch.empty(0, *domain.shape)))
+        chunk = min(chunk, route.most(torch.empty(0, *domain.shape, device=device)))
     twice = isinstance(method, GradientMatching)
     kept = 12 * max(counts) if twice else 2 * sum(counts)  # DC's graph: derivatives, of one class
     terms = {
@@ -284,15 +300,28 @@ def plan(budget: float, *, update: float, network: float, overhead: float, most:
 
 
 def _labelled(images: Tensor, domain: Domain) -> ImageSet:
-    return ImageSet(images, torch.zeros(len(images), dtype=torch.int64), domain)
+    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    return ImageSet(images, labels, domain)
 
 
-def _seconds(run: Callable[[], object], rounds: int = 3) -> float:
+def _sample(domain: Domain, device: torch.device, network: Network, route: Route) -> Tensor:
+    # As many images as a pass there and back takes a moment for: of a large network a few.
+    height, width = domain.shape[1:]
+    count = max(FEW, SAMPLE // (height * width))
+    images = torch.randn(count, *domain.shape, generator=Key(0).generator()).to(device)
+    each = _took(lambda: real_gradient(network, images[:FEW], 0, route=route), device) / FEW
+    return images[: max(FEW, min(count, int(MOMENT / max(each, 1e-9))))]
+
+
+def _took(run: Callable[[], object], device: torch.device) -> float:
+    # Seconds: the median of a few times, or of fewer where that would take long.
     run()
+    synchronise(device)
     found: list[float] = []
-    for _ in range(rounds):
+    while len(found) < 3 and sum(found) < LONG:
         started = time.perf_counter()
         run()
+        synchronise(device)
         found.append(time.perf_counter() - started)
     return statistics.median(found)
 

@@ -63,10 +63,19 @@ def recalled(name: str) -> dict[str, Any]:
 
 def remember(name: str, **found: Any) -> None:
     """Keep more under a name; where that cannot be written, it will be found out again."""
+    _keep(name, {**recalled(name), **found})
+
+
+def forget(name: str) -> None:
+    """Forget all that was kept under a name."""
+    if recalled(name):
+        _keep(name, {})
+
+
+def _keep(name: str, whole: dict[str, Any]) -> None:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        whole = {**recalled(name), **found}
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False) as scratch:
             scratch.write(json.dumps(whole, indent=1))
         Path(scratch.name).replace(folder / f"{name}.json")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -20,6 +24,9 @@ _pass: ContextVar[Pass] = ContextVar("pass", default=_as_it_is)
 
 class Network(nn.Module):
     """A classifier made of features ``(N, C, H, W) -> (N, D)`` and a linear head."""
+
+    name = ""
+    """By which ``networks.build`` made it, for messages."""
 
     def __init__(self, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -96,3 +103,33 @@ def depends_on_batch(network: nn.Module) -> bool:
         isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
         for module in network.modules()
     )
+
+
+def kernel_sizes(network: nn.Module) -> frozenset[tuple[int, ...]]:
+    """Return the sizes of a network's convolution kernels, such as ``(3, 3)``; empty without."""
+    return _make(network).kernel_sizes
+
+
+def signature(network: nn.Module) -> str:
+    """Describe how a network is made, the same for networks that differ in their weights alone."""
+    return _make(network).signature
+
+
+@dataclass(frozen=True)
+class _Make:
+    kernel_sizes: frozenset[tuple[int, ...]]
+    signature: str
+
+
+_makes: WeakKeyDictionary[nn.Module, _Make] = WeakKeyDictionary()
+
+
+def _make(network: nn.Module) -> _Make:
+    # Asked for at every step, and found out once.
+    if network not in _makes:
+        sizes = {tuple(weight.shape[2:]) for weight in network.parameters() if weight.ndim == 4}
+        layers = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
+        held = [(name, tuple(value.shape)) for name, value in network.state_dict().items()]
+        digest = hashlib.sha256(repr((layers, held)).encode()).hexdigest()
+        _makes[network] = _Make(frozenset(sizes), digest)
+    return _makes[network]

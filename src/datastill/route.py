@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+import logging
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 import torch
@@ -13,13 +15,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from datastill import kernels
-from datastill.networks import depends_on_batch
+from datastill import kernels, timing, tuning
+from datastill.data import Domain
+from datastill.errors import InputError
+from datastill.network import (
+    Network,
+    depends_on_batch,
+    features,
+    has_batch_statistics,
+    kernel_sizes,
+)
+from datastill.networks import build
 from datastill.pixels import ready
+from datastill.rng import Key
 
 CHUNK_PIXELS = 128 * 28 * 28
 EAGER_CHUNK_PIXELS = 32 * 28 * 28
 GPU_CHUNK_PIXELS = 4096 * 32 * 32
+ENGINE = "DATASTILL_ENGINE"
+"""The environment variable that says what ``"auto"`` means: kernels or plain, without measuring."""
+
+SIZES = (32, 128)
+"""Images of 28x28 pixels in a chunk, which the fastest layers are tried with."""
+
 Precision = Literal["float32", "tf32", "bfloat16"]
 Run = Callable[[Any, Tensor], Tensor]
 """A way through a network: its ``logits``, or its ``features``."""
@@ -36,7 +54,10 @@ class Route:
             images, or of 32 without kernels; on a GPU those of 4,096 images of 32x32 pixels, which
             give it enough to do.
         kernels: on a CPU, use the kernels of this package where they serve and a compiler is
-            there to build them; see ``kernels.missing``.
+            there to build them; see ``kernels.missing``. ``"auto"`` means what is fastest for the
+            network at hand: that is measured once for each architecture and size of images on a
+            machine and remembered, see ``tuning``; the environment variable ``DATASTILL_ENGINE``
+            (kernels or plain) answers without measuring.
         compiled: fuse the layers by ``torch.compile``, which costs seconds once for each
             architecture and number of images. It takes the place of the kernels.
         precision: of the layers that gain by it; weights, sums and losses stay float32, and so do
@@ -50,7 +71,7 @@ class Route:
     """
 
     chunk: int | Literal["auto"] | None = "auto"
-    kernels: bool = True
+    kernels: bool | Literal["auto"] = "auto"
     compiled: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
@@ -63,13 +84,41 @@ class Route:
         return replace(self, precision=precision, compiled=False)
 
     def facts(self) -> dict[str, Any]:
-        """Return its settings, and what kept the kernels from being used if they were wanted."""
-        return {**asdict(self), "without_kernels": kernels.missing() if self.kernels else ""}
+        """Return its settings, and what kept the kernels from being used if they were wanted.
+
+        Of ``"auto"`` also what this process chose so far.
+        """
+        found = {**asdict(self), "without_kernels": kernels.missing() if self.kernels else ""}
+        if self.kernels == "auto":
+            found["chosen"] = {choice.of: choice.way for choice in tuning.chosen().values()}
+        return found
 
     def by_kernels(self, images: Tensor) -> bool:
-        """Tell whether images go through the kernels."""
-        wanted = self.kernels and not self.compiled and self.precision == "float32"
+        """Tell whether images go through the kernels, of a route that is settled."""
+        wanted = self.kernels is True and not self.compiled and self.precision == "float32"
         return wanted and images.device.type == "cpu" and not kernels.missing()
+
+    def settled(self, network: nn.Module, images: Tensor) -> Route:
+        """Return the route that ``"auto"`` means for a network, and images ``(N, C, H, W)``.
+
+        The first time that anybody asks for an architecture it is measured, on a copy of the
+        network: see ``fastest``.
+
+        Raises:
+            InputError: when ``DATASTILL_ENGINE`` says what there is not.
+        """
+        if self.kernels != "auto":
+            return self
+        forced, device = _forced(), images.device
+        if forced:
+            return replace(self, kernels=forced == "kernels")
+        compared = not (self.compiled or self.channels_last or self.precision == "bfloat16")
+        if not compared or not kernel_sizes(network) or device.type not in ("cpu", "cuda"):
+            return replace(self, kernels=False)
+        choice = choose(network, images.shape[1:], device)
+        found = candidates(network, images.shape[1:], device)[choice.way]
+        chunk = found.chunk if self.chunk == "auto" else self.chunk
+        return replace(self, kernels=found.kernels, channels_last=found.channels_last, chunk=chunk)
 
     def vectorises(self, images: Tensor) -> bool:
         """Tell whether the gradients of all classes of images are found at once."""
@@ -103,7 +152,7 @@ class Route:
         """
         if self.chunk is None or depends_on_batch(network):
             return [(images, len(images))]
-        pieces = max(1, -(-len(images) // self.most(images)))
+        pieces = max(1, -(-len(images) // self.settled(network, images).most(images)))
         size = -(-len(images) // pieces)
         if not self.compiled:
             return [(piece, len(piece)) for piece in images.split(size)]
@@ -121,14 +170,15 @@ class Route:
             twice: the result shall be differentiable twice, which what is compiled is not.
         """
         images = ready(images)
-        if self.by_kernels(images):
+        way = self.settled(network, images)
+        if way.by_kernels(images):
             with kernels.lowered(twice=twice):
                 return through(network, images)
-        if self.channels_last and not self.compiled:
+        if way.channels_last and not way.compiled:
             with ChannelsLast():
-                return self._layers(through, network, images)
-        return self._layers(
-            fused(through) if self.compiled and not twice else through, network, images
+                return way._layers(through, network, images)
+        return way._layers(
+            fused(through) if way.compiled and not twice else through, network, images
         )
 
     def casting(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
@@ -146,9 +196,10 @@ class Route:
     @torch.no_grad()
     def over(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
         """Pass all images through a network, without gradients."""
-        parts = self.split(images, network)
-        with self.arithmetic(images.device):
-            return torch.cat([self.run(through, network, part)[:count] for part, count in parts])
+        way = self.settled(network, images)
+        parts = way.split(images, network)
+        with way.arithmetic(images.device):
+            return torch.cat([way.run(through, network, part)[:count] for part, count in parts])
 
     def most(self, images: Tensor) -> int:
         """Return how many of such images, ``(N, C, H, W)``, go through at once if they are cut."""
@@ -172,6 +223,8 @@ class ChannelsLast(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+_log = logging.getLogger("datastill")
+
 PLAIN = Route(chunk=None, kernels=False)
 """Everything at once, eagerly: the oracle that other routes are held against."""
 
@@ -179,6 +232,84 @@ PLAIN = Route(chunk=None, kernels=False)
 def logits(network: nn.Module, images: Tensor) -> Tensor:
     """Return what a network says of images."""
     return network(images)
+
+
+def fastest(model: str, domain: Domain, device: torch.device | str = "cpu") -> Route:
+    """Return the route that ``"auto"`` means for an architecture and images of a domain.
+
+    No candidate lowers the precision. The same answer that is remembered gives the same bits.
+
+    Args:
+        model: see ``networks.build``.
+        domain: of the images.
+        device: where.
+    """
+    return Route().settled(*_example(model, domain, device))
+
+
+def reasons(model: str, domain: Domain, device: torch.device | str = "cpu") -> tuning.Choice | None:
+    """Return why ``fastest`` returns what it does; None where nothing had to be measured."""
+    network, images = _example(model, domain, device)
+    measured = kernel_sizes(network) and images.device.type in ("cpu", "cuda") and not _forced()
+    return choose(network, domain.shape, images.device) if measured else None
+
+
+def choose(network: nn.Module, shape: Sequence[int], device: torch.device) -> tuning.Choice:
+    """Return which candidate is the fastest, measured now if nobody has before.
+
+    Args:
+        network: is copied, and left as it is.
+        shape: of an image, ``(C, H, W)``.
+        device: where.
+    """
+    built = kernels.instructions() if device.type == "cpu" else ""
+    if device.type == "cpu":
+        _tell_what_is_missing()
+    ways = {
+        name: partial(_passes, route) for name, route in candidates(network, shape, device).items()
+    }
+    return timing.choose(network, shape, device, ways, built=built)
+
+
+def candidates(network: nn.Module, shape: Sequence[int], device: torch.device) -> dict[str, Route]:
+    """Return what is tried, by name: layers, the usual ones first, and chunks of other sizes."""
+    plain = Route(kernels=False)
+    found = {"plain": plain, "channels last": replace(plain, channels_last=True)}
+    if device.type != "cpu":
+        return found
+    if (3, 3) in kernel_sizes(network) and not kernels.missing():
+        found = {"kernels": Route(kernels=True), **found}
+    if not has_batch_statistics(network):  # else it sees its batch whole
+        for name, route in list(found.items()):
+            usual = CHUNK_PIXELS if route.kernels else EAGER_CHUNK_PIXELS
+            for size in (size for size in SIZES if size * 28 * 28 != usual):
+                chunk = max(1, size * 28 * 28 // (shape[1] * shape[2]))
+                found[f"{name}, {chunk} at once"] = replace(route, chunk=chunk)
+    return found
+
+
+def _example(model: str, domain: Domain, device: torch.device | str) -> tuple[nn.Module, Tensor]:
+    network = build(model, domain, key=Key(0)).to(device)
+    return network, torch.empty(0, *domain.shape, device=device)
+
+
+def _forced() -> str:
+    wanted = os.environ.get(ENGINE, "").strip().lower() or "auto"
+    if wanted not in ("auto", "kernels", "plain"):
+        raise InputError(f"{ENGINE} is auto, kernels or plain, found {wanted!r}")
+    return "" if wanted == "auto" else wanted
+
+
+@cache
+def _tell_what_is_missing() -> None:
+    if kernels.missing():
+        _log.warning("PyTorch's layers run in place of datastill's kernels: %s", kernels.missing())
+
+
+def _passes(route: Route, network: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    through: Run = features if isinstance(network, Network) else logits
+    for chunk, count in route.split(images, network):
+        yield route.run(through, network, chunk)[:count]
 
 
 def _filled(images: Tensor, size: int) -> Tensor:

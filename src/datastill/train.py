@@ -224,6 +224,7 @@ def _backward(
     network: nn.Module, images: Tensor, labels: Tensor, temperature: float | None, route: Route
 ) -> Tensor:
     # The mean over the batch, summed chunk by chunk: the gradients add up to those of the whole.
+    route = route.settled(network, images)
     total = torch.zeros((), device=images.device)
     start = 0
     for chunk, count in route.split(images, network):

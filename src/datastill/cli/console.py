@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -63,6 +64,14 @@ class Console:
         if not self.quiet:
             print(folded(text, width_of(sys.stdout)), flush=True)
 
+    def listen(self) -> None:
+        """Say from now on what the library logs, every line once."""
+        log = logging.getLogger("datastill")
+        for handler in [each for each in log.handlers if isinstance(each, _Listener)]:
+            log.removeHandler(handler)
+        log.addHandler(_Listener(self))
+        log.setLevel(logging.INFO)
+
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table, numbers to the right of their columns."""
         self.say(title)
@@ -105,3 +114,17 @@ class Console:
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
             progress.add_task(label, total=total, completed=begun, note="")
             yield Bar(label, total, self.quiet, progress, begun)
+
+
+class _Listener(logging.Handler):
+    # Hands on what the library logs; only the command line speaks to people.
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if line not in self.said:
+            self.said.add(line)
+            self.console.say(line)

@@ -6,12 +6,15 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from datastill import tuning
 from datastill.cli.console import Console
 from datastill.cli.interruption import deferred
 from datastill.cli.underway import state_of, tensors_of_state
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from datastill.artifacts import Checkpoint, Journal
     from datastill.cli.distilling import Work
     from datastill.cli.resuming import Keeper
@@ -47,6 +50,7 @@ class Progress:
         seconds: that it took so far.
         logged: bytes of its journal.
         route: how images passed the networks.
+        found: what was found fastest for other networks, such as CLOM's, by address.
     """
 
     state: State
@@ -54,6 +58,7 @@ class Progress:
     seconds: float
     logged: int
     route: Route
+    found: Mapping[str, tuning.Choice]
 
 
 class Diverged(Exception):
@@ -191,6 +196,7 @@ def checkpoint_of(
         "seconds": round(seconds, 1),
         "logged": logged,
         "route": asdict(work.task.route),
+        "fastest": {address: asdict(found) for address, found in tuning.chosen().items()},
         "chosen": choice and choice.snapshot.step,
         "scores": [[step, asdict(s)] for step, s in (choice.scores if choice else {}).items()],
     }
@@ -209,11 +215,12 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
     try:
         choice, route = _choice(checkpoint, work), Route(**facts["route"])
         seconds, logged = float(facts["seconds"]), int(facts["logged"])
-    except (KeyError, TypeError, ValueError) as error:
+        found = {at: tuning.Choice(**kept) for at, kept in facts["fastest"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
     if not 0 < state.step < work.descent.updates:
         raise InputError(f"the checkpoint is after {state.step} of {work.descent.updates} updates")
-    return Progress(state, choice, seconds, logged, route)
+    return Progress(state, choice, seconds, logged, route, found)
 
 
 def _choice(checkpoint: Checkpoint, work: Work) -> Choice | None:

@@ -17,6 +17,7 @@ from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
+    from datastill.route import Route
     from datastill.validation import Draw, Result
 
 MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
@@ -43,6 +44,7 @@ class Demo:
         from datastill.datasets import load_split
 
         started, console = time.perf_counter(), self.machine.console()
+        route = self.machine.route(MODEL, load_split("digits", "train").domain)
         console.say(f"1. Train 3 original models ({MODEL}) on the real digits.")
         quiet = replace(self.machine, quiet=True)
         Train(
@@ -63,7 +65,7 @@ class Demo:
         folders = {(ipc, clom): self.distil(ipc, clom) for ipc in (1, 10) for clom in (False, True)}
         console.say(f"3. Train {self.trials} fresh networks on each set, and test each once.")
         real, test = load_split("digits", "train"), load_split("digits", "test")
-        results = self.contest(folders, real, test, console)
+        results = self.contest(folders, real, test, route, console)
         best, seconds = folders[1, True], time.perf_counter() - started
         look = f"import datastill; print(datastill.load('{best}').images.shape)"
         console.say(
@@ -102,6 +104,7 @@ class Demo:
         folders: dict[tuple[int, bool], Path],
         real: ImageSet,
         test: ImageSet,
+        route: Route,
         console: Console,
     ) -> list[Result]:
         """Train networks on every set, print a table for each size, and return all results."""
@@ -118,8 +121,9 @@ class Demo:
         def judge(sets: dict[str, Draw], trials: int) -> list[Result]:
             with console.bar("training", len(sets) * trials) as bar:
                 found = []
+                here = key.at("validate")
                 for trial in contest(
-                    sets, test, [MODEL], protocol, trials=trials, key=key.at("validate")
+                    sets, test, [MODEL], protocol, trials=trials, key=here, route=route
                 ):
                     found.append(trial)
                     bar.at(len(found), f"{trial.source}: {100 * trial.accuracy:.1f} %")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.options import Machine, MaybeInt, MaybePath, positive
+from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, positive
 from datastill.cli.quota import Ipc, in_words, nominal, parse
 from datastill.wording import counted, duration
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Estimate:
     """Tell how long a run will take, and how much memory, before it is started.
 
-    It times the parts that the run is made of, for a few seconds, on this machine as it now is.
+    It times the parts that the run is made of, for a few seconds, on this machine as it now is, and
+    tells what --engine auto takes.
     """
 
     dataset: str
@@ -49,18 +50,23 @@ class Estimate:
     """Architectures of original models, for a run with CLOM."""
     num_eval: int = 5
     """Networks to validate by."""
+    forget: Flag = False
+    """Forget which engine was found fastest, for all architectures on this machine, and measure
+    again."""
     data: Data = Data()
     machine: Machine = Machine()
 
     def run(self) -> None:
         """Measure, and print the terms."""
         self.check()
-        from datastill import forecast
+        from datastill import forecast, tuning
         from datastill.distillation import Descent, starting_counts
         from datastill.methods import METHODS
         from datastill.protocol import preset
 
-        console = self.machine.console()
+        console, device = self.machine.console(), self.machine.found()
+        if self.forget:
+            tuning.forget()
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         real, test = self.data.both(self.dataset, self.data_path, "cpu", console)
         ipc = quota.counts(real)
@@ -79,11 +85,13 @@ class Estimate:
             counts=counts,
             batch=self.batch_real,
             route=route,
+            device=device,
         )
         console.say(
-            f"{method} on {real.domain.name}, {in_words(counts)}, "
-            f"{self.model}, {'kernels' if route.kernels else 'no kernels'}"
+            f"{method} on {real.domain.name}, {in_words(counts)}, {self.model}, on {device}"
         )
+        for name in (self.model, *self.models_pool):
+            console.say(self.engine(name, real.domain))
         _show("One update", update, "seconds", 1.0, console)
         _show("Validating by one network", judged, "seconds", 1.0, console)
         _show("Memory", held, "GiB", 2.0**30, console)
@@ -134,11 +142,39 @@ class Estimate:
         from datastill.forecast import measured
 
         policy = dsa(usual_strategy(domain) if published.augmented else "none")
-        return measured(model or self.model, domain, policy, self.route(domain, model))
+        route, device = self.route(domain, model), self.machine.found()
+        return measured(model or self.model, domain, policy, route, device)
+
+    def engine(self, model: str, domain: Domain) -> str:
+        """Say what runs the layers of an architecture, and why."""
+        from datastill import kernels
+        from datastill.route import reasons
+
+        asked, route = self.machine, self.route(domain, model)
+        built = f" ({kernels.instructions()})" if route.kernels and kernels.instructions() else ""
+        runs = f"{model}: {'kernels' + built if route.kernels else described(route)}"
+        if (asked.engine, route.precision == "bfloat16") != ("auto", False):
+            return f"{runs}, as asked"
+        why = reasons(model, domain, asked.found())
+        if why is None:
+            return runs
+        took = ", ".join(f"{way} {seconds:.3g} s" for way, seconds in why.seconds.items())
+        firm = "remembered" if why.steady else "not remembered, for timings scatter"
+        when = (
+            "measured now, " + firm if why.measured else "measured before; --forget measures again"
+        )
+        return f"{runs}; a training step on {counted(why.images, 'image')}: {took} ({when})"
 
     def route(self, domain: Domain, model: str | None = None) -> Route:
         """Return how images pass an architecture, by default that of the networks."""
         return self.machine.route(model or self.model, domain)
+
+
+def described(route: Route) -> str:
+    """Say how PyTorch's layers run."""
+    if route.compiled:
+        return "compiled layers"
+    return "plain layers, channels last" if route.channels_last else "plain layers"
 
 
 def _show(title: str, cost: Cost, unit: str, divisor: float, console: Console) -> None:

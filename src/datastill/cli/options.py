@@ -44,7 +44,7 @@ class Machine:
     engine: Literal["auto", "kernels", "plain", "compiled"] = "auto"
     """What runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers one by one,
     or torch.compile (seconds of waiting, then faster); auto measures which of the first two is
-    faster, once for each architecture on a machine."""
+    faster, once for each architecture on a machine (datastill estimate tells, and forgets)."""
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     """Of passes through networks; bfloat16 spares those of synthetic images that are distilled, and
     goes without kernels. auto is float32 on a CPU, and on a GPU tf32, in which PyTorch convolves
@@ -57,8 +57,10 @@ class Machine:
     """Tell progress line by line, on a terminal too."""
 
     def console(self) -> Console:
-        """Return what says things."""
-        return Console(self.quiet, self.plain)
+        """Return what says things, those too that the library has to say."""
+        console = Console(self.quiet, self.plain)
+        console.listen()
+        return console
 
     def found(self) -> str:
         """Return the device to use.
@@ -80,15 +82,16 @@ class Machine:
         """Return the way that images take through networks.
 
         Args:
-            model: architecture for which to find the fastest, with --engine auto.
-            domain: of the images that it takes; without either, nothing is measured.
+            model: architecture for which to find the fastest now, with --engine auto.
+            domain: of the images that it takes; without either, that is found out for each
+                network when it is used.
 
         Raises:
             InputError: when there is nothing to compile with, the kernels cannot serve, or the
                 device has no such precision.
         """
         from datastill import kernels
-        from datastill.route import Route
+        from datastill.route import Route, fastest
 
         if self.engine == "compiled":
             compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
@@ -103,12 +106,11 @@ class Machine:
                 raise InputError(f"--engine kernels computes in float32, not {precision}")
             if kernels.missing():
                 raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
-        if self.engine == "auto" and precision != "bfloat16" and model and domain:
-            from datastill.tuning import fastest
-
-            return replace(fastest(model, domain, device).route, precision=precision)
+        measured = self.engine == "auto" and precision != "bfloat16"
+        if measured and model and domain:
+            return replace(fastest(model, domain, device), precision=precision)
         return Route(
-            kernels=self.engine in ("auto", "kernels"),
+            kernels="auto" if measured else self.engine == "kernels",
             compiled=self.engine == "compiled",
             precision=precision,
         )

@@ -117,7 +117,9 @@ def build(name: str, domain: Domain, *, key: Key) -> Network:
     """
     _, factory = find(name)
     with key.scope():
-        return factory(domain)
+        made = factory(domain)
+    made.name = name
+    return made
 
 
 def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Build:
