@@ -91,7 +91,8 @@ def validate(
 
     Args:
         synthetic: the set to be judged; any set of labelled images.
-        test: images that nothing before has seen.
+        test: images that nothing before has seen. Their domain decides whether augmentation may
+            mirror.
         model: name of the architecture, see ``networks.build``.
         protocol: how to train.
         trials: number of networks. Trial ``i`` has the same weights and the same order of images
@@ -290,7 +291,8 @@ class _Bout:
         ]
 
     def _train(self, networks: Sequence[Network], sets: Sequence[ImageSet], numbers: range) -> None:
-        policy = policy_for(self.protocol.augmentation, sets[0].domain)
+        # Of the test images, whatever a set says of itself: all sets are augmented alike.
+        policy = policy_for(self.protocol.augmentation, self.test.domain)
         keys = [self._at(i).at("fit") for i, _ in zip(numbers, sets, strict=False)]
         fit, route = self.protocol.fit, self.route
         if len(sets) == 1:

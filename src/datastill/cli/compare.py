@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data
+from datastill.cli.data import Data, other_mirror
 from datastill.cli.finding import Paths
 from datastill.cli.interruption import deferred
 from datastill.cli.material import Rivals, Wanted, randomly
@@ -121,6 +121,7 @@ class Compare:
         console: Console,
     ) -> None:
         """Train and test what is not done, tell what was found, and write it down."""
+        from datastill.augment import DSA
         from datastill.report.comparison import write_plot
 
         out = programme.file.path.parent
@@ -130,6 +131,9 @@ class Compare:
             f"{' '.join(terms.models)} on each of {counted(len(entries), 'set')}, "
             f"tested on {len(material.test)} images"
         )
+        if terms.protocol.augmentation == DSA:
+            for name, data in material.sets.items():
+                other_mirror(data, material.test, name, console)
         found = self.results(programme, entries, material, terms, console)
         show_comparison(found, console)
         ranked = self.rankings(programme, material, terms, found, console)
@@ -212,6 +216,7 @@ class Compare:
             "pool": described(material.pool),
             "protocol": asdict(terms.protocol),
             "models": terms.models,
+            "mirrors": terms.protocol.augmented and material.test.domain.mirror,
             "trials": terms.trials,
             "together": terms.together,
             "real_epochs": self.real_epochs,

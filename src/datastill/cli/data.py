@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.options import MaybeFloat, MaybeText
+from datastill.cli.options import MaybeFloat, MaybeText, MaybeYes
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ class Data:
     """Column or array that holds the labels. Default: likewise."""
     test_share: MaybeFloat = None
     """Share of each class kept for tests where there are no test images. Default: 0.2."""
+    mirror: MaybeYes = None
+    """Whether a mirrored image still shows its class, so that augmentation may mirror: no for
+    digits, letters, signs. Default: as is known of the dataset, or yes."""
 
     def reading(self, console: Console) -> Reading:
         """Return how to read, with progress on the console.
@@ -47,6 +50,7 @@ class Data:
             images=self.image_column,
             labels=self.label_column,
             test_share=TEST_SHARE if self.test_share is None else self.test_share,
+            mirror=None if self.mirror is None else self.mirror == "yes",
             progress=console.follow,
         )
 
@@ -122,6 +126,7 @@ class Origin:
                 images=data.image_column or said.get("image_column"),
                 labels=data.label_column or said.get("label_column"),
                 test_share=share,
+                mirror=_mirror(said) if reading.mirror is None else reading.mirror,
             ),
         )
 
@@ -157,7 +162,8 @@ class Origin:
                 "expect less of new images"
             )
         self.require_same(made, test)
-        return test.under(made.domain)
+        # All but that: sets that are compared are augmented alike, as their test images may be.
+        return test.under(replace(made.domain, mirror=test.domain.mirror))
 
     def require_same(self, made: ImageSet, read: ImageSet) -> None:
         """Refuse a set whose images for tests are not those that are kept for tests now."""
@@ -174,6 +180,33 @@ class Origin:
             )
 
 
+def tell_mirror(real: ImageSet, console: Console) -> None:
+    """Say whether augmentation will mirror images of which nobody said whether it may."""
+    by_name = real.facts.get("mirror_by_name")
+    if by_name is not None:
+        told = (
+            "shows digits or letters, by its name: never mirrored (--mirror yes if it may be)"
+            if by_name
+            else "is mirrored by augmentation (--mirror no for digits, letters, signs)"
+        )
+        console.say(f"{real.domain.name} {told}")
+
+
+def other_mirror(made: ImageSet, test: ImageSet, name: str, console: Console) -> None:
+    """Say when a set was made under another belief in mirrors than it is judged by."""
+    if made.domain.mirror != test.domain.mirror:
+        does, did = ("mirrors", "without") if test.domain.mirror else ("does not mirror", "with")
+        console.say(
+            f"augmentation {does}, as test images of {test.domain.name} have it; {name} was made "
+            f"{did} mirrored images (--mirror {'no' if test.domain.mirror else 'yes'})"
+        )
+
+
+def _mirror(said: dict[str, Any]) -> bool | None:
+    found = said.get("mirror")
+    return found if isinstance(found, bool) else None
+
+
 def repeated(dataset: str, data_path: Path | None, data: Data) -> str:
     """Return the options that name a dataset, to be typed again."""
     given = {
@@ -183,6 +216,7 @@ def repeated(dataset: str, data_path: Path | None, data: Data) -> str:
         "image-column": data.image_column,
         "label-column": data.label_column,
         "test-share": data.test_share,
+        "mirror": data.mirror,
     }
     return " ".join(
         f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None

@@ -320,6 +320,8 @@ class Distill:
         strategy = self.dsa_strategy
         if strategy is None:
             strategy = usual_strategy(real.domain) if published.augmented else "none"
+        elif self.data.mirror == "no" and "flip" in strategy.casefold().split("_"):
+            raise InputError(f"--mirror no, and --dsa-strategy {strategy} mirrors: leave flip out")
         build = builder(self.model, real.domain, real.images.device)
         key = Key(self.machine.seed).at("distil")
         build(key=key)  # an unknown or unfit model is found out now

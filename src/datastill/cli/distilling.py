@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.course import Course, Diverged
-from datastill.cli.data import describe
+from datastill.cli.data import describe, tell_mirror
 from datastill.cli.quota import in_words
 from datastill.wording import counted
 
@@ -89,6 +89,8 @@ def announce(work: Work, console: Console) -> None:
     """Say what was read, and what is about to be done."""
     real, alphas = work.task.real, (work.settings["clom"] or {}).get("alphas", ())
     describe(real, console)
+    if work.settings["dsa_strategy"] != "none":
+        tell_mirror(real, console)
     console.say(
         f"{work.method} on {work.dataset}: {in_words(work.counts)} from {len(real)} real ones, "
         f"{counted(work.descent.updates, 'update')}, "

@@ -26,6 +26,10 @@ MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint
 MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint=_SILENT)]
 MaybeText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint=_SILENT)]
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint=_SILENT)]
+MaybeYes = Annotated[
+    Literal["yes", "no"] | None,
+    tyro.conf.arg(metavar="{yes,no}", help_behavior_hint=_SILENT),
+]
 SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]

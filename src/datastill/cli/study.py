@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data, describe
+from datastill.cli.data import Data, describe, tell_mirror
 from datastill.cli.finding import set_file
 from datastill.cli.interruption import deferred
 from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
@@ -95,6 +95,7 @@ class Study:
         if len(names) < LEAST:
             raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
         describe(real, console)
+        tell_mirror(real, console)
         with locked(folder.path):
             bench = self.bench(folder, real, test, console)
             judges = told(bench.pool, bench.early)
@@ -148,6 +149,7 @@ class Study:
             "inner_loop": self.plan.inner_loop,
             "precision": self.machine.precision,
             "seed": self.machine.seed,
+            **({} if self.data.mirror is None else {"mirror": real.domain.mirror}),
         }
 
     def brought(self, real: ImageSet) -> dict[str, ImageSet]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data, Origin
+from datastill.cli.data import Data, Origin, other_mirror
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.interruption import deferred
 from datastill.cli.logs import Logs
@@ -102,6 +102,7 @@ class Validate:
         """Train, test, tell, and write every value beside the set."""
         self.check()
         from datastill import artifacts
+        from datastill.augment import DSA
         from datastill.networks import build, find
         from datastill.rng import Key
         from datastill.validation import Bouts
@@ -117,6 +118,8 @@ class Validate:
             build(name, made.domain, key=Key(0))  # images too small for it are found out now
         origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
         test = origin.test(made, console).to(device)
+        if protocol.augmentation == DSA:
+            other_mirror(made, test, str(file), console)
         sets = self.sets(made, origin)
         key = Key(self.machine.seed).at("validate")
         routes = {name: self.machine.route(name, test.domain) for name in names}
@@ -168,8 +171,12 @@ class Validate:
 
     def head(self, bouts: Bouts) -> dict[str, Any]:
         """Return what a validation says of how it was made."""
+        from datastill.augment import DSA
+
         protocol, dataset = asdict(bouts.protocol), bouts.test.domain.name
-        return {"dataset": dataset, "protocol": protocol, "seed": self.machine.seed}
+        found = {"dataset": dataset, "protocol": protocol, "seed": self.machine.seed}
+        mirrors = bouts.protocol.augmentation == DSA and bouts.test.domain.mirror
+        return {**found, "mirrors": mirrors}
 
     def asked(self, made: ImageSet, bouts: Bouts) -> dict[str, Any]:
         """Return all that the results follow from."""

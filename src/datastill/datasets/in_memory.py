@@ -43,6 +43,7 @@ def from_arrays(
     name: str = "images",
     classes: Sequence[str] | None = None,
     size: Size | None = None,
+    mirror: bool | None = None,
     like: Domain | None = None,
 ) -> ImageSet:
     """Make a set of arrays or tensors.
@@ -56,6 +57,7 @@ def from_arrays(
         name: of the domain.
         classes: names that labels ``0, 1, ...`` stand for; by default the labels that occur.
         size: height and width to bring images to.
+        mirror: see ``Domain``; by default that of ``like``, or True.
         like: the domain of the training images, if these are test images.
 
     Raises:
@@ -71,7 +73,7 @@ def from_arrays(
     pixels = pixels_of(array, source)
     if len(found) != len(pixels):
         raise InputError(f"{source}: {len(pixels)} images but {len(found)} labels")
-    reading = Reading(size=size)
+    reading = Reading(size=size, mirror=mirror)
     everything = Found(pixels, found, known, source)
     if like is not None:
         return set_for_tests(everything, reading, like, name=name)
@@ -85,6 +87,7 @@ def from_dataset(
     name: str = "images",
     classes: Sequence[str] | None = None,
     size: Size | None = None,
+    mirror: bool | None = None,
     like: Domain | None = None,
 ) -> ImageSet:
     """Make a set of any map-style dataset, such as torch's or torchvision's.
@@ -95,6 +98,7 @@ def from_dataset(
         name: see ``from_arrays``, as for the rest.
         classes: by default ``dataset.classes`` if there is such a list.
         size: see ``from_arrays``.
+        mirror: likewise.
         like: likewise.
 
     Raises:
@@ -117,7 +121,9 @@ def from_dataset(
     if classes is None:
         said = getattr(dataset, "classes", None)
         classes = said if isinstance(said, list | tuple) else None
-    return from_arrays(torch.cat(images), labels, name=name, classes=classes, like=like)
+    return from_arrays(
+        torch.cat(images), labels, name=name, classes=classes, mirror=mirror, like=like
+    )
 
 
 def _pair(item: Any, index: int, name: str) -> tuple[Any, Any]:

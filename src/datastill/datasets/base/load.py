@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,19 @@ from datastill.datasets.base.decode import decode, kind_of, require_size, resize
 from datastill.datasets.base.places import place
 from datastill.datasets.base.reading import Found, Reading, Size, Split, side_by_side
 from datastill.errors import InputError
+from datastill.layout import BY_THE_WAY
 from datastill.pixels import FLOATS_MOST, Pixels
 from datastill.rng import Key
 
 FEW = 20
 """Images that may well be of as many classes."""
+
+CHARACTERS = {
+    *("mnist", "kmnist", "emnist", "qmnist", "notmnist", "kuzushiji", "usps", "svhn", "omniglot"),
+    *("digits", "digit", "letters", "letter", "characters", "alphabet", "numbers", "handwritten"),
+    *("balanced", "byclass", "bymerge", "hiragana", "katakana"),
+}
+"""Words in names of datasets of digits and letters, which mean something else in a mirror."""
 
 KEPT_FOR_TESTS = Key(0).at("kept for tests")
 """Decides, once and for all, which images are kept aside where a dataset has no test images."""
@@ -115,7 +124,8 @@ def image_set(
         raise InputError(
             f"{found.source} has images of {shape[0]} channels, not of {len(normalisation[0])}"
         )
-    domain = Domain(name, shape, found.classes, *normalisation, found.mirror)
+    mirror = _first(reading.mirror, found.mirror, like.mirror if like else None, True)
+    domain = Domain(name, shape, found.classes, *normalisation, mirror)
     images = _images(values, rows, domain)
     return require_sound(ImageSet(images, labels, domain, facts=found.facts), found.source)
 
@@ -147,7 +157,7 @@ def set_for_tests(
         found,
         labels=index[found.labels],
         classes=like.classes,
-        mirror=like.mirror,
+        mirror=_first(found.mirror, like.mirror),
         colour=True if like.shape[0] == 3 else found.colour,
     )
     made = image_set(renamed, reading, name=name, rows=rows, like=like)
@@ -210,6 +220,20 @@ def statistics(
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
+def shows_characters(name: str) -> bool:
+    """Tell whether a dataset is known by its name to show digits or letters.
+
+    >>> [shows_characters(n) for n in ("KMNIST", "emnist-letters", "fashion-mnist", "BreastMNIST")]
+    [True, True, False, False]
+    """
+    words = set(re.findall(r"[^\W\d_]{2,}", name.casefold()))
+    return bool(words & CHARACTERS) and words <= CHARACTERS | BY_THE_WAY
+
+
+def _first(*values: bool | None) -> bool:
+    return next(value for value in values if value is not None)
+
+
 def _load(
     name: str, split: Split, path: Path | str | None, reading: Reading, like: Domain | None
 ) -> ImageSet | None:
@@ -223,6 +247,9 @@ def _load(
         raise InputError(f"{name} has no {split} images")
     rows, kept = (None, None) if own_test else _kept_for_tests(found, split, reading)
     facts = {**_described(name, path, reading), "kept_for_tests": kept, **found.facts}
+    if reading.mirror is None and found.mirror is None and found.normalisation is None:
+        facts["mirror_by_name"] = shows_characters(where.name)
+        found = replace(found, mirror=False if shows_characters(where.name) else None)
     found = replace(found, facts=facts)
     if split == "train":
         require_classes(found)
@@ -307,4 +334,5 @@ def _described(name: str, path: Path | str | None, reading: Reading) -> dict[str
         "size": reading.size,
         "image_column": reading.images,
         "label_column": reading.labels,
+        "mirror": reading.mirror,
     }

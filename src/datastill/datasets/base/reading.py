@@ -49,6 +49,8 @@ class Reading:
         labels: likewise.
         test_share: share of every class to keep aside for tests where a dataset has no test images;
             0 keeps none.
+        mirror: whether an image seen in a mirror still shows its class, see ``Domain``; None where
+            the dataset is to say.
         progress: shows how far the reading is.
     """
 
@@ -56,6 +58,7 @@ class Reading:
     images: str | None = None
     labels: str | None = None
     test_share: float = TEST_SHARE
+    mirror: bool | None = None
     progress: Progress = unseen
 
     def __post_init__(self) -> None:
@@ -97,7 +100,7 @@ class Found:
         source: where this comes from, for messages.
         normalisation: mean and std that the field's code uses for this dataset; None where they
             are to be computed from the training images.
-        mirror: see ``Domain``.
+        mirror: see ``Domain``; None where nobody says.
         colour: whether pictures are to be read in colour; None if they are to tell.
         size: that pictures are known to have, or are to be brought to unless a size is asked for.
         facts: what else is worth knowing.
@@ -108,7 +111,7 @@ class Found:
     classes: tuple[str, ...]
     source: str
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    mirror: bool = True
+    mirror: bool | None = None
     colour: bool | None = None
     size: Size | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
