@@ -83,7 +83,8 @@ def test_commands_take_the_measured_choice(
     monkeypatch.setattr("datastill.route.kernels.lowered", lambda **_: lowered.append(1))
     shared = "--dataset digits --model ConvNetD1W16"
     pool = "--models-pool ConvNetD1W32 --pool-path pools"
-    main(["train", "--dataset", "digits", "--model", "ConvNetD1W32", "--num", "1", "--epochs", "1", "--save-path", "pools"])
+    small = "--model ConvNetD1W32 --num 1 --epochs 1 --save-path pools"
+    main(["train", "--dataset", "digits", *small.split()])
     if command == "train":
         assert unmeasured
         assert not lowered
