@@ -1,11 +1,15 @@
 """The kernels as differentiable layers: float32 on a CPU.
 
 Each takes the library that it is computed by last, and hands it to its gradients: a pass that
-began with one set of instructions ends with it.
+began with one set of instructions ends with it. Whoever calls a layer has asked ``operands``
+whether what it gives serves; the order in memory is the layer's business. Gradients come from
+PyTorch: those that are no ordinary numbers (a batch of gradients, say) go through its own layers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +19,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from datastill.kernels.library import Library
+from datastill.kernels.operands import blank, channels_last, compute, room
 
 
 class Convolution(Function):
@@ -38,8 +43,8 @@ class Convolution(Function):
         (grad,) = grads
         wants_images, wants_weight, wants_bias, _ = ctx.needs_input_grad
         return (
-            TurnedConvolution.apply(grad, weight, ctx.by) if wants_images else None,
-            Correlation.apply(images, grad, ctx.by) if wants_weight else None,
+            _turn(grad, weight, ctx.by) if wants_images else None,
+            _correlate(images, grad, ctx.by) if wants_weight else None,
             grad.sum((0, 2, 3)) if wants_bias else None,
             None,
         )
@@ -59,8 +64,8 @@ class TurnedConvolution(Function):
         grad, weight = ctx.saved_tensors
         (again,) = grads
         return (
-            Convolution.apply(again, weight, None, ctx.by) if ctx.needs_input_grad[0] else None,
-            Correlation.apply(again, grad, ctx.by) if ctx.needs_input_grad[1] else None,
+            _forth(again, weight, ctx.by) if ctx.needs_input_grad[0] else None,
+            _correlate(again, grad, ctx.by) if ctx.needs_input_grad[1] else None,
             None,
         )
 
@@ -72,13 +77,13 @@ class Correlation(Function):
     def forward(ctx: Any, images: Tensor, grad: Tensor, by: Library) -> Tensor:
         ctx.save_for_backward(images, grad)
         ctx.by = by
-        images, grad = _channels_last(images), _channels_last(grad)
+        images, grad = channels_last(images), channels_last(grad)
         n, height, width = images.shape[0], *images.shape[2:]
         inputs, outputs = images.shape[1], grad.shape[1]
-        points = torch.empty(36, outputs, inputs)
-        weight = torch.empty(outputs, inputs, 3, 3)
-        ctx.by.call("convolve_back", images, grad, points, n, height, width, inputs, outputs)
-        ctx.by.call("gather_weights", points, weight, outputs, inputs)
+        points = room(36, outputs, inputs)
+        weight = room(outputs, inputs, 3, 3)
+        by.call("convolve_back", images, grad, points, n, height, width, inputs, outputs)
+        by.call("gather_weights", points, weight, outputs, inputs)
         return weight
 
     @staticmethod
@@ -86,8 +91,8 @@ class Correlation(Function):
         images, grad = ctx.saved_tensors
         (weight,) = grads
         return (
-            TurnedConvolution.apply(grad, weight, ctx.by) if ctx.needs_input_grad[0] else None,
-            Convolution.apply(images, weight, None, ctx.by) if ctx.needs_input_grad[1] else None,
+            _turn(grad, weight, ctx.by) if ctx.needs_input_grad[0] else None,
+            _forth(images, weight, ctx.by) if ctx.needs_input_grad[1] else None,
             None,
         )
 
@@ -99,23 +104,26 @@ class InstanceNorm(Function):
     def forward(
         ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float, by: Library
     ) -> Tensor:
-        images = _channels_last(images)
         n, channels, height, width = images.shape
-        made, statistics = _blank(*images.shape), torch.empty(n, 2, channels)
-        given = (images, gain, shift, made, statistics)
+        made, statistics = blank(*images.shape), room(n, 2, channels)
+        given = (channels_last(images), gain.contiguous(), shift.contiguous(), made, statistics)
         by.call("norm", *given, n, height * width, channels, epsilon)
-        ctx.save_for_backward(images, gain, statistics)
-        ctx.by = by
+        ctx.save_for_backward(images, gain, shift, statistics)
+        ctx.by, ctx.epsilon = by, epsilon
         return made
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        images, gain, statistics = ctx.saved_tensors
+        images, gain, shift, statistics = ctx.saved_tensors
+        (grad,) = grads
+        if not compute(grad):
+            layers = partial(_norm, epsilon=ctx.epsilon)
+            return *_by_pytorch(ctx, layers, (images, gain, shift), grads), None, None
         n, channels, height, width = images.shape
-        found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
-        given = (images, gain, statistics, _channels_last(grads[0]), found, sums)
-        ctx.by.call("norm_back", *given, n, height * width, channels)
+        found, sums = blank(*images.shape), room(n, 2, channels)
+        given = (channels_last(images), gain.contiguous(), statistics, channels_last(grad))
+        ctx.by.call("norm_back", *given, found, sums, n, height * width, channels)
         shifts, gains = sums.sum(0)
         return found, gains, shifts, None, None
 
@@ -130,20 +138,23 @@ class NormReluPool(Function):
     def forward(
         ctx: Any, images: Tensor, gain: Tensor, shift: Tensor, epsilon: float, by: Library
     ) -> Tensor:
-        given = _channels_last(images)
-        n, channels, height, width = given.shape
-        pools = _blank(n, channels, height // 2, width // 2)
-        statistics = torch.empty(n, 2, channels)
-        values = (given, gain, shift, pools, statistics, n, height, width, channels, epsilon)
-        by.call("normalise", *values)
+        n, channels, height, width = images.shape
+        pools = blank(n, channels, height // 2, width // 2)
+        statistics = room(n, 2, channels)
+        given = (channels_last(images), gain.contiguous(), shift.contiguous(), pools, statistics)
+        by.call("normalise", *given, n, height, width, channels, epsilon)
         ctx.save_for_backward(images, gain, shift, statistics)
-        ctx.by = by
+        ctx.by, ctx.epsilon = by, epsilon
         return pools
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        images, gain, shift, statistics = ctx.saved_tensors
         (grad,) = grads
-        found: Any = NormReluPoolBack.apply(*ctx.saved_tensors, grad, ctx.by)
+        if not compute(grad):
+            layers = partial(_norm_relu_pool, epsilon=ctx.epsilon)
+            return *_by_pytorch(ctx, layers, (images, gain, shift), grads), None, None
+        found: Any = NormReluPoolBack.apply(images, gain, shift, grad, statistics, ctx.by)
         return *found, None, None
 
 
@@ -156,16 +167,15 @@ class NormReluPoolBack(Function):
         images: Tensor,
         gain: Tensor,
         shift: Tensor,
-        statistics: Tensor,
         grad: Tensor,
+        statistics: Tensor,
         by: Library,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        images, grad = _channels_last(images), _channels_last(grad)
         n, channels, height, width = images.shape
-        found, sums = _blank(*images.shape), torch.empty(n, 2, channels)
-        given = (images, gain, shift, statistics, grad, found, sums)
-        by.call("normalise_back", *given, n, height, width, channels)
-        ctx.save_for_backward(images, gain, shift, statistics, grad)
+        found, sums = blank(*images.shape), room(n, 2, channels)
+        given = (channels_last(images), *_norms(gain, shift, statistics), channels_last(grad))
+        by.call("normalise_back", *given, found, sums, n, height, width, channels)
+        ctx.save_for_backward(images, gain, shift, grad, statistics)
         ctx.by = by
         shifts, gains = sums.sum(0)
         return found, gains, shifts
@@ -173,16 +183,16 @@ class NormReluPoolBack(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        images, gain, shift, statistics, grad = ctx.saved_tensors
+        images, gain, shift, grad, statistics = ctx.saved_tensors
         again, gains, shifts = grads
         n, channels, height, width = images.shape
-        in_images, in_grad = _blank(*images.shape), _blank(*grad.shape)
-        in_gain = torch.empty(n, channels)
-        seen = (images, gain, shift, statistics, grad, _channels_last(again))
+        in_images, in_grad = blank(*images.shape), blank(*grad.shape)
+        in_gain = room(n, channels)
+        seen = (channels_last(images), *_norms(gain, shift, statistics), channels_last(grad))
         sums = (gains.contiguous(), shifts.contiguous())
-        made = (in_images, in_grad, in_gain)
-        ctx.by.call("normalise_back_again", *seen, *sums, *made, n, height, width, channels)
-        return in_images, in_gain.sum(0), None, None, in_grad, None
+        given = (*seen, channels_last(again), *sums, in_images, in_grad, in_gain)
+        ctx.by.call("normalise_back_again", *given, n, height, width, channels)
+        return in_images, in_gain.sum(0), None, in_grad, None, None
 
 
 class FirstBlock(Function):
@@ -203,25 +213,27 @@ class FirstBlock(Function):
         epsilon: float,
         by: Library,
     ) -> Tensor:
-        images = images.contiguous()
-        taps = weight.flatten(1).T.contiguous()
         (n, inputs, height, width), outputs = images.shape, weight.shape[0]
         ctx.sizes = (n, height, width, inputs, outputs, padding, epsilon)
-        pools = _blank(n, outputs, (height + 2 * padding - 2) // 2, (width + 2 * padding - 2) // 2)
-        by.call("first_block", images, taps, bias, gain, shift, pools, *ctx.sizes)
-        ctx.save_for_backward(images, taps, bias, gain, shift)
+        pools = blank(n, outputs, (height + 2 * padding - 2) // 2, (width + 2 * padding - 2) // 2)
+        given = (images.contiguous(), _taps(weight), *_norms(bias, gain, shift))
+        by.call("first_block", *given, pools, *ctx.sizes)
+        ctx.save_for_backward(images, weight, bias, gain, shift)
         ctx.by = by
         return pools
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        images, taps, bias, gain, shift = ctx.saved_tensors
-        n, inputs, outputs = images.shape[0], images.shape[1], taps.shape[1]
-        sums = torch.empty(n, 9 * inputs + 2, outputs)
-        found = torch.empty_like(images) if ctx.needs_input_grad[0] else None
-        given = (images, taps, bias, gain, shift, _channels_last(grads[0]), sums, found)
-        ctx.by.call("first_block_back", *given, *ctx.sizes)
+        images, weight, bias, gain, shift = ctx.saved_tensors
+        (grad,), (n, _, _, inputs, outputs, padding, epsilon) = grads, ctx.sizes
+        if not compute(grad):
+            layers = partial(_first_block, padding=padding, epsilon=epsilon)
+            return *_by_pytorch(ctx, layers, ctx.saved_tensors, grads), *[None] * 3
+        sums = room(n, 9 * inputs + 2, outputs)
+        found = room(*images.shape) if ctx.needs_input_grad[0] else None
+        given = (images.contiguous(), _taps(weight), *_norms(bias, gain, shift))
+        ctx.by.call("first_block_back", *given, channels_last(grad), sums, found, *ctx.sizes)
         total = sums.sum(0)
         weights = total[:-2].T.reshape(outputs, inputs, 3, 3)
         return found, weights, torch.zeros_like(bias), total[-1], total[-2], *[None] * 3
@@ -247,23 +259,76 @@ def _convolve(
     by: Library, images: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool = False
 ) -> Tensor:
     outputs, inputs = weight.shape[:2]
-    points = torch.empty(36, outputs, inputs) if turned else torch.empty(36, inputs, outputs)
+    points = room(36, outputs, inputs)
     by.call("transform_weights", weight.contiguous(), points, outputs, inputs, int(turned))
-    images, (n, deep, height, width) = _channels_last(images), images.shape
+    images, (n, deep, height, width) = channels_last(images), images.shape
     wide = inputs if turned else outputs
-    made = _blank(n, wide, height, width)
-    by.call("convolve", images, points, bias, made, n, height, width, deep, wide)
+    made = blank(n, wide, height, width)
+    shift = None if bias is None else bias.contiguous()
+    by.call("convolve", images, points, shift, made, n, height, width, deep, wide)
     return made
 
 
-def _blank(n: int, channels: int, height: int, width: int) -> Tensor:
-    return torch.empty(n, channels, height, width, memory_format=torch.channels_last)
+def _taps(weight: Tensor) -> Tensor:
+    return weight.flatten(1).T.contiguous()
 
 
-def _channels_last(images: Tensor) -> Tensor:
-    # `is_contiguous` says yes to both formats where there is one pixel, or one channel: so ask for
-    # the strides themselves.
-    n, channels, height, width = images.shape
-    if images.stride() == (channels * height * width, 1, channels * width, channels):
-        return images
-    return _blank(n, channels, height, width).copy_(images)
+def _norms(*vectors: Tensor) -> list[Tensor]:
+    return [each.contiguous() for each in vectors]
+
+
+# Gradients that are not the kernels': by PyTorch.
+
+
+def _forth(images: Tensor, weight: Tensor, by: Library) -> Any:
+    if compute(images, weight):
+        return Convolution.apply(images, weight, None, by)
+    return F.conv2d(images, weight, padding=1)
+
+
+def _turn(grad: Tensor, weight: Tensor, by: Library) -> Any:
+    if compute(grad, weight):
+        return TurnedConvolution.apply(grad, weight, by)
+    return F.conv_transpose2d(grad, weight, padding=1)
+
+
+def _correlate(images: Tensor, grad: Tensor, by: Library) -> Any:
+    if compute(images, grad):
+        return Correlation.apply(images, grad, by)
+    return F.conv2d(images.transpose(0, 1), grad.transpose(0, 1), padding=1).transpose(0, 1)
+
+
+def _norm(images: Tensor, gain: Tensor, shift: Tensor, *, epsilon: float) -> Tensor:
+    return F.group_norm(images, images.shape[1], gain, shift, epsilon)
+
+
+def _norm_relu_pool(images: Tensor, gain: Tensor, shift: Tensor, *, epsilon: float) -> Tensor:
+    return F.avg_pool2d(F.relu(_norm(images, gain, shift, epsilon=epsilon)), 2)
+
+
+def _first_block(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    gain: Tensor,
+    shift: Tensor,
+    *,
+    padding: int,
+    epsilon: float,
+) -> Tensor:
+    convolved = F.conv2d(images, weight, bias, padding=padding)
+    return _norm_relu_pool(convolved, gain, shift, epsilon=epsilon)
+
+
+def _by_pytorch(
+    ctx: Any, layers: Callable[..., Any], operands: Sequence[Tensor], grads: Sequence[Tensor]
+) -> list[Tensor | None]:
+    # The gradients of PyTorch's layers in those of the operands that want one.
+    again, wants = torch.is_grad_enabled(), ctx.needs_input_grad[: len(operands)]
+    wanted = [each for each, wants_one in zip(operands, wants, strict=True) if wants_one]
+    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        # Not channels last: batches of gradients do not go through that.
+        made = layers(*(each.contiguous() for each in operands))
+        found = torch.autograd.grad(made, wanted, grads, create_graph=again, allow_unused=True)
+    each = iter(found)
+    return [next(each) if wants_one else None for wants_one in wants]

@@ -128,4 +128,10 @@ def _argument(value: Tensor | int | float | None) -> Any:
         return ctypes.c_int64(value)
     if isinstance(value, float):
         return ctypes.c_float(value)
-    return ctypes.c_void_p(None if value is None else value.data_ptr())
+    if value is None:
+        return ctypes.c_void_p(None)
+    # A last look: what is read through a pointer has nothing but its address.
+    whole = value.is_contiguous() or value.is_contiguous(memory_format=torch.channels_last)
+    if not (whole and value.dtype is torch.float32 and value.device.type == "cpu"):
+        raise RuntimeError(f"no operand of a kernel: {value.dtype}, {value.stride()}")
+    return ctypes.c_void_p(value.data_ptr())

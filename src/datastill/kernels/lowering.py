@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 from torch.overrides import TorchFunctionMode
 
 from datastill.kernels.layers import (
@@ -20,6 +21,7 @@ from datastill.kernels.layers import (
     convolve_few,
 )
 from datastill.kernels.library import Library, library
+from datastill.kernels.operands import serve, vectors
 from datastill.network import passing
 
 FIRST_CHANNELS = 4
@@ -55,128 +57,162 @@ class Lowered(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is torch.conv2d and not kwargs and _serves(self.by, *args):
-            return Convolution.apply(*args[:3], self.by)
-        if func is torch.conv2d and not kwargs and self.twice and _is_first(*args):
-            images, weight, bias, _, padding = args[:5]
-            return convolve_few(images, weight, bias, padding)
-        if func is F.group_norm and not self.twice:
-            found = _instance_norm(self.by, *args, **(kwargs or {}))
-            if found is not None:
-                return found
-        return func(*args, **(kwargs or {}))
+        found = None
+        if func is torch.conv2d and not kwargs:
+            found = _convolution(self.by, *args, twice=self.twice)
+        elif func is F.group_norm:
+            return _group_norm(None if self.twice else self.by, *args, **(kwargs or {}))
+        return func(*args, **(kwargs or {})) if found is None else found
 
 
-def _three_by_three(
+def _convolution(
+    by: Library,
     images: Tensor,
     weight: Tensor,
-    _bias: Tensor | None = None,
+    bias: Tensor | None = None,
     stride: Any = 1,
-    _padding: Any = 0,
+    padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> bool:
+    *,
+    twice: bool,
+) -> Tensor | None:
+    # By a kernel, or None: then it is PyTorch's, and so is what to say of operands that do not fit.
+    if (stride, dilation, groups) != ((1, 1), (1, 1), 1) or not _three_by_three(
+        images, weight, bias
+    ):
+        return None
+    outputs, inputs = weight.shape[:2]
+    if not (outputs % (2 * by.lanes) or inputs % (2 * by.lanes)) and padding == (1, 1):
+        return Convolution.apply(images, weight, bias, by)
+    if twice and inputs <= FIRST_CHANNELS and _covers(images, padding):
+        return convolve_few(images, weight, bias, padding)
+    return None
+
+
+def _three_by_three(images: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     return (
-        _plain(images)
-        and _plain(weight)
-        and weight.shape[2:] == (3, 3)
-        and (stride, dilation, groups) == ((1, 1), (1, 1), 1)
+        serve(images, weight, bias)
+        and images.ndim == weight.ndim == 4
+        and images.numel() > 0
+        and weight.numel() > 0
+        and weight.shape[1:] == (images.shape[1], 3, 3)
+        and vectors(weight.shape[0], bias)
     )
 
 
-def _serves(by: Library, images: Tensor, weight: Tensor, *others: Any) -> bool:
+def _covers(images: Tensor, padding: Any) -> bool:
+    # Whether the padded images have a place for a filter of 3x3.
     return (
-        _three_by_three(images, weight, *others)
-        and weight.shape[0] % (2 * by.lanes) == 0
-        and weight.shape[1] % (2 * by.lanes) == 0
-        and others[2] == (1, 1)
+        isinstance(padding, tuple)
+        and all(type(pad) is int and pad >= 0 for pad in padding)
+        and all(side + 2 * pad >= 3 for side, pad in zip(images.shape[2:], padding, strict=True))
     )
 
 
-def _is_first(images: Tensor, weight: Tensor, *others: Any) -> bool:
-    return (
-        _three_by_three(images, weight, *others)
-        and weight.shape[1] <= FIRST_CHANNELS
-        and isinstance(others[2], tuple)
-    )
-
-
-def _instance_norm(
-    by: Library,
+def _group_norm(
+    by: Library | None,
     input: Tensor,  # the names that F.group_norm has, which hands on some by them
     num_groups: int,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
-) -> Tensor | None:
-    serves = (
-        input.ndim == 4
-        and _plain(input)
-        and num_groups == input.shape[1]
-        and num_groups % by.lanes == 0
-        and weight is not None
-        and bias is not None
-        and input.shape[2:].numel() > 1
+) -> Tensor:
+    if by is not None and weight is not None and bias is not None:
+        fits = _norm_fits(by, input, weight, bias) and input.shape[2:].numel() > 1
+        if fits and num_groups == input.shape[1]:
+            return InstanceNorm.apply(input, weight, bias, float(eps), by)
+    if not input.requires_grad:
+        # The kernels leave images channels last, for which PyTorch (2.13) ends the process when
+        # gradients of weights are wanted and none of images.
+        input = input.contiguous()
+    return F.group_norm(input, num_groups, weight, bias, eps)
+
+
+def _norm_fits(by: Library, images: Tensor, gain: Tensor, shift: Tensor) -> bool:
+    return (
+        serve(images, gain, shift)
+        and images.ndim == 4
+        and images.numel() > 0
+        and images.shape[1] % by.lanes == 0
+        and vectors(images.shape[1], gain, shift)
     )
-    return InstanceNorm.apply(input, weight, bias, eps, by) if serves else None
 
 
 def _body(body: nn.Module, x: Tensor, *, by: Library, twice: bool) -> Tensor:
-    if not isinstance(body, nn.Sequential):
+    if not _is(body, nn.Sequential):
         return body(x)
-    layers, done = list(body), 0
+    layers, done = list(cast("nn.Sequential", body)), 0
     while done < len(layers):
-        first = None if twice else _first_block(by, layers[done : done + 4], x)
-        if first is not None:
-            conv, norm = first
-            weights = (conv.weight, conv.bias, norm.weight, norm.bias)
-            x = FirstBlock.apply(x, *weights, conv.padding[0], norm.eps, by)
-            done += 4
-        elif norm := _norm_relu_pool(by, layers[done : done + 3], x):
-            # Once, here: the gradients of the norm need it as well.
-            x = x.contiguous(memory_format=torch.channels_last)
-            x = NormReluPool.apply(x, norm.weight, norm.bias, norm.eps, by)
-            done += 3
+        block = layers[done : done + 4]
+        if not twice and (made := _first_block(by, block, x)) is not None:
+            x, done = made, done + 4
+        elif (made := _norm_relu_pool(by, block[:3], x)) is not None:
+            x, done = made, done + 3
         else:
-            x = layers[done](x)
-            done += 1
+            x, done = layers[done](x), done + 1
     return x
 
 
-def _first_block(
-    by: Library, layers: Sequence[nn.Module], x: Tensor
-) -> tuple[nn.Conv2d, nn.GroupNorm] | None:
-    match layers:
-        case [nn.Conv2d() as conv, *rest] if (norm := _norm_relu_pool(by, rest, x)) is not None:
-            serves = (
-                conv.in_channels <= FIRST_CHANNELS
-                and (conv.kernel_size, conv.stride, conv.dilation) == ((3, 3), (1, 1), (1, 1))
-                and conv.padding in ((1, 1), (2, 2), (3, 3))
-                and conv.padding_mode == "zeros"
-                and conv.bias is not None
-            )
-            return (conv, norm) if serves else None
-        case _:
-            return None
+def _first_block(by: Library, layers: Sequence[nn.Module], x: Tensor) -> Tensor | None:
+    conv, norm = next(iter(layers), None), _norm_of_pooled(layers[1:])
+    if norm is None or not isinstance(conv, nn.Conv2d) or not _is(conv, nn.Conv2d):
+        return None
+    weights = (conv.weight, conv.bias, norm.weight, norm.bias)
+    fits = (
+        (conv.stride, conv.dilation, conv.groups) == ((1, 1), (1, 1), 1)
+        and conv.padding in ((1, 1), (2, 2), (3, 3))
+        and conv.padding_mode == "zeros"
+        and conv.bias is not None
+        and _three_by_three(x, conv.weight, conv.bias)
+        and x.shape[1] <= FIRST_CHANNELS
+        and min(x.shape[2:]) + 2 * int(conv.padding[0]) >= 4
+        and norm.num_groups == conv.weight.shape[0]
+        and norm.num_groups % by.lanes == 0
+        and serve(norm.weight, norm.bias)
+        and vectors(norm.num_groups, norm.weight, norm.bias)
+    )
+    return FirstBlock.apply(x, *weights, conv.padding[0], float(norm.eps), by) if fits else None
 
 
-def _norm_relu_pool(by: Library, layers: Sequence[nn.Module], x: Tensor) -> nn.GroupNorm | None:
+def _norm_relu_pool(by: Library, layers: Sequence[nn.Module], x: Tensor) -> Tensor | None:
+    norm = _norm_of_pooled(layers)
+    if norm is None or not _norm_fits(by, x, norm.weight, norm.bias):
+        return None
+    if norm.num_groups != x.shape[1] or min(x.shape[2:]) < 2:
+        return None
+    # Once, here: the gradients of the norm need it as well.
+    x = x.contiguous(memory_format=torch.channels_last)
+    return NormReluPool.apply(x, norm.weight, norm.bias, float(norm.eps), by)
+
+
+def _norm_of_pooled(layers: Sequence[nn.Module]) -> nn.GroupNorm | None:
+    # The norm, where a relu and the mean of every 2x2 pixels follow it.
     match layers:
-        case [nn.GroupNorm() as norm, nn.ReLU(), nn.AvgPool2d() as pool]:
-            serves = (
-                norm.num_groups == norm.num_channels
-                and norm.num_channels % by.lanes == 0
-                and norm.affine
+        case [nn.GroupNorm() as norm, nn.ReLU() as relu, nn.AvgPool2d() as pool]:
+            fits = (
+                _is(norm, nn.GroupNorm)
+                and _is(relu, nn.ReLU)
+                and _is(pool, nn.AvgPool2d)
+                and cast("Tensor | None", norm.weight) is not None
+                and cast("Tensor | None", norm.bias) is not None
                 and (pool.kernel_size, pool.stride, pool.padding) == (2, 2, 0)
                 and not pool.ceil_mode
                 and pool.divisor_override is None
-                and _plain(x)
-                and min(x.shape[2:]) >= 2
             )
-            return norm if serves else None
+            return norm if fits else None
         case _:
             return None
 
 
-def _plain(x: Tensor) -> bool:
-    return x.dtype == torch.float32 and x.device.type == "cpu"
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def _is(layer: nn.Module, kind: type[nn.Module]) -> bool:
+    # Nothing but a layer of its kind: a subclass may do anything, and hooks want to see it run.
+    return (
+        type(layer) is kind
+        and "forward" not in vars(layer)
+        and not any(getattr(layer, hooks) for hooks in HOOKS)
+        and not _has_any_global_hook()
+    )
