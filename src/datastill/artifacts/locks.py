@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+
 from datastill.artifacts.checkpoints import ENDING
 from datastill.artifacts.files import PARTIAL, writing
 from datastill.errors import InputError
+
+WITHOUT_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL}
+"""What file systems answer that know no locks: some of networks, of phones, in user space."""
 
 
 @contextmanager
 def locked(folder: Path, stem: str = "") -> Generator[None]:
     """Keep others out of a folder, or of the files in it that begin with a stem.
 
-    The system lets go of the lock when the process ends, however it ends. Checkpoints that
-    a killed one left half-written are removed.
+    The system lets go of the lock when the process ends, however it ends. Where a file system
+    knows no locks, a file names the process that is at work; it counts no more when that has ended,
+    which only the machine that it ran on can tell. Checkpoints that a killed process left
+    half-written are removed.
 
     Args:
         folder: made where there is none.
@@ -27,31 +34,37 @@ def locked(folder: Path, stem: str = "") -> Generator[None]:
     Raises:
         InputError: when another process has the lock, or the folder cannot be written to.
     """
-    path = folder / f".{stem}lock"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        held = _held(path)
+        lock = _held(folder / f".{stem}lock")
     try:
         for left in folder.glob(f".{stem}*{ENDING}.*{PARTIAL}"):
             left.unlink(missing_ok=True)
         yield
     finally:
-        path.unlink(missing_ok=True)  # still held: whoever waits for it will find another file
-        os.close(held)
+        if os.name == "posix":  # still held: whoever waits for it will find another file
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
-def _held(path: Path) -> int:
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
-                return file
-        except BlockingIOError:
-            os.close(file)
-            raise InputError(
-                f"another run is at work in {path.parent}; wait for its end, or take another folder"
-            ) from None
-        except FileNotFoundError:
-            pass  # let go of and removed, just now
-        os.close(file)
+def _held(path: Path) -> BaseFileLock:
+    lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+    try:
+        return _taken(lock)
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+    path.unlink(missing_ok=True)
+    named = path.with_name(f"{path.name}-by-name")
+    return _taken(SoftFileLock(named, thread_local=False), f" (if none is, delete {named})")
+
+
+def _taken(lock: BaseFileLock, hint: str = "") -> BaseFileLock:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        folder = Path(lock.lock_file).parent
+        raise InputError(
+            f"another run is at work in {folder}; wait for its end, or take another folder{hint}"
+        ) from None
+    return lock

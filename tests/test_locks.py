@@ -1,0 +1,140 @@
+"""One run at a time in one folder, by whatever a file system and a system have for that."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from datastill import artifacts
+from datastill.errors import InputError
+
+SOURCE = Path(__file__).parents[1] / "src"
+HOLDER = """
+import fcntl, sys, time
+from pathlib import Path
+{without}
+from datastill.artifacts import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+WITHOUT = """
+def refuse(*_):
+    raise OSError({number}, "not here")
+fcntl.flock = refuse
+"""
+NUMBERS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK]
+
+
+@contextmanager
+def held(folder: Path, without: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Hold the lock of a folder in another process."""
+    code = HOLDER.format(without=without)
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    words = [sys.executable, "-P", "-c", code, str(folder)]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, "not here")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+@pytest.mark.parametrize("number", [None, *NUMBERS])
+def test_a_process_keeps_others_out_until_it_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    if number is not None:
+        without_locks(monkeypatch, number)
+    with held(tmp_path, WITHOUT.format(number=number) if number else "") as process:
+        with pytest.raises(InputError, match="another run is at work") as refused:
+            artifacts.locked(tmp_path).__enter__()
+        assert len(str(refused.value).splitlines()) == 1
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with artifacts.locked(tmp_path):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_file_system_without_locks_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    without_locks(monkeypatch, number)
+    with (
+        artifacts.locked(tmp_path),
+        artifacts.locked(tmp_path, "other."),
+        pytest.raises(InputError, match=r"if none is, delete .*\.lock-by-name"),
+    ):
+        artifacts.locked(tmp_path).__enter__()
+    with artifacts.locked(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_lack_of_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_locks(monkeypatch, errno.EIO)
+    with pytest.raises(InputError, match=r"cannot write to .*: not here"):
+        artifacts.locked(tmp_path).__enter__()
+
+
+ELSEWHERE = """
+import importlib.abc, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    # Modules that Windows has not.
+    def find_spec(self, name, path=None, target=None):
+        if name in {names} and name not in sys.modules:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+for name in {names}:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Absent())
+import os, signal
+for name in {functions}:
+    delattr(os, name) if hasattr(os, name) else None
+for name in ("SIGKILL", "SIGHUP", "SIGALRM", "setitimer", "alarm", "pthread_kill", "SIGPIPE"):
+    delattr(signal, name) if hasattr(signal, name) else None
+"""
+MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog")
+FUNCTIONS = ("fork", "geteuid", "getuid", "getpgid", "mkfifo", "statvfs", "fchmod", "sysconf")
+USE = """
+from pathlib import Path
+import datastill as ds
+from datastill import artifacts, cli
+real, _ = ds.load_dataset("digits")
+with artifacts.locked(Path("here")):
+    ds.save(real.take(slice(20)), "here/synthetic.safetensors")
+assert len(ds.load("here")) == 20
+cli.main(["show", "here"])
+cli.main("distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine plain".split())
+"""
+
+
+def test_nothing_asks_for_what_only_unix_has(tmp_path: Path) -> None:
+    """Sets are saved, loaded, shown and made where modules and functions of Unix are missing."""
+    code = ELSEWHERE.format(names=MODULES, functions=FUNCTIONS) + USE
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "XDG_CACHE_HOME": str(tmp_path)}
+    words = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "digits" in done.stdout
+    assert not (tmp_path / "here" / ".lock").exists()
