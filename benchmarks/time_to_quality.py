@@ -19,7 +19,7 @@ from steps import facts
 
 import datastill as ds
 from datastill.datasets import load_split
-from datastill.route import fastest, reasons
+from datastill.tuning import fastest
 
 GOAL = 0.80
 UPDATES = 120
@@ -54,8 +54,9 @@ def main() -> None:
 
     real, test = (load_split("FashionMNIST", split) for split in ("train", "test"))
     clock.lap("reading 70,000 images")
-    route, why = fastest("ConvNet", real.domain), reasons("ConvNet", real.domain)
-    clock.lap("choosing a route" if why and why.measured else "recalling the route")
+    choice = fastest("ConvNet", real.domain)
+    route = choice.route
+    clock.lap("choosing a route" if choice.measured else "recalling the route")
     published = ds.METHODS["DM"](IPC)
     task = ds.Task(
         real,

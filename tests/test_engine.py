@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import watching
-from datastill import kernels, route, timing, tuning
+from datastill import kernels, measuring, route, timing
 from datastill.cli import main
 from datastill.networks import Network
 
@@ -22,7 +22,7 @@ def unmeasured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return count * (1e-5 if way.args[0].kernels else 1e-6)
 
     monkeypatch.setattr(timing, "_seconds", seconds)
-    monkeypatch.setattr(tuning, "_known", {})
+    monkeypatch.setattr(measuring, "_known", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("DATASTILL_ENGINE", raising=False)
     return tried
@@ -42,7 +42,7 @@ def test_estimate_tells_what_auto_takes_and_forgets_it_when_asked(
         assert f"{name}: plain layers; a training step on 1568 images: kernels 0.0157 s" in said
     assert said.count("(measured now, remembered)") == 2
     once = dict(unmeasured)
-    tuning._known.clear()  # another process
+    measuring._known.clear()  # another process
     main(ESTIMATE.split())
     said = " ".join(capsys.readouterr().out.split())
     assert "measuring" not in said
@@ -106,7 +106,7 @@ def test_lines_of_the_library_are_said_once_and_not_with_quiet(
     monkeypatch.setattr("datastill.route.kernels.instructions", lambda: "")
     for quiet, times in (([], 1), (["--quiet"], 0)):
         route._tell_what_is_missing.cache_clear()
-        tuning.forget()
+        measuring.forget()
         main([*ESTIMATE.split(), *quiet])
         assert capsys.readouterr().out.count("no g++ was found") == times
     route._tell_what_is_missing.cache_clear()

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from conftest import blobs, weights
-from datastill import kernels, machine, timing, tuning
+from datastill import kernels, machine, measuring, timing
 from datastill import route as routes
 from datastill.clom import cross_entropy_clom
 from datastill.data import Domain
 from datastill.errors import InputError
+from datastill.measuring import Answer, Question, answer, fairly, known
 from datastill.networks import build
 from datastill.pool import freeze
 from datastill.rng import Key
-from datastill.route import PLAIN, Route, candidates, fastest, logits, reasons
+from datastill.route import PLAIN, Route, candidates, logits
 from datastill.train import Fit, train
-from datastill.tuning import Choice, Question, answer, fairly, known
+from datastill.tuning import Choice, fastest
 
 DOMAIN = blobs().domain
 SMALL = "ConvNetD1W16"
@@ -35,7 +36,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kernels.missing()
     monkeypatch.delenv("DATASTILL_ENGINE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(tuning, "_known", {})
+    monkeypatch.setattr(measuring, "_known", {})
     return tmp_path
 
 
@@ -81,16 +82,16 @@ def test_every_way_is_tried_on_few_images_first_and_none_takes_it_all(image: flo
     found = fairly({"slow": slow, "quick": quick}, 1000)
     assert found.fastest == "quick"
     for clock in (slow, quick):
-        assert clock.seen[0] == tuning.FEW
+        assert clock.seen[0] == measuring.FEW
         assert len(clock.seen) >= 4
-    few = 5 * (tuning.FEW + 4 * tuning.FEW) * 15 * image  # what trying at all costs
-    assert spent(slow, quick) < 3 * tuning.BUDGET + few
+    few = 5 * (measuring.FEW + 4 * measuring.FEW) * 15 * image  # what trying at all costs
+    assert spent(slow, quick) < 3 * measuring.BUDGET + few
 
 
 def test_a_slow_machine_takes_no_more_images_than_it_affords() -> None:
     slow, quick = Clock(image=2.0), Clock(image=0.5)
     fairly({"slow": slow, "quick": quick}, 1568)
-    assert max(slow.seen) <= tuning.GROWTH * tuning.FEW
+    assert max(slow.seen) <= measuring.GROWTH * measuring.FEW
     assert Counter(slow.seen)[max(slow.seen)] <= 3
 
 
@@ -127,7 +128,7 @@ def test_scattering_times_are_measured_again_and_then_told_apart() -> None:
 # What is kept of it.
 
 
-def ask(seconds: dict[str, Clock], of: str = "a network") -> Choice:
+def ask(seconds: dict[str, Clock], of: str = "a network") -> Answer:
     question = Question(of, "avx", ("part",))
     return known(question, list(seconds)) or answer(
         question, seconds, most=8, finer=lambda way: {way: seconds[way]}
@@ -136,7 +137,7 @@ def ask(seconds: dict[str, Clock], of: str = "a network") -> Choice:
 
 def test_a_choice_is_remembered_with_what_it_was_made_by(fresh: Path) -> None:
     first = ask({"a": Clock(image=0.002), "b": Clock()})
-    tuning._known.clear()  # another process
+    measuring._known.clear()  # another process
     silent = {"a": Clock(), "b": Clock()}
     again = ask(silent)
     assert (again.way, again.seconds, again.measured) == ("b", first.seconds, False)
@@ -152,7 +153,7 @@ def test_another_version_or_instruction_set_is_another_question(
     assert one.address != Question("a network", "avx512", ("part",)).address
     assert one.address != Question("a network", "avx2", ("other",)).address
     before = one.address
-    monkeypatch.setattr(tuning, "_version", lambda: "0.2.0")
+    monkeypatch.setattr(measuring, "_version", lambda: "0.2.0")
     assert one.address != before
 
 
@@ -168,7 +169,7 @@ def test_a_choice_made_while_timings_scatter_serves_this_process_alone(fresh: Pa
 
 def test_one_word_forgets(fresh: Path) -> None:
     ask({"a": Clock(), "b": Clock()})
-    tuning.forget()
+    measuring.forget()
     assert machine.recalled("routes") == {}
     assert ask({"a": Clock(), "b": Clock()}).measured
 
@@ -178,7 +179,7 @@ def test_a_memory_that_cannot_be_read_is_made_anew(fresh: Path, content: str) ->
     (fresh / "datastill").mkdir()
     (fresh / "datastill" / "routes.json").write_text(content)
     assert ask({"a": Clock(), "b": Clock()}).measured
-    tuning._known.clear()
+    measuring._known.clear()
     assert not ask({"a": Clock(), "b": Clock()}).measured
 
 
@@ -194,7 +195,7 @@ def test_without_a_place_to_remember_it_is_measured_again(fresh: Path) -> None:
     (fresh / "datastill").write_text("a file where the folder should be")
     for _ in range(2):
         assert ask({"a": Clock(), "b": Clock()}).measured
-        tuning._known.clear()
+        measuring._known.clear()
     assert machine.recalled("routes") == {}
 
 
@@ -240,10 +241,10 @@ def ways(name: str = SMALL, domain: Domain = DOMAIN) -> dict[str, Route]:
 def test_the_fastest_route_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     layers = name.split(",", maxsplit=1)[0]
     timed(monkeypatch, {name: 5e-6, layers: 6e-6})
-    assert fastest(SMALL, DOMAIN) == ways()[name]
-    found = reasons(SMALL, DOMAIN)
-    assert found is not None
-    assert found.way == name
+    found = fastest(SMALL, DOMAIN)
+    assert found.route == ways()[name]
+    assert found.why is not None
+    assert found.why.way == name
 
 
 def test_whoever_names_no_route_takes_the_one_that_was_measured(
@@ -266,7 +267,7 @@ def test_whoever_names_no_route_takes_the_one_that_was_measured(
     if kernels.missing():
         pytest.skip(kernels.missing())
     for slow, used in (("kernels", False), ("plain", True)):
-        tuning.forget()
+        measuring.forget()
         timed(monkeypatch, {slow: 1e-3, "channels last": 1e-3})
         for use in uses:
             lowered.clear()
@@ -305,7 +306,7 @@ def test_an_architecture_is_measured_once_whatever_its_weights(
     assert tried.total() == once
     fastest("ConvNetD1W32", DOMAIN)
     assert tried.total() > once
-    assert {choice.of for choice in tuning.chosen().values()} == {
+    assert {choice.of for choice in measuring.chosen().values()} == {
         "ConvNetD1W16 on 3x8x8",
         "ConvNetD1W32 on 3x8x8",
     }
@@ -315,8 +316,7 @@ def test_where_there_is_nothing_to_choose_nothing_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried = timed(monkeypatch, {})
-    assert fastest("MLP", DOMAIN) == Route(kernels=False)
-    assert reasons("MLP", DOMAIN) is None
+    assert fastest("MLP", DOMAIN) == Choice(Route(kernels=False), None)
     network = build(SMALL, DOMAIN, key=Key(0)).to("meta")
     assert Route().settled(network, blobs().images.to("meta")) == Route(kernels=False)
     assert not tried
@@ -352,13 +352,13 @@ def test_a_held_choice_is_taken_in_place_of_the_remembered(
 ) -> None:
     """A run that is resumed goes on by the routes that it began with."""
     timed(monkeypatch, {"plain": 1e-6})
-    assert not fastest(SMALL, DOMAIN).channels_last
+    assert not fastest(SMALL, DOMAIN).route.channels_last
     held = {
-        address: Choice("channels last", {}, 1, {}, choice.of)
-        for address, choice in tuning.chosen().items()
+        address: Answer("channels last", {}, 1, {}, choice.of)
+        for address, choice in measuring.chosen().items()
     }
-    tuning.hold(held)
-    assert fastest(SMALL, DOMAIN).channels_last
+    measuring.hold(held)
+    assert fastest(SMALL, DOMAIN).route.channels_last
 
 
 def test_why_there_are_no_kernels_is_said_once(
@@ -369,7 +369,7 @@ def test_why_there_are_no_kernels_is_said_once(
     routes._tell_what_is_missing.cache_clear()
     timed(monkeypatch, {})
     for name in (SMALL, "ConvNetD1W32"):
-        assert not fastest(name, DOMAIN).kernels
+        assert not fastest(name, DOMAIN).route.kernels
     routes._tell_what_is_missing.cache_clear()
     assert caplog.text.count("no g++ was found") == 1
 

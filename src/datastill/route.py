@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from datastill import kernels, timing, tuning
-from datastill.data import Domain
+from datastill import kernels, measuring, timing
 from datastill.errors import InputError
 from datastill.network import (
     Network,
@@ -25,9 +24,7 @@ from datastill.network import (
     has_batch_statistics,
     kernel_sizes,
 )
-from datastill.networks import build
 from datastill.pixels import ready
-from datastill.rng import Key
 
 CHUNK_PIXELS = 128 * 28 * 28
 EAGER_CHUNK_PIXELS = 32 * 28 * 28
@@ -90,7 +87,7 @@ class Route:
         """
         found = {**asdict(self), "without_kernels": kernels.missing() if self.kernels else ""}
         if self.kernels == "auto":
-            found["chosen"] = {choice.of: choice.way for choice in tuning.chosen().values()}
+            found["chosen"] = {choice.of: choice.way for choice in measuring.chosen().values()}
         return found
 
     def by_kernels(self, images: Tensor) -> bool:
@@ -102,16 +99,16 @@ class Route:
         """Return the route that ``"auto"`` means for a network, and images ``(N, C, H, W)``.
 
         The first time that anybody asks for an architecture it is measured, on a copy of the
-        network: see ``fastest``.
+        network: see ``choose``.
 
         Raises:
             InputError: when ``DATASTILL_ENGINE`` says what there is not.
         """
         if self.kernels != "auto":
             return self
-        forced, device = _forced(), images.device
-        if forced:
-            return replace(self, kernels=forced == "kernels")
+        asked, device = forced(), images.device
+        if asked:
+            return replace(self, kernels=asked == "kernels")
         compared = not (self.compiled or self.channels_last or self.precision == "bfloat16")
         if not compared or not kernel_sizes(network) or device.type not in ("cpu", "cuda"):
             return replace(self, kernels=False)
@@ -234,27 +231,7 @@ def logits(network: nn.Module, images: Tensor) -> Tensor:
     return network(images)
 
 
-def fastest(model: str, domain: Domain, device: torch.device | str = "cpu") -> Route:
-    """Return the route that ``"auto"`` means for an architecture and images of a domain.
-
-    No candidate lowers the precision. The same answer that is remembered gives the same bits.
-
-    Args:
-        model: see ``networks.build``.
-        domain: of the images.
-        device: where.
-    """
-    return Route().settled(*_example(model, domain, device))
-
-
-def reasons(model: str, domain: Domain, device: torch.device | str = "cpu") -> tuning.Choice | None:
-    """Return why ``fastest`` returns what it does; None where nothing had to be measured."""
-    network, images = _example(model, domain, device)
-    measured = kernel_sizes(network) and images.device.type in ("cpu", "cuda") and not _forced()
-    return choose(network, domain.shape, images.device) if measured else None
-
-
-def choose(network: nn.Module, shape: Sequence[int], device: torch.device) -> tuning.Choice:
+def choose(network: nn.Module, shape: Sequence[int], device: torch.device) -> measuring.Answer:
     """Return which candidate is the fastest, measured now if nobody has before.
 
     Args:
@@ -288,12 +265,12 @@ def candidates(network: nn.Module, shape: Sequence[int], device: torch.device) -
     return found
 
 
-def _example(model: str, domain: Domain, device: torch.device | str) -> tuple[nn.Module, Tensor]:
-    network = build(model, domain, key=Key(0)).to(device)
-    return network, torch.empty(0, *domain.shape, device=device)
+def forced() -> str:
+    """Return the engine that the environment asks for, empty where it is to be measured.
 
-
-def _forced() -> str:
+    Raises:
+        InputError: when there is none of that name.
+    """
     wanted = os.environ.get(ENGINE, "").strip().lower() or "auto"
     if wanted not in ("auto", "kernels", "plain"):
         raise InputError(f"{ENGINE} is auto, kernels or plain, found {wanted!r}")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datastill import machine, tuning
+from datastill import machine, measuring
 from datastill.network import signature
 from datastill.rng import Key
 
@@ -29,7 +29,7 @@ def choose(
     ways: Mapping[str, Way],
     *,
     built: str = "",
-) -> tuning.Choice:
+) -> measuring.Answer:
     """Return which way is the fastest, measured now if nobody has before.
 
     Args:
@@ -41,7 +41,7 @@ def choose(
         built: the instructions that kernels are built for, empty without kernels.
     """
     question = _question(network, shape, device, list(ways), built)
-    found = tuning.known(question, list(ways))
+    found = measuring.known(question, list(ways))
     if found is not None:
         return found
     count = max(2, TRIAL_PIXELS // (shape[1] * shape[2]))
@@ -49,7 +49,7 @@ def choose(
     with Key(0).scope():  # a network of one's own may draw numbers
         ready = copy.deepcopy(network).train().requires_grad_(True)
         steps = {name: partial(_seconds, ready, images, way) for name, way in ways.items()}
-        return tuning.answer(
+        return measuring.answer(
             question,
             {name: step for name, step in steps.items() if "," not in name},
             most=count,
@@ -65,7 +65,7 @@ def synchronise(device: torch.device) -> None:
 
 def _question(
     network: nn.Module, shape: Sequence[int], device: torch.device, ways: list[str], built: str
-) -> tuning.Question:
+) -> measuring.Question:
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else machine.processor(),
         torch.get_num_threads(),
@@ -73,7 +73,7 @@ def _question(
     )
     name = getattr(network, "name", "") or type(network).__name__
     parts: tuple[Any, ...] = (*where, tuple(shape), signature(network), TRIAL_PIXELS, ways)
-    return tuning.Question(f"{name} on {'x'.join(map(str, shape))}", built, parts)
+    return measuring.Question(f"{name} on {'x'.join(map(str, shape))}", built, parts)
 
 
 def _seconds(network: nn.Module, images: Tensor, way: Way, count: int) -> float:

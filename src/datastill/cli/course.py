@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from datastill import tuning
+from datastill import measuring
 from datastill.cli.console import Console
 from datastill.cli.interruption import deferred
 from datastill.cli.underway import state_of, tensors_of_state
@@ -58,7 +58,7 @@ class Progress:
     seconds: float
     logged: int
     route: Route
-    found: Mapping[str, tuning.Choice]
+    found: Mapping[str, measuring.Answer]
 
 
 class Diverged(Exception):
@@ -196,7 +196,7 @@ def checkpoint_of(
         "seconds": round(seconds, 1),
         "logged": logged,
         "route": asdict(work.task.route),
-        "fastest": {address: asdict(found) for address, found in tuning.chosen().items()},
+        "fastest": {address: asdict(found) for address, found in measuring.chosen().items()},
         "chosen": choice and choice.snapshot.step,
         "scores": [[step, asdict(s)] for step, s in (choice.scores if choice else {}).items()],
     }
@@ -215,7 +215,7 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
     try:
         choice, route = _choice(checkpoint, work), Route(**facts["route"])
         seconds, logged = float(facts["seconds"]), int(facts["logged"])
-        found = {at: tuning.Choice(**kept) for at, kept in facts["fastest"].items()}
+        found = {at: measuring.Answer(**kept) for at, kept in facts["fastest"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
     if not 0 < state.step < work.descent.updates:

@@ -145,7 +145,7 @@ class Distill:
 
     def make(self, path: Path, work: Work, console: Console) -> None:
         """Go through the updates, from the start or from where they were cut off."""
-        from datastill import artifacts, tuning
+        from datastill import artifacts, measuring
 
         file = artifacts.checkpoint_file(path, COMMAND)
         past = self.past(file, work, console)
@@ -154,7 +154,7 @@ class Distill:
             artifacts.open_run(path, work.settings, overwrite=overwrite)
         else:
             work = work.by(past.route)
-            tuning.hold(past.found)
+            measuring.hold(past.found)
         announce(work, console)
         if past is not None:
             console.say(f"going on after update {past.state.step}")

@@ -59,14 +59,14 @@ class Estimate:
     def run(self) -> None:
         """Measure, and print the terms."""
         self.check()
-        from datastill import forecast, tuning
+        from datastill import forecast, measuring
         from datastill.distillation import Descent, starting_counts
         from datastill.methods import METHODS
         from datastill.protocol import preset
 
         console, device = self.machine.console(), self.machine.found()
         if self.forget:
-            tuning.forget()
+            measuring.forget()
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         real, test = self.data.both(self.dataset, self.data_path, "cpu", console)
         ipc = quota.counts(real)
@@ -148,14 +148,14 @@ class Estimate:
     def engine(self, model: str, domain: Domain) -> str:
         """Say what runs the layers of an architecture, and why."""
         from datastill import kernels
-        from datastill.route import reasons
+        from datastill.tuning import fastest
 
         asked, route = self.machine, self.route(domain, model)
         built = f" ({kernels.instructions()})" if route.kernels and kernels.instructions() else ""
         runs = f"{model}: {'kernels' + built if route.kernels else described(route)}"
         if (asked.engine, route.precision == "bfloat16") != ("auto", False):
             return f"{runs}, as asked"
-        why = reasons(model, domain, asked.found())
+        why = fastest(model, domain, asked.found()).why
         if why is None:
             return runs
         took = ", ".join(f"{way} {seconds:.3g} s" for way, seconds in why.seconds.items())

@@ -95,7 +95,8 @@ class Machine:
                 device has no such precision.
         """
         from datastill import kernels
-        from datastill.route import Route, fastest
+        from datastill.route import Route
+        from datastill.tuning import fastest
 
         if self.engine == "compiled":
             compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
@@ -112,7 +113,7 @@ class Machine:
                 raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
         measured = self.engine == "auto" and precision != "bfloat16"
         if measured and model and domain:
-            return replace(fastest(model, domain, device), precision=precision)
+            return replace(fastest(model, domain, device).route, precision=precision)
         return Route(
             kernels="auto" if measured else self.engine == "kernels",
             compiled=self.engine == "compiled",
