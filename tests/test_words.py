@@ -12,11 +12,13 @@ from conftest import blobs
 from datastill import save
 from datastill.cli import COMMANDS, _load
 from datastill.cli.columns import listing, table
-from datastill.cli.console import Console
+from datastill.cli.console import Bar, Console
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
+from datastill.cli.tables import results_in, rows_in
 from datastill.comparison import label_bytes
 from datastill.coresets import CORESETS
+from datastill.errors import InputError
 from datastill.methods import METHODS
 from test_cli import Run, run
 
@@ -182,3 +184,108 @@ def test_a_file_gets_lines_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert width_of(sys.stdout) is None
     assert folded("word " * 100, None) == "word " * 100
+
+
+def test_a_note_that_has_no_room_gives_way_to_the_epoch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown: list[str] = []
+    with Console().bar("training", 4) as bar:
+        assert bar.progress is not None
+        task = bar.progress.tasks[0]
+        bar.within(0, 3, 10)
+        shown.append(task.fields["note"])
+        assert task.completed == 0.3
+        bar.at(1, "ConvNetD2W32 on distilled with CLOM: 95.3 %")
+        shown.append(task.fields["note"])
+        bar.within(1, 4, 10)
+        shown.append(task.fields["note"])
+    assert shown[0] == shown[2].replace("4", "3") == "epoch 3 of 10"
+    assert shown[1].startswith("ConvNetD2W32 on")
+    assert max(map(cell_len, shown)) <= 80 - 8 - 46
+
+
+def test_hints_repeat_the_options_that_matter(run: Run, tmp_path: Path) -> None:
+    said = run("train --dataset digits --model MLP --num 1 --epochs 1 --device cpu --save-path po")
+    assert said.out.splitlines()[-1].strip() == (
+        "datastill distill --method DM --dataset digits --model MLP --alphas 100 "
+        "--models-pool MLP --pool-path po --device cpu"
+    )
+    line = "distill --dataset digits --model MLP --ipc 1 --iterations 2 --engine plain"
+    hint = run(line).out.splitlines()[-1].strip()
+    assert hint == (
+        "datastill validate condensed/digits/DM/IPC1 --model MLP --engine plain --against random"
+    )
+    assert run(f"{hint.removeprefix('datastill ')} --epochs 1 --num-eval 1").code == 0
+    hint = run(f"{line} --model ConvNet --ipc 2 --save-path other").out.splitlines()[-1]
+    assert "--model" not in hint  # it is the usual one
+
+
+def test_a_finished_run_tells_its_numbers_again(run: Run) -> None:
+    run("distill --dataset digits --model MLP --ipc 1 --iterations 2 --quiet")
+    again = run("distill --dataset digits --model MLP --ipc 1 --iterations 2 --resume").out
+    assert "is finished: 10 synthetic images after 2 updates" in again
+    for line in (
+        "validate condensed/digits/DM/IPC1 --model MLP ConvNetD1W16 --epochs 1 --num-eval 3 "
+        "--against random",
+        "compare condensed/digits/DM/IPC1 --model MLP --epochs 1 --num-eval 3 --real-epochs 1 "
+        "--against random --dd-ranking --learning-rates 0.01",
+    ):
+        first, second = run(line), run(f"{line} --resume")
+        assert (first.code, second.code) == (0, 0), second.err
+        assert "is finished" in second.out
+        table = first.out[first.out.index("Test accuracy") :]
+        assert second.out[second.out.index("Test accuracy") :] == table
+        assert "±" in table
+
+
+def test_a_kept_validation_that_makes_no_sense_is_told(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="makes no sense"):
+        results_in({"results": [{"source": "a"}]})
+    with pytest.raises(InputError, match="makes no sense"):
+        rows_in({"rows": [{"accuracies": {"values": ["x"]}}]})
+
+
+def test_all_gives_no_hints_between_what_it_does_itself(run: Run) -> None:
+    line = (
+        "all --dataset digits --model MLP --ipc 1 --iterations 1 --epochs 1 --num-eval 1 "
+        "--alphas 1 --num 1 --original-epochs 1"
+    )
+    said = run(line)
+    assert said.code == 0, said.err
+    assert "datastill " not in said.out
+    assert "Original models of digits" in said.out
+    assert "Test accuracy" in run(f"{line} --resume").out
+
+
+def test_the_demo_shows_that_it_works(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[tuple[str, int]] = []
+
+    def spy(console: Console, label: str, total: int, begun: int = 0):
+        bars.append((label, total))
+        assert not console.quiet
+        return bar(console, label, total, begun)
+
+    bar = Console.bar
+    monkeypatch.setattr(Console, "bar", spy)
+    monkeypatch.setattr("datastill.cli.demo.EPOCHS", 2)
+    monkeypatch.setattr("datastill.cli.demo.UPDATES", 2)
+    assert run("demo --trials 1").code == 0
+    labels = Counter(label for label, _ in bars)
+    assert labels == {
+        **{f"ConvNetD2W32 {i}": 1 for i in range(3)},
+        "distilling digits": 4,
+        "training": 3,
+    }
+
+
+def test_networks_in_the_making_are_shown_epoch_by_epoch(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(Bar, "within", lambda _, *place: seen.append(place))
+    run("distill --dataset digits --model MLP --ipc 1 --iterations 1 --quiet")
+    run("validate condensed/digits/DM/IPC1 --model MLP --epochs 2 --num-eval 2")
+    assert seen == [(0, 1, 3), (0, 2, 3), (0, 3, 3), (1, 1, 3), (1, 2, 3), (1, 3, 3)]

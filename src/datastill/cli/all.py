@@ -86,11 +86,11 @@ class All:
         folder = set_folder(self.save_path, name, method, label)
         going_on = self.overwrite or self.resuming.resume
         require_free(folder, (SET_FILE,), overwrite=going_on)
-        exported = self.exported(folder)
+        exported, console = self.exported(folder), self.machine.console()
         if self.alphas:
             self.require_images()
-            self.train().run()
-        self.distill().run()
+            self.train().go(console)
+        self.distill().go(console)
         self.validate(folder).run()
         if self.export and exported and not exported.exists():
             Export(folder, to=self.export, out=exported, quiet=self.machine.quiet).run()

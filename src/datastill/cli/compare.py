@@ -23,7 +23,7 @@ from datastill.cli.options import (
 )
 from datastill.cli.originals import described
 from datastill.cli.resuming import OVERWRITE, Resuming
-from datastill.cli.tables import show_comparison, show_rankings
+from datastill.cli.tables import rows_in, show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
 from datastill.errors import InputError
 from datastill.wording import counted
@@ -92,7 +92,7 @@ class Compare:
     def run(self) -> None:
         """Train and test every network, print the tables, write the values and the plot."""
         self.check()
-        from datastill.artifacts import checkpoint_file, locked
+        from datastill.artifacts import checkpoint_file, locked, read_json
 
         console = self.machine.console()
         wanted = Wanted(self.paths, self.dataset, self.data_path, self.ipc, self.data)
@@ -102,6 +102,7 @@ class Compare:
         asked, out = self.asked(material, terms), self.folder(material)
         if self.finished(out, asked):
             console.say(f"this comparison in {out} is finished")
+            self.tell(*rows_in(read_json(out / VALUES)), out, console)
             return
         self.claim(out)
         with locked(out):
@@ -135,12 +136,16 @@ class Compare:
             for name, data in material.sets.items():
                 other_mirror(data, material.test, name, console)
         found = self.results(programme, entries, material, terms, console)
-        show_comparison(found, console)
         ranked = self.rankings(programme, material, terms, found, console)
-        show_rankings(ranked, console)
         write_plot(found, out / PLOT)
         self.write(out, programme, terms, found, ranked)
         programme.file.remove()
+        self.tell(found, ranked, out, console)
+
+    def tell(self, found: list[Row], ranked: list[Ranking], out: Path, console: Console) -> None:
+        """Print the tables, and say where every value is."""
+        show_comparison(found, console)
+        show_rankings(ranked, console)
         console.say(f"every value is in {out / VALUES}; {out / PLOT} shows them")
 
     def check(self) -> None:
@@ -344,7 +349,7 @@ class Compare:
             console.bar(label, sum(one.total for one in stages), begun) as bar,
             deferred("after this epoch, which is kept") as wish,
         ):
-            for done, trial in enumerate(programme.go(stages, wish), begun + 1):
+            for done, trial in enumerate(programme.go(stages, wish, bar=bar), begun + 1):
                 told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
                 bar.at(done, told)
         return programme.found[first : programme.past]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -21,6 +22,10 @@ T = TypeVar("T")
 
 WIDE = 120
 """Columns of a table where nothing says how many there are."""
+BAR = 20
+"""Columns of the bar itself, at the most."""
+BESIDE = BAR + 26
+"""Columns that a bar takes besides its label and its note."""
 PLAIN_SECONDS = 20.0
 """Where there is no terminal, progress is a line every so often."""
 
@@ -38,30 +43,57 @@ class Bar:
     started: float = field(default_factory=time.perf_counter)
     said: float = field(default_factory=time.perf_counter)
 
-    def at(self, step: int, note: str | None = None) -> None:
-        """Show that ``step`` of ``total`` are done; without a note the last one stays."""
+    def at(self, step: float, note: str | None = None) -> None:
+        """Show that ``step`` of ``total`` are done; without a note the last one stays.
+
+        Args:
+            step: what is half done counts by half.
+            note: what else to say.
+        """
         self.note = self.note if note is None else note
+        self._show(step, self.note)
+
+    def within(self, step: int, epoch: int, epochs: int) -> None:
+        """Show how far the network is that is trained after ``step`` others."""
+        if epoch < epochs:
+            last = f"; last {self.note}" if self.note else ""
+            self._show(step + epoch / epochs, f"epoch {epoch} of {epochs}{last}")
+
+    def _show(self, step: float, note: str) -> None:
         if self.progress is not None:
-            self.progress.update(self.progress.task_ids[0], completed=step, note=self.note)
+            task = self.progress.task_ids[0]
+            room = self.progress.console.width - cell_len(self.label) - BESIDE
+            fitting = [part for part in (note, note.partition("; ")[0]) if cell_len(part) <= room]
+            shown = fitting[0] if fitting else set_cell_size(note, max(0, room))
+            self.progress.update(task, completed=step, done=int(step), note=shown)
             return
         now = time.perf_counter()
         if not self.quiet and now - self.said > PLAIN_SECONDS:
             self.said = now
-            left = (now - self.started) * (self.total - step) / max(step - self.begun, 1)
-            told = (f"{self.label}: {step} of {self.total}", self.note, f"{duration(left)} left")
+            done, left = step - self.begun, ""
+            if done > 0:
+                left = f"{duration((now - self.started) * (self.total - step) / done)} left"
+            told = (f"{self.label}: {int(step)} of {self.total}", note, left)
             print(", ".join(filter(None, told)), file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
 class Console:
-    """Says things, unless it was told to be quiet; plainly, if it was told to draw no bars."""
+    """Says things, unless it was told to be quiet; plainly, if it was told to draw no bars.
+
+    Attributes:
+        quiet: nothing is said or drawn.
+        plain: progress is told line by line.
+        terse: progress is all that is told: somebody else says what is done.
+    """
 
     quiet: bool = False
     plain: bool = False
+    terse: bool = False
 
     def say(self, text: str = "") -> None:
         """Print a line."""
-        if not self.quiet:
+        if not (self.quiet or self.terse):
             print(folded(text, width_of(sys.stdout)), flush=True)
 
     def listen(self) -> None:
@@ -82,7 +114,7 @@ class Console:
         self._print(listing(columns, rows, width_of(sys.stdout) or WIDE))
 
     def _print(self, lines: Iterable[str]) -> None:
-        if not self.quiet:
+        if not (self.quiet or self.terse):
             print("\n".join([*lines, ""]), flush=True)
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
@@ -106,13 +138,13 @@ class Console:
             return
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+            BarColumn(bar_width=BAR),
+            TextColumn("{task.fields[done]}/{task.total:.0f} {task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
-            progress.add_task(label, total=total, completed=begun, note="")
+            progress.add_task(label, total=total, completed=begun, done=begun, note="")
             yield Bar(label, total, self.quiet, progress, begun)
 
 

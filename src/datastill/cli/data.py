@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,20 +206,17 @@ def _mirror(said: dict[str, Any]) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def repeated(dataset: str, data_path: Path | None, data: Data) -> str:
+def repeated(dataset: str, data_path: Path | None, data: Data) -> dict[str, Any]:
     """Return the options that name a dataset, to be typed again."""
-    given = {
+    return {
         "dataset": dataset,
-        "data-path": data_path,
+        "data_path": data_path,
         "size": data.size,
-        "image-column": data.image_column,
-        "label-column": data.label_column,
-        "test-share": data.test_share,
+        "image_column": data.image_column,
+        "label_column": data.label_column,
+        "test_share": data.test_share,
         "mirror": data.mirror,
     }
-    return " ".join(
-        f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None
-    )
 
 
 def describe(real: ImageSet, console: Console) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datastill.cli.console import Console
+from datastill.cli.console import Bar, Console
 from datastill.cli.distill import Distill
 from datastill.cli.options import Machine
 from datastill.cli.tables import show_results
@@ -16,13 +16,31 @@ from datastill.cli.train import Train
 from datastill.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from datastill.data import ImageSet
     from datastill.route import Route
-    from datastill.validation import Draw, Result
+    from datastill.train import Epoch
+    from datastill.validation import Draw, Result, Trial
 
 MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
 """Sized for two minutes on two cores: digits have 8x8 pixels, which two blocks already halve
 twice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Epochs:
+    """Shows the epochs of networks that are trained. See ``validation.Watch``."""
+
+    bar: Bar
+    done: Sequence[Trial]
+
+    def begun(self, place: str) -> None:
+        """Nothing was cut off: the demo begins anew each time."""
+
+    def seen(self, place: str, epoch: Epoch) -> None:  # noqa: ARG002
+        """Show an epoch."""
+        self.bar.within(len(self.done), epoch.number, EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -41,15 +59,15 @@ class Demo:
 
     def run(self) -> None:
         """Train original models, distil four sets, and hold them against real images."""
-        from datastill.datasets import load_split
-
         started, console = time.perf_counter(), self.machine.console()
-        route = self.machine.route(MODEL, load_split("digits", "train").domain)
+        bars = replace(console, terse=True)
         console.say(f"1. Train 3 original models ({MODEL}) on the real digits.")
-        quiet = replace(self.machine, quiet=True)
+        from datastill.datasets import load_split  # takes seconds: something is said before
+
+        route = self.machine.route(MODEL, load_split("digits", "train").domain)
         Train(
             "digits",
-            machine=quiet,
+            machine=self.machine,
             model=(MODEL,),
             num=3,
             epochs=15,
@@ -58,11 +76,13 @@ class Demo:
             weight_decay=5e-4,
             save_path=self.save_path / "pretrained_model",
             overwrite=True,
-        ).run()
+        ).go(bars)
         console.say(
             "2. Distil 1 and 10 images per class by distribution matching, without and with CLOM."
         )
-        folders = {(ipc, clom): self.distil(ipc, clom) for ipc in (1, 10) for clom in (False, True)}
+        folders = {
+            (ipc, clom): self.distil(ipc, clom, bars) for ipc in (1, 10) for clom in (False, True)
+        }
         console.say(f"3. Train {self.trials} fresh networks on each set, and test each once.")
         real, test = load_split("digits", "train"), load_split("digits", "test")
         results = self.contest(folders, real, test, route, console)
@@ -79,14 +99,14 @@ class Demo:
         )
         self.keep(results)
 
-    def distil(self, ipc: int, clom: bool) -> Path:
+    def distil(self, ipc: int, clom: bool, console: Console) -> Path:
         """Make one set, and return its folder."""
         from datastill.artifacts import set_folder
 
         root = self.save_path / ("with-clom" if clom else "without-clom")
         Distill(
             "digits",
-            machine=replace(self.machine, quiet=True),
+            machine=self.machine,
             model=MODEL,
             ipc=ipc,
             iterations=UPDATES,
@@ -96,7 +116,7 @@ class Demo:
             pool_path=self.save_path / "pretrained_model",
             save_path=root,
             overwrite=True,
-        ).run()
+        ).go(console)
         return set_folder(root, "digits", "DM", ipc)
 
     def contest(
@@ -119,11 +139,15 @@ class Demo:
         everything: list[Result] = []
 
         def judge(sets: dict[str, Draw], trials: int) -> list[Result]:
+            found: list[Trial] = []
             with console.bar("training", len(sets) * trials) as bar:
-                found = []
-                here = key.at("validate")
+                watch = Epochs(bar, found)
                 for trial in contest(
-                    sets, test, [MODEL], protocol, trials=trials, key=here, route=route
+                    *(sets, test, [MODEL], protocol),
+                    trials=trials,
+                    key=key.at("validate"),
+                    route=route,
+                    watch=watch,
                 ):
                     found.append(trial)
                     bar.at(len(found), f"{trial.source}: {100 * trial.accuracy:.1f} %")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +12,8 @@ from datastill.cli.budget import judge
 from datastill.cli.console import Console
 from datastill.cli.course import Diverged, Progress, follow, progress_of
 from datastill.cli.data import Data
-from datastill.cli.distilling import Work, announce, explained, foresee, keep, keep_good
+from datastill.cli.distilling import Work, announce, explained, foresee, keep, keep_good, told_again
+from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
@@ -62,7 +62,7 @@ class Distill:
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """How to distil: DM matches mean features, DC and DSA gradients. There are {METHODS}."""
-    model: str = "ConvNet"
+    model: str = USUAL_MODEL
     """Architecture of the networks under which images are compared, such as ConvNet or ResNet18, or
     module:function for one of your own (docs/python.md)."""
     ipc: Ipc = 10
@@ -123,25 +123,32 @@ class Distill:
 
     def run(self) -> None:
         """Distil, and write the set with its recipe."""
+        console = self.machine.console()
+        path, plan = self.go(console)
+        if plan:
+            judge(path, plan.networks, self)
+        else:
+            console.say(f"look at {path / 'preview.png'}, then:\n  {self.next(path)}")
+
+    def go(self, console: Console) -> tuple[Path, Plan | None]:
+        """Do it, and return where the set is, and the plan that it was made by if there was one."""
         self.check()
         from datastill import artifacts
 
-        console = self.machine.console()
         work = self.work(console)
         path = artifacts.set_folder(self.save_path, work.dataset, work.method, work.label)
         with artifacts.locked(path):
             if not self.finished(path, work):
                 self.make(path, work, console)
             else:
-                console.say(f"the run in {path} is finished")
+                console.say(f"the run in {path} is finished: {told_again(path)}")
             artifacts.checkpoint_file(path, COMMAND).remove()
-        if work.plan:
-            judge(path, work.plan.networks, self)
-        else:
-            console.say(
-                f"look at {path / 'preview.png'}, then:\n"
-                f"  datastill validate {shlex.quote(str(path))} --against random"
-            )
+        return path, work.plan
+
+    def next(self, path: Path) -> str:
+        """Return the command that tests the set."""
+        model = None if self.model == USUAL_MODEL else self.model
+        return typed("validate", path, model=model, **self.machine.repeated(), against="random")
 
     def make(self, path: Path, work: Work, console: Console) -> None:
         """Go through the updates, from the start or from where they were cut off."""

@@ -123,6 +123,16 @@ def keep(work: Work, course: Course, path: Path) -> ImageSet:
     return made
 
 
+def told_again(path: Path) -> str:
+    """Say what a run that is finished came to."""
+    from datastill.artifacts import load
+
+    made = load(path)
+    updates = made.facts.get("step")
+    said = f"{counted(len(made), 'synthetic image')}"
+    return f"{said} after {counted(updates, 'update')}" if isinstance(updates, int) else said
+
+
 def keep_good(work: Work, diverged: Diverged, path: Path) -> str:
     """Write the last set of finite numbers, and say what happened and what to change."""
     from datastill.artifacts import GOOD_FILE, save

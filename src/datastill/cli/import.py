@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from datastill.cli.console import Console
+from datastill.cli.hints import typed
 from datastill.cli.options import Flag, MaybeInt, MaybePath, MaybeText, positive
 from datastill.errors import InputError
 from datastill.wording import counted
@@ -76,5 +77,5 @@ class Import:
         known = bool(data.facts.get("data")) or data.domain.name in DATASETS
         console.say(
             f"{out / artifacts.SET_FILE} is the set; look at {out / 'preview.png'}, then:\n"
-            f"  datastill validate {out} {'' if known else '--dataset NAME '}--against random"
+            f"  {typed('validate', out, dataset=None if known else 'NAME', against='random')}"
         )

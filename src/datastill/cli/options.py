@@ -66,6 +66,11 @@ class Machine:
         console.listen()
         return console
 
+    def repeated(self) -> dict[str, str]:
+        """Return what was asked for and belongs into the next command too."""
+        asked = {"device": self.device, "engine": self.engine, "precision": self.precision}
+        return {name: value for name, value in asked.items() if value != "auto"}
+
     def found(self) -> str:
         """Return the device to use.
 

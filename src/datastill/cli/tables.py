@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
+from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.comparison import Ranking, Row
@@ -43,6 +44,49 @@ def show_results(
     its, spent = ("model",) if len(models) > 1 else (), ("seconds",) if timed else ()
     title = title if its else f"{title}, {models[0]}"
     console.table(title, ("trained on", *its, "mean ± std", *gained, *spent), rows)
+
+
+def results_in(report: Mapping[str, Any]) -> list[Result]:
+    """Return the results of a validation as it was written.
+
+    Raises:
+        InputError: when they are none.
+    """
+    from datastill.validation import Result
+
+    try:
+        return [Result(**_typed(row)) for row in report["results"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the validation that was kept makes no sense: {error!r}") from None
+
+
+def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
+    """Return the rows of a comparison as it was written, and DD-Ranking's scores.
+
+    Raises:
+        InputError: when they are none.
+    """
+    from datastill.accuracies import Difference
+    from datastill.comparison import Ranking, Row
+
+    try:
+        rows: list[Row] = []
+        for row in map(_typed, table["rows"]):
+            gain: dict[str, Any] | None = row["over_random"]
+            if gain is not None:
+                ends = gain["interval"] and (float(gain["interval"][0]), float(gain["interval"][1]))
+                row["over_random"] = Difference(float(gain["mean"]), ends, int(gain["pairs"]))
+            rows.append(Row(**row))
+        return rows, [Ranking(**one) for one in table["dd_ranking"]]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"the comparison that was kept makes no sense: {error!r}") from None
+
+
+def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
+    from datastill.accuracies import Accuracies
+
+    values = tuple(map(float, row["accuracies"]["values"]))
+    return {**row, "accuracies": Accuracies(values)}
 
 
 def show_comparison(rows: Sequence[Row], console: Console) -> None:

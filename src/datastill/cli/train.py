@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, describe, repeated
+from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
@@ -45,7 +46,7 @@ class Train:
     """Name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub."""
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
-    model: tuple[str, ...] = ("ConvNet",)
+    model: tuple[str, ...] = (USUAL_MODEL,)
     """Architectures, one or several, such as ConvNet MLP; your own are module:function."""
     num: int = 10
     """Models of each architecture."""
@@ -74,12 +75,18 @@ class Train:
 
     def run(self) -> None:
         """Train every model and write it as soon as it is ready."""
+        console = self.machine.console()
+        folder, names = self.go(console)
+        console.say(f"They are in {folder}. Next:\n  {self.next(names)}")
+
+    def go(self, console: Console) -> tuple[Path, list[str]]:
+        """Do it, and return where the models are, and their architectures."""
         self.check()
         from datastill.artifacts import locked, pool_folder
         from datastill.networks import build, find
         from datastill.rng import Key
 
-        device, console = self.machine.found(), self.machine.console()
+        device = self.machine.found()
         self.logs.sinks()
         real, test = self.data.both(self.dataset, self.data_path, device, console)
         names = [find(name)[0] for name in self.model]
@@ -99,10 +106,20 @@ class Train:
             for series in all_series:
                 series.file.remove()
         console.table(f"Original models of {real.domain.name}", COLUMNS, rows)
-        console.say(
-            f"They are in {folders[0].parent}. Next:\n  datastill distill --method DM "
-            f"{repeated(self.dataset, self.data_path, self.data)} "
-            f"--alphas 100 --models-pool {' '.join(names)}"
+        return folders[0].parent, names
+
+    def next(self, names: Sequence[str]) -> str:
+        """Return the command that makes a set under the eyes of these models."""
+        usual = type(self).save_path
+        return typed(
+            "distill",
+            method="DM",
+            **repeated(self.dataset, self.data_path, self.data),
+            model=None if names[0] == USUAL_MODEL else names[0],
+            alphas=100,
+            models_pool=names,
+            pool_path=None if self.save_path == usual else self.save_path,
+            **self.machine.repeated(),
         )
 
     def check(self) -> None:

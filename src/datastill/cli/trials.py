@@ -12,7 +12,7 @@ from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.artifacts import Checkpoint, CheckpointFile
-    from datastill.cli.console import Console
+    from datastill.cli.console import Bar, Console
     from datastill.cli.interruption import Wish
     from datastill.cli.resuming import Resuming
     from datastill.route import Route
@@ -60,7 +60,12 @@ class Programme:
         return done
 
     def go(
-        self, bouts: Sequence[Bouts], wish: Wish, journal: Callable[[], int] = lambda: 0
+        self,
+        bouts: Sequence[Bouts],
+        wish: Wish,
+        journal: Callable[[], int] = lambda: 0,
+        *,
+        bar: Bar,
     ) -> Iterator[Trial]:
         """Train and test what is not done, keep each trial, and stop if that is asked for.
 
@@ -68,18 +73,26 @@ class Programme:
             bouts: all of them, done or not.
             wish: to stop.
             journal: tells its length; a trial is written down before it is kept.
+            bar: shows the epochs of a network; that it is done, it is told by who takes the trials.
 
         Raises:
             InputError: see ``check``.
         """
         self.check(bouts)
+        before = self.past
         self.past += sum(one.total for one in bouts)
 
         def make(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
             return checkpoint_of(self.asked, self.found, self.routes, journal(), (facts, tensors))
 
-        watch, pending = Fits(Underway(self.held, self.resuming.keeper(self.file), wish, make)), 0
+        underway, pending = Underway(self.held, self.resuming.keeper(self.file), wish, make), 0
         for one in bouts:
+            epochs = one.protocol.fit.epochs
+
+            def told(epoch: int, epochs: int = epochs) -> None:
+                bar.within(len(self.found) - before, epoch, epochs)
+
+            watch = Fits(underway, told)
             for trial in one.remaining(tuple(self.found), watch):
                 self.found.append(replace(trial, network=None))
                 yield trial

@@ -53,11 +53,21 @@ class Underway:
         self.wish.grant()
 
 
+def unseen(epoch: int) -> None:
+    """Do nothing about an epoch."""
+
+
 @dataclass(frozen=True, eq=False)
 class Fits:
-    """Keeps the network that is trained. See ``validation.Watch``."""
+    """Keeps the network that is trained. See ``validation.Watch``.
+
+    Attributes:
+        underway: what is kept.
+        told: of the number of every epoch.
+    """
 
     underway: Underway
+    told: Callable[[int], None] = unseen
 
     def begun(self, place: str) -> Fitting | None:
         """Return where the fit of a network was cut off."""
@@ -66,6 +76,7 @@ class Fits:
 
     def seen(self, place: str, epoch: Epoch) -> None:
         """Keep a network after an epoch, if it is time."""
+        self.told(epoch.number)
         if self.underway.due:
             state = epoch.state()
             facts = {"network": place, "epoch": state.epoch}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from datastill.cli.console import Console
 from datastill.cli.data import Data, Origin, other_mirror
 from datastill.cli.finding import OnePath, Which
+from datastill.cli.hints import USUAL_MODEL
 from datastill.cli.interruption import deferred
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
@@ -25,12 +26,14 @@ from datastill.cli.options import (
 from datastill.cli.originals import features_by
 from datastill.cli.quota import Ipc
 from datastill.cli.resuming import Resuming
-from datastill.cli.tables import show_results
+from datastill.cli.tables import results_in, show_results
 from datastill.cli.trials import Programme, start
 from datastill.errors import InputError
 from datastill.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from datastill.artifacts import Journal
     from datastill.data import ImageSet
     from datastill.protocol import Protocol
@@ -58,7 +61,7 @@ class Validate:
     """Images per class by which to find the set, as 'datastill distill' was told."""
     save_path: Path = Path("condensed")
     """Folder for synthetic sets."""
-    model: tuple[str, ...] = ("ConvNet",)
+    model: tuple[str, ...] = (USUAL_MODEL,)
     """Architectures to train, one or several; your own are module:function."""
     num_eval: int = 5
     """Networks of each architecture. Papers use 20."""
@@ -135,6 +138,7 @@ class Validate:
         if self.resume and self.finished(made, bouts):
             kept.remove()
             console.say(f"this validation of {file} is finished")
+            self.show(results_in(made.facts["validated"][-1]), file, len(made), console)
             return
         test, protocol = bouts.test, bouts.protocol
         console.say(
@@ -149,15 +153,6 @@ class Validate:
         bouts = replace(bouts, routes=programme.routes)
         programme.check([bouts])
         results = self.trials(programme, bouts, file, console)
-        show_results(
-            f"Test accuracy after training on {counted(len(made), 'image')}", results, console
-        )
-        for result in results:
-            if result.obstacle:
-                console.say(
-                    f"{result.model} on {result.source}: trained one network after another, for "
-                    f"at once {result.obstacle}"
-                )
         found = {
             **self.head(bouts),
             "routes": {name: route.facts() for name, route in bouts.routes.items()},
@@ -165,6 +160,20 @@ class Validate:
         }
         artifacts.add_validation(file, found)
         kept.remove()
+        self.show(results, file, len(made), console)
+
+    def show(self, results: Sequence[Result], file: Path, images: int, console: Console) -> None:
+        """Print what was found, and say where it is kept."""
+        from datastill import artifacts
+
+        title = f"Test accuracy after training on {counted(images, 'image')}"
+        show_results(title, results, console)
+        for result in results:
+            if result.obstacle:
+                console.say(
+                    f"{result.model} on {result.source}: trained one network after another, for "
+                    f"at once {result.obstacle}"
+                )
         console.say(f"every value is in {artifacts.validation_file(file)}")
         if self.save_model:
             console.say(f"the networks are in {artifacts.networks_folder(file)}")
@@ -289,7 +298,7 @@ class Validate:
             console.bar("training", bouts.total, begun) as bar,
             deferred("after this epoch, which is kept") as wish,
         ):
-            for trial in programme.go([bouts], wish, lambda: journal.length):
+            for trial in programme.go([bouts], wish, lambda: journal.length, bar=bar):
                 so_far = collect(found)[-1]
                 bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
                 self.tell(trial, journal)
