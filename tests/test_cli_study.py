@@ -56,8 +56,16 @@ def test_a_study_from_nothing(run: Run, tmp_path: Path) -> None:
     page = (folder / "study.md").read_text()
     for text in (said.out, page, json.dumps(table)):
         assert not NONE.search(text)
-    for name in (*verdicts, "DM-2-clom1-ipc2-seed1", "16 sets: 4 DM, 4 DM+CLOM"):
+    for name in (
+        *(*verdicts, "DM-2-clom1-ipc2-seed1", "16 sets: 4 DM, 4 DM+CLOM"),
+        *("4 recipes, by which", "training these took", "| mean of the recipe's other sets |"),
+        f"## Less than `{table['verdicts'][0]['name']}`",
+    ):
         assert name in page
+    assert {record["recipe"] for record in table["records"]} == {
+        *("random", "noise-0.5", "DM-1", "DM-2-clom1")
+    }
+    assert verdicts["om-accuracy"]["agreements"]["ipc 1"]["recipes"] == 4
     plots = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert "scatter-semantic-parts.png" in plots
     for plot in plots:

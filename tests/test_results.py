@@ -3,10 +3,13 @@
 import importlib.util
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from datastill.studies import conclude
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -62,3 +65,40 @@ def test_the_table_of_comparisons_follows_from_the_values() -> None:
     lines = [comparison.line(table, row) for table in tables for row in table["rows"]]
     assert len(lines) == 16
     assert all(line in page for line in lines)
+
+
+STUDIES = ("fashion-mnist-study", "alpha-study", "alpha-study/digits", "digits-study")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_a_study_found_follows_from_its_values(name: str) -> None:
+    folder = RESULTS / name
+    known, resampling, table = program("conclude").records(folder)
+    found = conclude(known, replace(resampling, bootstraps=1, permutations=1))
+    told = {row["name"]: row for row in [*table["verdicts"], table["ignorance"]]}
+    assert {verdict.name for verdict in (*found.verdicts, found.ignorance)} == set(told)
+    page = (folder / "study.md").read_text()
+    for verdict in (*found.verdicts, found.ignorance):
+        held = told[verdict.name]
+        assert verdict.regret_in_ipc == pytest.approx(held["regret_in_ipc"])
+        for scope, one in verdict.agreements.items():
+            row = held["agreements"][scope]
+            assert (one.sets, one.recipes) == (row["sets"], row["recipes"])
+            assert one.spearman.value == pytest.approx(row["spearman"]["value"])
+        inside = held["agreements"]["within ipc"]["spearman"]
+        interval = f"{inside['value']:+.2f} ({inside['low']:+.2f}, {inside['high']:+.2f})"
+        (line,) = re.findall(
+            rf"^\| {re.escape(verdict.name)} \| {verdict.family} \|.*$", page, re.M
+        )
+        assert interval in line
+
+
+def test_a_study_has_as_many_witnesses_as_recipes() -> None:
+    _, _, table = program("conclude").records(RESULTS / "fashion-mnist-study")
+    (row,) = (row for row in table["verdicts"] if row["name"] == "om-accuracy")
+    found = row["agreements"]["within ipc"]
+    assert (found["sets"], found["recipes"]) == (37, 13)
+    # Intervals of 37 sets as if none were relatives were (+0.69, +0.92).
+    assert found["spearman"]["low"] < 0.6
+    assert found["spearman"]["high"] > 0.94
+    assert table["ignorance"]["agreements"]["within ipc"]["spearman"]["value"] > 0.95

@@ -78,7 +78,7 @@ class Study:
         from datastill.artifacts import StudyFolder, checkpoint_file, locked
         from datastill.networks import build
         from datastill.rng import Key
-        from datastill.studies.ranking import LEAST
+        from datastill.studies.scopes import LEAST
 
         device, console = self.machine.found(), self.machine.console()
         real, test = self.data.both(self.dataset, self.data_path, device, console)
@@ -296,7 +296,7 @@ class Study:
         from datastill.report.study_page import COLUMNS, LEGEND, table, write_page
         from datastill.studies import Resampling, conclude
 
-        console.say("drawing sets anew for intervals and p-values")
+        console.say("drawing recipes and sets anew for intervals and p-values")
         found = conclude(records, Resampling(bench.key.at("resampling")))
         plots = write_scatters(found, folder.path)
         facts = self.facts(bench, found)
@@ -318,4 +318,17 @@ class Study:
             f"{protocol.words}: "
             f"{validating:.0f} s in all",
             f"each set judged by {told(bench.pool, bench.early)}",
+            *self.spent(bench, validating),
+        ]
+
+    def spent(self, bench: Bench, validating: float) -> list[str]:
+        """Say what the original models cost, where they tell; no assessment's cost holds it."""
+        seconds = [member.facts.get("seconds") for member in bench.pool]
+        known = [float(one) for one in seconds if isinstance(one, int | float)]
+        if not known or len(known) < len(seconds):
+            return []
+        share = sum(known) / max(validating, 1e-9)
+        return [
+            f"training these took {sum(known):.0f} s before, {share:.0%} of validating all sets: "
+            "no cost below holds it"
         ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datastill.studies.agreement import Agreement, Coefficient
 from datastill.studies.examination import Bench, Study, conclude, distinct, examine, study
 from datastill.studies.population import Candidate, Kind, Workshop, candidates, parse
-from datastill.studies.ranking import Agreement, Coefficient, Resampling, Verdict
+from datastill.studies.ranking import Verdict, contrast
 from datastill.studies.records import Outcome, Record, blank, record_of, table_of
+from datastill.studies.resampling import Resampling
 
 __all__ = [
     "Agreement",
@@ -22,6 +24,7 @@ __all__ = [
     "blank",
     "candidates",
     "conclude",
+    "contrast",
     "distinct",
     "examine",
     "parse",

@@ -14,8 +14,9 @@ from datastill.protocol import Protocol
 from datastill.rng import Key
 from datastill.route import Route
 from datastill.scores import assess, spelling, usual_names
-from datastill.studies.ranking import Resampling, Verdict, verdicts, yardstick
+from datastill.studies.ranking import Verdict, ignorance, verdicts, yardstick
 from datastill.studies.records import Outcome, Record, blank
+from datastill.studies.resampling import Resampling
 from datastill.validation import Watch, contest
 
 
@@ -62,11 +63,13 @@ class Study:
         records: of every set.
         verdicts: on every assessment, the best first.
         yardstick: how validation by one network would do among them; None with single trials.
+        ignorance: how the mean of a recipe's other sets would; None where there are none.
     """
 
     records: tuple[Record, ...]
     verdicts: tuple[Verdict, ...]
     yardstick: Verdict | None
+    ignorance: Verdict | None = None
 
 
 def study(
@@ -163,6 +166,7 @@ def conclude(records: Iterable[Record], resampling: Resampling) -> Study:
         found,
         tuple(verdicts(found, resampling)),
         yardstick(found, resampling) if repeated else None,
+        ignorance(found, resampling),
     )
 
 

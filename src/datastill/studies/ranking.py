@@ -6,63 +6,28 @@ better a set trains networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from datastill.errors import InputError
-from datastill.rng import Key
 from datastill.scores import family
+from datastill.studies.agreement import (
+    Agreement,
+    Coefficient,
+    agreed,
+    averaged,
+    coefficient,
+    sampled,
+)
+from datastill.studies.coefficients import Numbers
 from datastill.studies.records import Record
-
-Numbers = NDArray[np.float64]
-Rows = NDArray[np.int64]
-Strata = Sequence[Rows]
-
-LEAST = 3
-"""Sets that a group must have: the order of two agrees with anything fully or not at all."""
-
-EVERYTHING, IN_IPC = "all sets", "within ipc"
-IN_METHOD, IN_BOTH = "within method", "within method and ipc"
-IN_BETTER = "better half of each ipc"
-UNGUIDED, UNGUIDED_BETTER = "without CLOM, within ipc", "without CLOM, better half of each ipc"
-"""The scopes that average over groups, besides those of single groups."""
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """A correlation with its 95 % interval, by a bootstrap over sets."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How a score and validated accuracy go together over some sets.
-
-    Attributes:
-        sets: how many.
-        spearman: of ranks.
-        kendall: tau-b, of pairs.
-        pearson: of values.
-        p: of Spearman's correlation, two-sided, by permutation.
-        corrected: the same after the false discovery rate of all assessments (Benjamini and
-            Hochberg).
-    """
-
-    sets: int
-    spearman: Coefficient
-    kendall: Coefficient
-    pearson: Coefficient
-    p: float
-    corrected: float
+from datastill.studies.resampling import Group, Resampling, Strata, drawn
+from datastill.studies.scopes import EVERYTHING, IN_IPC, LEAST, scopes
 
 
 @dataclass(frozen=True)
@@ -82,6 +47,8 @@ class Verdict:
         regret_in_ipc: the same within each ipc, averaged.
         seconds: it takes for a set, averaged.
         share: these seconds as a share of those of validating a set by one network.
+        behind: by how much Spearman's correlation of the assessment that agrees best within ipc
+            is larger, in pairs, by scope; none for that assessment itself.
     """
 
     name: str
@@ -93,30 +60,12 @@ class Verdict:
     regret_in_ipc: float
     seconds: float
     share: float
+    behind: Mapping[str, Coefficient] = dataclasses.field(default_factory=dict[str, Coefficient])
 
     @property
     def headline(self) -> Agreement:
         """The agreement within ipc: who looks for a set, looks for one of a given size."""
         return self.agreements.get(IN_IPC, self.agreements[EVERYTHING])
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How often to draw anew.
-
-    Attributes:
-        key: decides the draws.
-        bootstraps: samples of sets for an interval.
-        permutations: of scores for a p-value.
-    """
-
-    key: Key
-    bootstraps: int = 1000
-    permutations: int = 9999
-
-    def generator(self, *path: str) -> np.random.Generator:
-        """Return the generator at an address."""
-        return np.random.default_rng(self.key.at(*path).seed)
 
 
 def verdicts(records: Sequence[Record], resampling: Resampling) -> list[Verdict]:
@@ -132,18 +81,38 @@ def verdicts(records: Sequence[Record], resampling: Resampling) -> list[Verdict]
     Raises:
         InputError: for fewer than ``LEAST`` sets, or one that was not validated.
     """
-    _require_enough(records, trials=1)
-    accuracies = np.array([record.accuracy for record in records])
+    field = _Field.of(records, resampling)
     validation = fmean(trial.seconds for record in records for trial in record.trials)
-    groups, found = scopes(records, accuracies), list[Verdict]()
-    for name in (name for name in records[0].scores if all(name in r.scores for r in records)):
-        column = _Column.of(name, records)
-        agreements = {
-            scope: agreement(column.worths, accuracies, strata, resampling, name, scope)
-            for scope, strata in groups.items()
-        }
-        found.append(_verdict(column, accuracies, groups, agreements, validation))
-    return sorted(_corrected(found), key=lambda verdict: -verdict.headline.spearman.value)
+    names = [name for name in records[0].scores if all(name in r.scores for r in records)]
+    columns = {name: _Column.of(name, records) for name in names}
+    found = [field.verdict(column, validation) for column in columns.values()]
+    found = sorted(_corrected(found), key=lambda verdict: -verdict.headline.spearman.value)
+    return [
+        replace(one, behind=field.contrast(columns[found[0].name], columns[one.name]))
+        if one.name != found[0].name
+        else one
+        for one in found
+    ]
+
+
+def contrast(
+    records: Sequence[Record], one: str, other: str, resampling: Resampling
+) -> dict[str, Coefficient]:
+    """Tell by how much one assessment agrees better than another, by scope.
+
+    Both are looked at on the same recipes and sets drawn anew: what they have in common cancels.
+
+    Returns:
+        Spearman's correlation of ``one`` less that of ``other``; -2 to 2.
+
+    Raises:
+        InputError: see ``verdicts``; and for an assessment that not all sets have.
+    """
+    for name in (one, other):
+        if not all(name in record.scores for record in records):
+            raise InputError(f"not all sets have a score by {name!r}")
+    columns = (_Column.of(name, records) for name in (one, other))
+    return _Field.of(records, resampling).contrast(*columns)
 
 
 def yardstick(records: Sequence[Record], resampling: Resampling) -> Verdict:
@@ -159,69 +128,38 @@ def yardstick(records: Sequence[Record], resampling: Resampling) -> Verdict:
     rest = np.array([fmean(t.accuracy for t in record.trials[1:]) for record in records])
     seconds = fmean(record.trials[0].seconds for record in records)
     column = _Column("validation by one network", "validation", "higher", first, seconds)
-    groups = scopes(records, rest)
-    agreements = {
-        scope: agreement(first, rest, strata, resampling, "yardstick", scope)
-        for scope, strata in groups.items()
-    }
-    return _verdict(column, rest, groups, agreements, seconds)
+    return _Field.of(records, resampling, rest).verdict(column, seconds)
 
 
-def scopes(records: Sequence[Record], accuracies: Numbers) -> dict[str, Strata]:
-    """Return the groups of sets, as rows, within which agreement is looked for.
+def ignorance(records: Sequence[Record], resampling: Resampling) -> Verdict | None:
+    """Judge the name of a recipe as if it were an assessment: the accuracy of its other sets.
 
-    The better half of an ipc is that of the sets at or above the median: to tell these apart is
-    harder, and matters more, than to find the poor ones. Where some sets were guided by CLOM, the
-    others are looked at by themselves as well: CLOM lowers what original models judge by. Groups
-    of fewer than ``LEAST`` sets are left out, and scopes without groups.
+    Who looks at no image and at no network knows that much, once each recipe was tried before:
+    what an assessment has to beat to be worth its cost among sets of known recipes. A set that is
+    the only one of its recipe is taken to be like the average of all others of its ipc.
+
+    Returns:
+        The verdict; None where no recipe has two sets of one ipc.
+
+    Raises:
+        InputError: see ``verdicts``.
     """
-    rows = np.arange(len(records))
-    ipcs = _groups([record.ipc for record in records], rows)
-    methods = _groups([record.method for record in records], rows)
-    both = _groups([(record.ipc, record.method) for record in records], rows)
-    free = rows[[not record.guided for record in records]]
-    unguided = _groups([record.ipc for record in records], free) if len(free) < len(rows) else {}
-    found: dict[str, Strata] = {
-        EVERYTHING: [rows],
-        IN_IPC: list(ipcs.values()),
-        IN_METHOD: list(methods.values()),
-        IN_BOTH: list(both.values()),
-        IN_BETTER: _better(ipcs.values(), accuracies),
-        UNGUIDED: list(unguided.values()),
-        UNGUIDED_BETTER: _better(unguided.values(), accuracies),
-        **{f"ipc {ipc}": [rows] for ipc, rows in ipcs.items()},
-        **{f"method {method}": [rows] for method, rows in methods.items()},
-    }
-    return {scope: strata for scope, strata in found.items() if strata}
-
-
-def agreement(
-    x: Numbers, y: Numbers, strata: Strata, resampling: Resampling, *address: str
-) -> Agreement:
-    """Correlate two columns within groups, and average over the groups.
-
-    A group weighs one less than its number of sets: the inverse of the variance of a rank
-    correlation. Sets are drawn anew, and scores permuted, within groups. Where one column is
-    constant within a group, they agree there by 0.
-
-    Args:
-        x: ``(N,)`` scores, signed so that more is better.
-        y: ``(N,)`` accuracies.
-        strata: rows of each group.
-        resampling: how often.
-        address: of the random draws.
-    """
-    weights = np.array([len(rows) - 1.0 for rows in strata])
-    groups = list(zip(weights / weights.sum(), strata, strict=True))
-    found: dict[str, Coefficient] = {}
-    for name, (exact, along) in COEFFICIENTS.items():
-        rng = resampling.generator("bootstrap", name, *address)
-        low, high = _interval(x, y, groups, along, resampling.bootstraps, rng)
-        value = sum(weight * _exactly(exact, x[rows], y[rows]) for weight, rows in groups)
-        found[name] = Coefficient(float(value), low, high)
-    rng = resampling.generator("permutation", *address)
-    p = _p_value(x, y, groups, resampling.permutations, rng)
-    return Agreement(sum(map(len, strata)), **found, p=p, corrected=p)
+    _require_enough(records, trials=1)
+    others = [
+        [one for j, one in enumerate(records) if j != i and one.place == record.place]
+        for i, record in enumerate(records)
+    ]
+    if not any(others):
+        return None
+    told = np.array(
+        [fmean(one.accuracy for one in own or _others(records, i)) for i, own in enumerate(others)]
+    )
+    seconds = fmean(trial.seconds for record in records for trial in record.trials)
+    tried = fmean(sum(len(one.trials) for one in own) for own in others)
+    column = _Column(
+        "mean of the recipe's other sets", "ignorance", "higher", told, tried * seconds
+    )
+    return _Field.of(records, resampling).verdict(column, seconds)
 
 
 def regret(worths: Numbers, accuracies: Numbers, strata: Strata) -> float:
@@ -234,31 +172,6 @@ def regret(worths: Numbers, accuracies: Numbers, strata: Strata) -> float:
         for rows in strata
     ]
     return float(np.mean(lost))
-
-
-def pearson(x: Numbers, y: Numbers) -> Numbers:
-    """Correlate values along the last axis; constant ones agree with nothing: 0."""
-    return _cosine(x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True))
-
-
-def spearman(x: Numbers, y: Numbers) -> Numbers:
-    """Correlate ranks along the last axis; constant values agree with nothing: 0."""
-    return pearson(stats.rankdata(x, axis=-1), stats.rankdata(y, axis=-1))
-
-
-def kendall(x: Numbers, y: Numbers) -> Numbers:
-    """Return tau-b along the last axis; constant values agree with nothing: 0."""
-    one, other = np.triu_indices(x.shape[-1], 1)
-    return _cosine(np.sign(x[..., one] - x[..., other]), np.sign(y[..., one] - y[..., other]))
-
-
-Along = Callable[[Numbers, Numbers], Numbers]
-COEFFICIENTS: Mapping[str, tuple[Callable[..., Any], Along]] = {
-    "spearman": (stats.spearmanr, spearman),
-    "kendall": (stats.kendalltau, kendall),
-    "pearson": (stats.pearsonr, pearson),
-}
-"""The coefficient of two columns, and the same of thousands of resampled pairs at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,24 +190,53 @@ class _Column:
         return cls(name, family(name), scores[0].score.better, worths, seconds)
 
 
-def _verdict(
-    column: _Column,
-    accuracies: Numbers,
-    groups: Mapping[str, Strata],
-    agreements: Mapping[str, Agreement],
-    validation: float,
-) -> Verdict:
-    return Verdict(
-        column.name,
-        column.family,
-        column.better,
-        len(np.unique(column.worths)),
-        agreements,
-        regret(column.worths, accuracies, groups[EVERYTHING]),
-        regret(column.worths, accuracies, groups.get(IN_IPC, groups[EVERYTHING])),
-        column.seconds,
-        column.seconds / max(validation, 1e-9),
-    )
+@dataclass(frozen=True, eq=False)
+class _Field:
+    # The sets of a study, and what is drawn of them: the same for every assessment.
+    accuracies: Numbers
+    strata: Mapping[str, Strata]
+    groups: Mapping[str, Sequence[Group]]
+
+    @classmethod
+    def of(
+        cls, records: Sequence[Record], resampling: Resampling, accuracies: Numbers | None = None
+    ) -> _Field:
+        _require_enough(records, trials=1)
+        if accuracies is None:
+            accuracies = np.array([record.accuracy for record in records])
+        strata, recipes = scopes(records, accuracies), [record.recipe_name for record in records]
+        groups = {scope: drawn(rows, recipes, resampling, scope) for scope, rows in strata.items()}
+        return cls(accuracies, strata, groups)
+
+    def verdict(self, column: _Column, validation: float) -> Verdict:
+        within = self.strata.get(IN_IPC, self.strata[EVERYTHING])
+        return Verdict(
+            column.name,
+            column.family,
+            column.better,
+            len(np.unique(column.worths)),
+            {
+                scope: agreed(column.worths, self.accuracies, groups)
+                for scope, groups in self.groups.items()
+            },
+            regret(column.worths, self.accuracies, self.strata[EVERYTHING]),
+            regret(column.worths, self.accuracies, within),
+            column.seconds,
+            column.seconds / max(validation, 1e-9),
+        )
+
+    def contrast(self, one: _Column, other: _Column) -> dict[str, Coefficient]:
+        found: dict[str, Coefficient] = {}
+        for scope, groups in self.groups.items():
+            more, less = (
+                (
+                    averaged(column.worths, self.accuracies, groups, "spearman"),
+                    sampled(column.worths, self.accuracies, groups, "spearman"),
+                )
+                for column in (one, other)
+            )
+            found[scope] = coefficient(more[0] - less[0], more[1] - less[1])
+        return found
 
 
 def _corrected(found: Sequence[Verdict]) -> list[Verdict]:
@@ -309,69 +251,9 @@ def _corrected(found: Sequence[Verdict]) -> list[Verdict]:
     return [replace(v, agreements=table) for v, table in zip(found, tables, strict=True)]
 
 
-def _exactly(exact: Callable[..., Any], x: Numbers, y: Numbers) -> float:
-    return 0.0 if np.ptp(x) == 0 or np.ptp(y) == 0 else float(exact(x, y).statistic)
-
-
-def _interval(
-    x: Numbers,
-    y: Numbers,
-    groups: Sequence[tuple[float, Rows]],
-    along: Along,
-    samples: int,
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    def average(*drawn: NDArray[Any], **_: int) -> Numbers:  # along the last axis
-        rows = [sample.astype(np.int64) for sample in drawn]
-        parts = [w * along(x[r], y[r]) for (w, _), r in zip(groups, rows, strict=True)]
-        return np.sum(parts, axis=0)
-
-    found = stats.bootstrap(
-        [rows for _, rows in groups],
-        average,
-        vectorized=True,
-        batch=256,
-        n_resamples=samples,
-        method="percentile",
-        rng=rng,
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-
-def _p_value(
-    x: Numbers,
-    y: Numbers,
-    groups: Sequence[tuple[float, Rows]],
-    permutations: int,
-    rng: np.random.Generator,
-) -> float:
-    # As scipy.stats.permutation_test does with pairings, which knows no groups.
-    total, drawn = 0.0, np.zeros(permutations)
-    for weight, rows in groups:
-        ranks = stats.rankdata(x[rows])
-        shuffled = rng.permuted(np.tile(ranks, (permutations, 1)), axis=1)
-        wanted = stats.rankdata(y[rows])
-        total += weight * float(pearson(ranks, wanted))
-        drawn += weight * pearson(shuffled, wanted)
-    as_far = int((np.abs(drawn) >= abs(total) - 1e-9).sum())
-    return (as_far + 1) / (permutations + 1)
-
-
-def _cosine(x: Numbers, y: Numbers) -> Numbers:
-    norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
-    return (x * y).sum(-1) / np.where(norm > 1e-12, norm, np.inf)
-
-
-def _groups(labels: Sequence[Hashable], rows: Rows) -> dict[Hashable, Rows]:
-    found: dict[Hashable, list[int]] = {}
-    for row in rows:
-        found.setdefault(labels[row], []).append(row)
-    return {label: np.array(some) for label, some in found.items() if len(some) >= LEAST}
-
-
-def _better(groups: Iterable[Rows], accuracies: Numbers) -> list[Rows]:
-    halves = (rows[accuracies[rows] >= np.median(accuracies[rows])] for rows in groups)
-    return [rows for rows in halves if len(rows) >= LEAST]
+def _others(records: Sequence[Record], i: int) -> list[Record]:
+    rest = [one for j, one in enumerate(records) if j != i]
+    return [one for one in rest if one.ipc == records[i].ipc] or rest
 
 
 def _require_enough(records: Sequence[Record], *, trials: int) -> None:

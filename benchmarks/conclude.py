@@ -1,0 +1,71 @@
+"""Conclude studies anew from their values, without training or assessing anything.
+
+    python benchmarks/conclude.py docs/results/fashion-mnist-study ...
+    python benchmarks/conclude.py FOLDER --pairs om-cross-entropy om-accuracy
+
+Reads ``study.json`` (every accuracy and score) and ``settings.json`` (the seed) of each folder, and
+writes ``study.json``, ``study.md`` and the plots as ``datastill study`` would; with ``--pairs`` it
+only tells by how much the first of two assessments agrees better with validation than the second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from datastill import Key
+from datastill.artifacts import write_json
+from datastill.report.scatter import write_scatters
+from datastill.report.study_page import write_page
+from datastill.studies import Record, Resampling, Study, conclude, contrast, record_of
+
+
+def records(folder: Path) -> tuple[list[Record], Resampling, dict[str, Any]]:
+    """Return what is known of the sets of a study, how to draw them anew, and its study.json."""
+    table: dict[str, Any] = json.loads((folder / "study.json").read_text())
+    seed = json.loads((folder / "settings.json").read_text())["seed"]
+    return list(map(record_of, table["records"])), Resampling(Key(seed).at("resampling")), table
+
+
+def concluded(folder: Path) -> tuple[Study, list[str]]:
+    """Return what a study finds, and the facts that it rests on."""
+    known, resampling, table = records(folder)
+    return conclude(known, resampling), table["facts"]
+
+
+def write(folder: Path) -> None:
+    """Write what a study finds."""
+    found, facts = concluded(folder)
+    table = json.loads((folder / "study.json").read_text())
+    plots = write_scatters(found, folder)
+    write_page(found, facts, [path.name for path in plots], folder / "study.md")
+    write_json(folder / "study.json", {**table, **asdict(found)})
+    print(folder / "study.md")
+
+
+def tell(folder: Path, one: str, other: str) -> None:
+    """Print by how much one assessment agrees better than another."""
+    known, resampling, _ = records(folder)
+    print(f"{folder.name}: Spearman's correlation of {one} less that of {other} (95 %)")
+    for scope, found in contrast(known, one, other, resampling).items():
+        print(f"  {scope}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})")
+
+
+def main() -> None:
+    """Conclude every study that was named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--pairs", nargs=2, metavar=("ONE", "OTHER"))
+    options = parser.parse_args()
+    for folder in options.folders:
+        if options.pairs:
+            tell(folder, *options.pairs)
+        else:
+            write(folder)
+
+
+if __name__ == "__main__":
+    main()
