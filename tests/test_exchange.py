@@ -20,9 +20,9 @@ from datastill.datasets import load_split
 from datastill.errors import InputError
 from datastill.exchange import FORMATS, Claim, Reading, import_set, recognised
 from datastill.exchange.base.appearance import look_at
+from datastill.exchange.base.tiles import take_apart
 from datastill.exchange.base.whitening import EPSILON, fit_whitening
 from datastill.exchange.hub import push
-from datastill.exchange.idc import take_apart
 from datastill.protocol import Protocol
 from datastill.rng import Key
 from datastill.train import Fit
@@ -191,10 +191,11 @@ def test_an_experiment_is_chosen_and_said(tmp_path: Path) -> None:
     data = blobs(per_class=2)
     file = condensed(data, tmp_path, experiments=3)
     back, remarks = import_set(file, stated(data))
-    assert torch.equal(back.images, data.images)
-    assert "it holds 3 experiments; the first was taken" in remarks[0]
-    back, remarks = import_set(file, stated(data), reading=Reading(experiment=2))
     assert torch.equal(back.images, data.images + 2)
+    assert "it holds 3 sets of the same classes, experiments or snapshots" in remarks[0]
+    assert "the last was taken" in remarks[0]
+    back, remarks = import_set(file, stated(data), reading=Reading(experiment=0))
+    assert torch.equal(back.images, data.images)
     assert not any("experiments" in told for told in remarks)
     with pytest.raises(InputError, match="holds 3 experiments; there is no number 3"):
         import_set(file, stated(data), reading=Reading(experiment=3))
@@ -263,25 +264,35 @@ def test_trajectory_matching_is_two_files(tmp_path: Path) -> None:
         assert "taken as digits by its name" in remarks[0]
         assert back.facts["learning_rate"] == pytest.approx(0.02)
     (file.parent / "labels_best.pt").unlink()
-    with pytest.raises(InputError, match=r"no file at .*labels_best"):
+    with pytest.raises(
+        InputError, match=r"without labels; expected them beside it in labels_best.pt"
+    ):
         import_set(file)
 
 
 def test_a_whitened_set_becomes_pictures_again(tmp_path: Path) -> None:
+    """Trajectory matching measures it on pixels, DataDAM on normalised images."""
     real = load_split("digits", "train")
-    few = real.take(torch.arange(200))
-    file = matched(tmp_path, whitened(few.images, real.images), few.labels)
-    assert look_at(torch.load(file)).kind == "whitened"
-    back, remarks = import_set(file, Claim("digits"))
-    torch.testing.assert_close(back.images, few.images, atol=1e-3, rtol=1e-3)
+    few, pixels = real.take(torch.arange(200)), real.domain.pixels(real.images)
+    file = matched(tmp_path / "MTT", whitened(pixels[:200], pixels), few.labels)
+    for claim in (Claim("digits", normalised_with="zca"), Claim("digits")):
+        back, remarks = import_set(file, claim)
+        torch.testing.assert_close(back.images, few.images, atol=1e-3, rtol=1e-3)
+        told = "the whitening was undone, as measured on the pixels of 1347 training images"
+        assert told in remarks
     assert any("look like whitened" in told for told in remarks)
-    assert any("measured on 1347 images, was undone" in told for told in remarks)
     kept, _ = import_set(file, Claim("digits", normalised_with="digits"))
     assert torch.equal(kept.images, torch.load(file))
+    other = tmp_path / "res_DataDAM_digits_ConvNet_20ipc_.pt"
+    torch.save({"data": [[whitened(few.images, real.images), few.labels]]}, other)
+    back, remarks = import_set(other, Claim(normalised_with="zca"))
+    torch.testing.assert_close(back.images, few.images, atol=1e-3, rtol=1e-3)
+    assert any("measured on the normalised images of 1347" in told for told in remarks)
 
 
 def test_whitening_cannot_be_undone_without_its_images(tmp_path: Path) -> None:
-    file = matched(tmp_path, whitened(smooth(50), smooth(900, 1)), torch.arange(50) % 4)
+    few, real = 0.1 * smooth(50), 0.1 * smooth(900, 1)
+    file = matched(tmp_path, whitened(few, real), torch.arange(50) % 4)
     with pytest.raises(InputError, match=r"whitened: .* say by which dataset with --dataset"):
         import_set(file)
     colour = F.interpolate(torch.load(file), (32, 32))
@@ -318,7 +329,8 @@ def test_idc_is_pixels_and_its_factor_is_found(said: int | None, tmp_path: Path)
     assert len(back) == 8 * factor**2
     assert torch.equal(back.labels, data.labels.repeat_interleave(factor**2))
     assert any(f"taken apart into {factor**2}" in told for told in remarks)
-    torch.testing.assert_close(back.images, take_apart(pixels, factor))  # the claim wins
+    expected = take_apart(pixels, factor, back.domain)
+    torch.testing.assert_close(back.images, expected)  # the claim wins
     plain, _ = import_set(folder / "data.pt", Claim(normalised_with="none"))
     seen = plain.domain.pixels(plain.images)
     torch.testing.assert_close(seen, take_apart(pixels, 2), atol=1e-5, rtol=1e-5)
@@ -336,7 +348,12 @@ def test_kip_archives_have_channels_last_and_scores(tmp_path: Path) -> None:
     back, remarks = import_set(tmp_path / "a.npz", stated(data))
     assert torch.equal(back.images, data.images)
     assert torch.equal(back.labels, data.labels)
-    assert any("labels are scores" in told for told in remarks)
+    assert any("each label is one class, on a scale of its own" in told for told in remarks)
+    scores[0, 1] += 0.5
+    np.savez(tmp_path / "a.npz", images=data.images.double().numpy(), labels=scores.numpy())
+    back, remarks = import_set(tmp_path / "a.npz", stated(data))
+    assert torch.equal(back.labels, data.labels)
+    assert any("labels are scores" in told and "left out" in told for told in remarks)
     np.savez(tmp_path / "b.npz", image=(data.images[:, 0] * 0).numpy() + 0.5, label=data.labels)
     assert import_set(tmp_path / "b.npz")[0].images.shape == (12, 1, 8, 8)
 
@@ -529,7 +546,10 @@ def looks() -> list[tuple[str, Tensor]]:
         ("pixels", (pixels > 0.5).float()),
         ("bytes", (pixels * 255).round()),
         ("bytes", (pixels * 255).to(torch.uint8)),
-        ("whitened", whitened(smooth(60), smooth(900, 5))),
+        ("unclear", whitened(smooth(60), smooth(900, 5))),
+        ("unclear", whitened(0.25 * smooth(60), 0.25 * smooth(900, 5))),
+        ("whitened", whitened(0.1 * smooth(60), 0.1 * smooth(900, 5))),
+        ("whitened", whitened(pixels, pixels)),
     ]
 
 
@@ -668,9 +688,9 @@ def test_a_set_goes_out_and_comes_back_by_the_command_line(run: Run, tmp_path: P
         ("export a.safetensors --to folder --out .", "a folder is never replaced"),
         ("import", "datastill import needs PATH: File or folder"),
         ("import nowhere.npz", "nothing at nowhere.npz"),
-        ("import a.safetensors", "is of no known format; choose --format from"),
-        ("import a.safetensors --format npz", "is damaged or no .npz"),
-        ("import a.safetensors --format trajectory", "is not called images_"),
+        ("import a.safetensors", "is a set of datastill's own"),
+        ("import a.safetensors --format npz", "needs no import: datastill validate a.safe"),
+        ("import a.safetensors --format trajectory", "is a set of datastill's own"),
         ("import a.safetensors --format idc --factor 0", "--factor must be above zero"),
         ("import a.safetensors --format pt --experiment -1", "--experiment counts from 0"),
     ],

@@ -22,7 +22,7 @@ from datastill import artifacts
 from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.exchange import FORMATS, Claim, Reading, import_set
-from datastill.exchange.base import tensors
+from datastill.exchange.base import unpickling as tensors
 from test_cli import Run, files, run
 from test_exchange import condensed, matched, stated, zipped_folder
 
@@ -265,7 +265,7 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(
 def test_a_tensor_that_repeats_one_number_forever_is_refused(tmp_path: Path) -> None:
     endless = torch.zeros(1).expand(2**40, 3, 8, 8)
     torch.save([endless, torch.zeros(1)], tmp_path / "data.pt")
-    with pytest.raises(InputError, match="no plain tensor of at most"):
+    with pytest.raises(InputError, match="bytes of a plain tensor are read"):
         import_set(tmp_path / "data.pt")
 
 
@@ -328,10 +328,13 @@ def test_contents_that_make_no_sense_are_refused(
     ("value", "complaint"),
     [
         ([1, 2], "the images are a int, not a tensor"),
-        ([PIXELS], "no list of images and labels"),
-        ("ab", "no list of images and labels"),
-        ({"data": []}, "no list of images and labels"),
-        (PIXELS, "no list of images and labels"),
+        ([PIXELS], "holds a list of 1 things that are no images and labels; expected"),
+        ("ab", "holds a str; expected"),
+        ({"data": []}, "holds 0 experiments"),
+        ({"weights": PIXELS}, "holds a dictionary of weights; expected"),
+        ({"images": PIXELS}, "holds a dictionary of images; expected"),
+        (PIXELS, "images without labels; expected them beside it in labels.pt"),
+        (DATA.labels, "holds labels, not images"),
     ],
 )
 def test_other_things_than_pairs(value: object, complaint: str, tmp_path: Path) -> None:
@@ -342,8 +345,7 @@ def test_other_things_than_pairs(value: object, complaint: str, tmp_path: Path) 
 
 def test_formats_are_told_from_each_other(tmp_path: Path) -> None:
     torch.save([PIXELS, DATA.labels], tmp_path / "a.pt")
-    with pytest.raises(InputError, match="for a bare list say --format idc"):
-        import_set(tmp_path / "a.pt")
+    assert len(import_set(tmp_path / "a.pt")[0]) == 8
     assert len(import_set(tmp_path / "a.pt", format="idc")[0]) == 8
     torch.save({"data": []}, tmp_path / "b.pt")
     with pytest.raises(InputError, match="holds 0 experiments"):
@@ -371,7 +373,7 @@ def folder_of(**contents: bytes) -> Callable[[Path], Path]:
     ("make", "complaint"),
     [
         (folder_of(cat=picture(), dog=b"no picture"), r"dog/0.png is damaged or no picture"),
-        (folder_of(cat=picture(), dog=picture((5, 4))), "dog/0.png has 4x5 pixels, but cat"),
+        (folder_of(cat=picture(), dog=picture((5, 4))), "dog/0.png has 4x5 pixels, but .*cat"),
         (folder_of(cat=picture()[:-20]), "is damaged or no picture"),
     ],
 )

@@ -24,9 +24,10 @@ MaybeFormat = Annotated[
 class Import:
     """Make a set of another project one that says what it is: shape, classes, normalisation.
 
-    Understands DatasetCondensation's .pt, images_best.pt with labels_best.pt (MTT, DATM), data.pt
-    (IDC), .npz (KIP, FRePo), folders and zips of pictures, and parquet. What is guessed is said.
-    Nothing in a file is run; a file that is damaged or asks for code is refused.
+    Understands DatasetCondensation's .pt and other tables of tensors, images_best.pt with
+    labels_best.pt (MTT, DATM), data.pt (IDC), pickles (IDM), .npz (KIP, FRePo), folders and zips of
+    pictures, and parquet. What is guessed is said. Nothing in a file is run; a file that is damaged
+    or asks for code is refused.
     """
 
     path: Annotated[Path, tyro.conf.Positional]
@@ -40,11 +41,11 @@ class Import:
     data_path: MaybePath = None
     """Folder with its training images, which undoing ZCA whitening needs."""
     normalised_with: MaybeText = None
-    """A dataset's name, none, zca, or MEAN,../STD,.. Default: by the statistics of the images."""
+    """A dataset's name, none, zca, or MEAN,../STD,.. Default: by format, name or statistics."""
     experiment: MaybeInt = None
-    """pt: which of several sets in the file, from 0."""
+    """Which of several sets in the file, from 0. Default: the last, or all steps of one set."""
     factor: MaybeInt = None
-    """idc: pictures along a side of one image. Default: as its folder's name says, or 1."""
+    """Pictures along a side of one image (IDC, IDM). Default: as its folder's name says, or 1."""
     overwrite: Flag = False
     """Replace the set that is there."""
     quiet: Flag = False

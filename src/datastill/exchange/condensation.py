@@ -1,4 +1,4 @@
-"""The layout of DatasetCondensation: DC, DSA and DM of the papers' own code."""
+"""Files of PyTorch's: that of DatasetCondensation (DC, DSA, DM), and whatever others save."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +14,54 @@ import torch
 
 from datastill.artifacts import replace_file, set_header, writing
 from datastill.data import ImageSet
-from datastill.errors import InputError
 from datastill.exchange.base import (
     FORMATS,
     Format,
     Found,
     Reading,
-    header_of,
-    load_torch,
-    pair_of,
-    tensor_of,
+    Space,
+    factor_named,
+    method_named,
+    saved,
+    says_whitened,
+    words_of,
 )
+
+NORMALISING = ("DC", "DSA", "DM", "CAFE")
+"""Methods whose code normalises what it saves by the mean and std of the dataset, always."""
 
 
 def read(path: Path, options: Reading) -> Found:
-    """Read one experiment: normalised images and their labels.
+    """Read a file of PyTorch's or of pickle's with images and labels in any usual structure.
+
+    Of several sets the last is taken, or all that are steps of one.
 
     Raises:
-        InputError: when there is no such experiment, or the file is no such dictionary.
+        InputError: when there are none.
     """
-    table = load_torch(path)
-    if not isinstance(table, Mapping) or not isinstance(table.get("data"), Sequence):
-        raise InputError(
-            f"{path} holds no dictionary with 'data', as DatasetCondensation saves; "
-            "for a bare list say --format idc, for a bare tensor --format trajectory"
-        )
-    runs, chosen = table["data"], options.experiment or 0
-    if not 0 <= chosen < len(runs):
-        raise InputError(f"{path} holds {len(runs)} experiments; there is no number {chosen}")
-    images, labels = pair_of(runs[chosen], path)
-    if "soft_labels" in table:
-        labels = tensor_of(table["soft_labels"], "soft labels", path)
-    several = len(runs) > 1 and options.experiment is None
-    told = f"it holds {len(runs)} experiments; the first was taken, --experiment takes another"
+    pair = saved(path, options.experiment)
+    held, facts = pair.held, {**_named(path), **_reported(pair.held.accuracies)}
+    space: Space | None = None
+    if "zca" in words_of(path.stem):
+        space = "whitened" if says_whitened(path) else None
+    elif facts.get("method") in NORMALISING or held.header is not None:
+        space = "normalised"
+    elif says_whitened(path):
+        space = "whitened"
+    if held.rate is not None:
+        facts["learning_rate"] = held.rate
     return Found(
-        images,
-        labels,
-        header=header_of(table.get("datastill"), path),
-        facts={**_named(path), **_reported(table.get("accs_all_exps"))},
-        remarks=(told,) if several else (),
+        held.images,
+        held.labels,
+        header=held.header,
+        space="pixels" if pair.pixels else space,
+        undone=pair.pixels,
+        rule="normalised" if method_named(path) == "DataDAM" else None,
+        logits=held.logits,
+        factor=factor_named(path) or _mosaic(path),
+        classes=held.classes,
+        facts=facts,
+        remarks=held.remarks,
     )
 
 
@@ -81,12 +91,21 @@ def usual_name(data: ImageSet) -> str:
     return f"res_{plain}_{max(data.counts)}ipc.pt"
 
 
-def _named(path: Path) -> dict[str, str]:
+def _named(path: Path) -> dict[str, Any]:
     # The reference code calls its files res_METHOD_DATASET_MODEL_Nipc.pt.
-    named = re.match(r"(?:cl_)?res_([A-Za-z]+)_", path.name)
+    named = re.match(r"(?:cl_)?res_([A-Za-z0-9-]+)_", path.name)
     if named is None:
-        return {}
+        known = method_named(path)
+        return {} if known is None else {"method": known, "protocol": "dsa"}
     return {"method": named[1], "protocol": "dc" if named[1] == "DC" else "dsa"}
+
+
+def _mosaic(path: Path) -> int | None:
+    # IDM's folders are called ..._aug_True_model_ConvNet where an image holds four.
+    words = words_of(path.absolute().parent.name)
+    pickled = path.suffix in PICKLES
+    said = ("aug", "true") in pairwise(words)
+    return 2 if pickled and said else None
 
 
 def _reported(table: Any) -> dict[str, Any]:
@@ -102,10 +121,12 @@ def _reported(table: Any) -> dict[str, Any]:
     return {"reported_accuracies": found} if found else {}
 
 
+PICKLES = (".pkl", ".pickle")
+
 FORMATS.register("pt")(
     Format(
-        about="DatasetCondensation's file (DC, DSA, DM): normalised tensors",
-        recognises=lambda path: path.suffix in (".pt", ".pth"),
+        about="tensors of torch.save or pickle: DatasetCondensation's (DC, DSA, DM), IDM's, others",
+        recognises=lambda path: path.suffix in (".pt", ".pth", ".safetensors", *PICKLES),
         read=read,
         name=usual_name,
         write=write,

@@ -23,14 +23,15 @@ from datastill.exchange.base import (
     Found,
     Reading,
     content_of,
-    decode,
+    decoded,
     drawable,
     encode,
     header_of,
     losses,
-    stack,
+    numbers_of,
     stem_of,
 )
+from datastill.layout import Tree, layout_of, tree_of_folder, tree_of_names
 
 HEADER = "datastill.json"
 """Beside the folders of an export: all that pictures do not say."""
@@ -42,24 +43,64 @@ Files = Mapping[str, Callable[[], bytes]]
 def read(path: Path, options: Reading) -> Found:
     """Read every picture of a folder or a zip that has a folder for each class.
 
+    Hidden files and what programs leave beside are passed over; of folders called like splits the
+    training images are taken. Pictures that lie side by side may say their classes by their names,
+    ``class003_id007.jpg``.
+
     Raises:
-        InputError: when there are no pictures, one is damaged, their sizes differ, or a name
-            leads out of the zip.
+        InputError: when there are no pictures, one is damaged, their sizes differ, there are too
+            many, or a name leads out of the zip.
     """
     files = _in_folder(path) if path.is_dir() else _in_zip(path)
-    header = header_of(_text(files, path), path) if HEADER in files else None
-    names = [name for name in files if PurePosixPath(name).suffix.lower() in ENDINGS]
-    names = [name for name in names if len(PurePosixPath(name).parts) == 2]
+    if HEADER in files:
+        return _exported(files, path)
+    tree = tree_of_names(files)
+    by_class, told = _side_by_side(tree), tuple[str, ...]()
+    if by_class is None:
+        by_class, told = _by_folder(tree, path)
+    classes = tuple(by_class)
+    numbers = numbers_of(classes)
+    if numbers is not None:
+        classes = tuple(name for _, name in sorted(zip(numbers, classes, strict=True)))
+    names = [name for each in classes for name in sorted(by_class[each])]
+    labels = [k for k, each in enumerate(classes) for _ in by_class[each]]
+    images = decoded([files[name] for name in names], [f"{path}/{name}" for name in names])
+    return Found(images, torch.tensor(labels), space="pixels", classes=classes, remarks=told)
+
+
+def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    layout = layout_of(tree, str(path))
+    part = layout.part("train")
+    assert part is not None
+    left = [layout.trees["test"].place] if "test" in layout.trees else []
+    left += [place for place in layout.unused if place not in left]
+    told = f"{part.place} was read; {', '.join(left)} left out" if left else ""
+    return dict(part.classes), (told,) if told else ()
+
+
+def _side_by_side(tree: Tree) -> dict[str, list[str]] | None:
+    # class003_id007.jpg, without folders
+    if tree.folders or not tree.pictures:
+        return None
+    by_class: dict[str, list[str]] = {}
+    for name in sorted(tree.pictures):
+        said = re.match(r"(class[_-]?\d+)[_-]", name, re.IGNORECASE)
+        if said is None:
+            return None
+        by_class.setdefault(said[1], []).append(name)
+    return by_class
+
+
+def _exported(files: Files, path: Path) -> Found:
+    header = header_of(_text(files, path), path)
+    assert header is not None
+    inside = tree_of_names(files).all_pictures()
+    names = _listed(header, [name for name in inside if name.count("/") == 1], path)
     if not names:
         raise InputError(f"{path} holds no folders of pictures, one for each class")
-    names = sorted(names) if header is None else _listed(header, names, path)
-    classes = tuple(sorted({PurePosixPath(name).parts[0] for name in names}))
-    images = stack([decode(files[name](), f"{path}/{name}") for name in names], names)
-    if header is None:
-        labels = [classes.index(PurePosixPath(name).parts[0]) for name in names]
-    else:
-        labels = [_numbered(PurePosixPath(name).parts[0], path) for name in names]
-    return Found(images, torch.tensor(labels), header=header, space="pixels", classes=classes)
+    labels = [_numbered(name.split("/")[0], path) for name in names]
+    images = decoded([files[name] for name in names], [f"{path}/{name}" for name in names])
+    return Found(images, torch.tensor(labels), header=header, space="pixels")
 
 
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
@@ -95,20 +136,18 @@ def folders_of(data: ImageSet) -> list[str]:
 
 
 def _in_folder(root: Path) -> Files:
-    root = root / "train" if (root / "train").is_dir() else root
-    paths = [root / HEADER, *root.glob("*/*")]
-    return {
-        path.relative_to(root).as_posix(): (lambda path=path: content_of(path))
-        for path in sorted(paths)
-        if path.is_file() and not path.name.startswith(".")
-    }
+    tree = tree_of_folder(root)
+    names = [name for name in tree.all_pictures() if _is_read(name)]
+    if (root / HEADER).is_file():
+        names.append(HEADER)
+    return {name: (lambda file=root / name: content_of(file)) for name in names}
 
 
 def _in_zip(path: Path) -> Files:
     content = content_of(path)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        members = [member for member in archive.infolist() if not member.is_dir()]
     except Exception:  # a damaged archive can fail in any way
         raise InputError(f"{path} is damaged or no zip") from None
     for member in members:
@@ -117,22 +156,28 @@ def _in_zip(path: Path) -> Files:
             raise InputError(f"{path}: {member.filename!r} leads out of the zip")
     if sum(member.file_size for member in members) > MOST_VALUES:
         raise InputError(f"{path} would unpack to more than {MOST_VALUES:,} bytes")
-    depth = {len(PurePosixPath(member.filename).parts) for member in members}
-    wrapped = bool(depth) and min(depth) > 1 and max(depth) == 3  # zipped with its own folder
 
     def member_of(name: str) -> bytes:
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                return archive.read(name)
+            return archive.read(name)
         except Exception:
             raise InputError(f"{path} is damaged at {name!r}") from None
 
-    return {
-        "/".join(PurePosixPath(member.filename).parts[1 if wrapped else 0 :]): (
-            lambda name=member.filename: member_of(name)
-        )
+    plain = {
+        PurePosixPath(member.filename.replace("\\", "/")).as_posix(): member.filename
         for member in members
     }
+    headers = sorted((name for name in plain if PurePosixPath(name).name == HEADER), key=len)
+    start = headers[0].removesuffix(HEADER) if headers else ""
+    return {
+        name.removeprefix(start): (lambda inner=inner: member_of(inner))
+        for name, inner in plain.items()
+        if name.startswith(start) and (_is_read(name) or name == start + HEADER)
+    }
+
+
+def _is_read(name: str) -> bool:
+    return PurePosixPath(name).suffix.casefold() in ENDINGS
 
 
 def _text(files: Files, path: Path) -> str:
@@ -159,7 +204,9 @@ def _numbered(folder: str, path: Path) -> int:
 FORMATS.register("folder")(
     Format(
         about="pictures (PNG, JPEG, ...), one folder for each class, or a zip of them",
-        recognises=lambda path: path.suffix == ".zip" or (path.is_dir() and any(path.glob("*/*"))),
+        recognises=lambda path: (
+            path.suffix == ".zip" or (path.is_dir() and tree_of_folder(path).has_pictures)
+        ),
         read=read,
         name=stem_of,
         write=write,

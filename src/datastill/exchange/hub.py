@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,40 @@ from datastill.report.preview import write_preview
 from datastill.report.summary import summary
 
 TABLE = "data/train-00000-of-00001.parquet"
+PART = re.compile(r"-(\d+)-of-(\d+)")
+"""How the hub numbers the parts of a table."""
 
 
 def read(path: Path, options: Reading) -> Found:
-    """Read the table of a repository that lies in a folder."""
-    tables = sorted(path.glob("data/train*.parquet"))
-    if len(tables) != 1:
-        raise InputError(f"{path} holds {len(tables)} files data/train*.parquet, expected one")
-    return read_parquet(tables[0])
+    """Read the table of a repository that lies in a folder, all of its parts in order.
+
+    Raises:
+        InputError: when a part is missing, or the columns are not those of images and labels.
+    """
+    tables = tables_in(path)
+    if not tables:
+        raise InputError(f"{path} holds no files data/train*.parquet")
+    parts = [(table, PART.search(table.name)) for table in tables]
+    counts = {int(part[2]) for _, part in parts if part}
+    numbers = sorted(int(part[1]) for _, part in parts if part)
+    if len(counts) > 1 or (counts and numbers != list(range(max(counts)))):
+        expected = f"all of {max(counts)} parts" if len(counts) == 1 else "parts of one table"
+        raise InputError(
+            f"{tables[0].parent} holds {len(tables)} files train*.parquet, expected {expected}; "
+            "fetch those that are missing, or name one file"
+        )
+    found = read_parquet(*tables)
+    told = f"{len(tables)} parts were put together" if len(tables) > 1 else ""
+    return replace(found, remarks=(*found.remarks, told)) if told else found
+
+
+def tables_in(path: Path) -> list[Path]:
+    """Return the files of training images of a repository, in order."""
+    for place in (path / "data", path, path / "default"):
+        found = sorted(place.glob("train*.parquet"))
+        if found:
+            return found
+    return sorted((path / "default" / "train").glob("*.parquet"))
 
 
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
@@ -139,7 +167,7 @@ def _cell(line: str) -> str:
 FORMATS.register("hub")(
     Format(
         about="a folder as the Hugging Face hub shows it: parquet, card and picture",
-        recognises=lambda path: (path / "data").is_dir() and any(path.glob("data/train*.parquet")),
+        recognises=lambda path: path.is_dir() and bool(tables_in(path)),
         read=read,
         name=lambda data: f"{stem_of(data)}-hub",
         write=write,

@@ -2,68 +2,57 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch.nn.functional as F
-from torch import Tensor
-
-from datastill.errors import InputError
-from datastill.exchange.base import FORMATS, Format, Found, Reading, load_torch, pair_of
-
-GREY = 0.5
-"""What IDC fills up with an image whose sides the factor does not divide."""
+from datastill.exchange.base import (
+    FORMATS,
+    Format,
+    Found,
+    Reading,
+    Space,
+    are_no_pixels,
+    factor_named,
+    method_named,
+    saved,
+    says_whitened,
+)
 
 
 def read(path: Path, options: Reading) -> Found:
-    """Read ``data.pt`` and take apart the images that hold several.
+    """Read ``data.pt``, whose images may hold several.
+
+    They are pixels, but the same list is used for normalised images too: what is far outside of
+    0 to 1 is left to its statistics.
 
     Raises:
-        InputError: when the file is no such list, or the factor makes no sense.
+        InputError: when the file holds no images and labels.
     """
     file = path / "data.pt" if path.is_dir() else path
-    images, labels = pair_of(load_torch(file), file)
-    named = re.search(r"factor(\d)", str(file.absolute()))
-    factor = options.factor or (int(named[1]) if named else 1)
-    facts = {"method": "IDC", "protocol": "dsa", "factor": factor}
-    found = Found(images, labels, space="pixels", facts=facts)
-    if images.ndim != 4 or len(images) != len(labels):
-        return found  # what is wrong with it is said where every format is checked
-    if factor == 1:
-        told = "taken as one picture an image; --factor 2 takes apart those of four"
-        return replace(found, remarks=() if options.factor else (told,))
-    if not 1 < factor <= min(images.shape[2:]):
-        raise InputError(f"{file}: images of {tuple(images.shape[2:])} do not hold {factor} a side")
-    source = "as --factor says" if options.factor else "as the name of its folder says"
-    several = f"each image was taken apart into {factor**2}, {source}"
-    apart = take_apart(images.float(), factor)
-    return replace(
-        found, images=apart, labels=labels.repeat_interleave(factor**2, 0), remarks=(several,)
+    held = saved(file, options.experiment).held
+    factor, space, told = factor_named(file), _space(file), held.remarks
+    if space == "pixels" and are_no_pixels(held.images):
+        space, told = None, (*told, "its numbers are not those of pixels, as IDC's are")
+    if options.factor is None and factor is None and space == "pixels":
+        told = (*told, "taken as one picture an image; --factor 2 takes apart those of four")
+    facts: dict[str, Any] = {"method": method_named(file) or "IDC", "protocol": "dsa"}
+    if held.rate is not None:
+        facts["learning_rate"] = held.rate
+    return Found(
+        held.images,
+        held.labels,
+        header=held.header,
+        space=space,
+        logits=held.logits,
+        factor=factor,
+        classes=held.classes,
+        facts={**facts, "factor": options.factor or factor or 1},
+        remarks=told,
     )
 
 
-def take_apart(images: Tensor, factor: int) -> Tensor:
-    """Cut each image into ``factor`` x ``factor`` and enlarge each part to the size of the whole.
-
-    Args:
-        images: ``(N, C, H, W)`` pixels.
-        factor: parts along a side; where it does not divide one, grey is added at its end.
-
-    Returns:
-        ``(N * factor ** 2, C, H, W)``: the parts of the first image in reading order, then those
-        of the second.
-
-    Reference:
-        Kim et al., Dataset Condensation via Efficient Synthetic-Data Parameterization, ICML 2022.
-    """
-    count, channels, *sides = images.shape
-    high, wide = (-(-side // factor) for side in sides)
-    room = (0, wide * factor - sides[1], 0, high * factor - sides[0])
-    filled = F.pad(images, room, value=GREY)
-    parts = filled.reshape(count, channels, factor, high, factor, wide)
-    parts = parts.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, high, wide)
-    return F.interpolate(parts, size=tuple(sides), mode="bilinear", align_corners=False)
+def _space(file: Path) -> Space:
+    return "whitened" if says_whitened(file) else "pixels"
 
 
 FORMATS.register("idc")(

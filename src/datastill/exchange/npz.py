@@ -18,16 +18,22 @@ from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.exchange.base import (
     FORMATS,
+    IMAGE_WORDS,
+    LABEL_WORDS,
     MOST_VALUES,
+    RATE_WORDS,
     Format,
     Found,
     Reading,
     content_of,
+    factor_named,
     header_of,
+    keyed,
+    rate_of,
+    says_whitened,
     stem_of,
 )
 
-IMAGES, LABELS = ("images", "image", "x", "data"), ("labels", "label", "y")
 CHANNELS = (1, 3)
 
 
@@ -38,13 +44,30 @@ def read(path: Path, options: Reading) -> Found:
         InputError: when either is missing, or the archive is damaged or holds Python objects.
     """
     arrays = _arrays(path)
-    images, labels = _pick(arrays, IMAGES, path), _pick(arrays, LABELS, path)
+    images, labels = _pick(arrays, IMAGE_WORDS, path), _pick(arrays, LABEL_WORDS, path)
     told: tuple[str, ...] = ()
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[1] not in CHANNELS and images.shape[3] in CHANNELS:
         images, told = images.movedim(3, 1).contiguous(), ("channels were last, and are now first",)
-    return Found(images, labels, header=header_of(arrays.get("datastill"), path), remarks=told)
+    facts, rate = dict[str, Any](), None
+    for name in keyed(arrays, RATE_WORDS)[:1]:
+        rate, lost = rate_of(torch.from_numpy(np.atleast_1d(arrays[name]).astype(float)), path)
+        facts, told = (
+            ({} if rate is None else {"learning_rate": rate, "protocol": "dsa"}),
+            (*told, *lost),
+        )
+    header = header_of(arrays.get("datastill"), path)
+    return Found(
+        images,
+        labels,
+        header=header,
+        space="whitened" if header is None and says_whitened(path) else None,
+        logits=rate is not None,
+        factor=factor_named(path),
+        facts=facts,
+        remarks=told,
+    )
 
 
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
@@ -73,8 +96,10 @@ def _arrays(path: Path) -> dict[str, Any]:
         if size > 8 * MOST_VALUES:
             raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            wanted = {*IMAGES, *LABELS, "datastill"}
-            return {name: archive[name] for name in archive.files if name in wanted}
+            names = [keyed(archive.files, each) for each in (IMAGE_WORDS, LABEL_WORDS, RATE_WORDS)]
+            wanted = ["datastill", *(name for found in names for name in found[:1])]
+            held = {name: archive[name] for name in wanted if name in archive.files}
+            return {**dict.fromkeys(archive.files), **held}
     except InputError:
         raise
     except Exception as error:  # a damaged archive can fail in any way
@@ -83,14 +108,14 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} {fault}") from None
 
 
-def _pick(arrays: Mapping[str, Any], names: Sequence[str], path: Path) -> Tensor:
-    for name in names:
-        if name in arrays:
-            array = arrays[name]
-            if array.dtype.kind not in "fiub" or array.size > MOST_VALUES:
-                raise InputError(f"{path}: {name!r} is an array of {array.dtype}, not of numbers")
-            return torch.from_numpy(np.ascontiguousarray(array.astype(_native(array.dtype))))
-    raise InputError(f"{path} holds no array called {' or '.join(map(repr, names))}")
+def _pick(arrays: Mapping[str, Any], words: Sequence[str], path: Path) -> Tensor:
+    for name in keyed(arrays, words)[:1]:
+        array = arrays[name]
+        if array.dtype.kind not in "fiub" or array.nbytes > 4 * MOST_VALUES:
+            raise InputError(f"{path}: {name!r} is an array of {array.dtype}, not of numbers")
+        return torch.from_numpy(np.ascontiguousarray(array.astype(_native(array.dtype))))
+    held = ", ".join(name for name in list(arrays)[:6] if name.isprintable()) or "nothing"
+    raise InputError(f"{path} holds {held}; expected arrays called images and labels")
 
 
 def _native(kind: np.dtype[Any]) -> np.dtype[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from datastill.artifacts import replace_file, writing
@@ -12,7 +14,11 @@ from datastill.exchange.base.tables import parquet_of, read_parquet
 
 def read(path: Path, options: Reading) -> Found:
     """Read an image and a label of every row."""
-    return read_parquet(path)
+    found, part = read_parquet(path), re.search(r"-(\d+)-of-(\d+)", path.name)
+    if part is None or int(part[2]) < 2:
+        return found
+    told = f"it is one of {int(part[2])} parts; name the folder of the repository to take all"
+    return replace(found, remarks=(*found.remarks, told))
 
 
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:

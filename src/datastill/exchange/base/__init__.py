@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
+from datastill.exchange.base.appearance import are_no_pixels
+from datastill.exchange.base.beside import (
+    ENDINGS as TENSORS,
+)
+from datastill.exchange.base.beside import is_of_images, saved, sets_in
 from datastill.exchange.base.contract import (
     FORMATS,
     Format,
     Found,
     Reading,
+    Rule,
     Space,
     content_of,
     header_of,
     stem_of,
 )
-from datastill.exchange.base.interpretation import Claim, interpret
-from datastill.exchange.base.pictures import ENDINGS, decode, drawable, encode, losses, stack
-from datastill.exchange.base.tensors import MOST_VALUES, load_torch, pair_of, tensor_of
+from datastill.exchange.base.interpretation import interpret
+from datastill.exchange.base.labels import numbers_of
+from datastill.exchange.base.names import (
+    IMAGE_WORDS,
+    LABEL_WORDS,
+    RATE_WORDS,
+    factor_named,
+    keyed,
+    method_named,
+    says_whitened,
+    words_of,
+)
+from datastill.exchange.base.pictures import ENDINGS, decode, decoded, drawable, encode, losses
+from datastill.exchange.base.spaces import Claim
+from datastill.exchange.base.tensors import MOST_VALUES, rate_of
 
 __all__ = [
     "ENDINGS",
     "FORMATS",
+    "IMAGE_WORDS",
+    "LABEL_WORDS",
     "MOST_VALUES",
+    "RATE_WORDS",
+    "TENSORS",
     "Claim",
     "Format",
     "Found",
     "Reading",
+    "Rule",
     "Space",
+    "are_no_pixels",
     "content_of",
     "decode",
+    "decoded",
     "drawable",
     "encode",
+    "factor_named",
     "header_of",
     "interpret",
-    "load_torch",
+    "is_of_images",
+    "keyed",
     "losses",
-    "pair_of",
-    "stack",
+    "method_named",
+    "numbers_of",
+    "rate_of",
+    "saved",
+    "says_whitened",
+    "sets_in",
     "stem_of",
-    "tensor_of",
+    "words_of",
 ]

@@ -14,7 +14,10 @@ from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.registry import Registry
 
-Space = Literal["pixels", "normalised"]
+Space = Literal["pixels", "normalised", "whitened"]
+Rule = Literal["pixels", "normalised"]
+"""On what a whitening was measured: on pixels in ``[0, 1]`` (MTT and what followed it), or on
+normalised images (DataDAM)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Reading:
 
     Attributes:
         experiment: which of several sets in a file, from 0.
-        factor: synthetic images of IDC hold ``factor`` x ``factor`` smaller ones each.
+        factor: images of IDC, IDM and others hold ``factor`` x ``factor`` smaller ones each.
     """
 
     experiment: int | None = None
@@ -38,7 +41,14 @@ class Found:
         images: ``(N, C, H, W)``, numbers as they are in the file.
         labels: ``(N,)`` or ``(N, K)``, likewise.
         header: what datastill wrote beside them, when the file is an export of its own.
-        space: what the numbers of the images are, where the format says it.
+        space: what the numbers of the images are, where the format or the name says it; it
+            outranks their statistics.
+        undone: whether these were whitened, and whoever saved them undid it.
+        whitens: whether the format's images may be whitened, so that statistics that say so are
+            believed.
+        rule: how such whitening is measured, where the format says it.
+        logits: whether labels that are no shares of classes are logits.
+        factor: see ``Reading``, as the name says it.
         classes: their names, where the format says them.
         facts: what else is known, to be kept with the set.
         remarks: what a person should be told.
@@ -48,6 +58,11 @@ class Found:
     labels: Tensor
     header: Mapping[str, Any] | None = None
     space: Space | None = None
+    undone: bool = False
+    whitens: bool = False
+    rule: Rule | None = None
+    logits: bool = False
+    factor: int | None = None
     classes: tuple[str, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     remarks: tuple[str, ...] = ()
@@ -75,15 +90,22 @@ class Format:
 FORMATS = Registry[Format]("format")
 
 
-def content_of(path: Path) -> bytes:
+def content_of(path: Path, *, most: int | None = None) -> bytes:
     """Return the bytes of a file.
 
+    Args:
+        path: of the file.
+        most: how many there may be.
+
     Raises:
-        InputError: when it is none, or cannot be read.
+        InputError: when it is none, cannot be read, or is larger than that.
     """
     if not path.is_file():
         raise InputError(f"no file at {path}")
     try:
+        size = path.stat().st_size
+        if most is not None and size > most:
+            raise InputError(f"{path} has {size:,} bytes; at most {most:,} are read at once")
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -12,11 +15,17 @@ from PIL import Image
 from torch import Tensor
 
 from datastill.data import ImageSet
+from datastill.datasets.base.decode import blank
 from datastill.errors import InputError
 
 KINDS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 MOST_PIXELS = 2**24
+MOST_BYTES = 2**34
+"""Of decoded pictures."""
+
+BATCH = 256
+"""Pictures that are decoded side by side."""
 
 
 def decode(content: bytes, source: str) -> Tensor:
@@ -61,21 +70,58 @@ def _plain(picture: Image.Image) -> Image.Image | None:
     return None
 
 
-def stack(pictures: Sequence[Tensor], names: Sequence[str]) -> Tensor:
-    """Put pictures of one size together: ``(N, C, H, W)`` bytes.
+def decoded(readers: Sequence[Callable[[], bytes]], names: Sequence[str]) -> Tensor:
+    """Decode pictures of one size: ``(N, C, H, W)`` bytes, of very many in a file without a name.
 
     Grey ones among coloured ones become coloured.
 
+    Args:
+        readers: return the content of each.
+        names: what to call each in an error.
+
     Raises:
-        InputError: when sizes differ.
+        InputError: when there are none, they take too much room, sizes differ, or see ``decode``.
     """
-    colours = max(len(picture) for picture in pictures)
-    for picture, name in zip(pictures, names, strict=True):
-        if picture.shape[1:] != pictures[0].shape[1:]:
-            raise InputError(
-                f"{name} has {_size(picture)} pixels, but {names[0]} {_size(pictures[0])}"
-            )
-    return torch.stack([picture.expand(colours, -1, -1) for picture in pictures])
+    if not readers:
+        raise InputError("there are no pictures")
+    first = decode(readers[0](), names[0])
+    require_room((len(readers), *first.shape), names[0])
+    images = blank((len(readers), *first.shape), torch.uint8)
+
+    def one(row: int) -> Tensor:
+        return decode(readers[row](), names[row])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(readers), BATCH):
+            rows = range(start, min(start + BATCH, len(readers)))
+            for row, picture in zip(rows, pool.map(one, rows), strict=True):
+                if picture.shape[1:] != first.shape[1:]:
+                    sizes = f"has {_size(picture)} pixels, but {names[0]} {_size(first)}"
+                    raise InputError(f"{names[row]} {sizes}")
+                if len(picture) > images.shape[1]:
+                    images = _coloured(images, row)
+                images[row] = picture
+    return images
+
+
+def require_room(shape: Sequence[int], source: str) -> None:
+    """Refuse more pictures than are read, before they are decoded.
+
+    Raises:
+        InputError: naming the limit.
+    """
+    size = math.prod(shape)
+    if size > MOST_BYTES:
+        raise InputError(
+            f"{shape[0]:,} pictures of {_side(shape[1:])}, as {source}, are {size:,} bytes; at "
+            f"most {MOST_BYTES:,} are read: import a part of them"
+        )
+
+
+def _coloured(images: Tensor, done: int) -> Tensor:
+    wide = blank((len(images), 3, *images.shape[2:]), torch.uint8)
+    wide[:done] = images[:done]
+    return wide
 
 
 def encode(pixels: Tensor) -> bytes:
@@ -109,4 +155,8 @@ def losses(pixels: Tensor) -> tuple[str, ...]:
 
 
 def _size(picture: Tensor) -> str:
-    return "x".join(str(side) for side in picture.shape[1:])
+    return _side(picture.shape[1:])
+
+
+def _side(sides: Sequence[int]) -> str:
+    return "x".join(map(str, sides))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from datastill.artifacts import set_header
 from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.exchange.base.contract import Found, content_of, header_of
-from datastill.exchange.base.pictures import decode, drawable, encode, stack
+from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
 
 IMAGES, LABELS = (
@@ -56,28 +57,46 @@ def parquet_of(data: ImageSet) -> bytes:
     return content.getvalue()
 
 
-def read_parquet(path: Path) -> Found:
-    """Read images and labels from a parquet file; no path in it is followed.
+def read_parquet(*paths: Path) -> Found:
+    """Read images and labels from a parquet file, or from its parts in order; no path is followed.
 
     Raises:
-        InputError: when columns are missing or damaged.
+        InputError: when columns are missing or damaged, or parts differ.
     """
     _, parquet = _libraries()
-    content = content_of(path)
-    try:
-        table = _table(parquet, content, path)
-    except InputError:
-        raise
-    except Exception:  # a damaged file can fail in any way
-        raise InputError(f"{path} is damaged or no parquet file") from None
-    meta = {k.decode(errors="replace"): v for k, v in (table.schema.metadata or {}).items()}
+    tables = [_opened(parquet, path) for path in paths]
+    path = paths[0]
+    meta = {k.decode(errors="replace"): v for k, v in (tables[0].schema.metadata or {}).items()}
     header = header_of(_decoded(meta.get("datastill")), path)
     try:
-        return _found(table, header, _features(meta), path)
+        return _found(_together(tables, paths), header, _features(meta), path)
     except InputError:
         raise
     except Exception:
         raise InputError(f"{path} is damaged: its columns are not as its header says") from None
+
+
+def _opened(parquet: Any, path: Path) -> Any:
+    try:
+        return _table(parquet, content_of(path), path)
+    except InputError:
+        raise
+    except Exception:  # a damaged file can fail in any way
+        raise InputError(f"{path} is damaged or no parquet file") from None
+
+
+def _together(tables: list[Any], paths: Sequence[Path]) -> Any:
+    if len(tables) == 1:
+        return tables[0]
+    from pyarrow import concat_tables
+
+    for table, path in zip(tables, paths, strict=True):
+        if (
+            table.schema.types != tables[0].schema.types
+            or table.schema.names != tables[0].schema.names
+        ):
+            raise InputError(f"{path} has other columns than {paths[0]}")
+    return concat_tables(table.replace_schema_metadata(None) for table in tables)
 
 
 def _table(parquet: Any, content: bytes, path: Path) -> Any:
@@ -99,28 +118,29 @@ def _found(
         images = torch.from_numpy(flat.reshape(table.num_rows, *shape))
         return Found(images, _labels(table, path), header=header)
     image = _column(table, IMAGES, path)
-    pictures, names = _pictures(table[image], image, path)
     label = _column(table, LABELS, path)
     classes = features.get(label, {}).get("names")
     return Found(
-        stack(pictures, names),
+        _pictures(table[image], image, path),
         _labels(table, path),
         space="pixels",
         classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
     )
 
 
-def _pictures(column: Any, name: str, path: Path) -> tuple[list[Tensor], list[str]]:
-    contents = [row.get("bytes") if isinstance(row, dict) else row for row in column.to_pylist()]
-    names = [f"{path}, {name} {i}" for i in range(len(contents))]
-    pictures: list[Tensor] = []
-    for content, told in zip(contents, names, strict=True):
+def _pictures(column: Any, name: str, path: Path) -> Tensor:
+    def reader(row: int) -> bytes:
+        value = column[row].as_py()
+        content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
+            told = f"{path}, {name} {row}"
             raise InputError(f"{told} holds no picture; paths to other files are not followed")
-        pictures.append(decode(content, told))
-    if not pictures:
+        return content
+
+    if not len(column):
         raise InputError(f"{path} holds no images")
-    return pictures, names
+    names = [f"{path}, {name} {row}" for row in range(len(column))]
+    return decoded([partial(reader, row) for row in range(len(column))], names)
 
 
 def _labels(table: Any, path: Path) -> Tensor:

@@ -1,0 +1,128 @@
+"""Whose images a set imitates: found out by names, and dropped where the set contradicts it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from datastill.data import Domain
+from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
+from datastill.errors import InputError
+from datastill.exchange.base.contract import Found
+from datastill.exchange.base.labels import in_order
+from datastill.exchange.base.names import named_in, names_of
+
+
+def guessed(found: Found, labels: Tensor, path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """Return the dataset that the name of a file or of its folders says, and why.
+
+    The nearest name that says one counts, if neither shape nor classes of the set contradict it.
+
+    Args:
+        found: what the file holds.
+        labels: of it.
+        path: as it was typed.
+    """
+    for name in names_of(path):
+        faults = {each: _fault(each, found, labels) for each in named_in(name, DATASETS.names)}
+        fitting = [each for each, fault in faults.items() if fault is None]
+        if len(fitting) == 1:
+            return fitting[0], (f"taken as {fitting[0]} by its name; --dataset says otherwise",)
+        if faults:
+            why = [f"{each}, but {fault}" for each, fault in faults.items() if fault]
+            told = " and ".join(fitting) if fitting else "; ".join(why)
+            return None, (f"{name!r} speaks of {told}: not taken; --dataset says whose they are",)
+    return None, ()
+
+
+def _fault(name: str, found: Found, labels: Tensor) -> str | None:
+    # What of a set contradicts that it imitates a dataset; None where nothing does.
+    published, (channels, *size) = published_of(name) or _read(name), found.images.shape[1:]
+    if published is None:
+        return None
+    if channels != (3 if published.colour else 1) or tuple(size) != (published.size or tuple(size)):
+        return f"its images are {channels}x{size[0]}x{size[1]}"
+    if published.classes is None:
+        return None
+    count = len(published.classes)
+    if labels.ndim == 2 and labels.shape[1] != count:
+        return f"its labels are of {labels.shape[1]} classes"
+    if labels.ndim == 1 and int(labels.max()) >= count:
+        return f"a label is {int(labels.max())}"
+    if found.classes is not None and in_order(found.classes, published.classes) is None:
+        return f"its classes are {', '.join(found.classes[:3])}, ..."
+    return None
+
+
+def _read(name: str) -> Published | None:
+    # What is not agreed on is found in the files, where they are at hand.
+    try:
+        return Published.of(known_domain(name)[0])
+    except InputError:
+        return None
+
+
+def published_of(name: str) -> Published | None:
+    """Return what the field agrees on about a dataset, if it is known here."""
+    return getattr(DATASETS[name], "published", None) if name in DATASETS else None
+
+
+def known_domain(
+    name: str, path: Path | None = None, *, size: tuple[int, int] | None = None
+) -> tuple[Domain, Mapping[str, Any]]:
+    """Return the domain of a dataset, and how to read it again.
+
+    No file is read where the field agrees on the normalisation and the names of the classes.
+
+    Args:
+        name: of the dataset, or a path or ``hf:NAME``, see ``datasets.load_split``.
+        path: folder with its files.
+        size: of the images, for datasets whose own differ.
+    """
+    known, published = name in DATASETS, published_of(name)
+    of_one_size = known and (published is None or published.size is not None)
+    read = Reading(size=None if of_one_size else size)
+    if published is not None and published.classes and (published.size or size):
+        height, width = published.size or size or (0, 0)
+        shape = (3 if published.colour else 1, height, width)
+        called = dataset_name(name, path, read.size)
+        domain = Domain(
+            called, shape, published.classes, *published.normalisation, published.mirror
+        )
+        where = None if path is None else str(path)
+        return domain, {"dataset": name, "data_path": where, "size": read.size}
+    real = load_split(name, "train", path, read)
+    return real.domain, real.facts
+
+
+def normalisation_of(
+    text: str, channels: int, path: Path | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the mean and std that a person names.
+
+    Raises:
+        InputError: when the text is neither a dataset nor numbers for every channel.
+
+    >>> normalisation_of("0.5/0.25", 1)
+    ((0.5,), (0.25,))
+    """
+    if "/" not in text:
+        published = published_of(text)
+        if published is not None:
+            return published.normalisation
+        domain, _ = known_domain(text, path)
+        return domain.mean, domain.std
+    try:
+        mean, std = (tuple(map(float, part.split(","))) for part in text.split("/"))
+    except ValueError:
+        raise InputError(f"--normalised-with {text!r} is not MEAN,.../STD,...") from None
+    sound = len(mean) == len(std) == channels and all(map(math.isfinite, (*mean, *std)))
+    if not sound or min(std) <= 0:
+        raise InputError(
+            f"--normalised-with {text!r} is not a mean and a std above 0 for {channels} channels"
+        )
+    return mean, std

@@ -1,0 +1,150 @@
+"""What the names of files, folders and keys say: by whole words, never by parts of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from datastill.registry import plain
+
+OTHERS = {
+    *("kuzushiji", "kannada", "not", "sign", "language", "rotated", "permuted", "extended"),
+    *("colored", "coloured", "color", "moving", "afro", "arabic", "medical", "med", "path"),
+    *("blood", "chest", "breast", "oct", "tissue", "derma", "retina", "pneumonia", "organ"),
+    *("organa", "organc", "organs", "e", "k", "q", "c", "n"),
+}
+"""Words that, before the name of a dataset, make it the name of another: Kuzushiji-MNIST."""
+
+VARIANTS = {"c", "m", "n", "h", "lt"}
+"""Likewise after it: MNIST-M, CIFAR10-C."""
+
+METHODS = ("DATM", "MTT", "TESLA", "FTD", "DataDAM", "IDM", "IDC", "DREAM", "NCFM", "KIP", "FRePo")
+"""Methods that are told by a word of a name."""
+
+NEAR = 4
+"""Names of a path that are looked at: of the file, and of folders that were typed before it."""
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the words of a name in small letters: what stands between ``_``, ``-`` and ``.``.
+
+    >>> words_of("res_DC_BreastMNIST_ConvNet.pt")
+    ('res', 'dc', 'breastmnist', 'convnet', 'pt')
+    """
+    return tuple(word for word in re.split(r"[\W_]+", name.casefold()) if word)
+
+
+def names_of(path: Path, most: int = NEAR) -> tuple[str, ...]:
+    """Return the name of a file or folder, then those of the folders that it is in.
+
+    The folder next to it always counts, others where a person typed them.
+
+    Args:
+        path: as it was typed.
+        most: names to return.
+    """
+    known: list[str] = []
+    for part in path.absolute().parts[1:]:  # links keep their names
+        if part == "..":
+            del known[-1:]
+        else:
+            known.append(part)
+    typed = len([part for part in path.parts if part not in (".", "..", path.anchor)])
+    return tuple(reversed(known))[: min(most, max(2, typed))]
+
+
+def named_in(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return those of ``known`` that one or several whole words of a name spell.
+
+    A shorter one inside of a longer one does not count, nor one that its neighbours make another.
+
+    >>> named_in("my_cifar-100_set.npz", ["CIFAR10", "CIFAR100", "MNIST"])
+    ('CIFAR100',)
+    >>> named_in("kmnist.npz", ["MNIST"]), named_in("Kuzushiji-MNIST.npz", ["MNIST"])
+    ((), ())
+    >>> named_in("fashion_mnist", ["MNIST", "FashionMNIST"])
+    ('FashionMNIST',)
+    """
+    words = words_of(name)
+    spelled = {plain(each): each for each in known}
+    runs = [
+        (end - start, start, spelled[run])
+        for start in range(len(words))
+        for end in range(start + 1, min(start + 4, len(words)) + 1)
+        if (run := "".join(words[start:end])) in spelled
+    ]
+    taken, found = set[int](), list[tuple[int, str]]()
+    for length, start, each in sorted(runs, key=lambda run: -run[0]):
+        places = set(range(start, start + length))
+        if places & taken:
+            continue
+        taken |= places
+        before = words[start - 1] if start else ""
+        after = words[start + length] if start + length < len(words) else ""
+        if before not in OTHERS and after not in VARIANTS:
+            found.append((start, each))
+    return tuple(dict.fromkeys(each for _, each in sorted(found)))
+
+
+def factor_named(path: Path) -> int | None:
+    """Return IDC's factor that a file or its folder names by a word such as ``factor2``.
+
+    >>> factor_named(Path("conv3in_factor2_ipc10/data.pt")), factor_named(Path("xfactor25/a.pt"))
+    (2, None)
+    """
+    for name in names_of(path, 2):
+        words = words_of(name)
+        for word, after in zip(words, (*words[1:], ""), strict=True):
+            found = re.fullmatch(r"factor(\d{0,3})", word)
+            number = (found[1] or (after if after.isdecimal() else "")) if found else ""
+            if number:
+                return int(number)
+    return None
+
+
+def method_named(path: Path) -> str | None:
+    """Return the method that a path names, the nearest first."""
+    return next((named[0] for name in names_of(path) if (named := named_in(name, METHODS))), None)
+
+
+def says_whitened(path: Path) -> bool:
+    """Tell whether a path says by the word ``zca`` that its images are whitened.
+
+    >>> says_whitened(Path("a/cifar10_zca.npz")), says_whitened(Path("a/cifar10_no_zca.npz"))
+    (True, False)
+    """
+    for name in names_of(path):
+        words = words_of(name)
+        if "zca" in words:
+            place = words.index("zca")
+            before, after = words[max(0, place - 1) : place], words[place + 1 : place + 2]
+            return not {*before, *after} & {"no", "non", "not", "without", "wo", "false", "0"}
+    return False
+
+
+IMAGE_WORDS = ("images", "image", "imgs", "img", "x", "data", "inputs", "pixels")
+LABEL_WORDS = ("labels", "label", "y", "targets", "target", "lab", "labs", "logits")
+RATE_WORDS = ("lr", "learningrate", "stepsize")
+BESIDE = {
+    *("syn", "synth", "synthetic", "distilled", "condensed", "learned"),
+    *("best", "final", "last", "soft", "hard", "set"),
+}
+"""Words that may stand beside these: ``image_syn``, ``distilled_labels``, ``syn_lr``."""
+
+
+def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
+    """Return the keys of a table that say one of some words, the best first.
+
+    >>> keyed(["label_syn", "image_syn", "images"], IMAGE_WORDS)
+    ['images', 'image_syn']
+    """
+    found: list[tuple[int, int, str]] = []
+    for key in keys:
+        if not isinstance(key, str):
+            continue
+        said = words_of(key)
+        rest = "".join(word for word in said if word not in BESIDE)
+        if rest in words:
+            found.append((len(said) - 1, words.index(rest), key))
+    return [key for _, _, key in sorted(found)]
