@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import datastill
 from datastill.cli import main
+from datastill.datasets import load_split
+from datastill.errors import InputError
 from pictures import COUNTS, write_pictures
 
 Go = Callable[[str], tuple[int, str, str]]
@@ -179,7 +182,10 @@ def test_a_study_of_ones_own_pictures(go: Go, tmp_path: Path) -> None:
     out = succeed(go, f"{line} --test-share 0.4")
     assert "pets-8: 21 training images, 15 test images" in out
     code, _, err = go(f"{line} --test-share 0 --save-path other")
-    assert (code, "has no test images, which a study needs" in err) == (2, True)
+    assert (code, "none of its others are kept for tests; --test-share 0.2 keeps some" in err) == (
+        2,
+        True,
+    )
 
 
 def test_without_any_test_images_training_images_stand_in_and_that_is_said(
@@ -255,3 +261,61 @@ def test_mistakes_get_one_line_and_leave_nothing(
     assert complaint in err
     assert len(err.splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_where_no_image_is_left_for_tests_it_is_said_and_refused(go: Go, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "one-each", {"a": 1, "b": 1, "c": 1}, (12, 12))
+    made = "--dataset ./one-each --ipc 1 --model MLP --iterations 1"
+    reason = "no class has two images, of which one could be kept"
+    judged = "--model MLP --epochs 1 --num-eval 1"
+    for share in ("", " --test-share 0"):
+        out = succeed(go, f"distill {made}{share} --overwrite")
+        assert (reason in " ".join(out.split())) is not share
+        for against in ("", " --against random"):
+            code, out, err = go(f"validate condensed/one-each/DM/IPC1 {judged}{against}")
+            assert (code, out) == (2, "")
+            assert f"one-each has no test images, and {reason}" in " ".join(err.split())
+    (folder,) = (tmp_path / "condensed").rglob("synthetic.safetensors")
+    assert not (folder.parent / "validation.json").exists()
+    before = set(tmp_path.rglob("*"))
+    few = f"{made} --epochs 1 --num-eval 1 --overwrite"
+    compared = f"compare --dataset ./one-each --ipc 1 {judged}"
+    for line in (f"all {few}", compared, "study --dataset ./one-each --model MLP"):
+        code, _, err = go(line)
+        assert (code, reason in " ".join(err.split())) == (2, True)
+    assert set(tmp_path.rglob("*")) == before
+    # What the message says works.
+    write_pictures(tmp_path / "both" / "test", {"a": 1, "b": 1, "c": 1}, (12, 12), first=50)
+    (tmp_path / "one-each").rename(tmp_path / "both" / "train")
+    succeed(go, f"all {made.replace('one-each', 'both')} --epochs 1 --num-eval 1")
+
+
+def test_nothing_is_tested_on_no_image() -> None:
+    data = load_split("digits", "test")
+    empty = data.take(torch.zeros(0, dtype=torch.long))
+    protocol = datastill.preset("dc", epochs=1)
+    with pytest.raises(InputError, match="digits: there are no test images"):
+        datastill.validate(data, empty, "MLP", protocol, trials=1, key=datastill.Key(0))
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (2, "class 'owl' has 2 real images, of which 1 is kept for tests: 1 is fewer than the 9"),
+        (3, "class 'owl' has 3 real images, of which 1 is kept for tests: 2 are fewer than the 9"),
+        (8, "class 'owl' has 8 real images, of which 2 are kept for tests: 6 are fewer than the 9"),
+        (1, "class 'owl' has 1 real image, fewer than the 9 to start from"),
+    ],
+)
+def test_a_class_of_few_images_is_spoken_of_as_it_is_seen(
+    go: Go, tmp_path: Path, count: int, told: str
+) -> None:
+    write_pictures(tmp_path / "pets", {"cat": 15, "owl": count}, (12, 12))
+    code, _, err = go("distill --dataset ./pets --ipc 9 --model MLP --iterations 1")
+    assert (code, told in " ".join(err.split())) == (2, True)
+
+
+def test_what_is_kept_of_small_classes_is_at_least_one(go: Go, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pets", dict.fromkeys("abcdef", 3), (12, 12))
+    out = succeed(go, "train --dataset ./pets --num 1 --epochs 1 --model MLP")
+    assert "6 of its 18 are kept for tests (0.2 of each class, one at least)" in out

@@ -257,12 +257,25 @@ def require_held(
     classes, end = real.domain.classes, f"; {hint}" if hint else ""
     if len(counts) != len(classes):
         raise InputError(f"{counted(len(counts), 'number')} of images for {len(classes)} classes")
-    for name, have, want in zip(classes, real.counts, counts, strict=True):
+    for k, (have, want) in enumerate(zip(real.counts, counts, strict=True)):
         if want > have:
-            raise InputError(
-                f"class {name!r} has {counted(have, 'real image')}, fewer than the {want} to "
-                f"{purpose}{end}"
-            )
+            raise InputError(f"{said_of_class(real, k)} fewer than the {want} to {purpose}{end}")
+
+
+def said_of_class(real: ImageSet, number: int) -> str:
+    """Say how few images a class has, as who keeps them sees it: those for tests counted."""
+    name, have = real.domain.classes[number], real.counts[number]
+    kept = dict(enumerate(real.facts.get("kept_of_classes") or ())).get(number, 0)
+    if not kept:
+        return f"class {name!r} has {counted(have, 'real image')},"
+    return (
+        f"class {name!r} has {counted(have + kept, 'real image')}, of which {kept} "
+        f"{_are(kept)} kept for tests: {have} {_are(have)}"
+    )
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def require_sound(data: ImageSet, source: str) -> ImageSet:

@@ -12,13 +12,12 @@ from torch import Tensor
 from datastill.augment import siamese
 from datastill.clom import Regulariser
 from datastill.coresets import CORESETS
-from datastill.data import ByClass, ImageSet, draw_rows
+from datastill.data import ByClass, ImageSet, draw_rows, said_of_class
 from datastill.errors import InputError, reason, suggestion
 from datastill.methods.base import Method, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
 from datastill.present import Present
 from datastill.rng import Key, moved
-from datastill.wording import counted
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
@@ -152,12 +151,11 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     if descent.init not in ("noise", "real") and descent.init not in CORESETS:
         hint = suggestion(descent.init, ["noise", "real", *CORESETS.names])
         raise InputError(f"no start named {descent.init!r}; {hint}")
-    for name, have, want in zip(classes, real.counts, wanted, strict=True):
+    for k, (name, have, want) in enumerate(zip(classes, real.counts, wanted, strict=True)):
         if have < (min(want, 1) if descent.init == "noise" else want):
             raise InputError(
-                f"class {name!r} has {counted(have, 'real image')}, fewer than the {want} to start "
-                f"from; take a smaller ipc, one for each class (--ipc {name}={have},rest={want}), "
-                "or --init noise"
+                f"{said_of_class(real, k)} fewer than the {want} to start from; take a smaller "
+                f"ipc, one for each class (--ipc {name}={have},rest={want}), or --init noise"
             )
     return tuple(wanted)
 

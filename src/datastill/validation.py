@@ -143,8 +143,10 @@ def contest(
         watch: sees the networks that are trained one at a time.
 
     Raises:
-        InputError: when so many cannot be trained at once.
+        InputError: when so many cannot be trained at once, or there are no test images.
     """
+    if not len(test):
+        raise InputError(f"{test.domain.name}: there are no test images, so nothing can be tested")
     for model in models:
         for name, draw in sets.items():
             bout = _Bout(name, draw, model, test, protocol, key, route, watch)

@@ -87,6 +87,7 @@ class All:
         going_on = self.overwrite or self.resuming.resume
         require_free(folder, (SET_FILE,), overwrite=going_on)
         exported, console = self.exported(folder), self.machine.console()
+        self.require_tests()
         if self.alphas:
             self.require_images()
             self.train().go(console)
@@ -108,6 +109,14 @@ class All:
         if path.exists() and not self.resuming.resume:
             raise InputError(f"{path} is there, which is never replaced; move it away")
         return path
+
+    def require_tests(self) -> None:
+        """Refuse a dataset that nothing can be tested on, before anything is made of it."""
+        from datastill.datasets import is_testable, untestable
+
+        reading = self.data.reading(self.machine.console())
+        if not is_testable(self.dataset, self.data_path, reading):
+            raise untestable(self.dataset, reading)
 
     def require_images(self) -> None:
         """Refuse a start that lacks images, before original models are trained for it."""

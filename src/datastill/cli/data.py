@@ -229,10 +229,17 @@ def describe(real: ImageSet, console: Console) -> None:
             "training images"
         )
     kept = real.facts.get("kept_for_tests")
-    if kept:
+    if kept and not kept["images"]:
         console.say(
-            f"{real.domain.name} has no test images: {kept['images']} of its "
-            f"{kept['images'] + len(real)} are kept for tests ({kept['share']:g} of each class)"
+            f"{real.domain.name} has no test images, and no class has two images, of which one "
+            "could be kept: what is made of it cannot be validated"
+        )
+    elif kept:
+        whole = kept["images"] + len(real)
+        least = ", one at least" if kept["images"] > 1.25 * kept["share"] * whole else ""
+        console.say(
+            f"{real.domain.name} has no test images: {kept['images']} of its {whole} are kept for "
+            f"tests ({kept['share']:g} of each class{least})"
         )
     unused = real.facts.get("unused_folders")
     if unused:

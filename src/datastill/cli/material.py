@@ -176,10 +176,12 @@ class Wanted:
     ) -> tuple[ImageSet, ImageSet]:
         """Read the training and the test images that the sets stand for."""
         if not made:
+            from datastill.datasets import untestable
+
             assert self.dataset is not None
             real, test = self.data.both(self.dataset, self.data_path, device, console)
             if test is None:
-                raise InputError(f"{real.domain.name} has no test images; --test-share keeps some")
+                raise untestable(self.dataset, self.data.reading(console))
             return real, test
         from datastill.data import require_same_kind
 

@@ -76,6 +76,7 @@ class Study:
         """Make, assess and validate what is missing, and tell what follows."""
         wanted = self.check()
         from datastill.artifacts import StudyFolder, checkpoint_file, locked
+        from datastill.datasets import untestable
         from datastill.networks import build
         from datastill.rng import Key
         from datastill.studies.scopes import LEAST
@@ -83,10 +84,7 @@ class Study:
         device, console = self.machine.found(), self.machine.console()
         real, test = self.data.both(self.dataset, self.data_path, device, console)
         if test is None:
-            raise InputError(
-                f"{real.domain.name} has no test images, which a study needs; "
-                "pass a --test-share above zero"
-            )
+            raise untestable(self.dataset, self.data.reading(console))
         build(self.model, real.domain, key=Key(0))  # images too small for it are found out now
         self.workshop(real).check(wanted)
         brought = self.brought(real)

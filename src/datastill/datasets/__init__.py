@@ -12,9 +12,11 @@ from datastill.datasets.base import (
     Source,
     Split,
     dataset_name,
+    is_testable,
     load_dataset,
     load_split,
     load_test,
+    untestable,
 )
 from datastill.datasets.in_memory import from_arrays, from_dataset
 from datastill.registry import load_plugins
@@ -33,7 +35,9 @@ __all__ = [
     "dataset_name",
     "from_arrays",
     "from_dataset",
+    "is_testable",
     "load_dataset",
     "load_split",
     "load_test",
+    "untestable",
 ]

@@ -10,11 +10,13 @@ from datastill.datasets.base.idx import read_idx
 from datastill.datasets.base.load import (
     dataset_name,
     image_set,
+    is_testable,
     load_dataset,
     load_split,
     load_test,
     require_classes,
     set_for_tests,
+    untestable,
 )
 from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found
 from datastill.datasets.base.reading import (
@@ -58,6 +60,7 @@ __all__ = [
     "found_in",
     "has_split",
     "image_set",
+    "is_testable",
     "labels_of",
     "load_dataset",
     "load_split",
@@ -71,5 +74,6 @@ __all__ = [
     "set_for_tests",
     "unopened",
     "unseen",
+    "untestable",
     "upright",
 ]

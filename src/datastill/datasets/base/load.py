@@ -62,8 +62,31 @@ def load_split(
     """
     found = _load(name, split, path, reading or Reading(), like)
     if found is None:
-        raise InputError(f"{name} has no test images, and none of its others are kept for tests")
+        raise untestable(name, reading or Reading())
     return found
+
+
+def untestable(name: str, reading: Reading) -> InputError:
+    """Return what to say of a dataset without images to test networks on."""
+    if reading.test_share:
+        return InputError(
+            f"{name} has no test images, and no class has two images, of which one could be kept "
+            "for tests; put test images into a folder 'test' beside 'train', or add images"
+        )
+    return InputError(
+        f"{name} has no test images, and none of its others are kept for tests; "
+        "--test-share 0.2 keeps some"
+    )
+
+
+def is_testable(name: str, path: Path | str | None = None, reading: Reading | None = None) -> bool:
+    """Tell whether there are test images, or classes of which some can be kept."""
+    reading = reading or Reading()
+    where = place(name, None if path is None else Path(path))
+    if where.has_test(reading):
+        return True
+    found = where.read("train", reading)
+    return found is not None and bool((found.labels.bincount() > 1).any())
 
 
 def load_test(
@@ -230,6 +253,15 @@ def shows_characters(name: str) -> bool:
     return bool(words & CHARACTERS) and words <= CHARACTERS | BY_THE_WAY
 
 
+def _with_mirror(found: Found, name: str, reading: Reading) -> Found:
+    # Of own data of which nobody said it, the name may tell.
+    if reading.mirror is not None or found.mirror is not None or found.normalisation is not None:
+        return found
+    by_name = shows_characters(name)
+    facts = {**found.facts, "mirror_by_name": by_name}
+    return replace(found, mirror=False if by_name else None, facts=facts)
+
+
 def _first(*values: bool | None) -> bool:
     return next(value for value in values if value is not None)
 
@@ -246,11 +278,16 @@ def _load(
     if found is None:
         raise InputError(f"{name} has no {split} images")
     rows, kept = (None, None) if own_test else _kept_for_tests(found, split, reading)
+    if split == "test" and rows is not None and not len(rows):
+        return None
     facts = {**_described(name, path, reading), "kept_for_tests": kept, **found.facts}
-    if reading.mirror is None and found.mirror is None and found.normalisation is None:
-        facts["mirror_by_name"] = shows_characters(where.name)
-        found = replace(found, mirror=False if shows_characters(where.name) else None)
-    found = replace(found, facts=facts)
+    if kept and rows is not None:
+        mine, whole = (
+            labels.bincount(minlength=len(found.classes))
+            for labels in (found.labels[rows], found.labels)
+        )
+        facts["kept_of_classes"] = (mine if split == "test" else whole - mine).tolist()
+    found = _with_mirror(replace(found, facts=facts), where.name, reading)
     if split == "train":
         require_classes(found)
         return image_set(found, reading, name=called, rows=rows, like=like)
