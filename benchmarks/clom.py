@@ -1,6 +1,6 @@
 """Hold sets distilled with CLOM against their twins without, in pairs.
 
-    datastill study --recipe recipes/FashionMNIST-study.toml
+    datastill study --recipe FashionMNIST-study
     python benchmarks/clom.py studies/FashionMNIST [--model VGG11 ResNet18 --epochs 200]
     python benchmarks/clom.py
 

@@ -264,7 +264,7 @@ def test_what_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="knows no classes: it can teach"):
         build("hf:nobody/nothing", domain, key=Key(0))
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(InputError, match=r"pip install 'datastill\[transformers\]'"):
+    with pytest.raises(InputError, match=r"pip install 'transformers>=5'"):
         backbone("hf:nobody/nothing", domain)
 
 

@@ -445,5 +445,5 @@ def test_without_the_extra_its_name_is_told(
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     write = FORMATS["parquet"].write
     assert write is not None
-    with pytest.raises(InputError, match=r"pip install 'datastill\[hf\]'"):
+    with pytest.raises(InputError, match=r"pip install 'datasets>=4'"):
         write(DATA, tmp_path / "a.parquet")

@@ -288,7 +288,7 @@ def test_without_the_library_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(InputError, match=r"pip install 'datastill\[hf\]'"):
+    with pytest.raises(InputError, match=r"pip install 'datasets>=4'"):
         load_split("hf:someone/bugs", "train")
 
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from datastill.augment import dsa, usual_strategy
     from datastill.clom import contrastive_clom, cross_entropy_clom
     from datastill.data import Domain, ImageSet
-    from datastill.datasets import from_arrays, from_dataset, load_dataset
+    from datastill.datasets import Reading, from_arrays, from_dataset, load_dataset
     from datastill.distillation import Descent, distill
     from datastill.errors import InputError
     from datastill.methods import METHODS, Task
-    from datastill.networks import build, builder
+    from datastill.networks import adapt, build, builder
     from datastill.pool import original_fit, train_pool
     from datastill.protocol import preset
     from datastill.rng import Key
@@ -31,11 +31,11 @@ _HOMES = {
     "augment": ("dsa", "usual_strategy"),
     "clom": ("contrastive_clom", "cross_entropy_clom"),
     "data": ("Domain", "ImageSet"),
-    "datasets": ("from_arrays", "from_dataset", "load_dataset"),
+    "datasets": ("Reading", "from_arrays", "from_dataset", "load_dataset"),
     "distillation": ("Descent", "distill"),
     "errors": ("InputError",),
     "methods": ("METHODS", "Task"),
-    "networks": ("build", "builder"),
+    "networks": ("adapt", "build", "builder"),
     "pool": ("original_fit", "train_pool"),
     "protocol": ("preset",),
     "rng": ("Key",),
@@ -55,8 +55,10 @@ __all__ = [
     "ImageSet",
     "InputError",
     "Key",
+    "Reading",
     "Route",
     "Task",
+    "adapt",
     "assess",
     "build",
     "builder",

@@ -36,3 +36,21 @@ def reason(error: Exception) -> str:
     ('shapes differ', 'TimeoutError')
     """
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+LIBRARIES = {
+    "hf": "datasets>=4",
+    "transformers": "transformers>=5",
+    "tensorboard": "tensorboard>=2.16",
+    "trackio": "trackio>=0.4",
+}
+"""What the extras of the package are made of."""
+
+
+def installing(extra: str) -> str:
+    """Say how to install what an extra needs: from any index, wherever datastill came from.
+
+    >>> installing("hf")
+    "pip install 'datasets>=4'"
+    """
+    return f"pip install '{LIBRARIES[extra]}'"

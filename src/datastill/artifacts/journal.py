@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datastill.artifacts.files import writing
-from datastill.errors import InputError
+from datastill.errors import InputError, installing
 
 LOG_FILE = "log.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -122,7 +122,7 @@ def require_sinks(names: Sequence[str]) -> None:
     """
     for name in names:
         if find_spec(name) is None:
-            raise InputError(f"--{name} needs a library: pip install 'datastill[{name}]'")
+            raise InputError(f"--{name} needs a library: {installing(name)}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from datastill import machine
 from datastill.cli.folding import folded, width_of
 from datastill.cli.grammar import options_of, require_sense, told
 from datastill.cli.interruption import Stopped, stoppable
-from datastill.cli.recipe import option_of, with_recipe
+from datastill.cli.recipe import option_of, words_of_recipe
 from datastill.errors import InputError, suggestion
 
 INDENT = 12
@@ -115,9 +115,9 @@ def parse(words: Sequence[str]) -> Command | None:
     options = options_of(kind)
     known = {"help", *(option.name for option in options.values() if not option.bare)}
     _require_known(rest, known, name)
-    given = with_recipe(rest, name, known)
-    require_sense(given, options, name)
-    return _options(kind, given, name)
+    more = words_of_recipe(rest, name, known)
+    require_sense(rest, more, options, name)
+    return _options(kind, [*rest, *more], name)
 
 
 def fail(message: str) -> typing.NoReturn:

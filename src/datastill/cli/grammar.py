@@ -140,11 +140,14 @@ def names_in(registry: str) -> list[str]:
     return sorted(itertools.chain.from_iterable(found), key=str.casefold)
 
 
-def require_sense(words: Sequence[str], options: Mapping[str, Option], command: str) -> None:
+def require_sense(
+    words: Sequence[str], more: Sequence[str], options: Mapping[str, Option], command: str
+) -> None:
     """Refuse what the options of a command do not take, in words for people.
 
     Args:
         words: that follow the command.
+        more: that a recipe adds; an empty list in one is meant.
         options: that it has.
         command: its name.
 
@@ -152,7 +155,7 @@ def require_sense(words: Sequence[str], options: Mapping[str, Option], command: 
         InputError: for the first that makes no sense.
     """
     given: set[str] = set()
-    for name, values in _typed(words):
+    for name, values in [*_typed(words), *(pair for pair in _typed(more) if pair[1])]:
         given.add(name)
         if name in options:
             options[name].check(values)

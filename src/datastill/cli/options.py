@@ -54,7 +54,8 @@ class Machine:
     goes without kernels. auto is float32 on a CPU, and on a GPU tf32, in which PyTorch convolves
     there unless it is told otherwise."""
     recipe: MaybePath = None
-    """Read options from this file; those on the command line win."""
+    """Read options from this file, or from a recipe that comes with datastill, by its name, such as
+    FashionMNIST-DM-10-clom; those on the command line win."""
     quiet: Flag = False
     """Say nothing but errors."""
     plain: Flag = False

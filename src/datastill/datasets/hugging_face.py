@@ -1,6 +1,6 @@
 """Datasets of Hugging Face: on the hub, or on the disk in the hub's own formats.
 
-Needs the library ``datasets``, that is ``pip install 'datastill[hf]'``.
+Needs the library ``datasets``, the extra ``hf``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from datastill.datasets.base import (
     Split,
     labels_of,
 )
-from datastill.errors import InputError, reason
+from datastill.errors import InputError, installing, reason
 from datastill.registry import plain
 
 IMAGE_WORDS = ("image", "img", "images", "picture", "pixels")
@@ -244,7 +244,7 @@ def _library() -> Any:
         import datasets
     except ImportError:
         raise InputError(
-            "datasets of Hugging Face need their library: pip install 'datastill[hf]'"
+            f"datasets of Hugging Face need their library: {installing('hf')}"
         ) from None
     return datasets
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from datastill.artifacts import SET_FILE, save, writing
 from datastill.data import ImageSet
-from datastill.errors import InputError, reason
+from datastill.errors import InputError, installing, reason
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import parquet_of, read_parquet
 from datastill.report.preview import write_preview
@@ -147,7 +147,7 @@ def push(folder: Path, repository: str, *, private: bool = False) -> str:
     try:
         import huggingface_hub
     except Exception:
-        raise InputError("hub needs 'datastill[hf]': pip install 'datastill[hf]'") from None
+        raise InputError(f"hub needs a library: {installing('hf')}") from None
     api: Any = huggingface_hub.HfApi()
     try:
         address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)

@@ -1,6 +1,6 @@
 """Vision models of Hugging Face as feature spaces: DINOv2, CLIP, ViT, ResNet and their like.
 
-Needs the library ``transformers``, that is ``pip install 'datastill[transformers]'``.
+Needs the library ``transformers``, the extra ``transformers``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from datastill.data import Domain, convert
-from datastill.errors import InputError, reason
+from datastill.errors import InputError, installing, reason
 from datastill.networks.base import BACKBONE, Network
 from datastill.rng import Key
 
@@ -142,7 +142,7 @@ def _library() -> Any:
         import transformers
     except ImportError:
         raise InputError(
-            "models of Hugging Face need a library: pip install 'datastill[transformers]'"
+            f"models of Hugging Face need a library: {installing('transformers')}"
         ) from None
     return transformers
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from datastill.artifacts import set_header
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.errors import InputError, installing
 from datastill.exchange.base.contract import Found, content_of, header_of
 from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
@@ -187,6 +187,6 @@ def _libraries() -> tuple[Any, Any]:
         from pyarrow import parquet
     except Exception:  # a broken companion raises more than ImportError
         raise InputError(
-            "parquet and hub need Hugging Face's datasets: pip install 'datastill[hf]'"
+            f"parquet and hub need Hugging Face's datasets: {installing('hf')}"
         ) from None
     return datasets, parquet

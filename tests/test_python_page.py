@@ -1,0 +1,57 @@
+"""What the page about Python shows is what works."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import datastill as ds
+from datastill.cli import main
+from pictures import picture
+
+PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
+COMMANDS = re.findall(r"^ +datastill (.*)$", PAGE.replace("\\\n", " "), flags=re.M)
+FILE = "# my_networks.py\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(10):
+            made = Image.fromarray(picture((40, 52, 3), seed=len(name) * 100 + i))
+            made.save(tmp_path / "pictures" / name / f"{i}.png")
+    (own,) = (block for block in blocks() if block.startswith(FILE))
+    (tmp_path / "my_networks.py").write_text(own)
+    return tmp_path
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = "".join(block for block in blocks() if not block.startswith(FILE))
+    names: dict[str, object] = {}
+    exec(compile(code, "python.md", "exec"), names)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{step} ['calm', 'clom', 'match']" for step in (4, 5, 6)]
+    made = ds.load("mine.safetensors")
+    assert made.domain.shape == (3, 32, 32)
+    whole = [
+        *ds.distill(*(names[n] for n in ("method", "task", "descent")), regularisers=names["terms"])
+    ]  # pyright: ignore
+    assert torch.equal(whole[-1].synthetic.images, made.images)
+
+
+def test_every_command_works_as_written(home: Path) -> None:
+    budgets = {"train": [], "distill": ["--iterations", "3"]}
+    short = {"validate": ["--epochs", "2", "--num-eval", "1"]}
+    for line in COMMANDS:
+        words = line.split()
+        main([*words, *budgets.get(words[0], []), *short.get(words[0], []), "--quiet"])
+    assert [line.split()[0] for line in COMMANDS] == ["train", "distill", "validate"]
+    assert ds.load("condensed/digits/DM/IPC1").facts["validated"]
