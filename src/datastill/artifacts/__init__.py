@@ -26,13 +26,10 @@ from datastill.artifacts.models import (
     member_path,
     members_in,
     pool_folder,
-    remove_pool,
     save_member,
     write_manifest,
 )
 from datastill.artifacts.sets import (
-    GOOD_FILE,
-    SET_FILE,
     add_validation,
     assessment_file,
     described_set,
@@ -49,6 +46,7 @@ from datastill.artifacts.sets import (
     validation_file,
 )
 from datastill.artifacts.studies import StudyFolder
+from datastill.artifacts.succession import GOOD_FILE, SET_FILE, begin, place_of, settle
 
 __all__ = [
     "GOOD_FILE",
@@ -61,6 +59,7 @@ __all__ = [
     "StudyFolder",
     "add_validation",
     "assessment_file",
+    "begin",
     "checkpoint_file",
     "described_set",
     "domain_of",
@@ -75,10 +74,10 @@ __all__ = [
     "networks_folder",
     "open_journal",
     "open_run",
+    "place_of",
     "plain",
     "pool_folder",
     "read_json",
-    "remove_pool",
     "replace_file",
     "require_free",
     "require_same",
@@ -89,6 +88,7 @@ __all__ = [
     "save_member",
     "set_folder",
     "set_header",
+    "settle",
     "stem_of",
     "validation_file",
     "versions",

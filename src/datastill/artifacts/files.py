@@ -140,7 +140,15 @@ def replace_file(path: Path, content: bytes, *, before: Path | None = None) -> N
         path: of the file.
         content: all of it.
         before: where to keep what was there.
+
+    Raises:
+        InputError: when it cannot be written: the disk is full, say. What was there stays.
     """
+    with writing(path.parent):
+        _replace(path, content, before)
+
+
+def _replace(path: Path, content: bytes, before: Path | None) -> None:
     # A reader sees the old file or the new one, never half of one.
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:

@@ -133,14 +133,18 @@ def _tensorboard(folder: Path, run: Run) -> Generator[Sink]:
         writer: Any = SummaryWriter(str(folder / TENSORBOARD_FOLDER / run.name.replace(":", ".")))
 
     def write(values: Mapping[str, float], step: int) -> None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
+        with writing(folder):
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
 
     try:
-        writer.add_text("settings", f"```json\n{json.dumps(dict(run.settings), indent=2)}\n```")
+        with writing(folder):
+            said = json.dumps(dict(run.settings), indent=2)
+            writer.add_text("settings", f"```json\n{said}\n```")
         yield write
     finally:
-        writer.close()
+        with writing(folder):
+            writer.close()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from datastill.artifacts.checkpoints import ENDING
 from datastill.artifacts.files import PARTIAL, writing
+from datastill.artifacts.succession import complete
 from datastill.errors import InputError
 
 WITHOUT_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL}
@@ -24,8 +25,8 @@ def locked(folder: Path, stem: str = "") -> Generator[None]:
 
     The system lets go of the lock when the process ends, however it ends. Where a file system
     knows no locks, a file names the process that is at work; it counts no more when that has ended,
-    which only the machine that it ran on can tell. Checkpoints that a killed process left
-    half-written are removed.
+    which only the machine that it ran on can tell. What a killed process left is put in order:
+    checkpoints that are half-written are removed, see also ``succession.complete``.
 
     Args:
         folder: made where there is none.
@@ -40,6 +41,7 @@ def locked(folder: Path, stem: str = "") -> Generator[None]:
     try:
         for left in folder.glob(f".{stem}*{ENDING}.*{PARTIAL}"):
             left.unlink(missing_ok=True)
+        complete(folder)
         yield
     finally:
         if os.name == "posix":  # still held: whoever waits for it will find another file

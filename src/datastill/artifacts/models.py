@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
-from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER
+from datastill.artifacts.succession import MANIFEST
 from datastill.errors import InputError, reason
 from datastill.networks import build
 from datastill.pool import Member, Pool, freeze
@@ -89,7 +88,7 @@ def write_manifest(folder: Path) -> None:
         facts = {"architecture": header["architecture"], "dataset": domain["name"]}
         rows.append({"file": path.name, **facts, "normalisation": normalisation, **header["facts"]})
     with writing(folder):
-        write_json(folder / "manifest.json", rows)
+        write_json(folder / MANIFEST, rows)
 
 
 def load_pool(
@@ -119,12 +118,3 @@ def load_pool(
             f"fewer than the {num or 1} asked for; make them with 'datastill train'"
         )
     return tuple(load_member(path, factory=factory) for path in paths)
-
-
-def remove_pool(folder: Path) -> None:
-    """Delete every original model of a folder with what is written about it, and nothing else."""
-    for _, _, path in members_in(folder):
-        path.unlink()
-    for name in ("manifest.json", LOG_FILE):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)

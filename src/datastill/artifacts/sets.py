@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,23 +22,12 @@ from datastill.artifacts.files import (
     write_json,
     writing,
 )
-from datastill.artifacts.journal import LOG_FILE, TENSORBOARD_FOLDER, Journal
+from datastill.artifacts.journal import LOG_FILE, Journal
+from datastill.artifacts.succession import NEXT, RUN_FILES, SET_FILE, begin
 from datastill.data import ImageSet, require_sound, unnormalised
 from datastill.errors import InputError
 from datastill.pixels import Pixels
 
-SET_FILE = "synthetic.safetensors"
-GOOD_FILE = "last-good.safetensors"
-"""The set before its pixels or losses ceased to be finite numbers."""
-RUN_FILES = (
-    SET_FILE,
-    GOOD_FILE,
-    "preview.png",
-    LOG_FILE,
-    "settings.json",
-    "validation.json",
-    "assessment.json",
-)
 FINGERPRINTED = 4096
 """Images at a time."""
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
@@ -48,7 +36,8 @@ SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], 
 def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> Journal:
     """Make a folder for a new run, write its settings, and return its journal.
 
-    What another run left there is removed.
+    A finished set that is there stays until this one is finished, too: see ``settle``. What a run
+    left there that was not finished is removed.
 
     Raises:
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
@@ -57,15 +46,9 @@ def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False
     require_free(path, (SET_FILE,), overwrite=overwrite)
     require_finished(path, overwrite=overwrite)
     require_writable(path)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-        for file in (path / name for name in RUN_FILES):
-            file.unlink(missing_ok=True)
-        for file in path.glob(f"*{ENDING}*"):
-            file.unlink(missing_ok=True)
-        shutil.rmtree(path / TENSORBOARD_FOLDER, ignore_errors=True)
-        write_json(path / "settings.json", settings)
-    return Journal(path / LOG_FILE)
+    place = begin(path, beside=(path / SET_FILE).exists())
+    write_json(place / "settings.json", settings)
+    return Journal(place / LOG_FILE)
 
 
 def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None:
@@ -74,7 +57,10 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
         raise InputError(f"{path} is a file, not a folder")
     held = [name for name in names if (path / name).exists()]
     if held and not overwrite:
-        raise InputError(f"{path} holds another run ({held[0]}); pass --overwrite to replace it")
+        hint = "pass --overwrite to replace it"
+        if (path / NEXT).is_dir():
+            hint += ", or --resume to go on with what was to replace it"
+        raise InputError(f"{path} holds another run ({held[0]}); {hint}")
 
 
 def require_finished(path: Path, *, overwrite: bool) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from datastill.artifacts.files import read_json, require_writable, write_json, writing
-from datastill.artifacts.sets import SET_FILE, load, save
+from datastill.artifacts.sets import load, save
+from datastill.artifacts.succession import SET_FILE
 from datastill.data import ImageSet
 from datastill.errors import InputError
 

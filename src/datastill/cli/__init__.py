@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import io
 import re
@@ -18,6 +19,8 @@ from datastill.cli.interruption import Stopped, stoppable
 from datastill.cli.recipe import option_of, words_of_recipe
 from datastill.errors import InputError, suggestion
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""What writing comes to where a disk is full, read-only or broken: standard output's, say."""
 INDENT = 12
 """Columns before what is said of a command."""
 COMMANDS = {
@@ -92,9 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except (MemoryError, RuntimeError) as error:
-        _require_shortage(error)
-        fail("out of memory; take smaller batches (--batch-real, --batch-train) or fewer images")
+    except (MemoryError, OSError, RuntimeError) as error:
+        fail(_shortage(error))
 
 
 def parse(words: Sequence[str]) -> Command | None:
@@ -127,9 +129,14 @@ def fail(message: str) -> typing.NoReturn:
     sys.exit(2)
 
 
-def _require_shortage(error: Exception) -> None:
-    if not machine.lacks_memory(error):
-        raise error
+def _shortage(error: Exception) -> str:
+    # Says what is short, disk or memory; whatever else happened is for whoever mends the program.
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f" to {error.filename}" if error.filename else ""
+        return f"cannot write{place}: {error.strerror}"
+    if machine.lacks_memory(error):
+        return "out of memory; take smaller batches (--batch-real, --batch-train) or fewer images"
+    raise error
 
 
 def _load(name: str) -> type[Command]:

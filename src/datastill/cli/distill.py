@@ -142,7 +142,6 @@ class Distill:
                 self.make(path, work, console)
             else:
                 console.say(f"the run in {path} is finished: {told_again(path)}")
-            artifacts.checkpoint_file(path, COMMAND).remove()
         return path, work.plan
 
     def next(self, path: Path) -> str:
@@ -154,11 +153,11 @@ class Distill:
         """Go through the updates, from the start or from where they were cut off."""
         from datastill import artifacts, measuring
 
-        file = artifacts.checkpoint_file(path, COMMAND)
-        past = self.past(file, work, console)
+        place = artifacts.place_of(path)
+        past = self.past(artifacts.checkpoint_file(place, COMMAND), work, console)
         if past is None:
             overwrite = self.overwrite or self.resuming.resume
-            artifacts.open_run(path, work.settings, overwrite=overwrite)
+            place = artifacts.open_run(path, work.settings, overwrite=overwrite).path
         else:
             work = work.by(past.route)
             measuring.hold(past.found)
@@ -168,15 +167,18 @@ class Distill:
         elif work.plan and self.max_minutes:
             foresee(work, work.plan, self.max_minutes, console)
         run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, console)
-        with self.logs.journal(path / artifacts.LOG_FILE, *run) as journal:
+        file = artifacts.checkpoint_file(place, COMMAND)
+        with self.logs.journal(place / artifacts.LOG_FILE, *run) as journal:
             try:
                 keeper = self.resuming.keeper(file)
                 work, course = follow(work, past, journal, console, keeper=keeper)
             except Diverged as diverged:
-                raise InputError(keep_good(work, diverged, path)) from None
+                raise InputError(keep_good(work, diverged, place)) from None
         if work.selector is not None and course.choice is not None:
             console.say(explained(work.selector, course.choice))
-        made = keep(work, course, path)
+        made = keep(work, course, place)
+        file.remove()
+        artifacts.settle(place)
         console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
 
     def past(self, file: CheckpointFile, work: Work, console: Console) -> Progress | None:
@@ -195,11 +197,17 @@ class Distill:
         Raises:
             InputError: when another run was finished there.
         """
-        from datastill.artifacts import SET_FILE, load, require_same
+        from datastill.artifacts import SET_FILE, checkpoint_file, load, place_of, require_same
 
         if not self.resuming.resume or not (path / SET_FILE).exists():
             return False
-        require_same(load(path).facts, work.asked, str(path), OVERWRITE)
+        try:
+            require_same(load(path).facts, work.asked, str(path), OVERWRITE)
+        except InputError:
+            if place_of(path) == path:
+                raise
+            return False  # another run was to replace it
+        checkpoint_file(path, COMMAND).remove()
         return True
 
     def work(self, console: Console) -> Work:
@@ -288,13 +296,14 @@ class Distill:
 
     def planned(self, path: Path) -> Plan | None:
         """Return the plan of the run that is to go on."""
-        from datastill.artifacts import SET_FILE, checkpoint_file, load
+        from datastill.artifacts import SET_FILE, checkpoint_file, load, place_of
         from datastill.forecast import Plan
 
         if not self.resuming.resume:
             return None
-        held = checkpoint_file(path, COMMAND).load()
-        facts = load(path).facts if (path / SET_FILE).exists() else held[0].asked if held else {}
+        held = checkpoint_file(place_of(path), COMMAND).load()
+        done = (path / SET_FILE).exists() and not held
+        facts = load(path).facts if done else held[0].asked if held else {}
         try:
             return Plan(**facts["plan"]) if facts.get("plan") else None
         except TypeError as error:

@@ -68,9 +68,12 @@ class Import:
             reading=Reading(self.experiment, self.factor),
         )
         out = self.out or Path("imported") / (self.path.stem or self.path.absolute().name)
-        artifacts.open_run(out, {"import": data.facts["imported"]}, overwrite=self.overwrite)
-        artifacts.save(data, out / artifacts.SET_FILE)
-        write_preview(data, out / "preview.png")
+        with artifacts.locked(out):
+            settings = {"import": data.facts["imported"]}
+            place = artifacts.open_run(out, settings, overwrite=self.overwrite).path
+            write_preview(data, place / "preview.png")
+            artifacts.save(data, place / artifacts.SET_FILE)
+            artifacts.settle(place)
         console = Console(self.quiet)
         console.say(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
         for remark in remarks:

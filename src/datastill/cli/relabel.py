@@ -59,9 +59,11 @@ class Relabel:
         folder = file.parent if file.name == artifacts.SET_FILE else file.with_suffix("")
         out = self.out or folder.with_name(f"{folder.absolute().name}-soft")
         settings = {"relabelled": str(file), "temperature": self.temperature, "pool": len(pool)}
-        artifacts.open_run(out, settings, overwrite=self.overwrite)
-        artifacts.save(made, out / artifacts.SET_FILE)
-        write_preview(made, out / "preview.png")
+        with artifacts.locked(out):
+            place = artifacts.open_run(out, settings, overwrite=self.overwrite).path
+            write_preview(made, place / "preview.png")
+            artifacts.save(made, place / artifacts.SET_FILE)
+            artifacts.settle(place)
         self.tell(data, made, len(pool), out)
 
     def tell(self, data: ImageSet, made: ImageSet, models: int, out: Path) -> None:

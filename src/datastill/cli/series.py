@@ -31,7 +31,7 @@ class Series:
 
     Attributes:
         name: of the architecture.
-        folder: of its pool.
+        folder: of its pool, or the one beside it that is to take its place.
         first: number of the first model.
         fit: how they are trained.
         held_out: share of the images to judge by.
@@ -50,6 +50,11 @@ class Series:
     route: Route
     asked: Mapping[str, Any]
     past: Checkpoint | None = None
+
+    @property
+    def title(self) -> str:
+        """The name as that of a folder."""
+        return self.name.replace(":", ".")
 
     @property
     def file(self) -> CheckpointFile:
@@ -124,9 +129,7 @@ def fitted(
         for epoch, member in epochs:
             loss = _finite(float(epoch.loss), epoch.number, series, number)
             bar.at(epoch.number, f"loss {loss:.3f}")
-            journal.log(
-                "epoch", model=series.folder.name, number=number, step=epoch.number, loss=loss
-            )
+            journal.log("epoch", model=series.title, number=number, step=epoch.number, loss=loss)
             if epoch.number in series.save_epochs:
                 last = member()
                 seconds = round(time.perf_counter() - started, 2)

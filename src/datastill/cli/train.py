@@ -82,7 +82,7 @@ class Train:
     def go(self, console: Console) -> tuple[Path, list[str]]:
         """Do it, and return where the models are, and their architectures."""
         self.check()
-        from datastill.artifacts import locked, pool_folder
+        from datastill.artifacts import locked, pool_folder, settle
         from datastill.networks import build, find
         from datastill.rng import Key
 
@@ -105,6 +105,7 @@ class Train:
             rows = [row for one in all_series for row in self.rows(one, real, test, console)]
             for series in all_series:
                 series.file.remove()
+                settle(series.folder)
         console.table(f"Original models of {real.domain.name}", COLUMNS, rows)
         return folders[0].parent, names
 
@@ -149,10 +150,11 @@ class Train:
             InputError: when the folder holds models, or a run that is not finished, and nothing
                 was said of them.
         """
-        from datastill.artifacts import checkpoint_file, require_same
+        from datastill.artifacts import checkpoint_file, place_of, require_same
         from datastill.route import Route
 
-        file, asked = checkpoint_file(folder, COMMAND), self.asked(name, real)
+        place, asked = place_of(folder), self.asked(name, real)
+        file = checkpoint_file(place, COMMAND)
         fit, saved = self.fit(), frozenset({*self.save_epochs, self.epochs})
         past = self.resuming.found(file, console)
         if past is not None:
@@ -161,15 +163,19 @@ class Train:
                 first, route = int(past.facts["first"]), Route(**past.facts["route"])
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(f"the checkpoint is none of a training: {error!r}") from None
-            return Series(name, folder, first, fit, self.held_out, saved, route, asked, past)
-        first, route = self.claim(folder, name, fit), self.machine.route(name, real.domain)
-        return Series(name, folder, first, fit, self.held_out, saved, route, asked)
+            return Series(name, place, first, fit, self.held_out, saved, route, asked, past)
+        place, first = self.claim(folder, name, fit)
+        route = self.machine.route(name, real.domain)
+        return Series(name, place, first, fit, self.held_out, saved, route, asked)
 
-    def claim(self, folder: Path, name: str, fit: Fit) -> int:
-        """Return the number of the first model in a folder."""
-        from datastill.artifacts import checkpoint_file, members_in, remove_pool
+    def claim(self, folder: Path, name: str, fit: Fit) -> tuple[Path, int]:
+        """Return where the models of a folder are to be made, and the number of the first.
 
-        unfinished = checkpoint_file(folder, COMMAND).exists
+        Those that are to be replaced stay until the others are finished.
+        """
+        from datastill.artifacts import begin, checkpoint_file, members_in, place_of
+
+        unfinished = checkpoint_file(place_of(folder), COMMAND).exists
         if unfinished and not self.overwrite:
             raise InputError(
                 f"{folder} holds original models of a run that is not finished; pass --resume to "
@@ -177,17 +183,15 @@ class Train:
             )
         held = sorted({number for number, _, _ in members_in(folder)})
         if self.resuming.resume and self.finished(folder, held[-self.num :], name, fit):
-            return held[-self.num]
+            return folder, held[-self.num]
         if held and not (self.add or self.overwrite):
             raise InputError(
                 f"{folder} holds {counted(len(held), 'original model')}; pass --add to add to them "
                 "or --overwrite to replace them"
             )
         if self.overwrite:
-            checkpoint_file(folder, COMMAND).remove()
-            remove_pool(folder)
-            return 0
-        return max(held, default=-1) + 1
+            return begin(folder, beside=bool(held)), 0
+        return folder, max(held, default=-1) + 1
 
     def finished(self, folder: Path, numbers: Sequence[int], name: str, fit: Fit) -> bool:
         """Tell whether these are the models that the command would make."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from datastill.artifacts import writing
+from datastill.artifacts import replace_file
 from datastill.studies import Record, Study, Verdict
 
 SIDE = 3.2
@@ -54,8 +55,9 @@ def write_scatters(study: Study, folder: Path) -> list[Path]:
         pages.setdefault(f"scatter-{verdict.family}{part}.png", []).append(verdict.name)
     for page, names in pages.items():
         columns = 4 if len(names) > 12 else 3
-        with writing(folder):
-            scatter(study, names, columns).savefig(folder / page, dpi=110)
+        content = io.BytesIO()
+        scatter(study, names, columns).savefig(content, format="png", dpi=110)
+        replace_file(folder / page, content.getvalue())
     return [folder / page for page in sorted(pages)]
 
 
