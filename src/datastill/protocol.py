@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from datastill.augment import DSA, NONE, by_image
 from datastill.errors import InputError, suggestion
@@ -137,3 +138,37 @@ def without_augmentation(protocol: Protocol) -> Protocol:
 def at_learning_rate(protocol: Protocol, lr: float) -> Protocol:
     """Return the same training from another learning rate."""
     return replace(protocol, fit=replace(protocol.fit, lr=lr))
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What a set asks of those who train on it.
+
+    Attributes:
+        protocol: the preset that was published for its method.
+        learning_rate: the one that was learned together with the images; networks that are trained
+            on them start from it, whatever the protocol. None where that of the protocol serves.
+    """
+
+    protocol: str = "dc"
+    learning_rate: float | None = None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Asks:
+        """Return what the facts of a set say.
+
+        Raises:
+            InputError: when they make no sense.
+
+        >>> Asks.of({"protocol": "dsa", "learning_rate": 0.02})
+        Asks(protocol='dsa', learning_rate=0.02)
+        """
+        name, rate = facts.get("protocol", "dc"), facts.get("learning_rate")
+        if not isinstance(name, str):
+            raise InputError(f"the set asks for a protocol {name!r:.40}, which is no name of one")
+        number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if rate is not None and not (number and rate > 0 and math.isfinite(rate)):
+            raise InputError(
+                f"the set asks for a learning rate of {rate!r:.40}; expected a number above 0"
+            )
+        return cls(name, None if rate is None else float(rate))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 
@@ -17,7 +17,7 @@ from datastill.augment import policy_for
 from datastill.data import ImageSet
 from datastill.errors import InputError
 from datastill.networks import Network, build
-from datastill.protocol import Protocol
+from datastill.protocol import Protocol, at_learning_rate
 from datastill.rng import Key
 from datastill.route import Route
 from datastill.train import Epoch, Fitting, accuracy, epochs
@@ -165,6 +165,7 @@ class Bouts:
         count: networks of each architecture on each set.
         key: decides the rest.
         together: see ``contest``.
+        rates: learning rates of sets that ask for their own, by name.
     """
 
     sets: Mapping[str, Draw]
@@ -174,6 +175,7 @@ class Bouts:
     count: int
     key: Key
     together: int | None = None
+    rates: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def total(self) -> int:
@@ -190,6 +192,11 @@ class Bouts:
             for number in range(self.count)
         ]
 
+    def protocol_of(self, source: str) -> Protocol:
+        """Return how networks are trained on a set."""
+        rate = self.rates.get(source)
+        return self.protocol if rate is None else at_learning_rate(self.protocol, rate)
+
     def remaining(self, done: Sequence[Trial] = (), watch: Watch | None = None) -> Iterator[Trial]:
         """Train and test what is not done, as ``contest`` would have gone on."""
         for model, route in self.routes.items():
@@ -198,7 +205,7 @@ class Bouts:
                 if first == self.count:
                     continue
                 yield from contest(
-                    *({source: draw}, self.test, [model], self.protocol),
+                    *({source: draw}, self.test, [model], self.protocol_of(source)),
                     trials=self.count - first,
                     first=first,
                     key=self.key,

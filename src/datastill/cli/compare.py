@@ -132,6 +132,12 @@ class Compare:
             f"{' '.join(terms.models)} on each of {counted(len(entries), 'set')}, "
             f"tested on {len(material.test)} images"
         )
+        for one in entries:
+            if one.rate is not None:
+                console.say(
+                    f"{one.title} asks for its own learning rate, {one.rate:g}; other images are "
+                    f"trained on at {terms.protocol.fit.lr:g}"
+                )
         if terms.protocol.augmentation == DSA:
             for name, data in material.sets.items():
                 other_mirror(data, material.test, name, console)
@@ -220,6 +226,7 @@ class Compare:
             "coreset_features": self.rivals.coreset_features,
             "pool": described(material.pool),
             "protocol": asdict(terms.protocol),
+            **self.own_rates(material),
             "models": terms.models,
             "mirrors": terms.protocol.augmented and material.test.domain.mirror,
             "trials": terms.trials,
@@ -233,6 +240,14 @@ class Compare:
             "precision": self.machine.precision,
             "versions": versions(),
         }
+
+    def own_rates(self, material: Material) -> dict[str, Any]:
+        """Return the learning rates that sets ask for, where any does."""
+        from datastill.protocol import Asks
+
+        asked = {name: Asks.of(data.facts).learning_rate for name, data in material.sets.items()}
+        found = {name: rate for name, rate in asked.items() if rate is not None}
+        return {"learning_rates_of_sets": found} if found else {}
 
     def folder(self, material: Material) -> Path:
         """Return the folder for the results."""

@@ -107,6 +107,7 @@ class Validate:
         from datastill import artifacts
         from datastill.augment import DSA
         from datastill.networks import build, find
+        from datastill.protocol import Asks
         from datastill.rng import Key
         from datastill.validation import Bouts
 
@@ -126,7 +127,9 @@ class Validate:
         sets = self.sets(made, origin)
         key = Key(self.machine.seed).at("validate")
         routes = {name: self.machine.route(name, test.domain) for name in names}
-        bouts = Bouts(sets, test, protocol, routes, self.num_eval, key, self.together)
+        rate = Asks.of(made.facts).learning_rate
+        rates = {} if rate is None else {name: rate for name in sets if name not in self.against}
+        bouts = Bouts(sets, test, protocol, routes, self.num_eval, key, self.together, rates)
         with artifacts.locked(file.parent, artifacts.stem_of(file)):
             self.judge(file, made, bouts, console)
 
@@ -146,6 +149,11 @@ class Validate:
             f"{protocol.words}, {counted(self.num_eval, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
+        if bouts.rates:
+            others = f"; real images are trained on at {protocol.fit.lr:g}" if self.against else ""
+            console.say(
+                f"the set asks for its own learning rate, {bouts.rates['synthetic']:g}{others}"
+            )
         programme = start(
             *(kept, self.asked(made, bouts), bouts.routes, self.resuming, console),
             overwrite=self.overwrite,
@@ -185,7 +193,8 @@ class Validate:
         protocol, dataset = asdict(bouts.protocol), bouts.test.domain.name
         found = {"dataset": dataset, "protocol": protocol, "seed": self.machine.seed}
         mirrors = bouts.protocol.augmentation == DSA and bouts.test.domain.mirror
-        return {**found, "mirrors": mirrors}
+        rates = {"learning_rates": dict(bouts.rates)} if bouts.rates else {}
+        return {**found, "mirrors": mirrors, **rates}
 
     def asked(self, made: ImageSet, bouts: Bouts) -> dict[str, Any]:
         """Return all that the results follow from."""
@@ -246,10 +255,10 @@ class Validate:
 
     def terms(self, made: ImageSet) -> Protocol:
         """Return the protocol asked for, by default the one published for the set's method."""
-        from datastill.protocol import preset, with_augmentation
+        from datastill.protocol import Asks, preset, with_augmentation
         from datastill.relabelling import temperature_of
 
-        usual = str(made.facts.get("protocol", "dc"))
+        usual = Asks.of(made.facts).protocol
         name = "dsa" if self.dsa else "dc" if self.no_dsa else self.protocol or usual
         temperature = self.soft_labels.temperature or temperature_of(made)
         found = preset(name, epochs=self.epochs, dataset=made.domain.name)

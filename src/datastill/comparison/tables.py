@@ -10,7 +10,7 @@ from functools import cache
 from datastill.accuracies import Accuracies, Difference, difference
 from datastill.coresets import Coreset
 from datastill.data import ImageSet
-from datastill.protocol import Protocol
+from datastill.protocol import Asks, Protocol
 from datastill.relabelling import hardened
 from datastill.rng import Key
 from datastill.route import Route
@@ -58,6 +58,7 @@ class Entry:
         images: how many it has.
         image_bytes: that they take.
         label_bytes: that the labels take.
+        rate: learning rate that it asks for, where it has one of its own.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Entry:
     images: int
     image_bytes: int
     label_bytes: int
+    rate: float | None = None
 
     @property
     def title(self) -> str:
@@ -118,7 +120,8 @@ def synthetic_entries(name: str, data: ImageSet) -> list[Entry]:
     found = [entry(name, data, bits=32)]
     if data.labels.ndim == 2:
         found.append(entry(name, hardened(data), bits=32))
-    return found
+    rate = Asks.of(data.facts).learning_rate
+    return [replace(one, rate=rate) for one in found]
 
 
 def picked_entry(
@@ -165,6 +168,7 @@ class Row:
         over_random: difference from random images, in pairs, with its 95 % interval.
         recovered: share of the way from random images to all real ones.
         seconds: that training and testing took.
+        learning_rate: that training started from, where it is the set's own.
     """
 
     name: str
@@ -178,6 +182,7 @@ class Row:
     over_random: Difference | None
     recovered: float | None
     seconds: float
+    learning_rate: float | None = None
 
     @property
     def title(self) -> str:
@@ -185,12 +190,13 @@ class Row:
         return titled(self.name, self.labels)
 
 
-def bouts(entries: Iterable[Entry], test: ImageSet, terms: Terms) -> Bouts:
+def bouts(entries: Sequence[Entry], test: ImageSet, terms: Terms) -> Bouts:
     """Return every network of a comparison, to be trained and tested; sources are titles."""
     sets = {one.title: one.draw for one in entries}
     return Bouts(
         *(sets, test, terms.protocol, terms.ways, terms.trials, terms.key.at("validate")),
         together=terms.together,
+        rates={one.title: one.rate for one in entries if one.rate is not None},
     )
 
 
@@ -224,6 +230,7 @@ def _row(group: Sequence[tuple[Entry, Trial, Fit]]) -> Row:
         None,
         None,
         round(sum(each.seconds for _, each, _ in group), 1),
+        one.rate,
     )
 
 

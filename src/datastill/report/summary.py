@@ -64,6 +64,7 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "CLOM": _told(clom, alpha="alphas", models="models_pool", distance="distance"),
         "seed": str(facts.get("seed", "")),
         "imported from": _told(from_file, file="file", format="format"),
+        "learning rate": _rate(facts.get("learning_rate")),
         "soft labels": _told(relabelled, models="teachers", temperature="temperature"),
         "versions": ", ".join(f"{k} {v}" for k, v in _table(facts, "versions").items()),
     }
@@ -71,6 +72,11 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _results(data: ImageSet) -> dict[str, str]:
     return results(data.facts.get("validated"), data.domain.name)
+
+
+def _rate(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}, learned with the images" if number else ""
 
 
 def _told(facts: Mapping[str, Any], **parts: str) -> str:

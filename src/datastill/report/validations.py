@@ -69,6 +69,9 @@ def _label(report: Report, dataset: str) -> str:
         parts.append(f"augmentation {_word(protocol['augmentation'])}")
     if fit.get("temperature") is not None:
         parts.append(f"temperature {_word(fit['temperature'])}")
+    own = _table(report, "learning_rates").get("synthetic")
+    if own is not None:
+        parts.append(f"its own learning rate {_word(own)}")
     if report.get("dataset", dataset) != dataset:
         parts.append(f"on {_word(report['dataset'])}")
     return ", ".join(parts)
