@@ -102,3 +102,34 @@ def test_a_study_has_as_many_witnesses_as_recipes() -> None:
     assert found["spearman"]["low"] < 0.6
     assert found["spearman"]["high"] > 0.94
     assert table["ignorance"]["agreements"]["within ipc"]["spearman"]["value"] > 0.95
+
+
+def test_the_page_of_assessments_tells_what_the_studies_found() -> None:
+    page = (ROOT / "docs" / "assessments.md").read_text()
+    read = program("conclude").records
+    for name, title in (("digits-study", "## On digits"), ("fashion-mnist-study", "## On Fashion")):
+        _, _, table = read(RESULTS / name)
+        section = page.split(title)[1].split("\n## ")[0]
+        verdicts = [*table["verdicts"], table["ignorance"], table["yardstick"]]
+        told = {
+            row["name"]: {
+                f"{c['value']:+.2f} ({c['low']:+.2f}, {c['high']:+.2f})"
+                for c in (one["spearman"] for one in row["agreements"].values())
+            }
+            for row in verdicts
+            if row
+        }
+        rows = re.findall(
+            r"^\| `?([a-z][^|`]*?)`?(?: \(early models\))? \| (\+.*) \|$", section, re.M
+        )
+        assert len(rows) >= 6
+        for label, cells in rows:
+            assert set(cells.split(" | ")[:3]) <= told[label], label
+
+
+def test_the_regrets_of_choosing_an_alpha_follow_from_the_values() -> None:
+    page = (ROOT / "docs" / "assessments.md").read_text()
+    table = program("alphas").table()
+    assert table.count("\n") == 11
+    assert table in page
+    assert "| `nearest-class-mean` | 0.02 | 1.18 | 0.20 |" in table

@@ -1,6 +1,9 @@
 """The distances that methods of distillation lower, as scores: gradients, features, trajectories.
 
-They are made under networks that the synthetic set never met: fresh ones, and original models.
+They are made under other networks than those that the set was made by: fresh ones, one of each
+architecture, and original models, which may have guided it as CLOM. Methods look at more: 256 real
+images of each class, many networks, along their training, under augmentation. One draw of fewer is
+what costs little; how much a score changes with the draw is not known.
 """
 
 from __future__ import annotations
@@ -91,13 +94,14 @@ def om_feature_distance(evidence: Evidence) -> Score:
 @COSTLY.register("trajectory-distance")
 @ASSESSMENTS.register("trajectory-distance")
 def trajectory_distance(evidence: Evidence) -> Score:
-    r"""Distance between where the set leads fresh networks and where real images do.
+    r"""Distance between where the set leads fresh networks in some 20 steps, and real images do.
 
     From weights :math:`\theta_0` an expert makes :math:`T` steps on real images to
     :math:`\theta^*`, a student about as many on the set to :math:`\hat\theta`:
     :math:`\|\hat\theta - \theta^*\|^2 / \|\theta_0 - \theta^*\|^2`, averaged over one network of
-    each architecture. 1 for a set that teaches nothing. Costs the training of both, of the expert
-    once for all sets: a few times what all the others cost together.
+    each architecture; the published distance begins anywhere on an expert's way, this one at its
+    start. 1 for a set that teaches nothing. Costs the training of both, of the expert
+    once for all sets: about as much as all the others together.
 
     Reference:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022.

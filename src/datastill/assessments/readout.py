@@ -2,8 +2,9 @@
 
 They learn from features of original models, so what they miss is what the set fails to say. The
 images that they are tested on are the real sample, without those that the set itself holds (unless
-it holds them all). The original models may have been trained on them: a readout ranks sets, its
-accuracy is not what a test set would give.
+it holds them all). They are held out from nothing else: original models were trained on them, and
+distillation may have matched them. A readout ranks sets, its accuracy is not what a test set would
+give.
 """
 
 from __future__ import annotations
