@@ -1,7 +1,10 @@
 """Dataset distillation: a tiny synthetic set, and evidence whether to trust it."""
 
-# Nothing is imported here: `python -m datastill` begins with this file, while the current folder is
-# still first on the module path, and `datastill --help` need not wait for torch.
+# Nothing is imported here but a file that imports nothing: `python -m datastill` begins with this
+# one, while the current folder is still first on the module path, and `datastill --help` need not
+# wait for torch.
+from datastill.threads import share_cores
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from datastill.scores import assess
     from datastill.studies import Bench, study
     from datastill.validation import validate
+
+share_cores()
 
 _HOMES = {
     "artifacts": ("load", "save"),

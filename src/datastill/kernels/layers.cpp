@@ -1,5 +1,7 @@
 // Layers of small convolutional networks on a CPU: float32, channels last, 3x3 convolutions of
-// stride 1. Sums run in an order that does not depend on the number of threads.
+// stride 1. Sums run in an order that does not depend on the number of threads, nor on which of them
+// takes what: work is handed out piece by piece, so that a thread that the system holds up holds up
+// no more than the piece it has.
 //
 // The convolutions are Winograd's F(4x4, 3x3) as Lavin and Gray (Fast Algorithms for Convolutional
 // Neural Networks, CVPR 2016) write it, Y = A' [(G g G') . (B' d B)] A: 36 multiplications for
@@ -393,7 +395,7 @@ void use_threads(Size count) { omp_set_num_threads(static_cast<int>(count)); }
 // input, of the turned weights (36, in / LANES, out, LANES).
 void transform_weights(const float* weights, float* points, Size out, Size in, Size turned) {
   Size wide = turned ? in : out, deep = turned ? out : in;
-#pragma omp parallel for
+#pragma omp parallel for schedule(dynamic)
   for (Size k = 0; k < wide; k += LANES)
     for (Size c = 0; c < deep; c++) {
       Lanes g[3][3], half[6][3];
@@ -414,7 +416,7 @@ void transform_weights(const float* weights, float* points, Size out, Size in, S
 
 // The transpose of `transform_weights`, for gradients.
 void gather_weights(const float* points, float* weights, Size out, Size in) {
-#pragma omp parallel for
+#pragma omp parallel for schedule(dynamic)
   for (Size k = 0; k < out; k += LANES)
     for (Size c = 0; c < in; c++) {
       Lanes half[3][6] = {}, g[9] = {};
@@ -465,7 +467,7 @@ void convolve_back(const float* x, const float* g, float* points, Size images, S
     Size count = std::min(block, from.tiles() - start);
 #pragma omp parallel
     {
-#pragma omp for
+#pragma omp for schedule(dynamic, 4)
       for (Size t = 0; t < count; t++) {
         input_tile(x, from, start + t, v.at, t, inputs);
         gradient_tile(g, to, start + t, m.at, t, outputs);
@@ -486,7 +488,7 @@ void convolve_back(const float* x, const float* g, float* points, Size images, S
 void normalise(const float* x, const float* gain, const float* shift, float* y, float* statistics,
                Size images, Size height, Size width, Size channels, float epsilon) {
   Size pixels = height * width, pools = (height / 2) * (width / 2);
-#pragma omp parallel for
+#pragma omp parallel for schedule(dynamic)
   for (Size n = 0; n < images; n++)
     for (Size c = 0; c < channels; c += LANES) {
       const float* image = x + n * pixels * channels + c;
@@ -508,7 +510,7 @@ void normalise_back(const float* x, const float* gain, const float* shift, const
   {
     Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
     Channels* known = reinterpret_cast<Channels*>(room.at);
-#pragma omp for
+#pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
       for (Size c = 0; c < channels; c += LANES) {
@@ -550,7 +552,7 @@ void normalise_back_again(const float* x, const float* gain, const float* shift,
   {
     Scratch room(channels / LANES * sizeof(Again) / sizeof(float));
     Again* known = reinterpret_cast<Again*>(room.at);
-#pragma omp for
+#pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
       const float* other = v + n * pixels * channels;
@@ -590,7 +592,7 @@ void norm(const float* x, const float* gain, const float* shift, float* y, float
   {
     Scratch room(channels / LANES * sizeof(Norm) / sizeof(float));
     Norm* known = reinterpret_cast<Norm*>(room.at);
-#pragma omp for
+#pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float* image = x + n * pixels * channels;
       for (Size c = 0; c < channels; c += LANES) {
@@ -612,7 +614,7 @@ void norm_back(const float* x, const float* gain, const float* statistics, const
   {
     Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
     Channels* known = reinterpret_cast<Channels*>(room.at);
-#pragma omp for
+#pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pixels * channels;
       for (Size c = 0; c < channels; c += LANES) {
@@ -649,7 +651,7 @@ void first_block(const float* x, const float* weights, const float* bias, const 
 #pragma omp parallel
   {
     Scratch padded(first.padded()), values(rows * columns * LANES);
-#pragma omp for
+#pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       pad(x + n * in * height * width, first, padded.at);
       for (Size c = 0; c < out; c += LANES) {
@@ -676,7 +678,7 @@ void first_block_back(const float* x, const float* weights, const float* bias, c
   {
     Scratch padded(first.padded()), values(rows * columns * LANES);
     Scratch under(gx ? first.padded() * LANES : LANES);
-#pragma omp for
+#pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       pad(x + n * in * height * width, first, padded.at);
       if (gx) std::fill(under.at, under.at + first.padded() * LANES, 0.f);
