@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from datastill.data import Domain, ImageSet
 from datastill.errors import InputError
 from datastill.losses import contrastive_loss
-from datastill.pool import Member, Pool, Teacher, by_architecture, encoder, teacher
+from datastill.pool import Member, Pool, Seen, Teacher, by_architecture, encoder, teacher
 from datastill.rng import Key, moved
 from datastill.route import Route
 from datastill.wording import counted
@@ -55,6 +55,10 @@ class CrossEntropyClom:
 
     groups: Sequence[Group]
 
+    def tracking(self, images: int | None) -> CrossEntropyClom:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        return replace(self, groups=_tracking(self.groups, images))
+
     def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
         """Return the weighted loss under one teacher, drawn with ``key``."""
         teacher, alpha = draw(self.groups, key=key)
@@ -81,6 +85,10 @@ class ContrastiveClom:
     groups: Sequence[Group]
     real: ImageSet
     batch: int
+
+    def tracking(self, images: int | None) -> ContrastiveClom:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        return replace(self, groups=_tracking(self.groups, images))
 
     def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
         """Return the weighted loss under one encoder and one real batch, drawn with ``key``."""
@@ -135,6 +143,27 @@ def contrastive_clom(
     """
     groups = _groups(pool, alphas, lambda member: encoder(member, real.domain, route=route))
     return ContrastiveClom(groups, real, batch)
+
+
+def tracking(regulariser: Regulariser, images: int | None) -> Regulariser:
+    """Return a regulariser that keeps the way of so many images at once, if it is of this module.
+
+    What a person wrote is returned as it is.
+    """
+    ours = isinstance(regulariser, CrossEntropyClom | ContrastiveClom)
+    return regulariser.tracking(images) if ours else regulariser
+
+
+def _tracking(groups: Sequence[Group], images: int | None) -> list[Group]:
+    return [
+        replace(
+            group,
+            teachers=[
+                one.tracking(images) if isinstance(one, Seen) else one for one in group.teachers
+            ],
+        )
+        for group in groups
+    ]
 
 
 def _groups(

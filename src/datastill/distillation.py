@@ -22,9 +22,6 @@ from datastill.rng import Key, moved
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
 
-TOGETHER = 4096 * 32 * 32
-"""Pixels of real and synthetic images, all channels counted once, that a method sees at once."""
-
 
 @dataclass(frozen=True)
 class Descent:
@@ -279,8 +276,7 @@ def _loss(
 
 def _groups(sizes: Sequence[int], task: Task, network: Network) -> list[range]:
     # Neighbouring classes. A network that normalises by its batch must see them all.
-    height, width = task.real.domain.shape[1:]
-    most = max(1, TOGETHER // (height * width))
+    most = task.route.at_most(task.real.domain.shape)
     if has_batch_statistics(network) or sum(sizes) <= most:
         return [range(len(sizes))]
     groups: list[range] = []

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datastill.costs import Known, shared
-from datastill.data import ImageSet, convert, draw_rows, require_same_kind, require_sound
+from datastill.data import Domain, ImageSet, convert, draw_rows, require_same_kind, require_sound
 from datastill.errors import InputError
 from datastill.networks import Network, build, features
 from datastill.pool import Member, Pool, by_architecture, freeze
@@ -134,16 +134,18 @@ class Reference:
         momenta = [norm.momentum for norm in norms]
         if norms:
             for norm in norms:
-                norm.momentum = None  # the statistics become those of this batch, and no mixture
+                norm.momentum = None  # the statistics become those of these images, and no mixture
             with torch.no_grad():
-                network.train()(images)
+                network.train()
+                for some in images.split(self.route.at_most(domain.shape)):
+                    network(some)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         return network.eval()
 
     def _judge(self, member: Member) -> Judge:
-        images = convert(self.sample.images, self.train.domain, member.domain)
-        found = self.route.over(features, member.network, images).double()
+        images = self.sample.images
+        found = passed(features, member, images, self.train.domain, self.route).double()
         scale = max(float(found.square().mean().sqrt()), 1e-12)
         return Judge(member, found / scale, scale)
 
@@ -290,8 +292,7 @@ class Evidence:
         return self.known.once(("features", member), lambda: self._seen(member, features))
 
     def _seen(self, member: Member, through: Run) -> Tensor:
-        images = convert(self.judged.images, self.train.domain, member.domain)
-        found = self.route.over(through, member.network, images)
+        found = passed(through, member, self.judged.images, self.train.domain, self.route)
         if not bool(torch.isfinite(found).all()):
             raise InputError(
                 f"a {member.architecture} gives values that are not finite numbers "
@@ -302,6 +303,16 @@ class Evidence:
     def _require_pool(self) -> None:
         if not self.pool:
             raise InputError("this assessment needs a pool of at least one original model")
+
+
+def passed(through: Run, member: Member, images: Tensor, domain: Domain, route: Route) -> Tensor:
+    """Return what a member makes of ``(N, C, H, W)`` images of a domain, without gradients.
+
+    They are shown to it as its own domain has them, some at a time: those may be far larger.
+    """
+    some = images.split(route.at_most(member.domain.shape))
+    shown = (convert(part, domain, member.domain) for part in some)
+    return torch.cat([route.over(through, member.network, part) for part in shown])
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -138,6 +138,37 @@ def train_pool(
     return tuple(pool)
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A member of a pool as a function of images of a domain, in bounded memory.
+
+    Attributes:
+        through: what it says of them: logits, or features.
+        member: which.
+        domain: of the images, which are shown to the member as its own domain has them.
+        route: how they pass it.
+    """
+
+    through: Run
+    member: Member
+    domain: Domain
+    route: Route
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return what the member says of ``(N, C, H, W)`` images, differentiable in these."""
+        network = self.member.network
+
+        def see(some: Tensor) -> Tensor:
+            shown = convert(some, self.domain, self.member.domain)
+            return self.route.run(self.through, network, shown)
+
+        return self.route.in_turns(see, images, network, self.member.domain.shape)
+
+    def tracking(self, images: int | None) -> Seen:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        return replace(self, route=replace(self.route, tracked=images))
+
+
 def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[str, Any]) -> Member:
     """Make a member of a network that will not change any more."""
     network.eval().requires_grad_(False)
@@ -180,7 +211,7 @@ def teacher(member: Member, domain: Domain, *, route: Route | None = None) -> Te
         raise InputError(
             f"this {member.architecture} cannot teach {domain.name}: {error}"
         ) from None
-    return _seen(logits, member, domain, route)
+    return Seen(logits, member, domain, (route or Route()).exact)
 
 
 def encoder(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
@@ -192,7 +223,7 @@ def encoder(member: Member, domain: Domain, *, route: Route | None = None) -> Te
         InputError: when the channels cannot be matched.
     """
     convert(torch.zeros(1, *domain.shape), domain, member.domain)
-    return _seen(features, member, domain, route)
+    return Seen(features, member, domain, (route or Route()).exact)
 
 
 def by_architecture(pool: Pool) -> dict[str, Pool]:
@@ -215,8 +246,3 @@ def by_epoch(pool: Pool) -> dict[int, Pool]:
             raise InputError(f"this {member.architecture} does not say after which epoch it is")
         groups.setdefault(member.facts["epoch"], []).append(member)
     return {epoch: tuple(groups[epoch]) for epoch in sorted(groups)}
-
-
-def _seen(through: Run, member: Member, domain: Domain, route: Route | None) -> Teacher:
-    way = (route or Route()).exact
-    return lambda images: way.run(through, member.network, convert(images, domain, member.domain))

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
 
 from datastill import kernels, measuring, timing
 from datastill.errors import InputError
@@ -29,6 +30,9 @@ from datastill.pixels import ready
 CHUNK_PIXELS = 128 * 28 * 28
 EAGER_CHUNK_PIXELS = 32 * 28 * 28
 GPU_CHUNK_PIXELS = 4096 * 32 * 32
+TOGETHER = 4096 * 32 * 32
+"""Pixels of images, all channels counted once, whose way through a network is kept in memory at
+once, until their gradient is found."""
 ENGINE = "DATASTILL_ENGINE"
 """The environment variable that says what ``"auto"`` means: kernels or plain, without measuring."""
 
@@ -65,6 +69,9 @@ class Route:
         at_once: find the gradients of all classes in one vectorised pass, where a method matches
             gradients and classes have equal numbers of images. None: on a GPU, which a class at a
             time leaves idle; a CPU is slower that way.
+        tracked: images whose way through a network is kept at once, until their gradient is found.
+            More go in turns, and a second time when their gradient is asked for. None: as many as
+            have ``TOGETHER`` pixels.
     """
 
     chunk: int | Literal["auto"] | None = "auto"
@@ -73,6 +80,7 @@ class Route:
     precision: Precision = "float32"
     channels_last: bool = False
     at_once: bool | None = None
+    tracked: int | None = None
 
     @property
     def exact(self) -> Route:
@@ -197,6 +205,38 @@ class Route:
         parts = way.split(images, network)
         with way.arithmetic(images.device):
             return torch.cat([way.run(through, network, part)[:count] for part, count in parts])
+
+    def in_turns(
+        self,
+        see: Callable[[Tensor], Tensor],
+        images: Tensor,
+        network: nn.Module,
+        shape: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Pass images through a network, and keep the way of no more than ``tracked`` at once.
+
+        Args:
+            see: passes some of them, see ``run``; it is done again for their gradient.
+            images: ``(N, C, H, W)``.
+            network: through which; one that normalises by its batch sees all at once.
+            shape: ``(C, H, W)`` that it is shown, if not theirs.
+
+        Returns:
+            What it makes of all, differentiable in the images.
+        """
+        most = self.at_most(shape or images.shape[1:])
+        if len(images) <= most or depends_on_batch(network):
+            return see(images)
+        parts = images.split(most)
+        if not (torch.is_grad_enabled() and images.requires_grad):
+            return torch.cat([see(part) for part in parts])
+        again: Any = partial(checkpoint, see, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([again(part) for part in parts])
+
+    def at_most(self, shape: Sequence[int]) -> int:
+        """Return how many images of a shape ``(C, H, W)`` are tracked at once."""
+        height, width = shape[-2:]
+        return max(1, TOGETHER // (height * width)) if self.tracked is None else self.tracked
 
     def most(self, images: Tensor) -> int:
         """Return how many of such images, ``(N, C, H, W)``, go through at once if they are cut."""

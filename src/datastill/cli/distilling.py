@@ -73,16 +73,30 @@ class Work:
 
     def by(self, route: Route) -> Work:
         """Return the same by another route."""
-        settings = {**self.settings, "route": route.facts()}
-        return replace(self, task=replace(self.task, route=route), settings=settings)
+        from datastill.clom import tracking
+
+        return replace(
+            self,
+            task=replace(self.task, route=route),
+            regularisers={
+                name: tracking(one, route.tracked) for name, one in self.regularisers.items()
+            },
+            settings={**self.settings, "route": route.facts()},
+        )
 
     def with_smaller_chunks(self) -> Work | None:
         """Return the same in need of less memory at once, or None if there is no such way."""
         route, images = self.task.route, self.task.real.images
+        chunk = replace(route, chunk=route.chunk or "auto").most(images) // 2
+        tracked = (
+            min(route.at_most(images.shape[1:]), max(sum(self.counts), self.descent.batch)) // 2
+        )
         if route.vectorises(images):
-            return self.by(replace(route, at_once=False))
-        held = replace(route, chunk=route.chunk or "auto").most(images) // 2
-        return self.by(replace(route, chunk=held)) if held >= CHUNK_LEAST else None
+            return self.by(replace(route, at_once=False, tracked=max(tracked, CHUNK_LEAST)))
+        if max(chunk, tracked) < CHUNK_LEAST:
+            return None
+        chunk, tracked = max(chunk, CHUNK_LEAST), max(tracked, CHUNK_LEAST)
+        return self.by(replace(route, chunk=chunk, tracked=tracked))
 
 
 def announce(work: Work, console: Console) -> None:

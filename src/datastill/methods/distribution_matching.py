@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -35,7 +36,8 @@ class DistributionMatching:
         self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
     ) -> Tensor:
         """Return the squared distance of mean features from those of the real images."""
-        means = synthetic.means(route.exact.run(features, network, synthetic.images))
+        see = partial(route.exact.run, features, network)
+        means = synthetic.means(route.in_turns(see, synthetic.images, network))
         return mean_feature_distance(target[:, None], means[:, None])
 
 
