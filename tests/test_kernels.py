@@ -1,10 +1,6 @@
 """The kernels against the layers of PyTorch that they stand for."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,8 +17,9 @@ from datastill.kernels.layers import (
     NormReluPool,
     convolve_few,
 )
-from datastill.kernels.library import Library, library
+from datastill.kernels.library import Library
 from datastill.kernels.lowering import lowered
+from datastill.kernels.trusted import library
 from datastill.network import Network, features
 from datastill.networks import build
 from datastill.rng import Key
@@ -283,40 +280,6 @@ def test_threads_change_no_bit() -> None:
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
-
-
-def missing_with(tmp_path: Path, **environment: str) -> str:
-    """Return what ``missing`` says in a process with another environment."""
-    code = "from datastill import kernels; print(kernels.missing())"
-    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), **environment}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def test_without_a_compiler_the_reason_is_told(tmp_path: Path) -> None:
-    assert missing_with(tmp_path, PATH=str(tmp_path), CXX="g++") == "no g++ was found"
-
-
-def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
-    broken = tmp_path / "g++"
-    broken.write_text("#!/bin/sh\necho 'no such thing' >&2; exit 1\n")
-    broken.chmod(0o755)
-    assert "could not be built: no such thing" in missing_with(tmp_path, CXX=str(broken))
-    assert not list(tmp_path.rglob("*.so"))
-
-
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / "datastill").write_text("a file where the folder should be")
-    assert "could not be built" in missing_with(tmp_path)
-
-
-def test_kernels_are_built_once(tmp_path: Path) -> None:
-    assert missing_with(tmp_path) == ""
-    (built,) = tmp_path.rglob("*.so")
-    when = built.stat().st_mtime_ns
-    assert missing_with(tmp_path) == ""
-    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()] == [when]
 
 
 def test_the_set_in_use_is_told(by: Library) -> None:

@@ -14,8 +14,9 @@ from torch.autograd import forward_ad
 
 from datastill import kernels
 from datastill.kernels.instructions import available, choosing
-from datastill.kernels.library import Library, library
+from datastill.kernels.library import Library
 from datastill.kernels.lowering import lowered
+from datastill.kernels.trusted import library
 from datastill.network import Network
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())

@@ -75,7 +75,7 @@ def forget(name: str) -> None:
 def _keep(name: str, whole: dict[str, Any]) -> None:
     folder = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False) as scratch:
             scratch.write(json.dumps(whole, indent=1))
         Path(scratch.name).replace(folder / f"{name}.json")

@@ -1,0 +1,178 @@
+"""Kernels are built once, kept where nobody else can write, and tried before they are trusted."""
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from datastill import kernels
+from datastill.kernels import building, trusted
+
+pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
+
+
+def missing_with(tmp_path: Path, **environment: str) -> str:
+    """Return what ``missing`` says in a process with another environment."""
+    code = "from datastill import kernels; print(kernels.missing())"
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_without_a_compiler_the_reason_is_told(tmp_path: Path) -> None:
+    assert missing_with(tmp_path, PATH=str(tmp_path), CXX="g++") == "no g++ was found"
+
+
+def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\necho 'no such thing' >&2; exit 1\n")
+    broken.chmod(0o755)
+    assert "could not be built: no such thing" in missing_with(tmp_path, CXX=str(broken))
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "datastill").write_text("a file where the folder should be")
+    assert "could not be built" in missing_with(tmp_path)
+
+
+def test_kernels_are_built_once(tmp_path: Path) -> None:
+    assert missing_with(tmp_path) == ""
+    (built,) = tmp_path.rglob("*.so")
+    when = built.stat().st_mtime_ns
+    assert missing_with(tmp_path) == ""
+    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()] == [when]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have kernels built in a place of their own, by a compiler in a hurry."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(building, "FLAGS", ("-O0", *building.FLAGS[2:], "-std=c++17"))
+    trusted._trusted.cache_clear()
+    yield tmp_path / "datastill"
+    trusted._trusted.cache_clear()
+
+
+def anew() -> str:
+    """Return what ``missing`` says in a process that has not asked before."""
+    trusted._trusted.cache_clear()
+    return kernels.missing()
+
+
+@pytest.mark.parametrize("what", ["cut off", "empty", "text", "another library", "open to all"])
+def test_what_is_no_library_is_built_again(place: Path, what: str) -> None:
+    assert anew() == ""
+    (built,) = place.glob("*.so")
+    whole = built.read_bytes()
+    broken = {
+        "cut off": whole[: len(whole) // 2],
+        "empty": b"",
+        "text": b"no library",
+        "another library": Path(sys.executable).resolve().read_bytes(),
+        "open to all": whole,
+    }
+    built.unlink()  # not written over: it is loaded
+    built.write_bytes(broken[what])
+    built.chmod(0o777 if what == "open to all" else 0o700)
+    assert anew() == ""
+    (again,) = place.iterdir()
+    assert again.read_bytes() == whole
+    assert again.stat().st_mode & 0o022 == 0
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(place: Path) -> None:
+    assert anew() == ""
+    place.chmod(0o777)
+    assert "can be written by everybody, who could put anything in their place" in anew()
+    assert kernels.instructions() == ""
+    place.chmod(0o700)
+    assert anew() == ""
+
+
+def test_a_folder_of_somebody_else_is_not_trusted(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert anew() == ""
+    owner = place.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 4711)
+    if owner:  # the administrator's are trusted: whoever that is can do anything anyway
+        assert f"belongs to another user ({owner})" in anew()
+    monkeypatch.setattr(building.os, "geteuid", lambda: 4711)
+    stat = os.stat_result((0o40700, 1, 1, 1, 4712, 4712, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda self, **_: stat)
+    assert building.untrusted(place) == "belongs to another user (4712)"
+
+
+def test_a_group_of_ones_own_is_no_other(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import grp
+    import pwd
+
+    place.mkdir()
+    place.chmod(0o770)
+    user, group = pwd.getpwuid(os.geteuid()), place.stat().st_gid
+    monkeypatch.setattr("pwd.getpwuid", lambda _: user)
+    for name, members, trusted_so in (
+        (user.pw_name, [], True),
+        (user.pw_name, [user.pw_name], True),
+        (user.pw_name, ["guest"], False),
+        ("users", [], False),
+    ):
+        known = grp.struct_group((name, "x", group, members))
+        monkeypatch.setattr("grp.getgrgid", lambda _, known=known: known)
+        assert (building.untrusted(place) == "") is (trusted_so and group == user.pw_gid)
+
+
+def test_a_folder_is_made_for_its_user_alone(place: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert anew() == ""
+    finally:
+        os.umask(before)
+    assert place.stat().st_mode & 0o077 == 0
+    (built,) = place.iterdir()
+    assert built.stat().st_mode & 0o077 == 0
+
+
+def test_what_cannot_be_loaded_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> ctypes.CDLL:
+        raise OSError(f"{path}: failed to map segment from shared object")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ctypes, "CDLL", refuse)
+        assert "they were built, and cannot be loaded: " in anew()
+        assert "failed to map segment" in kernels.missing()
+        assert kernels.instructions() == ""
+    assert anew() == ""
+
+
+MISTAKES = {
+    "convolution": ("o[3] = c + e;", "o[3] = c - e;"),
+    "norm, relu and pooling": ("slope = both -", "slope = both +"),
+    "instance norm": ("+ epsilon);", "+ 2 * epsilon + .1f);"),
+    "first block": ("store(into + (taps + 1) * out + c, total.normal);", ""),
+    "no library of kernels": ("void norm_back(", "void norm_forth("),
+}
+
+
+@pytest.mark.parametrize("layer", MISTAKES)
+def test_wrong_results_are_put_aside(
+    layer: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, wrong = MISTAKES[layer]
+    source = building.SOURCE.read_text()
+    assert source.count(right) == 1
+    other = tmp_path / "layers.cpp"
+    other.write_text(source.replace(right, wrong))
+    monkeypatch.setattr(building, "SOURCE", other)
+    said = anew()
+    # A norm's statistics serve pooled blocks as well.
+    names = ("instance norm", "norm, relu and pooling") if layer == "instance norm" else (layer,)
+    assert any(name in said for name in names), said
+    assert kernels.instructions() == ""
+    assert trusted.library() is None
