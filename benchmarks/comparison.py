@@ -6,7 +6,7 @@
 Runs ``datastill compare`` by ``dsa`` and by ``modern``, each into
 ``docs/results/comparison/[dataset]-IPC[ipc]-[protocol]`` unless its values are there already, and
 writes all that are there as a table, ``docs/results/comparison/README.md``; without an IPC it
-writes the table alone.
+writes the table and the plots alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 
 from datastill.accuracies import Accuracies, difference
 from datastill.cli import main as datastill
+from datastill.cli.tables import rows_in
+from datastill.report.comparison import write_plot
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "comparison"
 PROTOCOLS = ("dsa", "modern")
@@ -88,7 +90,10 @@ def main() -> None:
         sys.exit(__doc__)
     if given:
         run(given[0], given[1:])
-    tables = [json.loads(file.read_text()) for file in OUT.glob("*/comparison.json")]
+    files = sorted(OUT.glob("*/comparison.json"))
+    for file in files:
+        write_plot(rows_in(json.loads(file.read_text()))[0], file.with_name("comparison.png"))
+    tables = [json.loads(file.read_text()) for file in files]
     tables.sort(key=lambda table: (max(table["images_per_class"]), table["protocol"]["name"]))
     found = (line(table, row) for table in tables for row in table["rows"])
     (OUT / "README.md").write_text(HEAD + "".join(found))

@@ -1,6 +1,7 @@
 """Tables that are committed are what the programs beside them make of the committed values."""
 
 import importlib.util
+import json
 import re
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from datastill.cli.tables import rows_in
 from datastill.studies import conclude
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +67,23 @@ def test_the_table_of_comparisons_follows_from_the_values() -> None:
     lines = [comparison.line(table, row) for table in tables for row in table["rows"]]
     assert len(lines) == 16
     assert all(line in page for line in lines)
+
+
+def test_a_comparison_that_was_written_before_is_read_by_its_values() -> None:
+    for file in sorted((RESULTS / "comparison").glob("*/comparison.json")):
+        table = json.loads(file.read_text())
+        assert "pairs" not in str(table["rows"])  # as it was written then
+        found, ranked = rows_in(table)
+        assert ranked == []
+        for row, old in zip(found, table["rows"], strict=True):
+            if old["over_random"] is None:
+                assert row.over_random is None
+            else:
+                assert row.over_random is not None
+                assert row.over_random.interval == pytest.approx(old["over_random"]["interval"])
+        # Whatever stands there: it follows from the values.
+        table["rows"][0]["over_random"] = {"mean": 0.5, "interval": [0.5, 0.5]}
+        assert rows_in(table)[0] == found
 
 
 STUDIES = ("fashion-mnist-study", "alpha-study", "alpha-study/digits", "digits-study")

@@ -63,21 +63,18 @@ def results_in(report: Mapping[str, Any]) -> list[Result]:
 def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
     """Return the rows of a comparison as it was written, and DD-Ranking's scores.
 
+    Differences follow from the accuracies: those that older comparisons wrote down do not count.
+
     Raises:
         InputError: when they are none.
     """
-    from datastill.accuracies import Difference
-    from datastill.comparison import Ranking, Row
+    from datastill.comparison import Ranking, Row, compared
 
     try:
-        rows: list[Row] = []
-        for row in map(_typed, table["rows"]):
-            gain: dict[str, Any] | None = row["over_random"]
-            if gain is not None:
-                ends = gain["interval"] and (float(gain["interval"][0]), float(gain["interval"][1]))
-                row["over_random"] = Difference(float(gain["mean"]), ends, int(gain["pairs"]))
-            rows.append(Row(**row))
-        return rows, [Ranking(**one) for one in table["dd_ranking"]]
+        rows: list[dict[str, Any]] = [{**_typed(row), "over_random": None} for row in table["rows"]]
+        return compared([Row(**row) for row in rows]), [
+            Ranking(**one) for one in table["dd_ranking"]
+        ]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"the comparison that was kept makes no sense: {error!r}") from None
 

@@ -209,10 +209,15 @@ def rows(trials: Iterable[tuple[Entry, Trial, Fit]]) -> list[Row]:
     groups: dict[tuple[str, str], list[tuple[Entry, Trial, Fit]]] = {}
     for one, trial, fit in trials:
         groups.setdefault((trial.model, one.title), []).append((one, trial, fit))
-    found = {place: _row(group) for place, group in groups.items()}
+    return compared([_row(group) for group in groups.values()])
+
+
+def compared(found: Sequence[Row]) -> list[Row]:
+    """Hold rows against those of random and of all real images, whatever they said of it before."""
+    places = {(row.model, row.title): row for row in found}
     return [
-        _against(row, found.get((model, RANDOM)), found.get((model, REAL)))
-        for (model, _), row in found.items()
+        _against(row, places.get((row.model, RANDOM)), places.get((row.model, REAL)))
+        for row in found
     ]
 
 
@@ -236,7 +241,7 @@ def _row(group: Sequence[tuple[Entry, Trial, Fit]]) -> Row:
 
 def _against(row: Row, random: Row | None, real: Row | None) -> Row:
     if random is None or (row.name == RANDOM and row.labels == HARD):
-        return row
+        return replace(row, over_random=None, recovered=None)
     paired = len(random.accuracies.values) == len(row.accuracies.values)
     gain = difference(row.accuracies, random.accuracies) if paired else None
     gap = real.accuracies.mean - random.accuracies.mean if real is not None else 0.0
