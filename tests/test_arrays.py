@@ -97,7 +97,7 @@ def test_training_images_alone(tmp_path: Path, form: str) -> None:
 def test_large_arrays_stay_on_the_disk(
     tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datastill.datasets.base.load.FLOATS_MOST", 0)
+    monkeypatch.setattr("datastill.datasets.base.making.FLOATS_MOST", 0)
     held = images()
     where = write(form, tmp_path, {"images": held, "labels": labels()})
     train = load_split(str(where), "train", reading=Reading(test_share=0.5))

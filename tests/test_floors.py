@@ -13,7 +13,7 @@ FLOORS = [
     {"machine", "threads", "rng", "present"},
     {"registry", "costs", "measuring", "pixels", "accuracies", "layout"},
     {"data", "losses"},
-    {"network"},
+    {"network", "identity"},
     {"own_network", "timing"},
     {"augment", "networks", "datasets", "kernels"},
     {"route"},

@@ -92,7 +92,8 @@ def test_one_split_is_for_training(tmp_path: Path, write: Write) -> None:
     assert load_test(where, reading=ALL) is None
     train, test = load_dataset(where)
     assert test is not None
-    assert (train.counts, test.counts) == ((3, 3, 3), (1, 1, 1))
+    assert [a + b for a, b in zip(train.counts, test.counts, strict=True)] == [4, 4, 4]
+    assert min(*train.counts, *test.counts) > 0
     together = np.concatenate([bytes_of(train), bytes_of(test)]).reshape(12, -1)
     assert len(np.unique(together, axis=0)) == 12
 

@@ -168,7 +168,7 @@ def test_a_fingerprint_is_that_of_the_pixels_chosen(monkeypatch: pytest.MonkeyPa
     assert isinstance(turned.images, Pixels)
     copied = Pixels(turned.images.chosen(), *kept.images.normalisation)
     assert fingerprint(replace(turned, images=copied)) == fingerprint(turned) != whole
-    monkeypatch.setattr("datastill.artifacts.sets.FINGERPRINTED", 3)
+    monkeypatch.setattr("datastill.identity.content.AT_ONCE", 3)
     assert fingerprint(kept) == whole
     other = kept.images.under((0.0,) * 3, (1.0,) * 3)
     assert fingerprint(replace(kept, images=other)) != whole

@@ -42,8 +42,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(root / "scans.npz", images=arrays[0], labels=arrays[1])
     np.savez(root / "other.npz", scans=arrays[0], grade=arrays[1])
     held = {
-        "image": [Image.fromarray(picture((32, 32, 3), seed=i)) for i in range(60)],
-        "label": [i % 10 for i in range(60)],
+        "image": [Image.fromarray(picture((32, 32, 3), seed=i)) for i in range(100)],
+        "label": [i % 10 for i in range(100)],
     }
     names = ClassLabel(names=[str(k) for k in range(10)])
     table = Dataset.from_dict(held, features=Features({"image": Picture(), "label": names}))

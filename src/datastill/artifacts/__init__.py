@@ -33,7 +33,6 @@ from datastill.artifacts.sets import (
     add_validation,
     assessment_file,
     described_set,
-    fingerprint,
     load,
     log_file,
     networks_folder,
@@ -47,6 +46,7 @@ from datastill.artifacts.sets import (
 )
 from datastill.artifacts.studies import StudyFolder
 from datastill.artifacts.succession import GOOD_FILE, SET_FILE, begin, place_of, settle
+from datastill.identity import fingerprint
 
 __all__ = [
     "GOOD_FILE",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from datastill.artifacts.checkpoints import ENDING
@@ -26,10 +24,8 @@ from datastill.artifacts.journal import LOG_FILE, Journal
 from datastill.artifacts.succession import NEXT, RUN_FILES, SET_FILE, begin
 from datastill.data import ImageSet, require_sound, unnormalised
 from datastill.errors import InputError
-from datastill.pixels import Pixels
+from datastill.identity import OF_A_SET, require_facts
 
-FINGERPRINTED = 4096
-"""Images at a time."""
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
@@ -108,7 +104,7 @@ def described_set(
         InputError: naming ``source`` and what is wrong with it.
     """
     try:
-        domain, facts = domain_of(header["domain"]), dict(header["facts"])
+        domain, facts = domain_of(header["domain"]), require_facts(header["facts"], OF_A_SET)
         return require_sound(ImageSet(images, labels, domain, facts), str(source))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{source} is damaged: {error}") from None
@@ -136,23 +132,6 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
         raise InputError(f"{path} holds {sorted(tensors)}, not images and labels")
     data = described_set(tensors["images"], tensors["labels"], header, path)
     return data.under(unnormalised(data.domain)) if pixels else data
-
-
-def fingerprint(data: ImageSet) -> str:
-    """Name the exact images and labels of a set by 16 hexadecimal digits.
-
-    Of a set that is kept as pixels, these and their normalisation count.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    if isinstance(data.images, Pixels):
-        digest.update(repr(data.images.normalisation).encode())
-        some = torch.arange(len(data)).split(FINGERPRINTED)
-        parts = (data.images.part(rows).chosen() for rows in some)
-        _add(digest, (data.images.held.dtype, tuple(data.images.shape)), parts)
-    else:
-        _add(digest, (data.images.dtype, tuple(data.images.shape)), [data.images])
-    _add(digest, (data.labels.dtype, tuple(data.labels.shape)), [data.labels])
-    return digest.hexdigest()
 
 
 def validation_file(file: Path) -> Path:
@@ -191,9 +170,3 @@ def stem_of(file: Path) -> str:
 
 def _beside(file: Path, name: str) -> Path:
     return file.with_name(stem_of(file) + name)
-
-
-def _add(digest: Any, kind: tuple[Any, ...], parts: Iterable[Tensor]) -> None:
-    digest.update(repr(kind).encode())
-    for part in parts:
-        digest.update(part.detach().cpu().contiguous().numpy().data)

@@ -169,6 +169,8 @@ class All:
         """Return the command that tests the set in a folder."""
         return Validate(
             folder,
+            self.dataset,
+            self.data_path,
             model=(self.model,),
             num_eval=self.num_eval,
             epochs=self.epochs,

@@ -8,9 +8,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data, Origin
+from datastill.cli.data import Data
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
+from datastill.cli.origin import Origin
 from datastill.cli.originals import Originals, described, told
 from datastill.wording import counted
 
@@ -59,7 +60,8 @@ class Assess:
         file = self.which.file(self.path, self.data_path, self.data)
         made = artifacts.load(file)
         origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)
-        real = origin.train(made).to(self.machine.found())
+        real, caveats = origin.train({str(file): made}, console)
+        real = real.to(self.machine.found())
         if self.draws:
             require_held(real, made.counts, "--draws 0 goes without random images")
         pool, early = self.originals.load(real, self.assessments)
@@ -82,6 +84,7 @@ class Assess:
             {
                 "set": artifacts.fingerprint(made),
                 **self.settings(evidence),
+                "caveats": list(caveats),
                 "seconds": round(seconds, 3),
                 "scores": [row(name, found, random) for name in found],
                 "versions": artifacts.versions(),

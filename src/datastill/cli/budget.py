@@ -96,11 +96,13 @@ def _epoch(made: ImageSet, task: Task, protocol: Protocol, model: str) -> float:
 
 
 def judge(folder: Path, networks: int, like: Distill) -> None:
-    """Validate the finished set, which knows its dataset, as ``datastill validate`` does."""
+    """Validate the finished set as ``datastill validate`` does."""
     from datastill.cli.validate import Validate
 
     Validate(
         folder,
+        like.dataset,
+        like.data_path,
         model=(like.model,),
         num_eval=networks,
         resume=like.resuming.resume,

@@ -21,6 +21,7 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
+from datastill.cli.origin import said
 from datastill.cli.originals import described
 from datastill.cli.resuming import OVERWRITE, Resuming
 from datastill.cli.tables import rows_in, show_comparison, show_rankings
@@ -139,12 +140,13 @@ class Compare:
                     f"trained on at {terms.protocol.fit.lr:g}"
                 )
         if terms.protocol.augmentation == DSA:
-            for name, data in material.sets.items():
-                other_mirror(data, material.test, name, console)
+            told = [other_mirror(data, material.test, n) for n, data in material.sets.items()]
+            caveats = tuple(caveat for some in told for caveat in said(some, console))
+            material = replace(material, caveats=material.caveats + caveats)
         found = self.results(programme, entries, material, terms, console)
         ranked = self.rankings(programme, material, terms, found, console)
         write_plot(found, out / PLOT)
-        self.write(out, programme, terms, found, ranked)
+        self.write(out, programme, terms, material, found, ranked)
         programme.file.remove()
         self.tell(found, ranked, out, console)
 
@@ -374,6 +376,7 @@ class Compare:
         out: Path,
         programme: Programme,
         terms: Terms,
+        material: Material,
         found: list[Row],
         ranked: list[Ranking],
     ) -> None:
@@ -383,6 +386,7 @@ class Compare:
         table = {
             **programme.asked,
             "routes": {model: route.facts() for model, route in terms.routes.items()},
+            "caveats": list(material.caveats),
             "rows": [asdict(row) for row in found],
             "dd_ranking": [asdict(one) for one in ranked],
         }

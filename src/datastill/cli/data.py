@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,107 +78,6 @@ class Data:
         return int(found[1]), int(found[2] or found[1])
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The dataset that a synthetic set was made from, to be read again in the same way.
-
-    Attributes:
-        dataset: its name or path.
-        data_path: folder with its files.
-        reading: how to read it.
-    """
-
-    dataset: str
-    data_path: Path | None
-    reading: Reading
-
-    @classmethod
-    def of(
-        cls,
-        made: ImageSet,
-        dataset: str | None,
-        data_path: Path | None,
-        data: Data,
-        console: Console,
-    ) -> Origin:
-        """Return what a set says of its origin; options that are given win.
-
-        Args:
-            made: the set.
-            dataset: name or path, if one was given.
-            data_path: likewise.
-            data: likewise.
-            console: shows how far the reading is.
-        """
-        said: dict[str, Any] = made.facts.get("data") or {}
-        path = said.get("data_path") if dataset is None and data_path is None else data_path
-        reading = data.reading(console)
-        share = reading.test_share
-        if data.test_share is None and said:
-            share = (said.get("kept_for_tests") or {"share": 0})["share"]
-        return cls(
-            dataset or said.get("dataset") or made.domain.name,
-            None if path is None else Path(path),
-            replace(
-                reading,
-                size=reading.size or (tuple(said["size"]) if said.get("size") else None),
-                images=data.image_column or said.get("image_column"),
-                labels=data.label_column or said.get("label_column"),
-                test_share=share,
-                mirror=_mirror(said) if reading.mirror is None else reading.mirror,
-            ),
-        )
-
-    def train(self, made: ImageSet) -> ImageSet:
-        """Read the training images, normalised as those of their dataset.
-
-        Raises:
-            InputError: see ``test``.
-        """
-        from datastill.datasets import load_split
-
-        real = load_split(self.dataset, "train", self.data_path, self.reading, like=made.domain)
-        self.require_same(made, real)
-        return real
-
-    def test(self, made: ImageSet, console: Console) -> ImageSet:
-        """Read the test images, normalised as those of the set.
-
-        Where there are none, a share of the training images has to do, and that is said.
-
-        Raises:
-            InputError: when images were kept for tests, and are not the same any more.
-        """
-        from datastill.datasets import TEST_SHARE, load_split, load_test
-
-        test = load_test(self.dataset, self.data_path, self.reading, like=made.domain)
-        if test is None:
-            reading = replace(self.reading, test_share=TEST_SHARE)
-            test = load_split(self.dataset, "test", self.data_path, reading, like=made.domain)
-            console.say(
-                f"{test.domain.name} has no test images: {len(test)} of its training images, "
-                f"{TEST_SHARE:g} of each class, stand in for them. The set was made from them too: "
-                "expect less of new images"
-            )
-        self.require_same(made, test)
-        # All but that: sets that are compared are augmented alike, as their test images may be.
-        return test.under(replace(made.domain, mirror=test.domain.mirror))
-
-    def require_same(self, made: ImageSet, read: ImageSet) -> None:
-        """Refuse a set whose images for tests are not those that are kept for tests now."""
-        kept = (made.facts.get("data") or {}).get("kept_for_tests")
-        if not kept or read.domain.name != made.domain.name:
-            return
-        now = read.facts.get("kept_for_tests") or {"share": None, "which": None}
-        if now["share"] != kept["share"]:
-            raise InputError(f"this set was made with --test-share {kept['share']:g}")
-        if now["which"] != kept["which"]:
-            raise InputError(
-                f"{self.dataset} has changed since the set was made: other images would be "
-                "kept for tests, and the set has seen some of them; distil it again"
-            )
-
-
 def tell_mirror(real: ImageSet, console: Console) -> None:
     """Say whether augmentation will mirror images of which nobody said whether it may."""
     by_name = real.facts.get("mirror_by_name")
@@ -191,19 +90,15 @@ def tell_mirror(real: ImageSet, console: Console) -> None:
         console.say(f"{real.domain.name} {told}")
 
 
-def other_mirror(made: ImageSet, test: ImageSet, name: str, console: Console) -> None:
+def other_mirror(made: ImageSet, test: ImageSet, name: str) -> tuple[str, ...]:
     """Say when a set was made under another belief in mirrors than it is judged by."""
-    if made.domain.mirror != test.domain.mirror:
-        does, did = ("mirrors", "without") if test.domain.mirror else ("does not mirror", "with")
-        console.say(
-            f"augmentation {does}, as test images of {test.domain.name} have it; {name} was made "
-            f"{did} mirrored images (--mirror {'no' if test.domain.mirror else 'yes'})"
-        )
-
-
-def _mirror(said: dict[str, Any]) -> bool | None:
-    found = said.get("mirror")
-    return found if isinstance(found, bool) else None
+    if made.domain.mirror == test.domain.mirror:
+        return ()
+    does, did = ("mirrors", "without") if test.domain.mirror else ("does not mirror", "with")
+    return (
+        f"augmentation {does}, as test images of {test.domain.name} have it; {name} was made "
+        f"{did} mirrored images (--mirror {'no' if test.domain.mirror else 'yes'})",
+    )
 
 
 def repeated(dataset: str, data_path: Path | None, data: Data) -> dict[str, Any]:
@@ -239,7 +134,7 @@ def describe(real: ImageSet, console: Console) -> None:
         least = ", one at least" if kept["images"] > 1.25 * kept["share"] * whole else ""
         console.say(
             f"{real.domain.name} has no test images: {kept['images']} of its {whole} are kept for "
-            f"tests ({kept['share']:g} of each class{least})"
+            f"tests (about {kept['share']:g} of each class{least})"
         )
     unused = real.facts.get("unused_folders")
     if unused:

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datastill.cli.data import Data, Origin
+from datastill.cli.data import Data
 from datastill.cli.finding import set_file
 from datastill.cli.options import MaybeInt, MaybeText, SomeTexts, positive
+from datastill.cli.origin import Caveats, Images, Origin, said
 from datastill.cli.originals import Shelf, features_by
 from datastill.errors import InputError
 
@@ -32,6 +33,7 @@ class Material:
         test: test images.
         counts: real images of each class to pick.
         pool: original models that label random images.
+        caveats: of the images.
     """
 
     sets: dict[str, ImageSet]
@@ -39,6 +41,7 @@ class Material:
     test: ImageSet
     counts: tuple[int, ...]
     pool: Pool
+    caveats: Caveats = ()
 
     @property
     def soft(self) -> bool:
@@ -167,14 +170,16 @@ class Wanted:
 
         made = [load(set_file(path)).to(device) for path in self.paths]
         names = self.names(made, rivals.names)
-        real, test = self.real(made, device, console)
-        sets = dict(zip(names, made, strict=True))
-        return Material(sets, real, test, self.counts(sets, real), rivals.pool(real))
+        found = self.images(made, device, console)
+        assert found.real is not None
+        sets, real = dict(zip(names, made, strict=True)), found.real
+        counts, pool = self.counts(sets, real), rivals.pool(real)
+        return Material(sets, real, found.test, counts, pool, found.caveats)
 
-    def real(
-        self, made: list[ImageSet], device: str, console: Console
-    ) -> tuple[ImageSet, ImageSet]:
+    def images(self, made: list[ImageSet], device: str, console: Console) -> Images:
         """Read the training and the test images that the sets stand for."""
+        from datastill.identity import shared
+
         if not made:
             from datastill.datasets import untestable
 
@@ -182,18 +187,23 @@ class Wanted:
             real, test = self.data.both(self.dataset, self.data_path, device, console)
             if test is None:
                 raise untestable(self.dataset, self.data.reading(console))
-            return real, test
+            return Images(real, test, said(shared(test), console))
         from datastill.data import require_same_kind
 
-        origin = Origin.of(made[0], self.dataset, self.data_path, self.data, console)
-        real = origin.train(made[0])
-        for data, path in zip(made, self.paths, strict=True):
+        sets = {str(path): data for path, data in zip(self.paths, made, strict=True)}
+        for path, data in sets.items():
             try:
-                require_same_kind(real.domain, data.domain)
-                origin.require_same(data, real)
+                require_same_kind(data.domain, made[0].domain)
             except InputError as error:
                 raise InputError(f"{path} cannot be compared: {error}") from None
-        return real.to(device), origin.test(made[0], console).to(device)
+        origin = Origin.of(made[0], self.dataset, self.data_path, self.data, console)
+        try:
+            found = origin.images(sets, console, train=True)
+        except InputError as error:
+            one = f"{self.paths[0]} cannot be compared: " if len(sets) == 1 else ""
+            raise InputError(f"{one}{error}") from None
+        assert found.real is not None
+        return Images(found.real.to(device), found.test.to(device), found.caveats)
 
     def names(self, made: list[ImageSet], coresets: Collection[str]) -> list[str]:
         """Return short names of the sets: methods where these tell them apart, otherwise paths."""

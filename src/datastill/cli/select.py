@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data, Origin
+from datastill.cli.data import Data
 from datastill.cli.finding import Paths, set_file
 from datastill.cli.options import Machine, MaybePath, MaybeText
+from datastill.cli.origin import Origin
 from datastill.cli.originals import Originals, told
 from datastill.errors import InputError
 
@@ -67,7 +68,8 @@ class Select:
 
         made = next(iter(sets.values()))
         origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
-        real = origin.train(made).to(self.machine.found())
+        real, _ = origin.train(sets, console)
+        real = real.to(self.machine.found())
         pool, early = self.originals.load(real, [self.by])
         key, route = Key(self.machine.seed).at("assess"), self.machine.route()
         found: dict[str, Score] = {}

@@ -13,6 +13,7 @@ from datastill.cli.data import Data, describe, tell_mirror
 from datastill.cli.finding import set_file
 from datastill.cli.interruption import deferred
 from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
+from datastill.cli.origin import said
 from datastill.cli.originals import described, told
 from datastill.cli.resuming import Resuming
 from datastill.cli.study_options import Judges, Plan
@@ -87,7 +88,7 @@ class Study:
             raise untestable(self.dataset, self.data.reading(console))
         build(self.model, real.domain, key=Key(0))  # images too small for it are found out now
         self.workshop(real).check(wanted)
-        brought = self.brought(real)
+        brought = self.brought(real, test, console)
         folder = StudyFolder(self.save_path / real.domain.name)
         names = {*folder.names(), *brought, *(candidate.name for candidate in wanted)}
         if len(names) < LEAST:
@@ -150,14 +151,25 @@ class Study:
             **({} if self.data.mirror is None else {"mirror": real.domain.mirror}),
         }
 
-    def brought(self, real: ImageSet) -> dict[str, ImageSet]:
-        """Read the sets that are there already, and name them by what they hold."""
+    def brought(self, real: ImageSet, test: ImageSet, console: Console) -> dict[str, ImageSet]:
+        """Read the sets that are there already, and name them by what they hold.
+
+        Raises:
+            InputError: when one was made from other images.
+        """
         from datastill.artifacts import fingerprint
         from datastill.artifacts import load as load_set
+        from datastill.identity import require_made_from, require_unseen
 
         found: dict[str, ImageSet] = {}
         for path in self.plan.sets:
-            data = load_set(set_file(path)).under(real.domain)
+            data = load_set(set_file(path))
+            try:
+                caveats = (*require_unseen(data, test, real), *require_made_from(data, real))
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+            held = [*data.facts.get("caveats", ()), *said(caveats, console)]
+            data = replace(data.under(real.domain), facts={**data.facts, "caveats": held})
             method = re.sub(r"[^\w+-]", "_", str(data.facts.get("method", "unknown")))
             found[f"{method}-ipc{max(data.counts)}-{fingerprint(data)}"] = data
         return found
@@ -297,7 +309,7 @@ class Study:
         console.say("drawing recipes and sets anew for intervals and p-values")
         found = conclude(records, Resampling(bench.key.at("resampling")))
         plots = write_scatters(found, folder.path)
-        facts = self.facts(bench, found)
+        facts = [*self.facts(bench, found), *self.caveats(folder)]
         write_page(found, facts, [path.name for path in plots], folder.path / "study.md")
         folder.write("study.json", {"facts": facts, "versions": versions(), **asdict(found)})
         console.table("Which assessment to trust", COLUMNS, table(found))
@@ -305,6 +317,14 @@ class Study:
         for fact in facts:
             console.say(fact)
         console.say(f"look at {folder.path / 'study.md'} and {plots[0]}")
+
+    def caveats(self, folder: StudyFolder) -> list[str]:
+        """Return what has to be known of sets that the study did not make."""
+        return [
+            f"{name}: {caveat}"
+            for name in folder.names()
+            for caveat in folder.load_set(name).facts.get("caveats", ())
+        ]
 
     def facts(self, bench: Bench, found: Findings) -> list[str]:
         """Say what the study rests on."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data, Origin, other_mirror
+from datastill.cli.data import Data, other_mirror
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.hints import USUAL_MODEL
 from datastill.cli.interruption import deferred
@@ -23,6 +23,7 @@ from datastill.cli.options import (
     SomeTexts,
     positive,
 )
+from datastill.cli.origin import Caveats, Origin, said
 from datastill.cli.originals import features_by
 from datastill.cli.quota import Ipc
 from datastill.cli.resuming import Resuming
@@ -121,19 +122,22 @@ class Validate:
         for name in names:
             build(name, made.domain, key=Key(0))  # images too small for it are found out now
         origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
-        test = origin.test(made, console).to(device)
+        images = origin.images({str(file): made}, console, train=bool(self.against))
+        test, caveats = images.test.to(device), images.caveats
         if protocol.augmentation == DSA:
-            other_mirror(made, test, str(file), console)
-        sets = self.sets(made, origin)
+            caveats += said(other_mirror(made, test, str(file)), console)
+        sets = self.sets(made, images.real)
         key = Key(self.machine.seed).at("validate")
         routes = {name: self.machine.route(name, test.domain) for name in names}
         rate = Asks.of(made.facts).learning_rate
         rates = {} if rate is None else {name: rate for name in sets if name not in self.against}
         bouts = Bouts(sets, test, protocol, routes, self.num_eval, key, self.together, rates)
         with artifacts.locked(file.parent, artifacts.stem_of(file)):
-            self.judge(file, made, bouts, console)
+            self.judge(file, made, bouts, caveats, console)
 
-    def judge(self, file: Path, made: ImageSet, bouts: Bouts, console: Console) -> None:
+    def judge(
+        self, file: Path, made: ImageSet, bouts: Bouts, caveats: Caveats, console: Console
+    ) -> None:
         """Go through the trials that are not done, tell what was found, and write it down."""
         from datastill import artifacts
 
@@ -165,6 +169,7 @@ class Validate:
             **self.head(bouts),
             "routes": {name: route.facts() for name, route in bouts.routes.items()},
             "results": [asdict(result) for result in results],
+            "caveats": list(caveats),
         }
         artifacts.add_validation(file, found)
         kept.remove()
@@ -266,7 +271,7 @@ class Validate:
             found = with_augmentation(found, self.augmentation)
         return self.soft_labels.applied(found, temperature)
 
-    def sets(self, made: ImageSet, origin: Origin) -> dict[str, Draw]:
+    def sets(self, made: ImageSet, real: ImageSet | None) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
         from datastill.coresets import CORESETS
         from datastill.data import require_held
@@ -278,9 +283,9 @@ class Validate:
         if made.labels.ndim == 2:
             hard = hardened(made)
             sets["synthetic, hard labels"] = lambda _: hard
-        if not coresets:
+        if real is None:
             return sets
-        real = origin.train(made).under(made.domain).to(made.images.device)
+        real = real.to(made.images.device)
         require_held(real, made.counts, "validate without --against")
         key = Key(self.machine.seed).at("against")
         features = features_by(self.coreset_features, real, self.pool_path)

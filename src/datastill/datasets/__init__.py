@@ -11,11 +11,13 @@ from datastill.datasets.base import (
     Reading,
     Source,
     Split,
+    agreed,
     dataset_name,
     is_testable,
     load_dataset,
     load_split,
     load_test,
+    outside,
     untestable,
 )
 from datastill.datasets.in_memory import from_arrays, from_dataset
@@ -32,6 +34,7 @@ __all__ = [
     "Reading",
     "Source",
     "Split",
+    "agreed",
     "dataset_name",
     "from_arrays",
     "from_dataset",
@@ -39,5 +42,6 @@ __all__ = [
     "load_dataset",
     "load_split",
     "load_test",
+    "outside",
     "untestable",
 ]

@@ -169,7 +169,9 @@ def local(path: Path) -> Mapping[str, Any]:
     Raises:
         InputError: when there is no such dataset, or it is damaged.
     """
-    library = _library()
+    if not path.exists():  # the library would look for that name on the hub
+        raise InputError(f"there is no {path}")
+    library, path = _library(), path.absolute()
     try:
         if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             return _by_split(library.load_from_disk(str(path)))

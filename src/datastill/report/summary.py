@@ -23,7 +23,15 @@ def summary(data: ImageSet) -> dict[str, str]:
     if not len(data):
         raise InputError("the set holds no images")
     lines = {**_contents(data), **_statistics(data), **_origin(data.facts), **_results(data)}
+    lines |= {"caveats": "; ".join(caveats(data.facts))}
     return {name: line for name, line in lines.items() if line}
+
+
+def caveats(facts: Mapping[str, Any]) -> list[str]:
+    """Return what a set and its validations say that one has to know of them, each once."""
+    held = facts.get("validated")
+    reports = [facts, *(held if isinstance(held, list | tuple) else [])]
+    return list(dict.fromkeys(str(each) for report in reports for each in _list(report, "caveats")))
 
 
 def _contents(data: ImageSet) -> dict[str, str]:
@@ -92,6 +100,11 @@ def _words(value: Any) -> str:
 def _table(facts: Any, name: str) -> Mapping[str, Any]:
     found = facts.get(name) if isinstance(facts, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _list(facts: Any, name: str) -> Sequence[Any]:
+    found = facts.get(name) if isinstance(facts, Mapping) else None
+    return found if isinstance(found, list | tuple) else ()
 
 
 def _numbers(values: Sequence[float]) -> str:

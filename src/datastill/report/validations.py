@@ -74,6 +74,8 @@ def _label(report: Report, dataset: str) -> str:
         parts.append(f"its own learning rate {_word(own)}")
     if report.get("dataset", dataset) != dataset:
         parts.append(f"on {_word(report['dataset'])}")
+    if report.get("caveats"):
+        parts.append("see caveats")
     return ", ".join(parts)
 
 

@@ -8,17 +8,16 @@ from datastill.datasets.base.decode import GREY_MODES, resized, upright
 from datastill.datasets.base.files import Files, pictures_in
 from datastill.datasets.base.idx import read_idx
 from datastill.datasets.base.load import (
+    agreed,
     dataset_name,
-    image_set,
     is_testable,
     load_dataset,
     load_split,
     load_test,
-    require_classes,
-    set_for_tests,
     untestable,
 )
-from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found
+from datastill.datasets.base.making import image_set, require_classes, set_for_tests
+from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found, outside
 from datastill.datasets.base.reading import (
     SPLIT_NAMES,
     TEST_SHARE,
@@ -54,6 +53,7 @@ __all__ = [
     "Size",
     "Source",
     "Split",
+    "agreed",
     "arrays_of",
     "dataset_name",
     "file_of",
@@ -66,6 +66,7 @@ __all__ = [
     "load_split",
     "load_test",
     "not_found",
+    "outside",
     "pictures_in",
     "pixels_of",
     "read_idx",

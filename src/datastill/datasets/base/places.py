@@ -26,11 +26,14 @@ class Place:
         name: that its images will bear.
         read: reads one split; None if there is none.
         has_test: whether it has test images of its own.
+        agreed: whether everybody agrees which of its images are for tests; a person's own files
+            can change from one day to the next.
     """
 
     name: str
     read: Callable[[Split, Reading], Found | None]
     has_test: Callable[[Reading], bool]
+    agreed: bool = True
 
 
 def place(name: str, path: Path | None) -> Place:
@@ -69,6 +72,20 @@ def place(name: str, path: Path | None) -> Place:
         raise InputError(f"no dataset named {name!r}; {hint}")
     named = where.resolve().name.removesuffix(where.suffix) if is_path else name
     return _formatted(re.sub(r"[^\w.-]+", "-", named) or "images", where)
+
+
+def outside(name: str, path: str | None) -> bool:
+    """Tell whether what a name or a path stands for would be fetched from another machine.
+
+    >>> outside("hf:somebody/something", None), outside("./pets", None), outside("x", "//host/x")
+    (True, False, True)
+    """
+    scheme, colon, _ = name.partition(":")
+    if path is None and colon and scheme in HUBS:
+        return True
+    return any(
+        "://" in place or place.replace("\\", "/").startswith("//") for place in (name, path or "")
+    )
 
 
 def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
@@ -110,4 +127,5 @@ def _formatted(name: str, where: Path) -> Place:
         name,
         lambda split, reading: form.read(split, where, reading),
         lambda reading: form.has_test(where, reading),
+        agreed=False,
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datastill.data import Domain
 from datastill.datasets import Reading, load_split
-from datastill.datasets.base.load import statistics
+from datastill.datasets.base.statistics import statistics
 from datastill.errors import InputError
 from datastill.exchange.base.appearance import (
     CORRELATED,

@@ -1,0 +1,200 @@
+"""The dataset that a synthetic set was made from, read again and held against what it was."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datastill.cli.console import Console
+from datastill.cli.data import Data
+from datastill.errors import InputError
+
+if TYPE_CHECKING:
+    from datastill.data import Domain, ImageSet
+    from datastill.datasets import Reading
+
+Caveats = tuple[str, ...]
+"""What a person has to know of results, and is written down with them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What sets are held against.
+
+    Attributes:
+        real: training images; None where they were not asked for.
+        test: test images.
+        caveats: see ``Caveats``.
+    """
+
+    real: ImageSet | None
+    test: ImageSet
+    caveats: Caveats
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The dataset that a synthetic set was made from, to be read again in the same way.
+
+    Attributes:
+        dataset: its name or path.
+        data_path: folder with its files.
+        reading: how to read it.
+    """
+
+    dataset: str
+    data_path: Path | None
+    reading: Reading
+
+    @classmethod
+    def of(
+        cls,
+        made: ImageSet,
+        dataset: str | None,
+        data_path: Path | None,
+        data: Data,
+        console: Console,
+    ) -> Origin:
+        """Return what a set says of its origin; options that are given win.
+
+        Args:
+            made: the set.
+            dataset: name or path, if one was given.
+            data_path: likewise.
+            data: likewise.
+            console: shows how far the reading is.
+
+        Raises:
+            InputError: when the set names what would have to be fetched, and no option does.
+        """
+        told: Mapping[str, Any] = made.facts.get("data") or {}
+        path = told.get("data_path") if dataset is None and data_path is None else data_path
+        reading = data.reading(console)
+        share = reading.test_share
+        if data.test_share is None and "kept_for_tests" in told:
+            share = (told["kept_for_tests"] or {}).get("share", 0)
+        return cls(
+            dataset or _named(told, made, data_path),
+            None if path is None else Path(path),
+            replace(
+                reading,
+                size=reading.size or (tuple(told["size"]) if told.get("size") else None),
+                images=data.image_column or told.get("image_column"),
+                labels=data.label_column or told.get("label_column"),
+                test_share=share,
+                mirror=told.get("mirror") if reading.mirror is None else reading.mirror,
+            ),
+        )
+
+    def train(self, made: Mapping[str, ImageSet], console: Console) -> tuple[ImageSet, Caveats]:
+        """Read the training images, normalised as those of the first set.
+
+        Args:
+            made: sets, by their names.
+            console: is told the caveats.
+
+        Raises:
+            InputError: when a set was made from other images.
+        """
+        from datastill.datasets import load_split
+
+        like = _first(made).domain
+        real = load_split(self.dataset, "train", self.data_path, self.reading, like=like)
+        return real, said(self.train_caveats(made, real), console)
+
+    def images(self, made: Mapping[str, ImageSet], console: Console, *, train: bool) -> Images:
+        """Read the test images, and those for training, normalised as those of the first set.
+
+        Where there are no test images, a share of the training images has to do.
+
+        Args:
+            made: sets, by their names.
+            console: is told the caveats.
+            train: whether the training images are wanted too.
+
+        Raises:
+            InputError: when a set may have been made from test images; or, where they are wanted,
+                from other training images.
+        """
+        from datastill.datasets import agreed, load_dataset, load_test
+        from datastill.identity import require_unseen
+
+        where, like = (self.dataset, self.data_path, self.reading), _first(made).domain
+        if train or not agreed(self.dataset, self.data_path):
+            real, test = load_dataset(*where, like=like)
+        else:  # what the field calls test images is not held against training images each time
+            real, test = None, load_test(*where, like=like)
+        if test is None:
+            assert real is not None
+            test, caveats = self.stand_in(like)
+            caveats += self.train_caveats(made, real)
+        else:
+            tests = test
+            caveats = _of_each(made, lambda data: require_unseen(data, tests, real))
+            if train and real is not None:
+                caveats += self.train_caveats(made, real)
+        kept = real.under(like) if train and real is not None else None
+        # All but that: sets that are compared are augmented alike, as their test images may be.
+        test = test.under(replace(like, mirror=test.domain.mirror))
+        return Images(kept, test, said(caveats, console))
+
+    def train_caveats(self, made: Mapping[str, ImageSet], real: ImageSet) -> Caveats:
+        """Hold sets against the training images."""
+        from datastill.identity import require_made_from
+
+        return _of_each(made, lambda data: require_made_from(data, real))
+
+    def stand_in(self, like: Domain) -> tuple[ImageSet, Caveats]:
+        """Return training images that have to do for test images, and what is to be said of it."""
+        from datastill.datasets import TEST_SHARE, load_split
+
+        reading = replace(self.reading, test_share=TEST_SHARE)
+        test = load_split(self.dataset, "test", self.data_path, reading, like=like)
+        caveat = (
+            f"{test.domain.name} has no test images: {len(test)} of its training images, about "
+            f"{TEST_SHARE:g} of each class, stand in for them. The set was made from them too: "
+            "expect less of new images"
+        )
+        return test, (caveat,)
+
+
+def _first(made: Mapping[str, ImageSet]) -> ImageSet:
+    return next(iter(made.values()))
+
+
+def _named(said: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
+    # What a file says may be read where it lies, but is fetched for nobody who did not ask for it.
+    from datastill.datasets import outside
+
+    name: str = said.get("dataset") or made.domain.name
+    own: str | None = None if typed else said.get("data_path")
+    if outside(name, "." if typed else own):
+        more = f" --data-path {shlex.quote(own)}" if own else ""
+        raise InputError(
+            f"the set says that it was made from {name}{f' in {own}' if own else ''}, which would "
+            "be fetched from another machine; if that is to be, pass --dataset "
+            f"{shlex.quote(name)}{more}"
+        )
+    if not said.get("dataset") and ("/" in name or "\\" in name):
+        raise InputError("the set does not say what it was made from; name it by --dataset")
+    return name
+
+
+def _of_each(made: Mapping[str, ImageSet], check: Callable[[ImageSet], Caveats]) -> Caveats:
+    found: list[str] = []
+    for name, data in made.items():
+        try:
+            found += check(data)
+        except InputError as error:
+            raise InputError(f"{name}: {error}" if len(made) > 1 else str(error)) from None
+    return tuple(dict.fromkeys(found))
+
+
+def said(caveats: Caveats, console: Console) -> Caveats:
+    """Tell caveats, and return them."""
+    for caveat in caveats:
+        console.say(caveat)
+    return caveats

@@ -1,0 +1,227 @@
+"""Images and labels that were found, made a set: of one size, in memory, and normalised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill.data import Domain, ImageSet, require_sound
+from datastill.datasets.base.decode import decode, kind_of, require_size, resized
+from datastill.datasets.base.reading import Found, Reading, side_by_side
+from datastill.datasets.base.statistics import statistics
+from datastill.errors import InputError
+from datastill.identity import Content, Digests, digests
+from datastill.layout import BY_THE_WAY
+from datastill.pixels import FLOATS_MOST, Pixels
+
+FEW = 20
+"""Images that may well be of as many classes."""
+
+
+CHARACTERS = {
+    *("mnist", "kmnist", "emnist", "qmnist", "notmnist", "kuzushiji", "usps", "svhn", "omniglot"),
+    *("digits", "digit", "letters", "letter", "characters", "alphabet", "numbers", "handwritten"),
+    *("balanced", "byclass", "bymerge", "hiragana", "katakana"),
+}
+"""Words in names of datasets of digits and letters, which mean something else in a mirror."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images of one split.
+
+    Attributes:
+        found: what was read.
+        rows: which of it; None for all.
+        known: their digests, where those are known already.
+        kept: what is known of the images that are kept for tests, where any are.
+        kept_of_classes: how many they are of each class.
+    """
+
+    found: Found
+    rows: Tensor | None = None
+    known: Digests | None = None
+    kept: Mapping[str, Any] | None = None
+    kept_of_classes: Sequence[int] | None = None
+
+    def content(self) -> Content:
+        """Return what the images are, of which digests are known."""
+        assert self.known is not None
+        assert self.rows is not None
+        return Content.of(self.known, self.found.labels[self.rows], self.found.classes)
+
+    def told(self, described: Mapping[str, Any]) -> Part:
+        """Return the same with facts about how it is read."""
+        facts = {**described, "kept_for_tests": self.kept, **self.found.facts}
+        if self.kept_of_classes is not None:
+            facts["kept_of_classes"] = self.kept_of_classes
+        return replace(self, found=replace(self.found, facts=facts))
+
+    def mirrored(self, name: str, reading: Reading) -> Part:
+        """Return the same, which by its name is not to be mirrored, if nobody says otherwise."""
+        found = self.found
+        said = reading.mirror is not None or found.mirror is not None
+        if said or found.normalisation is not None:
+            return self
+        facts = {**found.facts, "mirror_by_name": shows_characters(name)}
+        mirror = False if shows_characters(name) else None
+        return replace(self, found=replace(found, facts=facts, mirror=mirror))
+
+
+def image_set(
+    found: Found,
+    reading: Reading,
+    *,
+    name: str,
+    rows: Tensor | None = None,
+    like: Domain | None = None,
+) -> ImageSet:
+    """Make a set of what was found: in memory, of one size, and normalised.
+
+    Its facts tell its content.
+
+    Args:
+        found: images and labels.
+        reading: sizes and so on.
+        name: of the domain.
+        rows: which images; by default all.
+        like: see ``load_split``.
+
+    Raises:
+        InputError: when there are no images, or they do not fit together.
+    """
+    return set_of(Part(found, rows), reading, name, like)[0]
+
+
+def set_for_tests(
+    found: Found, reading: Reading, like: Domain, *, name: str, rows: Tensor | None = None
+) -> ImageSet:
+    """Make a set of test images, under the normalisation and with the classes of training images.
+
+    Args:
+        found: images and labels; classes are matched by their names.
+        reading: see ``image_set``, as for the rest.
+        like: the domain of the training images.
+        name: of the domain.
+        rows: which images.
+
+    Raises:
+        InputError: for a class that training images do not have, or another shape.
+    """
+    return tests_of(Part(found, rows), reading, name, like)[0]
+
+
+def require_classes(found: Found) -> None:
+    """Refuse training images whose labels tell nothing apart, or everything.
+
+    Raises:
+        InputError: when there is one class only, or one for every image.
+    """
+    present = found.labels.unique().tolist()
+    if len(present) < 2:
+        only = found.classes[present[0]] if present else "none"
+        raise InputError(
+            f"{found.source} holds images of one class, {only!r}; expected two or more"
+        )
+    if len(present) == len(found.labels) > FEW:
+        raise InputError(
+            f"{found.source}: every image has a label of its own; these are no classes"
+        )
+
+
+def shows_characters(name: str) -> bool:
+    """Tell whether a dataset is known by its name to show digits or letters.
+
+    >>> [shows_characters(n) for n in ("KMNIST", "emnist-letters", "fashion-mnist", "BreastMNIST")]
+    [True, True, False, False]
+    """
+    words = set(re.findall(r"[^\W\d_]{2,}", name.casefold()))
+    return bool(words & CHARACTERS) and words <= CHARACTERS | BY_THE_WAY
+
+
+def _first(*values: bool | None) -> bool:
+    return next(value for value in values if value is not None)
+
+
+def set_of(
+    part: Part, reading: Reading, name: str, like: Domain | None
+) -> tuple[ImageSet, Digests]:
+    """Do what ``image_set`` does for a part, and return the digests of its images too."""
+    found = part.found
+    if not len(found.labels):
+        raise InputError(f"{found.source} holds no images")
+    values, rows, labels = values_of(found, part.rows, reading)
+    normalisation = found.normalisation or (like and (like.mean, like.std))
+    normalisation = normalisation or statistics(values, rows, source=found.source)
+    shape = (values.shape[1], values.shape[2], values.shape[3])
+    if len(normalisation[0]) != shape[0]:
+        raise InputError(
+            f"{found.source} has images of {shape[0]} channels, not of {len(normalisation[0])}"
+        )
+    mirror = _first(reading.mirror, found.mirror, like.mirror if like else None, True)
+    domain = Domain(name, shape, found.classes, *normalisation, mirror)
+    images = _images(values, rows, domain)
+    made = require_sound(ImageSet(images, labels, domain), found.source)
+    known = digests(values, rows) if part.known is None else part.known
+    facts = {**found.facts, "content": Content.of(known, labels, found.classes).facts()}
+    return replace(made, facts=facts), known
+
+
+def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> tuple[ImageSet, Digests]:
+    """Do what ``set_for_tests`` does for a part, and return the digests of its images too."""
+    found = part.found
+    place_of = {known: k for k, known in enumerate(like.classes)}
+    for k in found.labels.unique().tolist():
+        if found.classes[k] not in place_of:
+            raise InputError(
+                f"{found.source} has test images of the class {found.classes[k]!r}, "
+                f"which is none of the {len(like.classes)} classes of {like.name}"
+            )
+    index = torch.tensor([place_of.get(known, -1) for known in found.classes])
+    renamed = replace(
+        found,
+        labels=index[found.labels],
+        classes=like.classes,
+        mirror=_first(found.mirror, like.mirror),
+        colour=True if like.shape[0] == 3 else found.colour,
+    )
+    made, known = set_of(replace(part, found=renamed), reading, name, like)
+    if made.domain.shape != like.shape:
+        raise InputError(
+            f"test images of {found.source} have {side_by_side(made.domain.shape)} values, but "
+            f"{like.name} has {side_by_side(like.shape)}"
+        )
+    return made, known
+
+
+def values_of(
+    found: Found, rows: Tensor | None, reading: Reading
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Return the values of images, which rows of them count if not all, and the labels of these."""
+    labels = found.labels if rows is None else found.labels[rows]
+    chosen = torch.arange(len(found.labels)) if rows is None else rows
+    images = found.images
+    if not isinstance(images, Tensor):
+        wanted = replace(reading, size=reading.size or found.size)
+        kind = kind_of(images, wanted, found.colour, source=found.source)
+        decoded = decode(
+            images, chosen.tolist(), kind, source=found.source, progress=reading.progress
+        )
+        return decoded, None, labels
+    size = (images.shape[2], images.shape[3])
+    if reading.size is None:
+        require_size(size, found.source)
+    if reading.size in (None, size):
+        return images, rows, labels
+    fitted = resized(images, chosen, reading.size, source=found.source, progress=reading.progress)
+    return fitted, None, labels
+
+
+def _images(values: Tensor, rows: Tensor | None, domain: Domain) -> Tensor:
+    kept = Pixels(values, domain.mean, domain.std, rows)
+    return kept if 4 * kept.numel() > FLOATS_MOST else kept.normalised()

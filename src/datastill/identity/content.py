@@ -1,0 +1,156 @@
+"""Images known by what they show: by their pixels, not by rows, names or order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datastill.data import ImageSet
+from datastill.pixels import Pixels, ready
+
+Digests = NDArray[np.uint64]
+"""One number for each image; images have equal ones if their pixels are equal."""
+
+PERSON = b"datastill image"
+AT_ONCE = 4096
+"""Images at a time."""
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number: to multiply by it loses nothing."""
+ALL_ROWS = 2.0**64
+
+
+@dataclass(frozen=True)
+class Content:
+    """Which labelled images a set holds, in whatever order.
+
+    Attributes:
+        images: how many.
+        digest: of the digests of all of them, each with the name of its class.
+    """
+
+    images: int
+    digest: str
+
+    @classmethod
+    def of(cls, digests: Digests, labels: Tensor, classes: Sequence[str]) -> Content:
+        """Return the content of images by their digests, ``(N,)`` labels and names of classes."""
+        names = np.array(
+            [_number(hashlib.blake2b(name.encode(), digest_size=8)) for name in classes]
+        )
+        both = digests * SPREAD + names.astype(np.uint64)[labels.cpu().numpy()]
+        digest = hashlib.blake2b(np.sort(both).tobytes(), digest_size=8)
+        return cls(len(digests), digest.hexdigest())
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return asdict(self)
+
+
+def digests(values: Tensor, rows: Tensor | None = None) -> Digests:
+    """Return a digest of every image, by its pixels alone.
+
+    A picture without colour has the same digest whether it is kept in one channel or in three.
+
+    Args:
+        values: ``(N, C, H, W)`` bytes, or floats, before any normalisation.
+        rows: which of them; by default all.
+    """
+    found: list[bytes] = []
+    seed = hashlib.blake2b(digest_size=8, person=PERSON)
+    for images in _parts(values, rows):
+        grey = (images == images[:, :1]).flatten(1).all(1).tolist()
+        held = images.contiguous().numpy()
+        kinds = [(held.dtype.str, channels, *held.shape[2:]) for channels in (held.shape[1], 1)]
+        starts = [seed.copy() for _ in kinds]
+        for start, kind in zip(starts, kinds, strict=True):
+            start.update(repr(kind).encode())
+        for image, is_grey in zip(held, grey, strict=True):
+            one = starts[is_grey].copy()
+            one.update((image[:1] if is_grey else image).data)
+            found.append(one.digest())
+    return np.frombuffer(b"".join(found), np.uint64)
+
+
+def content_of(data: ImageSet) -> Content:
+    """Return what a set holds: as its reader found out, or else by its images as they are.
+
+    Of a part of what was read, and of images that never were pixels of a dataset, the normalised
+    values count.
+    """
+    held = data.facts.get("content")
+    if isinstance(held, dict) and held.get("images") == len(data):
+        return Content(len(data), str(held.get("digest")))
+    images = data.images
+    if isinstance(images, Pixels):
+        found = digests(images.held, images.rows)
+    else:
+        found = digests(ready(images).detach())
+    return Content.of(found, data.hard_labels, data.domain.classes)
+
+
+def fingerprint(data: ImageSet) -> str:
+    """Name the exact images and labels of a set by 16 hexadecimal digits.
+
+    Of a set that is kept as pixels, these and their normalisation count.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    if isinstance(data.images, Pixels):
+        digest.update(repr(data.images.normalisation).encode())
+        some = torch.arange(len(data)).split(AT_ONCE)
+        parts = (data.images.part(rows).chosen() for rows in some)
+        _add(digest, (data.images.held.dtype, tuple(data.images.shape)), parts)
+    else:
+        _add(digest, (data.images.dtype, tuple(data.images.shape)), [data.images])
+    _add(digest, (data.labels.dtype, tuple(data.labels.shape)), [data.labels])
+    return digest.hexdigest()
+
+
+def kept_aside(found: Digests, by_class: Sequence[Tensor], share: float) -> Tensor:
+    """Choose the images that are kept for tests, as ``(N,)`` booleans.
+
+    An image is kept if its digest is below the share of all that there are: it stays on its side
+    whatever is added, moved or renamed, and so do its copies, in whatever class. Only where that
+    does not serve a class do others of it count: one of two or more is for tests, that with the
+    least digest; and more than a half, or than the share, with the largest, are for training.
+
+    Args:
+        found: digests of the images.
+        by_class: the rows of each class, see ``data.rows_by_class``.
+        share: to keep, above 0 and below 1.
+    """
+    limit = np.uint64(min(share * ALL_ROWS, ALL_ROWS - 4096))
+    classes = [np.unique(found[rows.numpy()]) for rows in by_class]
+    kept = set[int](found[found < limit].tolist())
+    kept |= {int(mine[0]) for mine in classes if len(mine) > 1 and mine[0] >= limit}
+    below = [[each for each in mine.tolist() if each in kept] for mine in classes]
+    for mine, low in zip(classes, below, strict=True):
+        kept -= set(low[_most(len(mine), share) :])
+    return torch.from_numpy(np.isin(found, np.array(sorted(kept), np.uint64)))
+
+
+def _most(images: int, share: float) -> int:
+    return min(images - 1, max(1, int(images * max(share, 0.5)))) if images else 0
+
+
+def _parts(values: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
+    chosen = torch.arange(len(values)) if rows is None else rows.cpu()
+    for some in chosen.split(AT_ONCE):
+        part = values[some.to(values.device)].cpu()
+        yield part if part.dtype == torch.uint8 else part.float()
+
+
+def _number(digest: Any) -> int:
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _add(digest: Any, kind: tuple[Any, ...], parts: Iterable[Tensor]) -> None:
+    digest.update(repr(kind).encode())
+    for part in parts:
+        digest.update(part.detach().cpu().contiguous().numpy().data)
