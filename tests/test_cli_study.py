@@ -235,10 +235,13 @@ def test_mistakes_get_one_line_and_leave_nothing(
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        ("--epochs 3", "has protocol {"),
-        ("--model ConvNetD1W16", 'has model "MLP", not "ConvNetD1W16"; take another --save-path'),
-        ("--seed 1", "has seed 0, not 1; take another --save-path"),
-        ("--batch-real 5", "has batch_real 4, not 5"),
+        ("--epochs 3", "was begun with networks of 3 epochs, not 4 (--epochs)"),
+        (
+            "--model ConvNetD1W16",
+            "was begun with --model MLP, not ConvNetD1W16; take another --save-path",
+        ),
+        ("--seed 1", "was begun with --seed 0, not 1; take another --save-path"),
+        ("--batch-real 5", "was begun with --batch-real 4, not 5"),
     ],
 )
 def test_a_study_stays_what_it_is(run: Run, tmp_path: Path, more: str, complaint: str) -> None:

@@ -271,7 +271,7 @@ def test_a_signal_saves_first_and_resuming_ends_as_if_there_had_been_none(
     assert "pass --resume to go on with it, or --overwrite to start over" in refused.err
     other = run(f"{line} --save-path cut --resume --lr-img 0.3")
     assert other.code == 2
-    assert "has descent.lr" in other.err
+    assert "was begun with --lr-img" in other.err
     said = run(f"{line} --save-path cut --resume")
     assert said.code == 0, said.err
     assert "going on after update 6" in said.out
@@ -327,7 +327,7 @@ def test_resuming_nothing_begins_and_resuming_what_is_done_does_nothing(
     assert said.code == 0
     assert "is finished" in said.out
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
-    assert "has seed 0, not 1" in run(f"{line} --seed 1").err
+    assert "was begun with --seed 0, not 1" in run(f"{line} --seed 1").err
     assert "exclude each other" in run(f"{line} --overwrite").err
 
 
@@ -523,7 +523,7 @@ def test_training_goes_on_with_the_model_and_the_epoch_that_it_was_at(
     refused = run(f"{TRAIN} --save-path cut")
     assert refused.code == 2
     assert "of a run that is not finished; pass --resume" in refused.err
-    assert "has num 2, not 3" in run(f"{TRAIN} --save-path cut --resume --num 3").err
+    assert "was begun with --num 2, not 3" in run(f"{TRAIN} --save-path cut --resume --num 3").err
     said = run(f"{TRAIN} --save-path cut --resume")
     assert said.code == 0, said.err
     assert "ConvNetD1W16 0: going on after epoch 3" in said.out
@@ -576,7 +576,7 @@ def test_networks_that_were_tested_count_when_validation_goes_on(
     refused = run(cut)
     assert refused.code == 2
     assert "holds a validation that is not finished; pass --resume" in refused.err
-    assert "has num_eval 2, not 3" in run(f"{cut} --resume --num-eval 3").err
+    assert "was begun with --num-eval 2, not 3" in run(f"{cut} --resume --num-eval 3").err
     said = run(f"{cut} --resume")
     assert said.code == 0, said.err
     assert "going on after 6 of 8 networks" in said.out
@@ -716,7 +716,9 @@ def test_a_comparison_goes_on_in_the_middle_of_any_network(
         assert "not finished; pass --resume" in refused.err
         found = artifacts.checkpoint_file(tmp_path / "cut", "compare").load()
         assert len(found[0].facts["trials"]) == networks
-    assert "has trials 2, not 3" in run(f"{line} --out cut --resume --num-eval 3").err
+    assert (
+        "was begun with --num-eval 2, not 3" in run(f"{line} --out cut --resume --num-eval 3").err
+    )
     with monkeypatch.context() as patch:
         begun = taken_up(patch, validation, "epochs")
         said = run(f"{line} --out cut --resume")
@@ -734,7 +736,7 @@ def test_a_comparison_goes_on_in_the_middle_of_any_network(
     assert again.code == 0
     assert "is finished" in again.out
     other = run(f"{line} --out cut --resume --num-eval 3")
-    assert "has trials 2, not 3" in other.err
+    assert "was begun with --num-eval 2, not 3" in other.err
     assert run(f"{line} --out cut --overwrite").code == 0
 
 

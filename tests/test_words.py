@@ -13,6 +13,7 @@ from datastill import save
 from datastill.cli import COMMANDS, _load
 from datastill.cli.columns import listing, table
 from datastill.cli.console import Bar, Console
+from datastill.cli.differences import told
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
 from datastill.cli.tables import results_in, rows_in
@@ -35,14 +36,14 @@ def words(text: str) -> Counter[str]:
 def test_help_fits_80_columns_and_breaks_at_words(
     run: Run, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    told: dict[int, str] = {}
+    shown: dict[int, str] = {}
     for columns in (80, 1000):
         monkeypatch.setenv("COLUMNS", str(columns))
         said = run(line)
         assert (said.code, said.err) == (0, "")
-        told[columns] = said.out
-    assert max(map(cell_len, told[80].splitlines())) <= 80
-    assert words(told[80]) == words(told[1000])
+        shown[columns] = said.out
+    assert max(map(cell_len, shown[80].splitlines())) <= 80
+    assert words(shown[80]) == words(shown[1000])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -289,3 +290,41 @@ def test_networks_in_the_making_are_shown_epoch_by_epoch(
     run("distill --dataset digits --model MLP --ipc 1 --iterations 1 --quiet")
     run("validate condensed/digits/DM/IPC1 --model MLP --epochs 2 --num-eval 2")
     assert seen == [(0, 1, 3), (0, 2, 3), (0, 3, 3), (1, 1, 3), (1, 2, 3), (1, 3, 3)]
+
+
+CHANGED = {
+    "distill": ("--iterations 3", "--lr-img 0.5", "--batch-real 5", "--init real", "--seed 1",
+                "--engine plain", "--model ConvNetD1W16", "--dsa-strategy flip", "--alphas 2",
+                "--outer-loop 2", "--inner-loop 3", "--lr-net 0.5", "--batch-train 7",
+                "--dis-metric mse"),
+    "compare": ("--num-eval 2", "--seed 1", "--protocol dc --out c", "--real-epochs 2",
+                "--against herding", "--model ConvNetD1W16", "--ipc 2 --out c"),
+}  # fmt: skip
+
+
+def test_a_run_that_was_asked_for_otherwise_is_told_by_options(run: Run) -> None:
+    run("train --dataset digits --model MLP --num 1 --epochs 1 --quiet")
+    made = (
+        "distill --dataset digits --method DC --model MLP --models-pool MLP --ipc 1 --iterations 2 "
+        "--batch-real 4 --inner-loop 1 --outer-loop 1 --quiet"
+    )
+    compared = (
+        "compare condensed/digits/DC/IPC1 --model MLP --epochs 1 --num-eval 1 --real-epochs 1 "
+        "--against random --out c --quiet"
+    )
+    assert (run(made).code, run(compared).code) == (0, 0)
+    for line in (made, compared):
+        for change in CHANGED[line.split()[0]]:
+            said = run(f"{line} --resume {change}")
+            option = change.split()[0]
+            assert said.code == 2, change
+            assert re.search(rf"was begun (with|without) {option} ", said.err), said.err
+            assert "." not in said.err.split(option)[0].rpartition(" was")[2]
+
+
+def test_what_is_no_option_is_told_by_what_it_is() -> None:
+    for name in ("real_fingerprint", "test_fingerprint", "set_fingerprint", "pool_fingerprint"):
+        said = told(name, "b80d", "41aa")
+        assert said.startswith("is of ")
+        assert "b80d" not in said
+        assert "_" not in said

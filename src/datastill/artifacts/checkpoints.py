@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from datastill.errors import InputError
 
 MAGIC = b"datastill checkpoint 1 "
 ENDING = ".checkpoint"
+
+Told = Callable[[str, Any, Any], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,19 @@ def checkpoint_file(folder: Path, command: str) -> CheckpointFile:
     return CheckpointFile(folder / f"{command}{ENDING}")
 
 
-def require_same(held: Mapping[str, Any], asked: Mapping[str, Any], place: str, hint: str) -> None:
+def plainly(name: str, old: Any, new: Any) -> str:
+    """Say how a run differs from what is asked of it, as it is written down."""
+    return f"has {name} {_short(old)}, not {_short(new)}"
+
+
+def require_same(
+    held: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    place: str,
+    hint: str,
+    *,
+    told: Told = plainly,
+) -> None:
     """Refuse to go on with a run that was asked for otherwise.
 
     Args:
@@ -117,23 +131,24 @@ def require_same(held: Mapping[str, Any], asked: Mapping[str, Any], place: str, 
         asked: what is asked for now; names that are held and not asked for do not count.
         place: of the run.
         hint: what a person can do.
+        told: the words for a difference: its name, with dots, what was and what is asked for.
 
     Raises:
         InputError: naming the first difference.
     """
-    found = _difference(held, plain(asked))
+    found = difference(held, plain(asked))
     if found is not None:
-        name, old, new = found
-        raise InputError(f"the run in {place} has {name} {_short(old)}, not {_short(new)}; {hint}")
+        raise InputError(f"the run in {place} {told(*found)}; {hint}")
 
 
-def _difference(held: Any, asked: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+def difference(held: Any, asked: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """Return the first difference: its name, with dots, what was held and what is asked for."""
     for name, wanted in asked.items():
         found = held.get(name) if isinstance(held, dict) else None
         if found == wanted:
             continue
         if isinstance(found, dict) and isinstance(wanted, dict):
-            inner = _difference(found, wanted)
+            inner = difference(found, wanted)
             if inner is None:
                 continue
             return f"{name}.{inner[0]}", inner[1], inner[2]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datastill.artifacts.checkpoints import Told, difference, plainly
 from datastill.artifacts.files import read_json, require_writable, write_json, writing
 from datastill.artifacts.sets import load, save
 from datastill.artifacts.succession import SET_FILE
@@ -49,13 +50,14 @@ class StudyFolder:
         """Return where it is kept what is known of a set."""
         return self.path / "sets" / name / RECORD_FILE
 
-    def keep(self, name: str, value: Mapping[str, Any], hint: str) -> None:
+    def keep(self, name: str, value: Mapping[str, Any], hint: str, *, told: Told = plainly) -> None:
         """Write what the study rests on, or make sure that it is what it was.
 
         Args:
             name: of the file.
             value: what is to be kept.
             hint: what a person can do about a difference.
+            told: the words for it; see ``require_same``.
 
         Raises:
             InputError: naming the first difference, or when the folder cannot be written to.
@@ -67,12 +69,9 @@ class StudyFolder:
                 self.path.mkdir(parents=True, exist_ok=True)
                 write_json(file, wanted)
             return
-        held = read_json(file)
-        for key in (key for key in wanted if held.get(key) != wanted[key]):
-            raise InputError(
-                f"the study in {self.path} has {key} {_short(held.get(key))}, "
-                f"not {_short(wanted[key])}; {hint}"
-            )
+        found = difference(read_json(file), wanted)
+        if found is not None:
+            raise InputError(f"the study in {self.path} {told(*found)}; {hint}")
 
     def forget(self, name: str) -> None:
         """Remove what ``keep`` wrote."""
@@ -82,8 +81,3 @@ class StudyFolder:
         """Write a result."""
         with writing(self.path):
             write_json(self.path / name, value)
-
-
-def _short(value: Any, most: int = 60) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= most else f"{text[:most]}..."

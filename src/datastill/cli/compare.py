@@ -23,7 +23,7 @@ from datastill.cli.options import (
 )
 from datastill.cli.origin import said
 from datastill.cli.originals import described
-from datastill.cli.resuming import OVERWRITE, Resuming
+from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.tables import rows_in, show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
 from datastill.errors import InputError
@@ -262,11 +262,11 @@ class Compare:
         Raises:
             InputError: when another comparison was finished there.
         """
-        from datastill.artifacts import read_json, require_same
+        from datastill.artifacts import read_json
 
         if not self.resuming.resume or not (out / VALUES).exists():
             return False
-        require_same(read_json(out / VALUES), asked, str(out), OVERWRITE)
+        require_same_run(read_json(out / VALUES), asked, out)
         return True
 
     def claim(self, out: Path) -> None:

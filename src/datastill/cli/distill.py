@@ -28,7 +28,7 @@ from datastill.cli.options import (
 )
 from datastill.cli.originals import Originals, Shelf, features_by
 from datastill.cli.quota import Ipc, nominal, parse
-from datastill.cli.resuming import OVERWRITE, Resuming
+from datastill.cli.resuming import Resuming, require_same_run
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,12 +183,10 @@ class Distill:
 
     def past(self, file: CheckpointFile, work: Work, console: Console) -> Progress | None:
         """Return where the run was cut off, if it is to go on from there."""
-        from datastill.artifacts import require_same
-
         held = self.resuming.found(file, console)
         if held is None:
             return None
-        require_same(held.asked, work.asked, str(file.path.parent), OVERWRITE)
+        require_same_run(held.asked, work.asked, file.path.parent)
         return progress_of(held, work)
 
     def finished(self, path: Path, work: Work) -> bool:
@@ -197,12 +195,12 @@ class Distill:
         Raises:
             InputError: when another run was finished there.
         """
-        from datastill.artifacts import SET_FILE, checkpoint_file, load, place_of, require_same
+        from datastill.artifacts import SET_FILE, checkpoint_file, load, place_of
 
         if not self.resuming.resume or not (path / SET_FILE).exists():
             return False
         try:
-            require_same(load(path).facts, work.asked, str(path), OVERWRITE)
+            require_same_run(load(path).facts, work.asked, path)
         except InputError:
             if place_of(path) == path:
                 raise

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from datastill.cli.differences import told
 from datastill.cli.options import Flag, not_negative
 from datastill.errors import InputError
 
@@ -14,6 +17,22 @@ if TYPE_CHECKING:
     from datastill.cli.console import Console
 
 OVERWRITE = "pass the same options, or --overwrite to start over"
+
+
+def require_same_run(held: Mapping[str, Any], asked: Mapping[str, Any], place: Path) -> None:
+    """Refuse to go on with a run that was asked for otherwise.
+
+    Args:
+        held: what it was asked for.
+        asked: what is asked for now.
+        place: of the run.
+
+    Raises:
+        InputError: naming the first difference, as options where it is one.
+    """
+    from datastill.artifacts import require_same
+
+    require_same(held, asked, str(place), OVERWRITE, told=told)
 
 
 @dataclass(frozen=True)

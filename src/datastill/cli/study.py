@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.cli import differences
 from datastill.cli.console import Console
 from datastill.cli.data import Data, describe, tell_mirror
 from datastill.cli.finding import set_file
@@ -181,15 +182,22 @@ class Study:
 
         own, judges, settings = folder.path / "pretrained_model", self.judges, SETTINGS
         if judges.pool_path is None:
-            folder.keep(settings, self.settings(real, test), "take another --save-path")
+            folder.keep(
+                settings,
+                self.settings(real, test),
+                "take another --save-path",
+                told=differences.told,
+            )
             like = Train(self.dataset, self.data_path, data=self.data, machine=self.machine)
             judges.train(own, real, like, console)
         pool, early = judges.load(own, real)
-        folder.keep(settings, self.settings(real, test), "take another --save-path")
+        folder.keep(
+            settings, self.settings(real, test), "take another --save-path", told=differences.told
+        )
         if self.reassess:
             self.forget_scores(folder)
         hint = "pass --reassess to score every set anew"
-        folder.keep("judges.json", {"pool": described(pool)}, hint)
+        folder.keep("judges.json", {"pool": described(pool)}, hint, told=differences.told)
         return Bench(
             real,
             test,

@@ -19,7 +19,7 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.resuming import OVERWRITE, Resuming
+from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.series import COMMAND, Series, fitted
 from datastill.errors import InputError
 from datastill.wording import counted
@@ -150,7 +150,7 @@ class Train:
             InputError: when the folder holds models, or a run that is not finished, and nothing
                 was said of them.
         """
-        from datastill.artifacts import checkpoint_file, place_of, require_same
+        from datastill.artifacts import checkpoint_file, place_of
         from datastill.route import Route
 
         place, asked = place_of(folder), self.asked(name, real)
@@ -158,7 +158,7 @@ class Train:
         fit, saved = self.fit(), frozenset({*self.save_epochs, self.epochs})
         past = self.resuming.found(file, console)
         if past is not None:
-            require_same(past.asked, asked, str(folder), OVERWRITE)
+            require_same_run(past.asked, asked, folder)
             try:
                 first, route = int(past.facts["first"]), Route(**past.facts["route"])
             except (KeyError, TypeError, ValueError) as error:

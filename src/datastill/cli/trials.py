@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from datastill.cli.resuming import OVERWRITE
+from datastill.cli.resuming import require_same_run
 from datastill.cli.underway import Fits, Underway
 from datastill.errors import InputError
 
@@ -126,8 +126,6 @@ def start(
         InputError: when there is a run that was cut off, and nothing was said of it; or it was
             asked for otherwise.
     """
-    from datastill.artifacts import require_same
-
     if overwrite:
         file.remove()
     held = resuming.found(file, console)
@@ -138,7 +136,7 @@ def start(
                 "on with it, or --overwrite to forget it"
             )
         return Programme(asked, file, resuming, routes, [])
-    require_same(held.asked, asked, str(file.path.parent), OVERWRITE)
+    require_same_run(held.asked, asked, file.path.parent)
     found, then, logged = trials_of(held)
     if set(then) != set(routes):
         raise InputError(f"the checkpoint in {file.path.parent} is of another validation")

@@ -1,0 +1,95 @@
+"""What differs between a run and what is asked of it now, in the words of the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OPTIONS = {
+    "descent.updates": "iterations",
+    "descent.lr": "lr-img",
+    "descent.batch": "batch-real",
+    "select.by": "select",
+    "select.every": "select-every",
+    "clom": "alphas",
+    "clom.distance": "clom-distance",
+    "clom.batch_size": "clom-batch-size",
+    "plan": "max-minutes",
+    "fit.lr": "lr-net",
+    "fit.batch": "batch-train",
+    "models": "model",
+    "sets": "against",
+    "trials": "num-eval",
+    "images_per_class": "ipc",
+    "protocol.name": "protocol",
+    "protocol.fit.soft_loss": "soft-loss",
+    "learning_rates": "learning-rates",
+}
+"""Options whose name is another than the last word of what is written down."""
+CONTENT = {
+    "real_fingerprint": "other training images",
+    "real_images": "another number of training images",
+    "test_fingerprint": "other test images",
+    "set_fingerprint": "another set",
+    "dataset": "another dataset",
+    "data": "images that were read otherwise",
+    "pool": "other original models",
+    "paths": "other sets",
+    "real": "other training images",
+    "test": "other test images",
+}
+"""What is no option, by the first word of what is written down."""
+LONGEST = 60
+
+
+def told(name: str, old: Any, new: Any) -> str:
+    """Say how a run differs from what is asked of it.
+
+    Args:
+        name: of what differs, as it is written down: words with dots between them.
+        old: what it was.
+        new: what is asked for.
+
+    >>> told("descent.updates", 300, 301)
+    'was begun with --iterations 300, not 301'
+    >>> told("clom", {"alphas": [1.0]}, None)
+    'was begun with --alphas 1.0, and now it is left out'
+    >>> told("save_epochs", None, [1, 4])
+    'was begun without --save-epochs 1 4'
+    >>> told("real_fingerprint", "b80d", "41aa")
+    'is of other training images'
+    >>> told("versions.torch", "2.10", "2.11")
+    'was begun by torch 2.10, not 2.11'
+    """
+    first, _, last = name.rpartition(".")
+    if name == "protocol.fit.epochs":  # published protocols go through one more than they name
+        return f"was begun with networks of {old} epochs, not {new} (--epochs)"
+    if first == "versions":
+        return f"was begun by {last} {old}, not {new}"
+    if name not in OPTIONS and (words := _content(name)):
+        return f"is of {words}"
+    option = f"--{OPTIONS.get(name, last).replace('_', '-')}"
+    was, now = _value(old), _value(new)
+    if not was:
+        return f"was begun without {option} {now}"
+    if not now:
+        return f"was begun with {option} {was}, and now it is left out"
+    return f"was begun with {option} {was}, not {now}"
+
+
+def _content(name: str) -> str:
+    whole, first = CONTENT.get(name), name.partition(".")[0]
+    if whole is None and first in ("data", "dataset", "pool", "paths"):
+        whole = CONTENT[first]
+    if whole is None and name.endswith("fingerprint"):
+        whole = f"another {name.removesuffix('_fingerprint').replace('_', ' ')}"
+    return whole or ""
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ((), [], {}, ""):
+        return ""
+    if isinstance(value, dict):
+        return _value(next(iter(value.values())))  # what one is known by comes first
+    values = value if isinstance(value, list | tuple) else (value,)
+    said = " ".join(map(str, values))
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
