@@ -35,3 +35,12 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     """
     *most, last = names
     return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def printable(name: str) -> str:
+    r"""Return a name as it can be shown and kept: one of odd characters in the way of Python.
+
+    >>> printable("cat.png"), printable("a\nb")
+    ('cat.png', "'a\\nb'")
+    """
+    return name if name.isprintable() else ascii(name)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.options import MaybeFloat, MaybeText, MaybeYes
+from datastill.cli.options import Flag, MaybeFloat, MaybeText, MaybeYes
 from datastill.errors import InputError
+from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -32,6 +33,8 @@ class Data:
     """Column or array that holds the labels. Default: likewise."""
     test_share: MaybeFloat = None
     """Share of each class kept for tests where there are no test images. Default: 0.2."""
+    skip_damaged: Flag = False
+    """Go on without pictures that cannot be decoded; the set says which they were."""
     mirror: MaybeYes = None
     """Whether a mirrored image still shows its class, so that augmentation may mirror: no for
     digits, letters, signs. Default: as is known of the dataset, or yes."""
@@ -49,8 +52,10 @@ class Data:
             images=self.image_column,
             labels=self.label_column,
             test_share=TEST_SHARE if self.test_share is None else self.test_share,
+            skip_damaged=self.skip_damaged,
             mirror=None if self.mirror is None else self.mirror == "yes",
             progress=console.follow,
+            tell=console.say,
         )
 
     def train(self, dataset: str, path: Path | None, device: str, console: Console) -> ImageSet:
@@ -111,6 +116,7 @@ def repeated(dataset: str, data_path: Path | None, data: Data) -> dict[str, Any]
         "label_column": data.label_column,
         "test_share": data.test_share,
         "mirror": data.mirror,
+        "skip_damaged": data.skip_damaged,
     }
 
 
@@ -135,6 +141,13 @@ def describe(real: ImageSet, console: Console) -> None:
         console.say(
             f"{real.domain.name} has no test images: {kept['images']} of its {whole} are kept for "
             f"tests (about {kept['share']:g} of each class{least})"
+        )
+    damaged = real.facts.get("damaged")
+    if damaged:
+        more = ", ..." if damaged[3:] else ""
+        console.say(
+            f"{counted(len(damaged), 'damaged picture')} of {real.domain.name} left out: "
+            f"{', '.join(damaged[:3])}{more}"
         )
     unused = real.facts.get("unused_folders")
     if unused:

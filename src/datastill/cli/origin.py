@@ -85,6 +85,7 @@ class Origin:
                 images=data.image_column or told.get("image_column"),
                 labels=data.label_column or told.get("label_column"),
                 test_share=share,
+                skip_damaged=reading.skip_damaged or told.get("skip_damaged") is True,
                 mirror=told.get("mirror") if reading.mirror is None else reading.mirror,
             ),
         )

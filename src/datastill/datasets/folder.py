@@ -10,6 +10,7 @@ import torch
 from datastill.datasets.base import FORMATS, Files, Format, Found, Reading, Split, unopened
 from datastill.errors import InputError
 from datastill.layout import Layout, layout_of, tree_of_folder
+from datastill.wording import printable
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
@@ -33,7 +34,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     if part.others:
         facts["passed_over"] = dict(part.others)
     if layout.unused:
-        facts["unused_folders"] = list(layout.unused)
+        facts["unused_folders"] = [printable(name) for name in layout.unused]
     return Found(
         Files([path / file for files in part.classes.values() for file in files]),
         torch.tensor([k for k, files in enumerate(part.classes.values()) for _ in files]),

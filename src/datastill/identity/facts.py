@@ -84,6 +84,10 @@ DATA = Table(
         "image_column": TEXT,
         "label_column": TEXT,
         "mirror": YES_OR_NO,
+        "skip_damaged": YES_OR_NO,
+        "damaged": Rows(TEXT),
+        "unused_folders": Rows(TEXT),
+        "kept_of_classes": Rows(WHOLE),
         "content": CONTENT,
         "kept_for_tests": KEPT,
     }

@@ -6,10 +6,14 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +33,8 @@ from datastill.datasets.base.reading import (
 )
 from datastill.errors import InputError
 
+T = TypeVar("T")
+
 GREY_MODES = ("1", "L", "LA", "La")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 
@@ -36,7 +42,13 @@ ORIENTATION = 0x0112
 """The EXIF tag by which a camera says how it was held."""
 
 BATCH = 256
-"""Pictures that are decoded side by side."""
+"""Arrays that are resized together."""
+
+SMALL = 2**14
+"""Bytes of a picture below which threads wait for each other longer than it takes to decode."""
+
+HANDFUL = 64
+"""Pictures that a thread decodes before it hands them on."""
 
 MEMORY_MOST = 2**32
 """Bytes of decoded images that are kept in memory; more go to a file that is mapped into it."""
@@ -44,10 +56,23 @@ MEMORY_MOST = 2**32
 
 @dataclass(frozen=True)
 class Kind:
-    """What all pictures of a dataset have in common once they are decoded."""
+    """What all pictures of a dataset have in common once they are decoded.
+
+    Attributes:
+        size: of all.
+        colour: whether they have colours; None if any that has shall decide it.
+        fitted: whether pictures of another size are brought to this one; else they are refused.
+        first: name of the picture that has it.
+    """
 
     size: Size
-    colour: bool
+    colour: bool | None
+    fitted: bool = True
+    first: str = ""
+
+
+class Damaged(InputError):
+    """A picture that cannot be decoded."""
 
 
 def decode(
@@ -63,18 +88,25 @@ def decode(
         progress: shows how far this is.
 
     Raises:
-        InputError: for a picture that is damaged, or of a kind that cannot be read.
+        InputError: for pictures that are damaged, all of which are named, or of a kind that cannot
+            be read, or of another size.
     """
-    shape = (len(rows), 3 if kind.colour else 1, *kind.size)
-    images = blank(shape, torch.uint8)
+    images = blank((len(rows), 3 if kind.colour else 1, *kind.size), torch.uint8)
+    held = images.numpy()
     with warnings.catch_warnings(action="ignore"):  # of odd palettes and the like
-        done = _decoded(pictures, rows, kind)
+        done = _worked(pictures, rows, partial(_array, kind=kind))
         for row, array in enumerate(progress(done, f"reading {source}", len(rows))):
-            images[row] = torch.from_numpy(array)
+            if len(array) > held.shape[1]:  # the first that has colour: all become coloured
+                grey, images = images, blank((len(rows), 3, *kind.size), torch.uint8)
+                held = images.numpy()
+                held[:row] = grey[:row].numpy()
+            held[row] = array
     return images
 
 
-def kind_of(pictures: Pictures, reading: Reading, colour: bool | None, *, source: str) -> Kind:
+def kind_of(
+    pictures: Pictures, reading: Reading, colour: bool | None, *, source: str, whole: bool = False
+) -> Kind:
     """Find out what pictures have in common: their size, and whether any has colour.
 
     Args:
@@ -82,29 +114,49 @@ def kind_of(pictures: Pictures, reading: Reading, colour: bool | None, *, source
         reading: the size, if one is asked for.
         colour: whether they are to be read in colour; None if they are to tell.
         source: their name.
+        whole: whether all are to be decoded: then they tell while they are.
 
     Raises:
-        InputError: when they differ in size, or are too small or too large, and none is asked for.
+        InputError: when they are too small or too large, and no size is asked for; see ``decode``.
     """
     if reading.size is not None and colour is not None:
         return Kind(reading.size, colour)
-    sizes: dict[Size, str] = {}
-    grey = True
-    everything = pictures.at(range(len(pictures)))
-    for encoded in reading.progress(everything, f"looking at {source}", len(pictures)):
-        size, mode = _header(encoded)
-        grey = grey and mode in GREY_MODES
-        sizes.setdefault(size, encoded.name)
-        if reading.size is None and len(sizes) > 1:
-            (one, first), (other, second) = sizes.items()
-            raise InputError(
-                f"images differ in size: {first} has {side_by_side(one)} pixels, {second} "
-                f"{side_by_side(other)}; name the size to bring them to, such as --size 32"
-            )
-    size = reading.size or next(iter(sizes))
+    (first,) = pictures.at([0])
+    its, mode = _header(first)
+    size = reading.size or its
     if reading.size is None:
         require_size(size, source)
-    return Kind(size, not grey if colour is None else colour)
+    if colour is None and mode not in GREY_MODES:
+        colour = True
+    elif colour is None and not whole:
+        everything = pictures.at(range(len(pictures)))
+        seen = reading.progress(everything, f"looking at {source}", len(pictures))
+        colour = any(_header(encoded)[1] not in GREY_MODES for encoded in seen)
+    return Kind(size, colour, reading.size is not None, first.name)
+
+
+def damaged_in(pictures: Pictures, reading: Reading, *, source: str) -> dict[int, str]:
+    """Return what is wrong with the pictures that cannot be decoded, by their rows."""
+
+    def problem(encoded: Encoded) -> str | None:
+        try:
+            _plain(encoded, reading.size, None)
+        except Damaged as error:
+            return str(error)
+        except InputError:  # not damaged, but of a kind that cannot be read: told when it is
+            return None
+        return None
+
+    with warnings.catch_warnings(action="ignore"):
+        done = _worked(pictures, range(len(pictures)), problem)
+        told = enumerate(reading.progress(done, f"checking {source}", len(pictures)))
+        return {row: said for row, said in told if said is not None}
+
+
+def workers() -> int:
+    """Return how many threads may decode: as many processors as are ours, or torch is told."""
+    ours = getattr(os, "sched_getaffinity", None)
+    return max(1, min(len(ours(0)) if ours else os.cpu_count() or 1, torch.get_num_threads()))
 
 
 def require_size(size: Size, source: str) -> None:
@@ -163,9 +215,18 @@ def blank(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         raise InputError(f"no room for {length:,} bytes of images: {reason}") from None
 
 
-def upright(picture: Image.Image, *, colour: bool) -> Image.Image:
-    """Return a picture as people see it, in RGB or in grey; what is transparent becomes white."""
-    picture = ImageOps.exif_transpose(picture)
+def upright(picture: Image.Image, *, colour: bool, own: bool = False) -> Image.Image:
+    """Return a picture as people see it, in RGB or in grey; what is transparent becomes white.
+
+    Args:
+        picture: any.
+        colour: whether in RGB.
+        own: whether nobody else has the picture, which may then be changed.
+    """
+    if own:
+        ImageOps.exif_transpose(picture, in_place=True)  # spares a copy
+    else:
+        picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:  # below it there is often nothing but black
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -180,35 +241,69 @@ def _reserve(file: int, length: int) -> None:
         os.truncate(file, length)
 
 
-def _decoded(pictures: Pictures, rows: Sequence[int], kind: Kind) -> Iterator[np.ndarray]:
-    def one(encoded: Encoded) -> np.ndarray:
-        return _array(encoded, kind)
+def _worked(pictures: Pictures, rows: Sequence[int], work: Callable[[Encoded], T]) -> Iterator[T]:
+    # What some work makes of pictures, in their order; several are worked on at once.
+    def some(handful: Sequence[Encoded]) -> list[T]:
+        return [work(encoded) for encoded in handful]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        batch: list[Encoded] = []
-        for encoded in pictures.at(rows):
-            batch.append(encoded)
-            if len(batch) == BATCH:
-                yield from pool.map(one, batch)
-                batch.clear()
-        yield from pool.map(one, batch)
+    count = workers()
+    pending: deque[Future[list[T]]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        for handful in _handfuls(pictures.at(rows)):
+            if count == 1 or (not pending and _size(handful[0]) < SMALL):
+                yield from some(handful)
+                continue
+            pending.append(pool.submit(some, handful))
+            if len(pending) > 2 * count:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+
+
+def _size(encoded: Encoded) -> int:
+    content = encoded.content
+    try:
+        return len(content) if isinstance(content, bytes) else content.stat().st_size
+    except OSError:  # told when it is read
+        return 0
+
+
+def _handfuls(items: Iterable[Encoded]) -> Iterator[list[Encoded]]:
+    iterator = iter(items)
+    while handful := list(islice(iterator, HANDFUL)):
+        yield handful
 
 
 def _array(encoded: Encoded, kind: Kind) -> np.ndarray:
+    plain = _plain(encoded, kind.size if kind.fitted else None, kind.colour)
     height, width = kind.size
-    with _opened(encoded) as picture:
-        try:
-            # A JPEG can be decoded at a half, a quarter, an eighth of its size.
-            picture.draft(None, (2 * max(kind.size), 2 * max(kind.size)))
-            plain = upright(picture, colour=kind.colour)
-            if plain.size != (width, height):
-                plain = ImageOps.fit(plain, (width, height), Image.Resampling.BILINEAR)
-        except Exception as error:  # a damaged picture can fail in any way
-            raise InputError(
-                f"{encoded.name} is damaged: {error or type(error).__name__}"
-            ) from None
+    if plain.size != (width, height):
+        if not kind.fitted:
+            raise _differing(kind, encoded, (plain.height, plain.width))
+        plain = ImageOps.fit(plain, (width, height), Image.Resampling.BILINEAR)
     array = np.asarray(plain)
-    return np.moveaxis(array, -1, 0) if kind.colour else array[None]
+    return array.transpose(2, 0, 1) if array.ndim == 3 else array[None]
+
+
+def _plain(encoded: Encoded, size: Size | None, colour: bool | None) -> Image.Image:
+    # A picture in RGB or grey, upright: as large as it is, or larger than a size.
+    with _opened(encoded) as picture:
+        if colour is None:
+            colour = picture.mode not in GREY_MODES
+        try:
+            if size is not None:
+                # A JPEG can be decoded at a half, a quarter, an eighth of its size.
+                picture.draft(None, (2 * max(size), 2 * max(size)))
+            return upright(picture, colour=colour, own=True)
+        except Exception as error:  # a damaged picture can fail in any way
+            raise Damaged(f"{encoded.name} is damaged: {error or type(error).__name__}") from None
+
+
+def _differing(kind: Kind, other: Encoded, size: Size) -> InputError:
+    return InputError(
+        f"images differ in size: {kind.first} has {side_by_side(kind.size)} pixels, {other.name} "
+        f"{side_by_side(size)}; name the size to bring them to, such as --size 32"
+    )
 
 
 def _header(encoded: Encoded) -> tuple[Size, str]:
@@ -217,7 +312,7 @@ def _header(encoded: Encoded) -> tuple[Size, str]:
         try:
             turned = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
         except Exception as error:  # likewise
-            raise InputError(f"{encoded.name} is damaged: {error}") from None
+            raise Damaged(f"{encoded.name} is damaged: {error}") from None
         return (width, height) if turned else (height, width), picture.mode
 
 
@@ -226,9 +321,9 @@ def _opened(encoded: Encoded) -> Image.Image:
     try:
         picture = Image.open(content if isinstance(content, Path) else io.BytesIO(content))
     except Image.UnidentifiedImageError:
-        raise InputError(f"{encoded.name} is damaged or no picture") from None
+        raise Damaged(f"{encoded.name} is damaged or no picture") from None
     except Exception as error:  # likewise
-        raise InputError(f"{encoded.name} is damaged: {error or type(error).__name__}") from None
+        raise Damaged(f"{encoded.name} is damaged: {error or type(error).__name__}") from None
     if picture.mode not in (*GREY_MODES, *COLOUR_MODES):
         picture.close()
         raise InputError(

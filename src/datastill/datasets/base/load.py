@@ -69,7 +69,7 @@ def untestable(name: str, reading: Reading) -> InputError:
 
 def is_testable(name: str, path: Path | str | None = None, reading: Reading | None = None) -> bool:
     """Tell whether there are test images, or classes of which some can be kept."""
-    reading = reading or Reading()
+    reading = replace(reading or Reading(), skip_damaged=False)
     where = place(name, None if path is None else Path(path))
     if where.has_test(reading):
         return True
@@ -220,4 +220,5 @@ def _described(name: str, path: Path | str | None, reading: Reading) -> dict[str
         "image_column": reading.images,
         "label_column": reading.labels,
         "mirror": reading.mirror,
+        "skip_damaged": reading.skip_damaged,
     }

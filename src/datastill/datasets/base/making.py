@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from datastill.data import Domain, ImageSet, require_sound
-from datastill.datasets.base.decode import decode, kind_of, require_size, resized
+from datastill.datasets.base.decode import require_size, resized
+from datastill.datasets.base.decoded import decoded
 from datastill.datasets.base.reading import Found, Reading, side_by_side
 from datastill.datasets.base.statistics import statistics
 from datastill.errors import InputError
@@ -208,11 +209,8 @@ def values_of(
     images = found.images
     if not isinstance(images, Tensor):
         wanted = replace(reading, size=reading.size or found.size)
-        kind = kind_of(images, wanted, found.colour, source=found.source)
-        decoded = decode(
-            images, chosen.tolist(), kind, source=found.source, progress=reading.progress
-        )
-        return decoded, None, labels
+        held = decoded(images, chosen.tolist(), wanted, found.colour, source=found.source)
+        return held, None, labels
     size = (images.shape[2], images.shape[3])
     if reading.size is None:
         require_size(size, found.source)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datastill.datasets.base.archives import opening, unopened
+from datastill.datasets.base.damage import without_damaged
 from datastill.datasets.base.reading import Format, Found, Hub, Reading, Source, Split
 from datastill.errors import InputError, suggestion
 from datastill.registry import Registry
@@ -37,7 +38,7 @@ class Place:
 
 
 def place(name: str, path: Path | None) -> Place:
-    """Find a dataset.
+    """Find a dataset, whose damaged pictures are left out where that is asked for.
 
     Args:
         name: of a registered dataset; or the path of a file or folder; or ``hf:`` and what the
@@ -47,6 +48,16 @@ def place(name: str, path: Path | None) -> Place:
     Raises:
         InputError: when there is none, with the nearest name.
     """
+    found = _place(name, path)
+
+    def read(split: Split, reading: Reading) -> Found | None:
+        part = found.read(split, reading)
+        return part and without_damaged(part, reading)
+
+    return replace(found, read=read)
+
+
+def _place(name: str, path: Path | None) -> Place:
     scheme, colon, rest = name.partition(":")
     if colon and scheme in HUBS:
         hub = HUBS[scheme]

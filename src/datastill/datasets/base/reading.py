@@ -38,6 +38,10 @@ def unseen(items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
     yield from items
 
 
+def silent(told: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a dataset is read.
@@ -51,7 +55,9 @@ class Reading:
             0 keeps none.
         mirror: whether an image seen in a mirror still shows its class, see ``Domain``; None where
             the dataset is to say.
+        skip_damaged: whether to go on without pictures that cannot be decoded.
         progress: shows how far the reading is.
+        tell: told what a person may want to know.
     """
 
     size: Size | None = None
@@ -59,7 +65,9 @@ class Reading:
     labels: str | None = None
     test_share: float = TEST_SHARE
     mirror: bool | None = None
+    skip_damaged: bool = False
     progress: Progress = unseen
+    tell: Callable[[str], None] = silent
 
     def __post_init__(self) -> None:
         if self.size is not None and not all(LEAST <= n <= MOST_ON_REQUEST for n in self.size):
