@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from datastill.studies import (
 from datastill.studies.agreement import agreed, agreement
 from datastill.studies.coefficients import COEFFICIENTS
 from datastill.studies.ranking import ignorance, regret, verdicts, yardstick
-from datastill.studies.resampling import drawn
+from datastill.studies.resampling import CANDIDATES, drawn
 from datastill.studies.scopes import (
     EVERYTHING,
     IN_BETTER,
@@ -404,6 +405,30 @@ def test_regret_is_what_the_pick_loses() -> None:
     # Of equal scores each may be picked: 0.9 or 0.7 in the first group; any in the second.
     worths = np.array([0.0, 1, 1, 5, 5, 5])
     assert regret(worths, accuracies, strata) == pytest.approx((0.1 + 0.1) / 2)
+
+
+def test_regret_of_a_few_is_what_picks_among_them_lose() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.integers(0, 5, 10).astype(float), rng.uniform(size=10)
+    lost = []
+    for few in combinations(range(10), CANDIDATES):
+        best = [i for i in few if x[i] == max(x[list(few)])]
+        lost.append(max(y[list(few)]) - np.mean(y[best]))
+    found = agreement(x, y, [np.arange(10)], replace(QUICK, choices=20000))
+    assert found.regret == pytest.approx(np.mean(lost), abs=0.005)
+    assert agreement(y, y, [np.arange(10)], QUICK).regret == 0
+    # Fewer sets than that are all there is to choose among.
+    small = agreement(x[:4], y[:4], [np.arange(4)], QUICK)
+    assert small.regret == pytest.approx(regret(x[:4], y[:4], [np.arange(4)]))
+
+
+def test_the_best_set_of_all_does_not_hide_what_picks_among_a_few_lose() -> None:
+    # One set is made to score best and is best; of the others a score knows nothing.
+    y = np.arange(20.0) / 20
+    x = np.where(y == y.max(), 1.0, 0.0)
+    found = agreement(x, y, [np.arange(20)], QUICK)
+    assert regret(x, y, [np.arange(20)]) == 0
+    assert found.regret > 0.1
 
 
 def test_p_values_are_corrected_for_the_number_of_assessments() -> None:

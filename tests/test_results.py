@@ -141,9 +141,12 @@ def test_the_page_of_assessments_tells_what_the_studies_found() -> None:
         rows = re.findall(
             r"^\| `?([a-z][^|`]*?)`?(?: \(early models\))? \| (\+.*) \|$", section, re.M
         )
+        agreements = {row["name"]: row["agreements"] for row in verdicts if row}
         assert len(rows) >= 6
         for label, cells in rows:
             assert set(cells.split(" | ")[:3]) <= told[label], label
+            lost = [100 * one["regret"] for one in agreements[label].values()]
+            assert cells.split(" | ")[-1] in {f"{points:.1f}" for points in lost}
 
 
 def test_the_regrets_of_choosing_an_alpha_follow_from_the_values() -> None:

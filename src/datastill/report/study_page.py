@@ -53,10 +53,11 @@ finds the poor sets; the sets without CLOM expose what agrees only where CLOM ha
 very thing that original models judge by. Groups of fewer than three sets do not count; of one
 recipe alone, sets are drawn and permuted. `values` counts the different scores that the sets
 have: few mean that the assessment is saturated. Regret is in points of accuracy lost by picking
-the set that scores best; cost in % of validating a set by one network, once there are original
-models. The last rows hold validation by one network against the networks that remain, and the
-mean accuracy of a recipe's other sets, which looks at no image, against that of each set: what
-knows no more than the recipe's name is no help among recipes that were tried before."""
+the set that scores best: of 8 sets drawn by chance, on average, or of all, where the best one
+may have been made to score best; cost in % of validating a set by one network, once there are
+original models. The last rows hold validation by one network against the networks that remain,
+and the mean accuracy of a recipe's other sets, which looks at no image, against that of each
+set: what knows no more than the recipe's name is no help among recipes that were tried before."""
 SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER, UNGUIDED, UNGUIDED_BETTER)
 BRIEFLY = SCOPES[1:-1]
 DETAILS = (
@@ -66,6 +67,8 @@ DETAILS = (
     *(f"Spearman {scope} (95 %; p)" for scope in SCOPES),
     "Kendall within ipc (95 %)",
     "Pearson within ipc (95 %)",
+    "regret of 8 within ipc",
+    "regret of 8 without CLOM",
     "regret within ipc",
     "regret, all",
     "seconds",
@@ -146,6 +149,7 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
 
 def _details(verdict: Verdict) -> tuple[str, ...]:
     headline, found = verdict.headline, (verdict.agreements.get(scope) for scope in SCOPES)
+    free = verdict.agreements.get(UNGUIDED)
     return (
         verdict.name,
         verdict.family,
@@ -157,6 +161,8 @@ def _details(verdict: Verdict) -> tuple[str, ...]:
         ),
         _interval(headline.kendall),
         _interval(headline.pearson),
+        f"{100 * headline.regret:.2f}",
+        "-" if free is None else f"{100 * free.regret:.2f}",
         f"{100 * verdict.regret_in_ipc:.2f}",
         f"{100 * verdict.regret:.2f}",
         f"{verdict.seconds:.3f}",

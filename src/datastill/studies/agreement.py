@@ -35,6 +35,8 @@ class Agreement:
         p: of the rank correlation of the recipes' means, two-sided, by permuting recipes.
         corrected: the same after the false discovery rate of all assessments (Benjamini and
             Hochberg).
+        regret: accuracy lost, on average, by picking the best by its score of ``CANDIDATES`` sets
+            drawn by chance within a group, in place of the best of them.
     """
 
     sets: int
@@ -44,6 +46,7 @@ class Agreement:
     pearson: Coefficient
     p: float
     corrected: float
+    regret: float
 
 
 def agreement(
@@ -84,6 +87,7 @@ def agreed(x: Numbers, y: Numbers, groups: Sequence[Group]) -> Agreement:
         **found,
         p=p,
         corrected=p,
+        regret=sum(group.share * _regret(x, y, group) for group in groups),
     )
 
 
@@ -106,6 +110,13 @@ def coefficient(value: float, samples: Numbers) -> Coefficient:
     """Return a value with the interval that its samples tell."""
     low, high = np.quantile(samples, [0.025, 0.975])
     return Coefficient(value, float(low), float(high))
+
+
+def _regret(x: Numbers, y: Numbers, group: Group) -> float:
+    scores, accuracies = (column[group.rows][group.candidates] for column in (x, y))
+    liked = scores == scores.max(1, keepdims=True)  # among equals the pick is by chance
+    picked = (accuracies * liked).sum(1) / liked.sum(1)
+    return float((accuracies.max(1) - picked).mean())
 
 
 def _p_value(x: Numbers, y: Numbers, groups: Sequence[Group]) -> float:

@@ -20,6 +20,10 @@ from datastill.studies.coefficients import Numbers
 Rows = NDArray[np.int64]
 Strata = Sequence[Rows]
 
+CANDIDATES = 8
+"""Sets among which a person is supposed to choose. Of all sets of a study the best one may have
+been made to score best; among a few that were drawn by chance it seldom is there."""
+
 
 @dataclass(frozen=True)
 class Resampling:
@@ -29,11 +33,13 @@ class Resampling:
         key: decides the draws.
         bootstraps: samples of recipes and sets for an interval.
         permutations: of recipes for a p-value.
+        choices: among ``CANDIDATES`` sets, for a regret.
     """
 
     key: Key
     bootstraps: int = 4000
     permutations: int = 9999
+    choices: int = 2000
 
     def generator(self, *path: str) -> np.random.Generator:
         """Return the generator at an address."""
@@ -50,6 +56,7 @@ class Group:
         units: ``(n,)``, the number of each set's recipe within the group.
         weights: ``(B, n)``, how often each set is there in every bootstrap sample.
         orders: ``(P, K)``, the recipe that takes the place of each in every permutation.
+        candidates: ``(C, 8)``, sets of the group to choose among; fewer where it has fewer.
     """
 
     rows: Rows
@@ -57,6 +64,7 @@ class Group:
     units: Rows
     weights: Numbers
     orders: Rows
+    candidates: Rows
 
     @property
     def count(self) -> int:
@@ -97,13 +105,16 @@ def drawn(
     places = resampling.generator("permutation", *address).random(
         (resampling.permutations, len(known))
     )
+    picking = resampling.generator("choice", *address)
     total = sum(len(rows) - 1.0 for rows in strata)
     found: list[Group] = []
     for rows, names in zip(strata, labels, strict=True):
         held, units = np.unique([known[name] for name in names], return_inverse=True)
         weights = _weights(sequence, held, len(known), units, chances)
         orders = np.argsort(places[:, held], axis=1)
-        found.append(Group(rows, (len(rows) - 1.0) / total, units, weights, orders))
+        shuffled = np.argsort(picking.random((resampling.choices, len(rows))), axis=1)
+        share = (len(rows) - 1.0) / total
+        found.append(Group(rows, share, units, weights, orders, shuffled[:, :CANDIDATES]))
     return found
 
 
