@@ -50,8 +50,8 @@ class Worker:
         """Have a step run so many times."""
         self.line.send((step, way, count))
 
-    def seconds(self) -> float:
-        """Return what one of them took."""
+    def seconds(self) -> list[float]:
+        """Return what one of them took by the clock, and of the processors' time."""
         return self.line.recv()
 
 
@@ -66,16 +66,19 @@ def work(line: Connection) -> None:
             if (step, way) not in known:
                 known[step, way] = ours(step, ROUTES[way])
                 known[step, way]()  # warms up
-            started = time.perf_counter()
+            started, burnt = time.perf_counter(), time.process_time()
             for _ in range(count):
                 known[step, way]()
-            line.send((time.perf_counter() - started) / count)
+            took = time.perf_counter() - started, time.process_time() - burnt
+            line.send([seconds / count for seconds in took])
 
 
 @contextlib.contextmanager
 def neighbours(count: int) -> Iterator[None]:
     """Keep so many cores busy inside the ``with`` block."""
-    burn = [sys.executable, "-c", "while True: pass"]
+    # Until nobody is there to end them.
+    code = "import os\nhere = os.getppid()\nwhile os.getppid() == here: sum(range(10**6))"
+    burn = [sys.executable, "-c", code]
     running = [subprocess.Popen(burn) for _ in range(count)]
     try:
         time.sleep(SETTLE if count else 0)
@@ -86,8 +89,8 @@ def neighbours(count: int) -> Iterator[None]:
             one.wait()
 
 
-def once(workers: Sequence[Worker], step: str, way: str, count: int) -> float:
-    """Return the seconds that a step took where all workers ran it at the same time."""
+def once(workers: Sequence[Worker], step: str, way: str, count: int) -> list[float]:
+    """Return what a step took where all workers ran it at the same time: of the slowest."""
     for worker in workers:
         worker.ask(step, way, count)
     return max(worker.seconds() for worker in workers)
@@ -100,7 +103,7 @@ def measured(options: argparse.Namespace, waits: str) -> dict[str, Any]:
     for step in options.steps:
         for way in options.ways:
             once(pair, step, way, 1)
-            row: dict[str, list[float]] = {}
+            row: dict[str, list[list[float]]] = {}
             for _ in range(options.rounds):
                 for count in (0, *options.neighbours):
                     with neighbours(count):
@@ -116,15 +119,18 @@ def measured(options: argparse.Namespace, waits: str) -> dict[str, Any]:
     return found
 
 
-def tell(name: str, row: dict[str, list[float]]) -> None:
+def tell(name: str, row: dict[str, list[list[float]]]) -> None:
     """Print the seconds alone, and the ratios beside others, as medians and ranges."""
-    parts = [f"{statistics.median(row['0']):.3f} s alone"]
-    for beside, seconds in row.items():
-        if beside != "0":
-            ratios = sorted(b / a for a, b in zip(row["0"], seconds, strict=True))
-            middle = statistics.median(ratios)
-            parts.append(f"{beside}: {middle:.2f} x ({ratios[0]:.2f} to {ratios[-1]:.2f})")
-    print(f"{name:<36} {', '.join(parts)}", flush=True)
+    clock = {beside: [seconds for seconds, _ in rounds] for beside, rounds in row.items()}
+    parts = []
+    for beside, rounds in row.items():
+        burnt = statistics.median(seconds for _, seconds in rounds)
+        ratios = sorted(b / a for a, b in zip(clock["0"], clock[beside], strict=True))
+        told = f"{statistics.median(ratios):.2f} x ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        if beside == "0":
+            told = f"{statistics.median(clock['0']):.3f} s"
+        parts.append(f"{'alone' if beside == '0' else beside} {told}, cores {burnt:.3f} s")
+    print(f"{name:<36} {'; '.join(parts)}", flush=True)
 
 
 def main() -> None:
