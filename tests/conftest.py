@@ -5,6 +5,9 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from caches import own_cache
+
+os.environ["XDG_CACHE_HOME"] = own_cache()  # tests depend on nothing that a machine remembers
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 os.environ["DATASTILL_ENGINE"] = "kernels"  # nor does a clock decide by what a network runs
 os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns

@@ -116,3 +116,12 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
             for node in ast.walk(ast.parse((SOURCE / "cli" / f"{command}.py").read_text()))
             if isinstance(node, ast.Constant)
         }
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parent.glob("*.py")), ids=lambda path: path.name
+)
+def test_no_test_reads_a_clock(path: Path) -> None:
+    """A test that measures seconds fails where something else runs: clocks are handed in."""
+    clocks = r"(.+\.)?(perf_counter|monotonic|process_time|thread_time)(_ns)?|time\.time(_ns)?"
+    assert not [name for name in calls(path) if re.fullmatch(clocks, name)]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +165,8 @@ def test_what_judges_a_set_reads_its_dataset_as_the_set_was_read(go: Go, tmp_pat
 def test_a_run_that_shall_end_in_time_on_uneven_classes(
     go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datastill.cli.budget.OVERHEAD", 0.5)
+    now = count()
+    monkeypatch.setattr("datastill.cli.budget._now", lambda: next(now) * 0.001)
     write_pictures(tmp_path / "pets")
     own = "--dataset ./pets --size 8 --test-share 0.4 --model MLP --ipc owl=1,rest=2"
     out = succeed(go, f"distill {own} --iterations 2 --batch-real 4 --max-minutes 2")

@@ -52,7 +52,7 @@ def planned(
     from datastill import forecast
     from datastill.protocol import preset
 
-    started = time.perf_counter()
+    started = _now()
     protocol = preset(published.protocol, dataset=task.real.domain.name)
     update, made = _update(published.method, task, descent, regularisers)
     epoch = _epoch(made, task, protocol, model)
@@ -60,7 +60,7 @@ def planned(
         60 * minutes,
         update=update,
         network=protocol.fit.epochs * epoch,
-        overhead=OVERHEAD + time.perf_counter() - started,
+        overhead=OVERHEAD + _now() - started,
         most=descent.updates,
     )
 
