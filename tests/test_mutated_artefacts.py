@@ -64,7 +64,7 @@ def work() -> Work:
 
 def distilled() -> Checkpoint:
     made = work()
-    now, *_ = distill(made.published.method, made.task, made.descent)
+    now = next(iter(distill(made.published.method, made.task, made.descent)))
     choice = Choice(now, {1: Score(0.5, "lower")})
     return checkpoint_of(made, now, choice, 1.0, 10)
 
