@@ -23,6 +23,7 @@ from datastill.cli.options import (
 )
 from datastill.cli.origin import said
 from datastill.cli.originals import described
+from datastill.cli.quota import in_words
 from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.tables import rows_in, show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
@@ -145,7 +146,7 @@ class Compare:
             material = replace(material, caveats=material.caveats + caveats)
         found = self.results(programme, entries, material, terms, console)
         ranked = self.rankings(programme, material, terms, found, console)
-        write_plot(found, out / PLOT)
+        write_plot(found, out / PLOT, self.title(material, terms))
         self.write(out, programme, terms, material, found, ranked)
         programme.file.remove()
         self.tell(found, ranked, out, console)
@@ -155,6 +156,14 @@ class Compare:
         show_comparison(found, console)
         show_rankings(ranked, console)
         console.say(f"every value is in {out / VALUES}; {out / PLOT} shows them")
+
+    def title(self, material: Material, terms: Terms) -> str:
+        """Say what is compared, and under what terms."""
+        return (
+            f"{material.real.domain.name}, {in_words(material.counts)}: protocol "
+            f"{terms.protocol.name}, {counted(terms.protocol.fit.epochs, 'epoch')}, "
+            f"{counted(terms.trials, 'network')} on each set"
+        )
 
     def check(self) -> None:
         """Refuse options that make no sense."""

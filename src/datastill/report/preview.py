@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from datastill.artifacts import replace_file, writing
 from datastill.data import ImageSet
+from datastill.report.lettering import label
 
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 GAP = 2
 
+WIDEST = 200
+"""Pixels of a name; a longer one loses its middle."""
 ROWS = 100
 """Classes that are drawn; of more, these many, spread evenly."""
 
@@ -33,20 +36,21 @@ def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
     """
     scale = max(1, side // max(data.domain.shape[1:]))
     height, width = (n * scale for n in data.domain.shape[1:])
-    font = ImageFont.load_default(size=max(11, min(16, height // 2)))
-    margin = 12 + max(int(font.getlength(name)) for name in data.domain.classes)
     columns = min(most, max(data.counts))
-    classes = list(zip(data.domain.classes, data.rows_by_class, strict=True))
+    classes = list(enumerate(zip(data.domain.classes, data.rows_by_class, strict=True)))
     drawn = classes[:: -(-len(classes) // ROWS)]
+    size = max(11, min(16, height // 2))
+    labels = [label(name, k, size=size, width=WIDEST) for k, (name, _) in drawn]
+    margin = 12 + max(int(font.getlength(text)) for text, font in labels)
     picture = Image.new(
         "RGB",
         (margin + columns * (width + GAP) + GAP, len(drawn) * (height + GAP) + GAP),
         PAPER,
     )
     draw = ImageDraw.Draw(picture)
-    for k, (name, rows) in enumerate(drawn):
-        top = GAP + k * (height + GAP)
-        draw.text((margin - 8, top + height // 2), name, INK, font, anchor="rm")
+    for place, ((_, (_, rows)), (text, font)) in enumerate(zip(drawn, labels, strict=True)):
+        top = GAP + place * (height + GAP)
+        draw.text((margin - 8, top + height // 2), text, INK, font, anchor="rm")
         for i, row in enumerate(rows[:most].tolist()):
             tile = _tile(data, row).resize((width, height), Image.Resampling.NEAREST)
             picture.paste(tile, (margin + GAP + i * (width + GAP), top))

@@ -18,11 +18,16 @@ from datastill.studies import Record, Study, Verdict
 SIDE = 3.2
 DECADES = 10
 """From this ratio of the largest to the smallest score on, the axis is logarithmic."""
+FEW = 300
+"""Up to this ratio there is room for two marks a decade."""
 MARKERS = "osD^vP*X<>hp"
-COLOURS = (
-    "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e",
-    "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22",
-)  # fmt: skip
+KNOWN = {
+    "random": "#bcbd22", "herding": "#8c564b", "k-center": "#5b3a70", "k-means": "#e377c2",
+    "noise": "#7f7f7f", "DC": "#1f77b4", "DC+CLOM": "#d62728", "DM": "#2ca02c",
+    "DM+CLOM": "#9467bd", "DSA": "#ff7f0e", "DSA+CLOM": "#17becf",
+}  # fmt: skip
+"""Colours of methods: the same in every study."""
+OTHERS = ("#000000", "#aec7e8", "#98df8a", "#ff9896", "#c5b0d5", "#c49c94", "#dbdb8d", "#9edae5")
 
 
 def scatter(study: Study, names: Sequence[str], columns: int = 3) -> Figure:
@@ -90,7 +95,8 @@ def _draw(panel: Axes, verdict: Verdict, records: Sequence[Record]) -> None:
 def _in_decades(panel: Axes) -> None:
     # Along a linear axis the best sets would fall into one spot.
     panel.set_xscale("log")
-    panel.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    low, high = sorted(panel.get_xlim())
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high < FEW * low else (1,)))
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
 
@@ -113,7 +119,9 @@ def _legend(records: Sequence[Record]) -> list[Line2D]:
 
 def _colours(records: Sequence[Record]) -> dict[str, str]:
     methods = sorted({record.method for record in records})
-    return {method: COLOURS[i % len(COLOURS)] for i, method in enumerate(methods)}
+    others = [method for method in methods if method not in KNOWN]
+    rest = {method: OTHERS[i % len(OTHERS)] for i, method in enumerate(others)}
+    return {method: KNOWN.get(method) or rest[method] for method in methods}
 
 
 def _marks(records: Sequence[Record]) -> dict[int, str]:
