@@ -64,6 +64,15 @@ def split_word(name: str) -> str | None:
     return word if rest == () else None
 
 
+def word_of_split(name: str) -> str | None:
+    """Return the word by which a name says of which split it is, whatever it says beside.
+
+    >>> word_of_split("train_labels"), word_of_split("PublicTest"), word_of_split("labels")
+    ('train', 'test', None)
+    """
+    return _said(name)[0]
+
+
 def split_named(name: str) -> Split | None:
     """Return the split that a name says, and says nothing else beside."""
     word = split_word(name)

@@ -149,6 +149,9 @@ def describe(real: ImageSet, console: Console) -> None:
             f"{counted(len(damaged), 'damaged picture')} of {real.domain.name} left out: "
             f"{', '.join(damaged[:3])}{more}"
         )
+    unlabelled = real.facts.get("unlabelled")
+    if unlabelled:
+        console.say(f"{counted(unlabelled, 'picture')} without a class passed over")
     unused = real.facts.get("unused_folders")
     if unused:
         console.say(

@@ -33,6 +33,13 @@ from datastill.datasets.base.reading import (
     Split,
     unseen,
 )
+from datastill.datasets.base.tables import (
+    LABEL_COLUMNS,
+    SPLIT_COLUMNS,
+    TABLES,
+    TextTable,
+    read_table,
+)
 from datastill.datasets.base.torch_files import arrays_of
 
 __all__ = [
@@ -40,7 +47,10 @@ __all__ = [
     "FORMATS",
     "GREY_MODES",
     "HUBS",
+    "LABEL_COLUMNS",
+    "SPLIT_COLUMNS",
     "SPLIT_NAMES",
+    "TABLES",
     "TEST_SHARE",
     "Encoded",
     "Files",
@@ -53,6 +63,7 @@ __all__ = [
     "Size",
     "Source",
     "Split",
+    "TextTable",
     "agreed",
     "arrays_of",
     "dataset_name",
@@ -70,6 +81,7 @@ __all__ = [
     "pictures_in",
     "pixels_of",
     "read_idx",
+    "read_table",
     "require_classes",
     "resized",
     "set_for_tests",

@@ -109,7 +109,7 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
     )
 
 
-SUFFIXES = (".npz", ".safetensors", ".parquet", ".pt", ".pth")
+SUFFIXES = (".npz", ".safetensors", ".parquet", ".pt", ".pth", ".csv", ".mat")
 
 
 def _near(where: Path) -> str:

@@ -1,0 +1,95 @@
+"""Tables of labels in text files beside pictures: CSV, as Kaggle has it, or lines of JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.errors import InputError, reason
+
+TABLES = (".csv", ".tsv", ".jsonl")
+LABEL_COLUMNS = (
+    *("label", "labels", "class", "classname", "classid", "target", "category", "categoryid"),
+    *("species", "breed", "diagnosis", "emotion", "y"),
+)
+"""What a column of classes is usually called, in letters and digits alone; the first counts."""
+
+SPLIT_COLUMNS = ("split", "set", "subset", "partition", "usage", "dataset", "phase")
+"""What a column is called that says of which split a row is."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Rows of texts.
+
+    Attributes:
+        source: the file, for messages.
+        columns: their names.
+        rows: the values of each, with the number of the line.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[int, Sequence[str]]]
+
+    def column(self, name: str) -> list[str]:
+        """Return the values of a column."""
+        place = self.columns.index(name)
+        return [row[place] for _, row in self.rows]
+
+
+def read_table(file: Path) -> TextTable:
+    """Read a table.
+
+    Raises:
+        InputError: when it is damaged: no text, or rows of different lengths.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is no text in UTF-8") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    return _of_json(text, file) if file.suffix.casefold() == ".jsonl" else _of_csv(text, file)
+
+
+def _of_csv(text: str, file: Path) -> TextTable:
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
+    rows: list[tuple[int, Sequence[str]]] = []
+    try:
+        columns = tuple(name.strip() for name in next(reader, []))
+        for row in reader:
+            if not any(row):
+                continue
+            if len(row) != len(columns):
+                raise InputError(
+                    f"{file}, line {reader.line_num}: {len(row)} values for {len(columns)} columns"
+                )
+            rows.append((reader.line_num, [value.strip() for value in row]))
+    except csv.Error as error:
+        raise InputError(f"{file} is damaged: {reason(error)}") from None
+    if len(set(columns)) < len(columns):
+        raise InputError(f"{file} has two columns of one name: {', '.join(columns)}")
+    return TextTable(str(file), columns, rows)
+
+
+def _of_json(text: str, file: Path) -> TextTable:
+    found: list[tuple[int, Mapping[str, object]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            value = json.loads(line) if line.strip() else None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file}, line {number} is no JSON: {reason(error)}") from None
+        if value is None:
+            continue
+        if not isinstance(value, dict):
+            raise InputError(f"{file}, line {number}: expected names and values in braces")
+        found.append((number, value))
+    columns = tuple(dict.fromkeys(name for _, row in found for name in row))
+    rows = [(k, ["" if row.get(c) is None else str(row[c]) for c in columns]) for k, row in found]
+    return TextTable(str(file), columns, rows)
