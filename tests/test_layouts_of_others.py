@@ -1,6 +1,7 @@
 """What other projects save: names, lists, logits, pickles and folders, each as it was meant."""
 
 import io
+import json
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -13,14 +14,23 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from conftest import blobs
+from datastill import load
 from datastill.data import Domain
 from datastill.datasets import load_split
 from datastill.datasets.cifar import CIFAR10
 from datastill.errors import InputError
 from datastill.exchange import Claim, Reading, import_set, recognised
 from datastill.exchange.base.tiles import take_apart
+from datastill.pixels import Pixels
+from datastill.protocol import Protocol
 from datastill.rng import Key
-from test_exchange import smooth, whitened
+from datastill.train import Fit
+from datastill.validation import validate
+from test_cli import Run, run
+from test_exchange import smooth, whitened, zipped_folder
+
+__all__ = ["run"]
 
 FASHION = Domain("FashionMNIST", (1, 28, 28), tuple(map(str, range(10))), (0.2861,), (0.353,))
 
@@ -553,3 +563,83 @@ def picture(level: int) -> bytes:
     content = io.BytesIO()
     Image.new("L", (6, 5), level).save(content, format="PNG")
     return content.getvalue()
+
+
+# Many pictures.
+
+
+def many(folder: Path) -> Path:
+    for k in range(6):
+        for i in range(3):
+            place = folder / "set" / f"{k:05d}" / f"class{k:05d}_id{i:05d}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (10 * k, 20 * i, 5)).save(place)
+    return folder / "set"
+
+
+def test_many_pictures_are_kept_as_bytes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set of ImageNet with ten images a class has more pixels than floats would fit for."""
+    plain, _ = import_set(many(tmp_path))
+    monkeypatch.setattr("datastill.exchange.base.spaces.FLOATS_MOST", 2**10)
+    monkeypatch.setattr("datastill.exchange.base.spaces.ENOUGH", 2**10)
+    said = run("import set --out made")
+    assert said.code == 0, said.err
+    assert (tmp_path / "made" / "synthetic.safetensors").stat().st_size < 18 * 3 * 256 + 5000
+    made = load(tmp_path / "made")
+    assert isinstance(made.images, Pixels)
+    torch.testing.assert_close(made.images.normalised(), plain.images, atol=1e-4, rtol=1e-4)
+    assert torch.equal(made.labels, plain.labels)
+    assert "kept as bytes" in run("show made").out
+    shown = load(tmp_path / "made", pixels=True)
+    torch.testing.assert_close(shown.images + 0, plain.domain.pixels(plain.images))
+    for name in ("npz", "pt", "parquet", "folder"):
+        said = run(f"export made --to {name} --out out.{name}")
+        assert said.code == 0, said.err
+        back, _ = import_set(tmp_path / f"out.{name}")
+        torch.testing.assert_close(back.images + 0, made.images + 0, atol=1e-3, rtol=1e-3)
+    test = plain.take(torch.arange(18))
+    protocol = Protocol("quick", Fit(epochs=1, batch=8), augmentation="dsa")
+    assert validate(made, test, "MLP", protocol, trials=1, key=Key(0)).values
+
+
+def test_pixels_that_are_none_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    from datastill.artifacts import set_header
+
+    header = {"datastill": json.dumps(set_header(blobs(per_class=1)))}
+    for values in (torch.zeros(4, 3, 8, 8), torch.zeros(4, 3, 9, 8, dtype=torch.uint8)):
+        save_file({"pixels": values, "labels": labels(4)}, tmp_path / "a.safetensors", header)
+        with pytest.raises(InputError, match="its pixels are no bytes of"):
+            load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "parquet"])
+def test_too_many_pictures_are_refused_before_they_are_decoded(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datastill.exchange.base import pictures
+
+    path, decoded = many(tmp_path), list[str]()
+    if kind == "zip":
+        path = zipped_folder(path, tmp_path / "set.zip")
+    if kind == "parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        path = tmp_path / "a.parquet"
+        rows = [{"bytes": picture(i), "path": ""} for i in range(30)]
+        parquet.write_table(pyarrow.table({"image": rows, "label": [0] * 30}), path)
+    plain = pictures.decode
+
+    def counted(content: bytes, source: str) -> Tensor:
+        decoded.append(source)
+        return plain(content, source)
+
+    monkeypatch.setattr(pictures, "decode", counted)
+    monkeypatch.setattr(pictures, "MOST_BYTES", 500)
+    with pytest.raises(InputError, match=r"pictures of .*at most 500 are read: import a part"):
+        import_set(path)
+    assert len(decoded) == 1

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from datastill.artifacts.checkpoints import ENDING
@@ -25,7 +26,9 @@ from datastill.artifacts.succession import NEXT, RUN_FILES, SET_FILE, begin
 from datastill.data import ImageSet, require_sound, unnormalised
 from datastill.errors import InputError
 from datastill.identity import OF_A_SET, require_facts
+from datastill.pixels import Pixels
 
+BYTES = "pixels: bytes from 0 to 255; normalised as (byte / 255 - mean) / std, per channel"
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
@@ -79,9 +82,13 @@ def save(data: ImageSet, path: Path | str) -> None:
     """Write a set of images with its domain and facts, all of it or nothing.
 
     The file is a ``safetensors`` container: ``images`` as they are in memory, ``labels``, and
-    one JSON text that says everything else.
+    one JSON text that says everything else. Of images that are kept as bytes (``Pixels``) these are
+    written, as ``pixels``.
     """
-    save_tensors({"images": data.images, "labels": data.labels}, set_header(data), Path(path))
+    images, header = {"images": data.images}, set_header(data)
+    if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
+        images, header["space"] = {"pixels": data.images.chosen()}, BYTES
+    save_tensors({**images, "labels": data.labels}, header, Path(path))
 
 
 def set_header(data: ImageSet) -> dict[str, Any]:
@@ -128,10 +135,21 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
     path = Path(path)
     path = path / SET_FILE if path.is_dir() else path
     tensors, header = load_tensors(path, "image set")
-    if set(tensors) != {"images", "labels"}:
+    if set(tensors) not in ({"images", "labels"}, {"pixels", "labels"}):
         raise InputError(f"{path} holds {sorted(tensors)}, not images and labels")
-    data = described_set(tensors["images"], tensors["labels"], header, path)
+    images = tensors["images"] if "images" in tensors else _pixels(tensors["pixels"], header, path)
+    data = described_set(images, tensors["labels"], header, path)
     return data.under(unnormalised(data.domain)) if pixels else data
+
+
+def _pixels(values: Tensor, header: Mapping[str, Any], source: Path) -> Tensor:
+    try:
+        domain = domain_of(header["domain"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source} is damaged: {error}") from None
+    if values.dtype != torch.uint8 or tuple(values.shape[1:]) != domain.shape:
+        raise InputError(f"{source} is damaged: its pixels are no bytes of {domain.shape}")
+    return Pixels(values, domain.mean, domain.std)
 
 
 def validation_file(file: Path) -> Path:

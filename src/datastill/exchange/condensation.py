@@ -26,6 +26,7 @@ from datastill.exchange.base import (
     says_whitened,
     words_of,
 )
+from datastill.pixels import ready
 
 NORMALISING = ("DC", "DSA", "DM", "CAFE")
 """Methods whose code normalises what it saves by the mean and std of the dataset, always."""
@@ -68,7 +69,7 @@ def read(path: Path, options: Reading) -> Found:
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     """Write a set as the reference code saves one, with what it does not save beside it."""
     table: dict[str, Any] = {
-        "data": [[data.images.cpu().float(), data.hard_labels.cpu()]],
+        "data": [[ready(data.images).cpu().float(), data.hard_labels.cpu()]],
         "accs_all_exps": {},
         "datastill": json.dumps(set_header(data)),
     }

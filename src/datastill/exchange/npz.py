@@ -33,6 +33,7 @@ from datastill.exchange.base import (
     says_whitened,
     stem_of,
 )
+from datastill.pixels import ready
 
 CHANNELS = (1, 3)
 
@@ -75,7 +76,7 @@ def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     content = io.BytesIO()
     np.savez(
         content,
-        images=data.images.cpu().float().numpy(),
+        images=ready(data.images).cpu().float().numpy(),
         labels=data.labels.cpu().numpy(),
         mean=np.array(data.domain.mean),
         std=np.array(data.domain.std),

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from datastill.comparison import label_bytes
 from datastill.data import ImageSet
 from datastill.errors import InputError
+from datastill.pixels import Pixels
 from datastill.report.validations import results
+
+SOME = 256
+"""Images at a time."""
 
 
 def summary(data: ImageSet) -> dict[str, str]:
@@ -50,6 +56,8 @@ def _contents(data: ImageSet) -> dict[str, str]:
 
 
 def _statistics(data: ImageSet) -> dict[str, str]:
+    if isinstance(data.images, Pixels):
+        return _of_pixels(data.images)
     images, pixels = data.images.float(), data.domain.pixels(data.images.float())
     outside = ((pixels < 0) | (pixels > 1)).float().mean().item()
     return {
@@ -58,6 +66,22 @@ def _statistics(data: ImageSet) -> dict[str, str]:
         "pixels": f"{pixels.min():.3f} to {pixels.max():.3f}, {outside:.1%} outside 0 to 1",
         "pixel mean": _numbers(pixels.mean((0, 2, 3)).tolist()),
         "pixel std": _numbers(pixels.std((0, 2, 3), correction=0).tolist()),
+    }
+
+
+def _of_pixels(images: Pixels) -> dict[str, str]:
+    # Of very many, some at a time.
+    low, high, sums = 1.0, 0.0, torch.zeros(2, images.shape[1], dtype=torch.float64)
+    zeros, ones = (0.0,) * images.shape[1], (1.0,) * images.shape[1]
+    for rows in torch.arange(len(images)).split(SOME):
+        part = images.under(zeros, ones).part(rows).normalised().double()
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        sums += torch.stack([part.sum((0, 2, 3)), part.square().sum((0, 2, 3))])
+    mean, square = sums / (images.numel() / images.shape[1])
+    return {
+        "pixels": f"{low:.3f} to {high:.3f}, kept as bytes",
+        "pixel mean": _numbers(mean.tolist()),
+        "pixel std": _numbers((square - mean.square()).clamp(min=0).sqrt().tolist()),
     }
 
 

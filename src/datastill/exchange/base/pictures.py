@@ -17,6 +17,7 @@ from torch import Tensor
 from datastill.data import ImageSet
 from datastill.datasets.base.decode import blank
 from datastill.errors import InputError
+from datastill.pixels import ready
 
 KINDS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
@@ -141,7 +142,7 @@ def drawable(data: ImageSet) -> Tensor:
     """
     if data.domain.shape[0] not in (1, 3):
         raise InputError(f"pictures have 1 or 3 channels; this set has {data.domain.shape[0]}")
-    return data.domain.pixels(data.images.cpu().float())
+    return data.domain.pixels(ready(data.images).cpu().float())
 
 
 def losses(pixels: Tensor) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from datastill.errors import InputError, installing
 from datastill.exchange.base.contract import Found, content_of, header_of
 from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
+from datastill.pixels import ready
 
 IMAGES, LABELS = (
     ("image", "img", "picture"),
@@ -45,7 +46,7 @@ def parquet_of(data: ImageSet) -> bytes:
     columns: dict[str, Any] = {
         "image": pictures,
         "label": data.hard_labels.tolist(),
-        "pixel_values": data.images.cpu().float().numpy(),
+        "pixel_values": ready(data.images).cpu().float().numpy(),
     }
     if data.labels.ndim == 2:
         features["soft_label"] = library.List(library.Value("float32"))
