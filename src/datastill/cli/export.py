@@ -43,7 +43,7 @@ class Export:
     def run(self) -> None:
         """Write the set, and say what the format loses."""
         if (self.repo is not None or self.private) and self.to != "hub":
-            raise InputError("--repo and --private have a meaning with --to hub only")
+            raise InputError("--repo and --private have a meaning with --to hub only; add --to hub")
         from datastill.artifacts import load
         from datastill.exchange import FORMATS
         from datastill.exchange.hub import push
@@ -74,8 +74,12 @@ class Export:
         out = self.out or Path(name(data))
         if out.is_dir() and self.to in ("folder", "hub"):
             raise InputError(f"{out} is there; choose another --out, a folder is never replaced")
+        if out.exists() and self.to in ("folder", "hub"):
+            raise InputError(
+                f"{out} is a file; choose another --out, --to {self.to} makes a folder"
+            )
         if out.is_dir():
-            raise InputError(f"{out} is a folder; --to {self.to} writes a file")
+            raise InputError(f"{out} is a folder; --to {self.to} writes a file: name one by --out")
         if out.exists() and not self.overwrite:
             raise InputError(f"{out} is there; pass --overwrite to replace it")
         return out

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from datastill.cli.console import Console
-from datastill.cli.hints import typed
 from datastill.cli.options import Flag, MaybeInt, MaybePath, MaybeText, positive
 from datastill.errors import InputError
 from datastill.wording import counted
+
+if TYPE_CHECKING:
+    from datastill.data import ImageSet
 
 MaybeFormat = Annotated[
     Literal["pt", "trajectory", "idc", "npz", "folder", "parquet", "hub"] | None,
@@ -57,7 +60,6 @@ class Import:
         if self.experiment is not None and self.experiment < 0:
             raise InputError(f"--experiment counts from 0, found {self.experiment}")
         from datastill import artifacts
-        from datastill.datasets import DATASETS
         from datastill.exchange import Claim, Reading, import_set
         from datastill.report.preview import write_preview
 
@@ -78,8 +80,32 @@ class Import:
         console.say(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
         for remark in remarks:
             console.say(f"  {remark}")
-        known = bool(data.facts.get("data")) or data.domain.name in DATASETS
-        console.say(
-            f"{out / artifacts.SET_FILE} is the set; look at {out / 'preview.png'}, then:\n"
-            f"  {typed('validate', out, dataset=None if known else 'NAME', against='random')}"
+        console.say(f"{out / artifacts.SET_FILE} is the set; look at {out / 'preview.png'}, then:")
+        console.say(f"  {self.next_line(data, out)}")
+
+    def next_line(self, data: ImageSet, out: Path) -> str:
+        """Return the command that comes next."""
+        from datastill.datasets import DATASETS
+        from datastill.exchange.base import numbers_of
+
+        if data.facts.get("data") or data.domain.name in DATASETS:
+            return f"datastill validate {quoted(out)} --against random"
+        if numbers_of(data.domain.classes) is None:
+            return f"datastill validate {quoted(out)} --dataset NAME --against random"
+        given = {
+            "format": self.format,
+            "normalised-with": self.normalised_with,
+            "experiment": self.experiment,
+            "factor": self.factor,
+        }
+        again = "".join(f" --{k} {quoted(v)}" for k, v in given.items() if v is not None)
+        return (
+            f"datastill import {quoted(self.path)}{again} --dataset NAME --out {quoted(out)} "
+            "--overwrite\n  (NAME is that of the images that it imitates: its classes are numbers, "
+            "and get their names)"
         )
+
+
+def quoted(value: object) -> str:
+    """Return a value as it is typed."""
+    return shlex.quote(str(value))

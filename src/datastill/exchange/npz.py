@@ -35,11 +35,9 @@ from datastill.exchange.base import (
 )
 from datastill.pixels import ready
 
-CHANNELS = (1, 3)
-
 
 def read(path: Path, options: Reading) -> Found:
-    """Read the arrays of images and labels; channels may come first or last.
+    """Read the arrays of images and labels.
 
     Raises:
         InputError: when either is missing, or the archive is damaged or holds Python objects.
@@ -47,10 +45,6 @@ def read(path: Path, options: Reading) -> Found:
     arrays = _arrays(path)
     images, labels = _pick(arrays, IMAGE_WORDS, path), _pick(arrays, LABEL_WORDS, path)
     told: tuple[str, ...] = ()
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[1] not in CHANNELS and images.shape[3] in CHANNELS:
-        images, told = images.movedim(3, 1).contiguous(), ("channels were last, and are now first",)
     facts, rate = dict[str, Any](), None
     for name in keyed(arrays, RATE_WORDS)[:1]:
         rate, lost = rate_of(torch.from_numpy(np.atleast_1d(arrays[name]).astype(float)), path)

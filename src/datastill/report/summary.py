@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from datastill.comparison import label_bytes
 from datastill.data import ImageSet
@@ -50,7 +51,7 @@ def _contents(data: ImageSet) -> dict[str, str]:
         "classes": f"{len(counts)}, {each} {'image' if each == '1' else 'images'} each",
         "names": _some(domain.classes),
         "labels": f"soft, {data.labels.shape[1]} shares each" if soft else "hard",
-        "bytes": f"images {data.images.nbytes:,}, labels {label_bytes(data):,}",
+        "bytes": f"images {_bytes(data.images):,}, labels {label_bytes(data):,}",
         "normalised by": f"mean {_numbers(domain.mean)}, std {_numbers(domain.std)}",
     }
 
@@ -67,6 +68,10 @@ def _statistics(data: ImageSet) -> dict[str, str]:
         "pixel mean": _numbers(pixels.mean((0, 2, 3)).tolist()),
         "pixel std": _numbers(pixels.std((0, 2, 3), correction=0).tolist()),
     }
+
+
+def _bytes(images: Tensor) -> int:
+    return images.numel() if isinstance(images, Pixels) else images.nbytes
 
 
 def _of_pixels(images: Pixels) -> dict[str, str]:

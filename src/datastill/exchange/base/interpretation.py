@@ -23,6 +23,10 @@ from datastill.exchange.base.tiles import take_apart
 from datastill.pixels import Pixels
 from datastill.registry import plain
 
+CHANNELS = (1, 3)
+LEAST = 8
+"""Pixels along a side of images without an axis for channels."""
+
 
 def interpret(
     found: Found, path: Path, claim: Claim, factor: int | None = None
@@ -41,6 +45,7 @@ def interpret(
     Raises:
         InputError: when the file contradicts itself or the claim, or does not say enough.
     """
+    found = channels_first(found)
     require_shape(found, path)
     if found.header is not None and not (claim.dataset or claim.normalised_with):
         return _as_exported(found, found.header, path), found.remarks
@@ -58,6 +63,18 @@ def interpret(
     return require_sound(data, str(path)), (*found.remarks, *why, *told, *seen, *apart)
 
 
+def channels_first(found: Found) -> Found:
+    """Return the same with an axis for channels, in front of height and width."""
+    images, shape = found.images, found.images.shape
+    if images.ndim == 3 and min(shape[1:]) >= LEAST:
+        return replace(found, images=images[:, None])
+    if images.ndim == 4 and shape[1] not in CHANNELS and shape[3] in CHANNELS:
+        told = "channels were last, and are now first"
+        moved = images.movedim(3, 1).contiguous()
+        return replace(found, images=moved, remarks=(*found.remarks, told))
+    return found
+
+
 def require_shape(found: Found, path: Path) -> None:
     """Refuse what cannot be images with labels.
 
@@ -66,7 +83,9 @@ def require_shape(found: Found, path: Path) -> None:
     """
     images, labels = found.images, found.labels
     if images.ndim != 4 or not images.numel():
-        raise InputError(f"{path}: images of shape {tuple(images.shape)}, not (N, C, H, W)")
+        flat = "; reshape them before they are saved" if images.ndim == 2 else ""
+        shape = tuple(images.shape)
+        raise InputError(f"{path}: images of shape {shape}, not (N, C, H, W){flat}")
     if images.dtype != torch.uint8 and images.numel() * images.element_size() > MOST_BYTES:
         raise InputError(f"{path}: {images.nbytes:,} bytes of images; at most {MOST_BYTES:,} fit")
     if labels.ndim not in (1, 2) or len(labels) != len(images):

@@ -141,7 +141,10 @@ def drawable(data: ImageSet) -> Tensor:
         InputError: when its channels are neither grey nor colours.
     """
     if data.domain.shape[0] not in (1, 3):
-        raise InputError(f"pictures have 1 or 3 channels; this set has {data.domain.shape[0]}")
+        raise InputError(
+            f"pictures have 1 or 3 channels; this set has {data.domain.shape[0]}: --to npz keeps "
+            "any"
+        )
     return data.domain.pixels(ready(data.images).cpu().float())
 
 
