@@ -123,6 +123,8 @@ OF_A_SET = Table(
     {
         "method": TEXT,
         "protocol": TEXT,
+        "learning_rate": POSITIVE,
+        "factor": WHOLE,
         "model": TEXT,
         "seed": SEED,
         "step": WHOLE,
