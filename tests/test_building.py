@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from datastill import kernels
 from datastill.kernels import building, trusted
+from datastill.kernels.instructions import available
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 
@@ -156,7 +158,7 @@ MISTAKES = {
     "norm, relu and pooling": ("slope = both -", "slope = both +"),
     "instance norm": ("+ epsilon);", "+ 2 * epsilon + .1f);"),
     "first block": ("store(into + (taps + 1) * out + c, total.normal);", ""),
-    "no library of kernels": ("void norm_back(", "void norm_forth("),
+    "no library of kernels": ("int norm_back(", "int norm_forth("),
 }
 
 
@@ -176,3 +178,19 @@ def test_wrong_results_are_put_aside(
     assert any(name in said for name in names), said
     assert kernels.instructions() == ""
     assert trusted.library() is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"rows": 6, "tiles": 32}, "a block of tiles is cut into products of ROWS rows"),
+        ({"rows": 5, "tiles": 25}, "channels are cut into ROWS and LEFT"),
+    ],
+)
+def test_blocks_that_do_not_divide_are_not_built(
+    wrong: dict[str, int], told: str, place: Path
+) -> None:
+    """They would write beyond what is theirs."""
+    with pytest.raises(building.Unavailable, match=told):
+        building.built(replace(available()[-1], **wrong))
+    assert not list(place.iterdir())

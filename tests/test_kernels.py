@@ -20,6 +20,7 @@ from datastill.kernels.layers import (
 from datastill.kernels.library import Library
 from datastill.kernels.lowering import lowered
 from datastill.kernels.trusted import library
+from datastill.machine import lacks_memory
 from datastill.network import Network, features
 from datastill.networks import build
 from datastill.rng import Key
@@ -72,6 +73,20 @@ def test_a_convolution_is_that_of_double_precision(
     wide = [t.detach().double().requires_grad_() for t in given]
     found = Convolution.apply(*given, by)
     wanted = F.conv2d(*wide, padding=1)
+    assert apart(found, wanted) < 5e-6
+    for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
+        assert apart(ours, theirs) < 2e-5
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(2, 6), (6, 2), (10, 4)])
+def test_a_convolution_serves_all_multiples_of_its_registers(
+    inputs: int, outputs: int, by: Library
+) -> None:
+    """Also those that the rows of a product do not divide."""
+    inputs, outputs = inputs * by.lanes, outputs * by.lanes
+    given = [draw(3, inputs, 5, 6), draw(outputs, inputs, 3, 3, scale=0.05), draw(outputs)]
+    wide = [t.detach().double().requires_grad_() for t in given]
+    found, wanted = Convolution.apply(*given, by), F.conv2d(*wide, padding=1)
     assert apart(found, wanted) < 5e-6
     for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
         assert apart(ours, theirs) < 2e-5
@@ -284,3 +299,19 @@ def test_threads_change_no_bit() -> None:
 
 def test_the_set_in_use_is_told(by: Library) -> None:
     assert kernels.instructions() == by.instructions.name
+
+
+@pytest.mark.parametrize("name", ["convolve", "normalise_back", "first_block", "first_block_back"])
+def test_memory_that_does_not_suffice_is_an_error(name: str, by: Library) -> None:
+    """Of no images, with room for a thread beyond what any machine has."""
+    none, wide = torch.empty(0), 2**42 * by.lanes
+    operands = {
+        "convolve": ([none] * 4, [0, 4, 4, wide, wide]),
+        "normalise_back": ([none] * 7, [0, 4, 4, wide]),
+        "first_block": ([none] * 6, [0, 2**21, 2**21, 1, 32, 1, 1e-5]),
+        "first_block_back": ([none] * 8, [0, 2**21, 2**21, 1, 32, 1, 1e-5]),
+    }
+    tensors, sizes = operands[name]
+    with pytest.raises(RuntimeError, match="can't allocate memory") as caught:
+        by.call(name, *tensors, *sizes)
+    assert lacks_memory(caught.value)

@@ -46,12 +46,7 @@ def built(best: Instructions) -> Path:
 
 
 def _kept(compiler: str, best: Instructions) -> Path:
-    flags = (
-        *FLAGS,
-        *best.flags,
-        f"-DDATASTILL_LANES={best.lanes}",
-        f"-DDATASTILL_ROWS={best.rows}",
-    )
+    flags = (*FLAGS, *best.flags, *best.constants)
     recipe = "\n".join([SOURCE.read_text(), _told(compiler, "--version"), *flags])
     name = f"layers-{best.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     folder = machine.cache_folder()

@@ -26,6 +26,8 @@ class Instructions:
         flags: by which a compiler builds for it, and for nothing that it lacks.
         lanes: numbers in a register: channels come in multiples of it.
         rows: of a product that is held in registers, two of them wide.
+        tiles: of images whose products are found at once; as they lie in the caches of a core.
+        tiles_back: the same, for gradients of weights.
     """
 
     name: str
@@ -34,6 +36,14 @@ class Instructions:
     flags: tuple[str, ...]
     lanes: int
     rows: int
+    tiles: int
+    tiles_back: int
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """What the source is told."""
+        names = ("lanes", "rows", "tiles", "tiles_back")
+        return tuple(f"-DDATASTILL_{name.upper()}={getattr(self, name)}" for name in names)
 
 
 X86 = ("x86_64", "AMD64")
@@ -47,6 +57,8 @@ AVX512 = Instructions(
     ),
     lanes=16,
     rows=8,
+    tiles=32,
+    tiles_back=64,
 )
 AVX2 = Instructions(
     "avx2",
@@ -54,7 +66,9 @@ AVX2 = Instructions(
     frozenset(("avx2", "fma")),
     ("-mavx2", "-mfma", "-mprefer-vector-width=256"),
     lanes=8,
-    rows=4,
+    rows=6,
+    tiles=24,
+    tiles_back=48,
 )
 NEON = Instructions(
     "neon",
@@ -62,7 +76,9 @@ NEON = Instructions(
     frozenset(("asimd",)),
     ("-march=armv8-a",),
     lanes=4,
-    rows=4,
+    rows=8,
+    tiles=32,
+    tiles_back=64,
 )
 SETS = (AVX512, AVX2, NEON)
 """All of them, the best first."""

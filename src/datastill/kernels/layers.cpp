@@ -21,15 +21,16 @@ using Size = int64_t;
 // Given by the compiler's command line, for each set of instructions.
 constexpr Size LANES = DATASTILL_LANES; // numbers in a register
 constexpr Size ROWS = DATASTILL_ROWS;   // of a product held in registers, LANES x 2 columns wide
+constexpr Size TILES = DATASTILL_TILES; // whose points stay in the cache of one core
+constexpr Size TILES_BACK = DATASTILL_TILES_BACK; // the same, for gradients of weights
 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
-constexpr Size POINTS = 36;       // of a transformed tile
-constexpr Size TILES = 32;        // whose points stay in the cache of one core
-constexpr Size TILES_BACK = 64;   // the same, when gradients of weights are made
+constexpr Size POINTS = 36; // of a transformed tile
+constexpr Size LEFT = 2;    // rows of a product of what ROWS leaves over
 
 static_assert(LANES > 0 && (LANES & (LANES - 1)) == 0, "a register holds a power of two");
-static_assert(TILES % ROWS == 0, "a block of tiles is cut into products of ROWS rows");
-static_assert(LANES % ROWS == 0, "the rows of a product lie in one panel of LANES channels");
+static_assert(ROWS > 0 && TILES % ROWS == 0, "a block of tiles is cut into products of ROWS rows");
+static_assert(2 * LANES % LEFT == 0 && ROWS % LEFT == 0, "channels are cut into ROWS and LEFT");
 
 inline Lanes load(const float* from) {
   Lanes value;
@@ -45,13 +46,18 @@ inline float sum(Lanes value) {
   return total;
 }
 
+// Room for as many numbers for each thread; `at` is null where memory does not suffice.
 struct Scratch {
+  Size each;
   float* at;
-  explicit Scratch(Size floats)
-      : at(static_cast<float*>(std::aligned_alloc(64, (floats * sizeof(float) + 63) / 64 * 64))) {}
+  explicit Scratch(Size floats, Size threads = omp_get_max_threads())
+      : each((floats + 15) / 16 * 16),
+        at(static_cast<float*>(std::aligned_alloc(64, threads * each * sizeof(float)))) {}
   ~Scratch() { std::free(at); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
+  explicit operator bool() const { return at != nullptr; }
+  float* mine() const { return at + omp_get_thread_num() * each; }
 };
 
 struct Grid {
@@ -120,6 +126,8 @@ struct Layout {
   static Layout rows(Size tiles, Size channels) {
     return {channels, LANES, tiles * channels + LANES};
   }
+  // Rows that are read column by column.
+  static Layout columns(Size tiles, Size channels) { return rows(tiles, channels + 16); }
   Size at(Size p, Size t, Size c) const { return p * point + t * tile + c / LANES * panel; }
   Size floats() const { return POINTS * point; }
 };
@@ -181,22 +189,25 @@ void output_tile(const float* points, Size slot, const Layout& layout, const flo
   }
 }
 
-// Two panels of ROWS rows: out(i) (+)= sum over p of a[i * row + p * next] * b(p)
+// Two panels of R rows: out(i) (+)= sum over p of a[i * row + p * next] * b(p). What comes next is
+// fetched meanwhile, `step` numbers for each p.
+template <Size R>
 inline void product(const float* a, Size row, Size next, const float* b, Size b_panel, float* out,
-                    Size out_panel, Size depth, bool add) {
-  Lanes total[ROWS][2];
-  for (Size i = 0; i < ROWS; i++)
+                    Size out_panel, Size depth, bool add, const float* ahead, Size step) {
+  Lanes total[R][2];
+  for (Size i = 0; i < R; i++)
     for (Size j = 0; j < 2; j++)
       total[i][j] = add ? load(out + j * out_panel + i * LANES) : Lanes{};
   for (Size p = 0; p < depth; p++) {
+    __builtin_prefetch(ahead + p * step);
     Lanes left = load(b + p * LANES), right = load(b + b_panel + p * LANES);
-    for (Size i = 0; i < ROWS; i++) {
+    for (Size i = 0; i < R; i++) {
       float factor = a[i * row + p * next];
       total[i][0] += factor * left;
       total[i][1] += factor * right;
     }
   }
-  for (Size i = 0; i < ROWS; i++)
+  for (Size i = 0; i < R; i++)
     for (Size j = 0; j < 2; j++) store(out + j * out_panel + i * LANES, total[i][j]);
 }
 
@@ -218,19 +229,39 @@ struct Norm {
 // What is not a number stays none.
 inline Lanes rectified(Lanes x) { return x <= 0 ? Lanes{} : x; }
 
-inline Norm norm_of(const float* x, Size pixels, Size stride, float epsilon) {
+// Of COUNT times LANES channels, `step` apart: sums that wait for themselves take turns.
+template <Size COUNT>
+inline void norms_of(const float* x, Size step, Size pixels, Size stride, float epsilon,
+                     Norm* norms) {
   // Deviations from the first pixel: squares of large numbers would cancel.
-  Lanes first = load(x), total{}, squares{};
-  for (Size p = 0; p < pixels; p++) {
-    Lanes d = load(x + p * stride) - first;
-    total += d;
-    squares += d * d;
+  Lanes first[COUNT], total[COUNT] = {}, squares[COUNT] = {};
+  for (Size k = 0; k < COUNT; k++) first[k] = load(x + k * step);
+  for (Size p = 0; p < pixels; p++)
+    for (Size k = 0; k < COUNT; k++) {
+      Lanes d = load(x + k * step + p * stride) - first[k];
+      total[k] += d;
+      squares[k] += d * d;
+    }
+  for (Size k = 0; k < COUNT; k++) {
+    Lanes offset = total[k] / static_cast<float>(pixels);
+    Lanes variance = squares[k] / static_cast<float>(pixels) - offset * offset, scale;
+    for (Size lane = 0; lane < LANES; lane++)
+      scale[lane] = 1 / std::sqrt(std::max(variance[lane], 0.f) + epsilon);
+    norms[k] = {first[k] + offset, scale, Lanes{}, Lanes{}};
   }
-  Lanes offset = total / static_cast<float>(pixels);
-  Lanes variance = squares / static_cast<float>(pixels) - offset * offset, scale;
-  for (Size lane = 0; lane < LANES; lane++)
-    scale[lane] = 1 / std::sqrt(std::max(variance[lane], 0.f) + epsilon);
-  return {first + offset, scale, Lanes{}, Lanes{}};
+}
+
+constexpr Size TURNS = 2; // groups of LANES channels whose norms are found at once
+
+// The norms of up to TURNS groups; returns how many.
+inline Size norms_of(const float* x, Size step, Size groups, Size pixels, Size stride,
+                     float epsilon, Norm* norms) {
+  if (groups >= TURNS) {
+    norms_of<TURNS>(x, step, pixels, stride, epsilon, norms);
+    return TURNS;
+  }
+  norms_of<1>(x, step, pixels, stride, epsilon, norms);
+  return 1;
 }
 
 inline void pooled(const float* x, Size stride, Size height, Size width, const Norm& norm, float* y,
@@ -365,13 +396,14 @@ void pad(const float* x, const First& first, float* padded) {
 // LANES channels of the convolution; weights (taps, out), y (pixels, LANES)
 void convolve_first(const float* padded, const First& first, const float* weights, Size out,
                     Lanes bias, float* y) {
-  constexpr Size SPAN = 4;
+  constexpr Size SPAN = 8; // sums at once, which wait for themselves
   Size width = first.out_width();
   for (Size i = 0; i < first.out_height(); i++)
     for (Size j = 0; j < width; j += SPAN) {
       Size span = std::min(SPAN, width - j);
       const float* corner = padded + i * first.padded_width() + j;
-      Lanes total[SPAN] = {bias, bias, bias, bias};
+      Lanes total[SPAN];
+      std::fill(total, total + SPAN, bias);
       for (Size tap = 0; tap < first.taps(); tap++) {
         Lanes weight = load(weights + tap * out);
         const float* under = corner + first.offset(tap);
@@ -386,6 +418,7 @@ void convolve_first(const float* padded, const First& first, const float* weight
 
 } // namespace
 
+// All that follows returns 0, or 1 where memory does not suffice.
 extern "C" {
 
 // PyTorch may have brought an OpenMP of its own, which does not know how many threads it was told.
@@ -393,7 +426,7 @@ void use_threads(Size count) { omp_set_num_threads(static_cast<int>(count)); }
 
 // weights (out, in, 3, 3) -> points (36, out / LANES, in, LANES); or, for the gradient of the
 // input, of the turned weights (36, in / LANES, out, LANES).
-void transform_weights(const float* weights, float* points, Size out, Size in, Size turned) {
+int transform_weights(const float* weights, float* points, Size out, Size in, Size turned) {
   Size wide = turned ? in : out, deep = turned ? out : in;
 #pragma omp parallel for schedule(dynamic)
   for (Size k = 0; k < wide; k += LANES)
@@ -412,10 +445,11 @@ void transform_weights(const float* weights, float* points, Size out, Size in, S
           store(points + ((i * 6 + j) * wide + k) * deep + c * LANES,
                 half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2]);
     }
+  return 0;
 }
 
 // The transpose of `transform_weights`, for gradients.
-void gather_weights(const float* points, float* weights, Size out, Size in) {
+int gather_weights(const float* points, float* weights, Size out, Size in) {
 #pragma omp parallel for schedule(dynamic)
   for (Size k = 0; k < out; k += LANES)
     for (Size c = 0; c < in; c++) {
@@ -431,38 +465,47 @@ void gather_weights(const float* points, float* weights, Size out, Size in) {
       for (Size lane = 0; lane < LANES; lane++)
         for (Size p = 0; p < 9; p++) weights[((k + lane) * in + c) * 9 + p] = g[p][lane];
     }
+  return 0;
 }
 
 // x (images, height, width, in) -> y (images, height, width, out)
-void convolve(const float* x, const float* points, const float* bias, float* y, Size images,
-              Size height, Size width, Size in, Size out) {
+int convolve(const float* x, const float* points, const float* bias, float* y, Size images,
+             Size height, Size width, Size in, Size out) {
   Grid from{images, height, width, in}, to{images, height, width, out};
   Layout rows = Layout::rows(TILES, in), panels = Layout::panels(TILES, out);
+  Scratch tiles(rows.floats()), products(panels.floats());
+  if (!tiles || !products) return 1;
 #pragma omp parallel
   {
-    Scratch v(rows.floats()), m(panels.floats());
-    std::fill(v.at, v.at + rows.floats(), 0.f);
+    float *v = tiles.mine(), *m = products.mine();
+    std::fill(v, v + rows.floats(), 0.f);
 #pragma omp for schedule(dynamic)
     for (Size start = 0; start < from.tiles(); start += TILES) {
       Size count = std::min(TILES, from.tiles() - start);
-      for (Size t = 0; t < count; t++) input_tile(x, from, start + t, v.at, t, rows);
+      for (Size t = 0; t < count; t++) input_tile(x, from, start + t, v, t, rows);
       for (Size point = 0; point < POINTS; point++)
-        for (Size k = 0; k < out; k += 2 * LANES)
+        for (Size k = 0; k < out; k += 2 * LANES) {
+          const float* weights = points + (point * out + k) * in;
+          Size size = 2 * LANES * in; // of these, which all tiles are multiplied by
           for (Size t = 0; t < count; t += ROWS) // beyond count: leftovers that nobody reads
-            product(v.at + rows.at(point, t, 0), rows.tile, 1, points + (point * out + k) * in,
-                    in * LANES, m.at + panels.at(point, t, k), panels.panel, in, false);
-      for (Size t = 0; t < count; t++) output_tile(m.at, t, panels, bias, y, to, start + t);
+            product<ROWS>(v + rows.at(point, t, 0), rows.tile, 1, weights, in * LANES,
+                          m + panels.at(point, t, k), panels.panel, in, false,
+                          weights + size + t * size / TILES, 2 * LANES * ROWS / TILES);
+        }
+      for (Size t = 0; t < count; t++) output_tile(m, t, panels, bias, y, to, start + t);
     }
   }
+  return 0;
 }
 
 // The gradient of the weights, as points (36, out / LANES, in, LANES)
-void convolve_back(const float* x, const float* g, float* points, Size images, Size height,
-                   Size width, Size in, Size out) {
+int convolve_back(const float* x, const float* g, float* points, Size images, Size height,
+                  Size width, Size in, Size out) {
   Grid from{images, height, width, in}, to{images, height, width, out};
   Size block = std::min(TILES_BACK, from.tiles());
-  Layout inputs = Layout::panels(block, in), outputs = Layout::panels(block, out);
-  Scratch v(inputs.floats()), m(outputs.floats());
+  Layout inputs = Layout::columns(block, in), outputs = Layout::panels(block, out);
+  Scratch v(inputs.floats(), 1), m(outputs.floats(), 1);
+  if (!v || !m) return 1;
   for (Size start = 0; start < from.tiles(); start += block) {
     Size count = std::min(block, from.tiles() - start);
 #pragma omp parallel
@@ -474,42 +517,56 @@ void convolve_back(const float* x, const float* g, float* points, Size images, S
       }
 #pragma omp for schedule(dynamic)
       for (Size point = 0; point < POINTS; point++)
-        for (Size k = 0; k < out; k += 2 * LANES)
-          for (Size c = 0; c < in; c += ROWS)
-            product(v.at + inputs.at(point, 0, c) + c % LANES, 1, inputs.tile,
-                    m.at + outputs.at(point, 0, k), outputs.panel,
-                    points + (point * out + k) * in + c * LANES, in * LANES, count, start > 0);
+        for (Size k = 0; k < out; k += 2 * LANES) {
+          const float *columns = v.at + inputs.at(point, 0, 0), *b = m.at + outputs.at(point, 0, k);
+          float* into = points + (point * out + k) * in;
+          Size c = 0, panel = in * LANES;
+          for (; c + ROWS <= in; c += ROWS)
+            product<ROWS>(columns + c, 1, inputs.tile, b, outputs.panel, into + c * LANES, panel,
+                          count, start > 0, into + (c + ROWS) * LANES, LANES * ROWS / TILES_BACK);
+          for (; c < in; c += LEFT)
+            product<LEFT>(columns + c, 1, inputs.tile, b, outputs.panel, into + c * LANES, panel,
+                          count, start > 0, into, 0);
+        }
     }
   }
+  return 0;
 }
 
 // x (images, height, width, channels) -> y (images, height / 2, width / 2, channels);
 // statistics (images, 2, channels): mean and 1 / standard deviation
-void normalise(const float* x, const float* gain, const float* shift, float* y, float* statistics,
+int normalise(const float* x, const float* gain, const float* shift, float* y, float* statistics,
                Size images, Size height, Size width, Size channels, float epsilon) {
   Size pixels = height * width, pools = (height / 2) * (width / 2);
 #pragma omp parallel for schedule(dynamic)
   for (Size n = 0; n < images; n++)
-    for (Size c = 0; c < channels; c += LANES) {
+    for (Size c = 0, done; c < channels; c += done * LANES) {
       const float* image = x + n * pixels * channels + c;
-      Norm norm = norm_of(image, pixels, channels, epsilon);
-      norm.gain = load(gain + c);
-      norm.shift = load(shift + c);
-      store(statistics + 2 * n * channels + c, norm.mean);
-      store(statistics + (2 * n + 1) * channels + c, norm.scale);
-      pooled(image, channels, height, width, norm, y + n * pools * channels + c, channels);
+      Norm norms[TURNS];
+      done = norms_of(image, LANES, (channels - c) / LANES, pixels, channels, epsilon, norms);
+      for (Size k = 0; k < done; k++) {
+        Size at = c + k * LANES;
+        norms[k].gain = load(gain + at);
+        norms[k].shift = load(shift + at);
+        store(statistics + 2 * n * channels + at, norms[k].mean);
+        store(statistics + (2 * n + 1) * channels + at, norms[k].scale);
+        pooled(image + k * LANES, channels, height, width, norms[k], y + n * pools * channels + at,
+               channels);
+      }
     }
+  return 0;
 }
 
 // sums (images, 2, channels): the gradients of shift and gain, image by image
-void normalise_back(const float* x, const float* gain, const float* shift, const float* statistics,
+int normalise_back(const float* x, const float* gain, const float* shift, const float* statistics,
                     const float* g, float* gx, float* sums, Size images, Size height, Size width,
                     Size channels) {
   Size pixels = height * width, pools = (height / 2) * (width / 2);
+  Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
+  if (!room) return 1;
 #pragma omp parallel
   {
-    Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
-    Channels* known = reinterpret_cast<Channels*>(room.at);
+    Channels* known = reinterpret_cast<Channels*>(room.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
@@ -537,21 +594,23 @@ void normalise_back(const float* x, const float* gain, const float* shift, const
         }
     }
   }
+  return 0;
 }
 
 // The gradients of what `normalise_back` finds: of <v, gx> + <gain_again, gain's> +
 // <shift_again, shift's>, in x, in g and, image by image, in the gain: gains (images, channels).
-void normalise_back_again(const float* x, const float* gain, const float* shift,
+int normalise_back_again(const float* x, const float* gain, const float* shift,
                           const float* statistics, const float* g, const float* v,
                           const float* gain_again, const float* shift_again, float* x_again,
                           float* g_again, float* gains, Size images, Size height, Size width,
                           Size channels) {
   Size pixels = height * width, columns = width / 2, pools = (height / 2) * columns;
   float count = static_cast<float>(pixels);
+  Scratch room(channels / LANES * sizeof(Again) / sizeof(float));
+  if (!room) return 1;
 #pragma omp parallel
   {
-    Scratch room(channels / LANES * sizeof(Again) / sizeof(float));
-    Again* known = reinterpret_cast<Again*>(room.at);
+    Again* known = reinterpret_cast<Again*>(room.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
@@ -583,37 +642,46 @@ void normalise_back_again(const float* x, const float* gain, const float* shift,
         }
     }
   }
+  return 0;
 }
 
 // Instance norm alone: x and y (images, pixels, channels), statistics as above.
-void norm(const float* x, const float* gain, const float* shift, float* y, float* statistics,
+int norm(const float* x, const float* gain, const float* shift, float* y, float* statistics,
           Size images, Size pixels, Size channels, float epsilon) {
+  Scratch room(channels / LANES * sizeof(Norm) / sizeof(float));
+  if (!room) return 1;
 #pragma omp parallel
   {
-    Scratch room(channels / LANES * sizeof(Norm) / sizeof(float));
-    Norm* known = reinterpret_cast<Norm*>(room.at);
+    Norm* known = reinterpret_cast<Norm*>(room.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float* image = x + n * pixels * channels;
-      for (Size c = 0; c < channels; c += LANES) {
-        Norm found = norm_of(image + c, pixels, channels, epsilon);
-        store(statistics + 2 * n * channels + c, found.mean);
-        store(statistics + (2 * n + 1) * channels + c, found.scale);
-        known[c / LANES] = {found.mean, found.scale, load(gain + c), load(shift + c)};
+      for (Size c = 0, done; c < channels; c += done * LANES) {
+        Norm* found = known + c / LANES;
+        done = norms_of(image + c, LANES, (channels - c) / LANES, pixels, channels, epsilon, found);
+        for (Size k = 0; k < done; k++) {
+          Size at = c + k * LANES;
+          store(statistics + 2 * n * channels + at, found[k].mean);
+          store(statistics + (2 * n + 1) * channels + at, found[k].scale);
+          found[k].gain = load(gain + at);
+          found[k].shift = load(shift + at);
+        }
       }
       for (Size at = 0; at < pixels * channels; at += LANES)
         store(y + n * pixels * channels + at,
               known[at % channels / LANES].before_relu(load(image + at)));
     }
   }
+  return 0;
 }
 
-void norm_back(const float* x, const float* gain, const float* statistics, const float* g,
+int norm_back(const float* x, const float* gain, const float* statistics, const float* g,
                float* gx, float* sums, Size images, Size pixels, Size channels) {
+  Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
+  if (!room) return 1;
 #pragma omp parallel
   {
-    Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
-    Channels* known = reinterpret_cast<Channels*>(room.at);
+    Channels* known = reinterpret_cast<Channels*>(room.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pixels * channels;
@@ -638,62 +706,88 @@ void norm_back(const float* x, const float* gain, const float* statistics, const
       }
     }
   }
+  return 0;
 }
 
 // A whole first block. x (images, in, height, width), weights (in * 9, out) ->
 // y (images, pooled height, pooled width, out)
-void first_block(const float* x, const float* weights, const float* bias, const float* gain,
+int first_block(const float* x, const float* weights, const float* bias, const float* gain,
                  const float* shift, float* y, Size images, Size height, Size width, Size in,
                  Size out, Size padding, float epsilon) {
   First first{height, width, in, padding};
   Size rows = first.out_height(), columns = first.out_width();
   Size pools = (rows / 2) * (columns / 2);
+  Size group = rows * columns * LANES;
+  Scratch room(first.padded()), convolved(group * TURNS);
+  if (!room || !convolved) return 1;
 #pragma omp parallel
   {
-    Scratch padded(first.padded()), values(rows * columns * LANES);
+    float *padded = room.mine(), *values = convolved.mine();
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
-      pad(x + n * in * height * width, first, padded.at);
-      for (Size c = 0; c < out; c += LANES) {
-        convolve_first(padded.at, first, weights + c, out, load(bias + c), values.at);
-        Norm norm = norm_of(values.at, rows * columns, LANES, epsilon);
-        norm.gain = load(gain + c);
-        norm.shift = load(shift + c);
-        pooled(values.at, LANES, rows, columns, norm, y + n * pools * out + c, out);
+      pad(x + n * in * height * width, first, padded);
+      for (Size c = 0, done; c < out; c += done * LANES) {
+        Size groups = std::min(TURNS, (out - c) / LANES);
+        for (Size k = 0; k < groups; k++) {
+          Size at = c + k * LANES;
+          convolve_first(padded, first, weights + at, out, load(bias + at), values + k * group);
+        }
+        Norm norms[TURNS];
+        done = norms_of(values, group, groups, rows * columns, LANES, epsilon, norms);
+        for (Size k = 0; k < done; k++) {
+          Size at = c + k * LANES;
+          norms[k].gain = load(gain + at);
+          norms[k].shift = load(shift + at);
+          pooled(values + k * group, LANES, rows, columns, norms[k], y + n * pools * out + at, out);
+        }
       }
     }
   }
+  return 0;
 }
 
 // Its gradients, image by image, computed anew from x: sums (images, in * 9 + 2, out) of weights,
 // shift and gain, and gx (images, in, height, width) where it is not null. That of the bias is
 // zero: the norm takes the mean away.
-void first_block_back(const float* x, const float* weights, const float* bias, const float* gain,
+int first_block_back(const float* x, const float* weights, const float* bias, const float* gain,
                       const float* shift, const float* g, float* sums, float* gx, Size images,
                       Size height, Size width, Size in, Size out, Size padding, float epsilon) {
   First first{height, width, in, padding};
   Size rows = first.out_height(), columns = first.out_width(), taps = first.taps();
+  Size wide = first.padded_width();
   Size pools = (rows / 2) * (columns / 2);
+  Size group = rows * columns * LANES;
+  Scratch room(first.padded()), convolved(group * TURNS);
+  Scratch below(gx ? first.padded() * LANES : LANES);
+  if (!room || !convolved || !below) return 1;
 #pragma omp parallel
   {
-    Scratch padded(first.padded()), values(rows * columns * LANES);
-    Scratch under(gx ? first.padded() * LANES : LANES);
+    float *padded = room.mine(), *under = below.mine();
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
-      pad(x + n * in * height * width, first, padded.at);
-      if (gx) std::fill(under.at, under.at + first.padded() * LANES, 0.f);
+      pad(x + n * in * height * width, first, padded);
+      if (gx) std::fill(under, under + first.padded() * LANES, 0.f);
       float* into = sums + n * (taps + 2) * out;
+      Norm norms[TURNS];
       for (Size c = 0; c < out; c += LANES) {
-        convolve_first(padded.at, first, weights + c, out, load(bias + c), values.at);
-        Norm norm = norm_of(values.at, rows * columns, LANES, epsilon);
+        Size turn = c / LANES % TURNS, groups = std::min(TURNS, (out - c) / LANES);
+        float* values = convolved.mine() + turn * group;
+        if (turn == 0) {
+          for (Size k = 0; k < groups; k++) {
+            Size at = c + k * LANES;
+            convolve_first(padded, first, weights + at, out, load(bias + at), values + k * group);
+          }
+          norms_of(values, group, groups, rows * columns, LANES, epsilon, norms);
+        }
+        Norm norm = norms[turn];
         norm.gain = load(gain + c);
         norm.shift = load(shift + c);
         const float* from = g + n * pools * out + c;
-        Moments total = moments(values.at, LANES, rows, columns, norm, from, out);
+        Moments total = moments(values, LANES, rows, columns, norm, from, out);
         store(into + taps * out + c, total.plain);
         store(into + (taps + 1) * out + c, total.normal);
         each_pixel(rows, columns, from, out, [&](Size pixel, Lanes d) {
-          float* at = values.at + pixel * LANES;
+          float* at = values + pixel * LANES;
           Lanes value = load(at);
           store(at, before_norm(value, norm, behind_relu(value, norm, d), total,
                                 static_cast<float>(rows * columns)));
@@ -703,21 +797,21 @@ void first_block_back(const float* x, const float* weights, const float* bias, c
           Size base = first.offset(start);
           for (Size i = 0; i < rows; i++)
             for (Size j = 0; j < columns; j++) {
-              Lanes value = load(values.at + (i * columns + j) * LANES);
-              const float* corner = padded.at + i * first.padded_width() + j + base;
+              Lanes value = load(values + (i * columns + j) * LANES);
+              const float* corner = padded + i * wide + j + base;
               for (Size tap = 0; tap < 9; tap++)
-                sums_of[tap] += corner[tap / 3 * first.padded_width() + tap % 3] * value;
+                sums_of[tap] += corner[tap / 3 * wide + tap % 3] * value;
             }
           for (Size tap = 0; tap < 9; tap++) store(into + (start + tap) * out + c, sums_of[tap]);
         }
         if (!gx) continue;
         for (Size tap = 0; tap < taps; tap++) {
           Lanes weight = load(weights + tap * out + c);
-          for (Size i = 0; i < rows; i++)
-            for (Size j = 0; j < columns; j++) {
-              float* to = under.at + (i * first.padded_width() + j + first.offset(tap)) * LANES;
-              store(to, load(to) + weight * load(values.at + (i * columns + j) * LANES));
-            }
+          float* to = under + first.offset(tap) * LANES;
+          const float* value = values;
+          for (Size i = 0; i < rows; i++, to += wide * LANES)
+            for (Size j = 0; j < columns; j++, value += LANES)
+              store(to + j * LANES, load(to + j * LANES) + weight * load(value));
         }
       }
       if (!gx) continue;
@@ -725,9 +819,10 @@ void first_block_back(const float* x, const float* weights, const float* bias, c
         Size row = p / width % height + padding, column = p % width + padding;
         Size plane = p / (width * height) * (height + 2 * padding);
         gx[n * in * height * width + p] =
-            sum(load(under.at + ((plane + row) * first.padded_width() + column) * LANES));
+            sum(load(under + ((plane + row) * wide + column) * LANES));
       }
     }
   }
+  return 0;
 }
 }

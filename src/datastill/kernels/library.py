@@ -25,9 +25,14 @@ class Library:
         return self.instructions.lanes
 
     def call(self, name: str, *values: Tensor | int | float | None) -> None:
-        """Call a kernel by its name, with tensors whose memory it reads and writes."""
+        """Call a kernel by its name, with tensors whose memory it reads and writes.
+
+        Raises:
+            RuntimeError: where memory does not suffice, in PyTorch's words.
+        """
         self.loaded.use_threads(torch.get_num_threads())
-        getattr(self.loaded, name)(*map(_argument, values))
+        if getattr(self.loaded, name)(*map(_argument, values)):
+            raise RuntimeError(f"can't allocate memory for a kernel ({name})")
 
 
 def _argument(value: Tensor | int | float | None) -> Any:
