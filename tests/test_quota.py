@@ -45,6 +45,26 @@ def test_a_class_may_be_called_rest_or_anything() -> None:
     assert parse("b=1,rest=2").counts(odd) == (2, 1)
 
 
+def test_names_with_commas_and_the_class_rest_go_into_quotes() -> None:
+    odd = data((3, 3, 3), ("rest", "cat, dog", "b"))
+    assert parse('"cat, dog"=1,rest=2,"rest"=3').counts(odd) == (3, 1, 2)
+    assert parse('"rest"=1,b=2,"cat, dog"=3').counts(odd) == (1, 3, 2)
+    with pytest.raises(InputError, match="may be the class 'rest' or all others"):
+        parse('"cat, dog"=1,rest=2').counts(odd)
+    with pytest.raises(
+        InputError, match="the name of a class with a comma goes into double quotes"
+    ):
+        parse("cat, dog=1,rest=2")
+
+
+def test_two_quotas_have_two_folders() -> None:
+    texts = ["🐱=1,rest=2", "🐶=1,rest=2", '"a,b"=1,rest=2', "a=1,b=1,rest=2", "a/b=1,rest=2"]
+    labels = [parse(text).label for text in texts]
+    assert len(set(labels)) == len(texts)
+    assert all(label.replace("-", "").replace(".", "").isalnum() for label in labels)
+    assert parse("owl=2,rest=10").label == "owl-2-rest-10"  # as it always was
+
+
 def test_a_long_quota_is_a_short_folder() -> None:
     long = ",".join(f"class-{k}=1" for k in range(100))
     labels = {parse(long).label, parse(long + ",rest=1").label}

@@ -117,6 +117,7 @@ def test_show_prints_and_draws(run: Run, made: Path, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert said.out.count("8 of 3x8x8") == 2
     assert said.out.count("DM") == 2
+    assert said.out.splitlines()[-1] == "drawn: p.png and g.png"
     for name in ("p.png", "g.png"):
         with Image.open(tmp_path / name) as picture:
             picture.load()
@@ -230,7 +231,10 @@ def test_show_after_a_full_validation_and_a_quick_look(run: Run, tmp_path: Path)
         ("show a b c", "show takes one set or two, found 3"),
         ("show set --most 0", "--most must be above zero"),
         ("show set --png /proc/nowhere/p.png", "cannot write to /proc/nowhere"),
-        ("show set --grid set", "cannot write to"),
+        ("show set --grid set", "--grid names a file, and set is a folder: set/set.png"),
+        ("show set --png set", "--png names a file, and set is a folder: set/set.png"),
+        ("show set --grid g.jpg", "--grid writes PNG: name it g.png"),
+        ("show set --png picture", "--png writes PNG: name it picture.png"),
     ],
 )
 def test_mistakes_get_one_line(run: Run, made: Path, tmp_path: Path, line: str, complaint: str):

@@ -21,6 +21,7 @@ from datastill.comparison import label_bytes
 from datastill.coresets import CORESETS
 from datastill.errors import InputError
 from datastill.methods import METHODS
+from pictures import write_pictures
 from test_cli import Run, run
 
 __all__ = ["run"]
@@ -328,3 +329,28 @@ def test_what_is_no_option_is_told_by_what_it_is() -> None:
         assert said.startswith("is of ")
         assert "b80d" not in said
         assert "_" not in said
+
+
+def test_a_set_that_was_made_with_a_size_is_found_by_its_dataset(run: Run, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pets", {"cat": 4, "dog": 4})
+    line = "distill --dataset ./pets --model MLP --ipc 1 --iterations 1 --quiet --size"
+    assert run(f"{line} 16").code == 0
+    found = run("show --dataset ./pets --ipc 1")
+    assert (found.code, found.out.splitlines()[0].split()) == (0, ["condensed/pets-16/DM/IPC1"])
+    assert run("export --dataset ./pets --ipc 1 --to npz --out a.npz").code == 0
+    assert run(f"{line} 16x24").code == 0
+    said = run("show --dataset ./pets --ipc 1")
+    assert said.code == 2
+    assert "condensed/pets-16/DM/IPC1 and condensed/pets-16x24/DM/IPC1; name one" in said.err
+    assert "no image set at condensed/pets/DC" in run("show --dataset ./pets --method DC").err
+
+
+def test_more_images_than_there_are_is_told(run: Run) -> None:
+    line = "distill --dataset digits --model MLP --iterations 1 --init noise --batch-real 4 --ipc"
+    assert "1500 synthetic images are no fewer than the 1347 real ones" in run(f"{line} 150").out
+    assert "no fewer" not in run(f"{line} 100").out
+
+
+def test_a_share_for_tests_that_nobody_needs_is_told(run: Run) -> None:
+    line = "distill --dataset digits --model MLP --iterations 1 --ipc 1 --test-share 0.5"
+    assert "digits has test images of its own: --test-share 0.5 keeps no others" in run(line).out

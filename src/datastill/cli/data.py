@@ -62,7 +62,9 @@ class Data:
         """Read the training images of a dataset onto a device, and nothing of its test images."""
         from datastill.datasets import load_split
 
-        return load_split(dataset, "train", path, self.reading(console)).to(device)
+        train = load_split(dataset, "train", path, self.reading(console))
+        self.tell_share(train, console)
+        return train.to(device)
 
     def both(
         self, dataset: str, path: Path | None, device: str, console: Console
@@ -71,7 +73,16 @@ class Data:
         from datastill.datasets import load_dataset
 
         train, test = load_dataset(dataset, path, self.reading(console))
+        self.tell_share(train, console)
         return train.to(device), None if test is None else test.to(device)
+
+    def tell_share(self, train: ImageSet, console: Console) -> None:
+        """Say when a share of the training images was asked for that tests do not need."""
+        if self.test_share and not train.facts.get("kept_for_tests"):
+            console.say(
+                f"{train.domain.name} has test images of its own: --test-share "
+                f"{self.test_share:g} keeps no others"
+            )
 
     def pixels(self) -> tuple[int, int] | None:
         """Return the height and width of ``--size``."""

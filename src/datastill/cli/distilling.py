@@ -105,6 +105,12 @@ def announce(work: Work, console: Console) -> None:
     describe(real, console)
     if work.settings["dsa_strategy"] != "none":
         tell_mirror(real, console)
+    made = sum(work.counts)
+    if made >= len(real):
+        console.say(
+            f"{counted(made, 'synthetic image')} are no fewer than the {len(real)} real ones that "
+            "they stand for: nothing is saved; --ipc takes fewer"
+        )
     console.say(
         f"{work.method} on {work.dataset}: {in_words(work.counts)} from {len(real)} real ones, "
         f"{counted(work.descent.updates, 'update')}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +14,7 @@ from datastill.cli.data import Data
 from datastill.cli.options import MaybeText
 from datastill.cli.quota import Ipc, parse
 from datastill.errors import InputError
+from datastill.wording import listed
 
 OnePath = Annotated[
     Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PATH]", help_behavior_hint="")
@@ -58,8 +61,27 @@ class Which:
                 raise InputError("name a set by its path, or by --dataset, --method and --ipc")
             dataset = dataset_name(self.dataset, data_path, (data or Data()).pixels())
             method = METHODS.spelling(self.method)
-            path = set_folder(self.save_path, dataset, method, parse(self.ipc).label)
+            label = parse(self.ipc).label
+            path = set_folder(self.save_path, dataset, method, label)
+            if not path.exists():
+                path = self.resized(dataset, method, label) or path
         return set_file(path)
+
+    def resized(self, dataset: str, method: str, label: str) -> Path | None:
+        """Return the folder of the set that was made with ``--size``, if there is one.
+
+        Raises:
+            InputError: when there are several.
+        """
+        from datastill.artifacts import set_folder
+
+        names = [path.name for path in sorted(self.save_path.glob(f"{glob.escape(dataset)}-*"))]
+        sizes = [name for name in names if re.fullmatch(r"\d+(x\d+)?", name[len(dataset) + 1 :])]
+        found = [set_folder(self.save_path, name, method, label) for name in sizes]
+        found = [path for path in found if path.exists()]
+        if len(found) > 1:
+            raise InputError(f"there are {listed([str(path) for path in found])}; name one")
+        return found[0] if found else None
 
 
 def set_file(path: Path) -> Path:

@@ -24,6 +24,8 @@ Ipc = Annotated[
 """Images per class."""
 
 REST, PROPORTIONAL = "rest", "proportional"
+PART = re.compile(r'(?:"([^"]+)"|([^,"]*))=([^,=]*)(?:,|$)')
+PARTS = re.compile(f"(?:{PART.pattern})+(?<!,)")
 LONGEST = 40
 """Letters of a folder's name that spell a quota out."""
 
@@ -52,9 +54,11 @@ class Quota:
         if self.each is not None:
             return str(self.each)
         spelled = re.sub(r"[^\w.-]+", "-", self.text)
-        if len(spelled) <= LONGEST:
-            return spelled
-        return f"mixed-{hashlib.blake2b(self.text.encode(), digest_size=4).hexdigest()}"
+        digest = hashlib.blake2b(self.text.encode(), digest_size=4).hexdigest()
+        if len(spelled) > LONGEST:
+            return f"mixed-{digest}"
+        whole = re.fullmatch(r"[\w.,=: -]+", self.text)  # nothing is lost that tells two apart
+        return spelled if whole else f"{spelled.strip('-')}-{digest}"
 
     def counts(self, real: ImageSet) -> int | tuple[int, ...]:
         """Return one number for all classes, or one for each.
@@ -72,6 +76,11 @@ class Quota:
         if len(found) < len(self.named):
             raise InputError(f"--ipc {self.text} names a class twice")
         missing = [name for name in classes if name not in found]
+        if self.rest is not None and REST in missing and len(missing) > 1:
+            raise InputError(
+                f"--ipc {self.text}: {REST}={self.rest} may be the class {REST!r} or all others; "
+                f'of the class say "{REST}"=N, in double quotes'
+            )
         if missing and self.rest is None:
             raise InputError(
                 f"--ipc {self.text} says nothing of {missing[0]!r}"
@@ -87,11 +96,15 @@ class Quota:
 def parse(ipc: int | str) -> Quota:
     """Read ``10``, ``cat=5,dog=20``, ``cat=5,rest=10`` or ``proportional:500``.
 
+    A name in double quotes may hold commas, and is the class ``rest`` where it says so.
+
     Raises:
         InputError: for anything else.
 
     >>> parse("cat=5,rest=10").rest
     10
+    >>> parse('"cat, dog"=5,"rest"=1').named
+    {'cat, dog': 5, 'rest': 1}
     """
     text = str(ipc).strip()
     if re.fullmatch(r"[+-]?\d{1,9}", text):
@@ -102,14 +115,20 @@ def parse(ipc: int | str) -> Quota:
     if colon and plain(kind) == PROPORTIONAL:
         return Quota(text, total=_number(number, text))
     named: dict[str, int] = {}
-    for part in text.split(","):
-        name, equals, number = part.rpartition("=")
-        if not equals or not name.strip() or name.strip() in named:
+    rest: int | None = None
+    for part in PART.findall(text) if PARTS.fullmatch(text) else [("", "", "")]:
+        quoted, name, number = part
+        if not quoted and name.strip() == REST and rest is None:
+            rest = _number(number, text)
+            continue
+        called = quoted or name.strip()
+        if not called or called in named or (not quoted and called == REST):
             raise InputError(
-                f"--ipc is a number, CLASS=N,CLASS=N,{REST}=N or {PROPORTIONAL}:N, not {text!r}"
+                f"--ipc is a number, CLASS=N,CLASS=N,{REST}=N or {PROPORTIONAL}:N, not {text!r}; "
+                "the name of a class with a comma goes into double quotes"
             )
-        named[name.strip()] = _number(number, text)
-    return Quota(text, named=named) if REST not in named else _with_rest(text, named)
+        named[called] = _number(number, text)
+    return Quota(text, named=named, rest=rest)
 
 
 def shared(total: int, have: Sequence[int]) -> tuple[int, ...]:
@@ -163,10 +182,6 @@ def in_words(counts: Sequence[int]) -> str:
     if min(counts) == max(counts):
         return f"{counted(counts[0], 'image')} {each}"
     return f"{counted(sum(counts), 'image')}, {min(counts)} to {max(counts)} {each}"
-
-
-def _with_rest(text: str, named: dict[str, int]) -> Quota:
-    return Quota(text, named={k: n for k, n in named.items() if k != REST}, rest=named[REST])
 
 
 def _class(name: str, classes: Sequence[str]) -> str:

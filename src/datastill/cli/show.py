@@ -9,6 +9,7 @@ from datastill.cli.console import Console
 from datastill.cli.finding import Paths, Which, set_file
 from datastill.cli.options import Flag, MaybePath, positive
 from datastill.errors import InputError
+from datastill.wording import listed
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Show:
 
     def run(self) -> None:
         """Print a table and draw the pictures asked for."""
-        positive(most=self.most, scale=self.scale)
+        self.check()
         from datastill.artifacts import load
         from datastill.report.preview import beside, grid, preview, write_picture
         from datastill.report.summary import summary
@@ -46,12 +47,25 @@ class Show:
         found = [summary(data) for data in sets]
         lines = list(dict.fromkeys(name for lines in found for name in lines))
         rows = [(name, *(lines.get(name, "-") for lines in found)) for name in lines]
-        console = Console(self.quiet)
+        console, drawn = Console(self.quiet), [path for path in (self.png, self.grid) if path]
         if self.png is not None:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
         if self.grid is not None:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
         console.listing(("", *map(_short, files)), rows)
+        if drawn:
+            console.say(f"drawn: {listed([str(path) for path in drawn])}")
+
+    def check(self) -> None:
+        """Refuse options that make no sense."""
+        positive(most=self.most, scale=self.scale)
+        for name, path in (("png", self.png), ("grid", self.grid)):
+            if path is not None and path.is_dir():
+                raise InputError(
+                    f"--{name} names a file, and {path} is a folder: {path / 'set.png'}"
+                )
+            if path is not None and path.suffix.lower() != ".png":
+                raise InputError(f"--{name} writes PNG: name it {path.with_suffix('.png')}")
 
 
 def _short(file: Path) -> str:
