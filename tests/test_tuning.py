@@ -17,6 +17,8 @@ from datastill import route as routes
 from datastill.clom import cross_entropy_clom
 from datastill.data import Domain
 from datastill.errors import InputError
+from datastill.kernels import building
+from datastill.kernels.instructions import SETS
 from datastill.measuring import Answer, Question, answer, fairly, known
 from datastill.networks import build
 from datastill.pool import freeze
@@ -372,6 +374,19 @@ def test_why_there_are_no_kernels_is_said_once(
         assert not fastest(name, DOMAIN).route.kernels
     routes._tell_what_is_missing.cache_clear()
     assert caplog.text.count("no g++ was found") == 1
+
+
+def test_that_kernels_are_built_is_said_before_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken-compiler"
+    broken.write_text("#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
+    broken.chmod(0o700)
+    monkeypatch.setenv("CXX", str(broken))
+    caplog.set_level(logging.INFO, "datastill")
+    with pytest.raises(building.Unavailable, match="no space left"):
+        building.built(SETS[0])
+    assert f"building datastill's kernels for {SETS[0].name}" in caplog.text
 
 
 def test_no_candidate_changes_the_result() -> None:

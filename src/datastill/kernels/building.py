@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import stat
@@ -20,7 +21,10 @@ FLAGS = (
     *("-std=c++17", "-O3", "-fopenmp", "-fPIC", "-shared"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 )
-BUILD_SECONDS = 120
+BUILD_SECONDS = 600
+"""A busy machine with a slow disk takes its time; a compiler that hangs is given up."""
+
+_log = logging.getLogger("datastill")
 
 
 class Unavailable(Exception):
@@ -64,6 +68,7 @@ def _kept(compiler: str, best: Instructions) -> Path:
         for number, file in enumerate(there):  # out of the way, and away with the folder
             file.replace(Path(scratch) / f"bad-{number}")
         made = Path(scratch) / "made.so"
+        _log.info("building datastill's kernels for %s: some seconds, once", best.name)
         command = [compiler, *flags, str(SOURCE), "-o", str(made)]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_SECONDS)
         made.chmod(0o700)
