@@ -202,6 +202,46 @@ def test_of_files_numbered_by_updates_the_last_is_taken(tmp_path: Path) -> None:
     assert torch.equal(import_set(folder)[0].images, images(seed=7))
 
 
+def test_numbered_files_of_different_classes_are_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "CIFAR10"
+    folder.mkdir()
+    for k in range(5):
+        torch.save(images(4, seed=k), folder / f"images_{k}.pt")
+        torch.save(2 * k + labels(4, 2), folder / f"labels_{k}.pt")
+    back, _ = import_set(folder)
+    assert torch.equal(back.images, torch.cat([images(4, seed=k) for k in range(5)]))
+    assert sorted(set(back.labels.tolist())) == list(range(10))
+    _, remarks = import_set(folder / "images_3.pt")
+    assert any("it is one of 5 parts" in told for told in remarks)
+
+
+def test_averages_of_ftd_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "ema_logged_files" / "CIFAR10" / "run-1"
+    folder.mkdir(parents=True)
+    torch.save(images(), folder / "ema_images_best.pt")
+    torch.save(labels(), folder / "ema_labels_best.pt")
+    torch.save(images(seed=1), folder / "ema_images_500.pt")
+    torch.save(labels(), folder / "ema_labels_500.pt")
+    for path in (folder, folder / "ema_images_best.pt"):
+        back, _ = import_set(path)
+        assert torch.equal(back.images, images())
+        assert back.domain.name == "CIFAR10"
+
+
+def test_only_data_pt_is_of_idc(tmp_path: Path) -> None:
+    assert recognised(saved_as(tmp_path / "data.pt")) == "idc"
+    assert recognised(saved_as(tmp_path / "data_best.pt")) == "idc"
+    for name in ("dataset_cifar10.pt", "database.pt", "data-cifar10.pt"):
+        file = saved_as(tmp_path / name)
+        assert recognised(file) == "pt"
+        assert "method" not in import_set(file)[0].facts
+
+
+def saved_as(path: Path) -> Path:
+    torch.save([torch.rand(20, 3, 32, 32, generator=Key(0).generator()), labels()], path)
+    return path
+
+
 def test_several_sets_in_a_folder_are_named(tmp_path: Path) -> None:
     for k in (1, 10):
         torch.save(images(), tmp_path / f"CIFAR10_IPC{k}_images.pt")
@@ -500,6 +540,14 @@ def test_numbered_folders_mean_their_numbers(pattern: str, tmp_path: Path) -> No
     assert list(levels(root / "set").values()) == list(expected.values())  # 9 before 11
     with pytest.raises(InputError, match="CIFAR10 has no class"):
         import_set(root / "set", Claim("CIFAR10"))
+
+
+def test_numbers_of_wordnet_are_names_of_classes(tmp_path: Path) -> None:
+    for number, level in (("n03888257", 90), ("n01440764", 10)):  # parachute, tench
+        write(tmp_path / "set" / number / "0.png", level)
+    back, _ = import_set(tmp_path / "set", Claim("ImageNette"))
+    names = [back.domain.classes[k] for k in back.labels.tolist()]
+    assert names == ["tench", "parachute"]
 
 
 def test_pictures_side_by_side_say_their_classes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ FORMATS.register("idc")(
     Format(
         about="data.pt (IDC, DREAM, NCFM): pixels, perhaps several pictures in one image",
         recognises=lambda path: (
-            (path.suffix == ".pt" and path.name.startswith("data")) or (path / "data.pt").is_file()
+            re.fullmatch(r"data(_?best|_?\d+)?\.pt", path.name) is not None
+            or (path / "data.pt").is_file()
         ),
         read=read,
     )

@@ -193,12 +193,15 @@ def _with_labels(file: Path, value: Any, experiment: int | None, *, alone: bool 
 
 
 def _parts(file: Path) -> list[Path]:
+    # The parts of the set that a file is one of; none where it is all of it, or a snapshot.
     number = NUMBERED.fullmatch(_tag(file))
-    if number is None or "best" not in (number[1] or ""):
+    if number is None:
         return []
     others = [each for each in sets_in(file.parent) if _says_zca(each) == _says_zca(file)]
     tags = {each: NUMBERED.fullmatch(_tag(each)) for each in others}
-    return [each for each, found in tags.items() if found and found[1] == number[1]]
+    alike = [each for each, found in tags.items() if found and found[1] == number[1]]
+    alike.sort(key=lambda each: _number(_tag(each)))
+    return alike if len(alike) > 1 and _are_parts(alike) else []
 
 
 def _lonely(file: Path, axes: int) -> str:

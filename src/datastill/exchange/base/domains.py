@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,13 @@ def guessed(found: Found, labels: Tensor, path: Path) -> tuple[str | None, tuple
     return None, ()
 
 
+def places_of(names: Sequence[str], classes: Sequence[str], dataset: str) -> list[int] | None:
+    """Return which class each name means, see ``in_order``; WordNet's numbers are names too."""
+    found = in_order(names, classes)
+    subset = getattr(DATASETS[dataset], "subset", None) if dataset in DATASETS else None
+    return in_order(names, list(subset)) if found is None and subset else found
+
+
 def _fault(name: str, found: Found, labels: Tensor) -> str | None:
     # What of a set contradicts that it imitates a dataset; None where nothing does.
     published, (channels, *size) = published_of(name) or _read(name), found.images.shape[1:]
@@ -53,7 +60,7 @@ def _fault(name: str, found: Found, labels: Tensor) -> str | None:
         return f"its labels are of {labels.shape[1]} classes"
     if labels.ndim == 1 and int(labels.max()) >= count:
         return f"a label is {int(labels.max())}"
-    if found.classes is not None and in_order(found.classes, published.classes) is None:
+    if found.classes is not None and places_of(found.classes, published.classes, name) is None:
         return f"its classes are {', '.join(found.classes[:3])}, ..."
     return None
 

@@ -15,8 +15,8 @@ from datastill.data import Domain, ImageSet, require_sound
 from datastill.datasets import DATASETS
 from datastill.errors import InputError, suggestion
 from datastill.exchange.base.contract import Found
-from datastill.exchange.base.domains import guessed, known_domain, normalisation_of
-from datastill.exchange.base.labels import in_order, settle_labels
+from datastill.exchange.base.domains import guessed, known_domain, normalisation_of, places_of
+from datastill.exchange.base.labels import settle_labels
 from datastill.exchange.base.spaces import ZCA, Claim, kept, settle_images
 from datastill.exchange.base.tensors import MOST_BYTES
 from datastill.exchange.base.tiles import take_apart
@@ -53,7 +53,7 @@ def interpret(
     name, why = _dataset(found, labels, claim, path)
     try:
         domain, origin = _domain(found, name, labels, claim, path)
-        labels = _in_order(found, labels, domain, path)
+        labels = _in_order(found, labels, domain, str(origin.get("dataset")), path)
         images, domain, seen = settle_images(found, domain, claim, path, origin=origin)
     except InputError as error:
         raise InputError("; ".join([str(error), *(why if name is None else ())])) from None
@@ -140,11 +140,11 @@ def _as_exported(found: Found, header: Mapping[str, Any], path: Path) -> ImageSe
     return described_set(images, found.labels, header, path)
 
 
-def _in_order(found: Found, labels: Tensor, domain: Domain, path: Path) -> Tensor:
+def _in_order(found: Found, labels: Tensor, domain: Domain, dataset: str, path: Path) -> Tensor:
     # The order of folders is not that of the classes: a wrong one gives chance accuracy.
     if found.classes is None or found.classes == domain.classes:
         return labels
-    places = in_order(found.classes, domain.classes)
+    places = places_of(found.classes, domain.classes, dataset)
     if places is not None and labels.ndim == 1:
         return torch.tensor(places)[labels]
     if places is not None:
