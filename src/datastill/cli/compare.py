@@ -97,7 +97,9 @@ class Compare:
         from datastill.artifacts import checkpoint_file, locked, read_json
 
         console = self.machine.console()
-        wanted = Wanted(self.paths, self.dataset, self.data_path, self.ipc, self.data)
+        wanted = Wanted(
+            *(self.paths, self.dataset, self.data_path, self.ipc, self.data), models=self.model
+        )
         material = wanted.material(self.rivals, self.machine.found(), console)
         terms = self.terms(material)
         entries = self.entries(material, terms)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,21 +59,43 @@ class Data:
             tell=console.say,
         )
 
-    def train(self, dataset: str, path: Path | None, device: str, console: Console) -> ImageSet:
-        """Read the training images of a dataset onto a device, and nothing of its test images."""
+    def train(
+        self,
+        dataset: str,
+        path: Path | None,
+        device: str,
+        console: Console,
+        foresee: Callable[[ImageSet], None] | None = None,
+    ) -> ImageSet:
+        """Read the training images of a dataset onto a device, and nothing of its test images.
+
+        Args:
+            dataset: name or path.
+            path: of its files.
+            device: where they are put.
+            console: shows how far this is.
+            foresee: refuses what cannot serve before pictures are decoded, see ``Reading``.
+        """
         from datastill.datasets import load_split
 
-        train = load_split(dataset, "train", path, self.reading(console))
+        reading = _foreseeing(self.reading(console), foresee)
+        train = load_split(dataset, "train", path, reading)
         self.tell_share(train, console)
         return train.to(device)
 
     def both(
-        self, dataset: str, path: Path | None, device: str, console: Console
+        self,
+        dataset: str,
+        path: Path | None,
+        device: str,
+        console: Console,
+        foresee: Callable[[ImageSet], None] | None = None,
     ) -> tuple[ImageSet, ImageSet | None]:
-        """Read the training images, and the test images where there are any."""
+        """Read the training images, and the test images where there are any; as ``train`` does."""
         from datastill.datasets import load_dataset
 
-        train, test = load_dataset(dataset, path, self.reading(console))
+        reading = _foreseeing(self.reading(console), foresee)
+        train, test = load_dataset(dataset, path, reading)
         self.tell_share(train, console)
         return train.to(device), None if test is None else test.to(device)
 
@@ -92,6 +115,23 @@ class Data:
         if found is None:
             raise InputError(f"--size is one number, or two such as 48x64, not {self.size!r}")
         return int(found[1]), int(found[2] or found[1])
+
+
+def _foreseeing(reading: Reading, foresee: Callable[[ImageSet], None] | None) -> Reading:
+    return reading if foresee is None else replace(reading, foresee=foresee)
+
+
+def buildable(models: Iterable[str]) -> Callable[[ImageSet], None]:
+    """Return what refuses images that architectures cannot take: too small, say."""
+
+    def look(data: ImageSet) -> None:
+        from datastill.networks import build
+        from datastill.rng import Key
+
+        for model in models:
+            build(model, data.domain, key=Key(0))
+
+    return look
 
 
 def tell_mirror(real: ImageSet, console: Console) -> None:

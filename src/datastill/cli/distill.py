@@ -208,6 +208,22 @@ class Distill:
         checkpoint_file(path, COMMAND).remove()
         return True
 
+    def foresee(self, real: ImageSet) -> None:
+        """Refuse real images that cannot serve, of which no more is known than classes and shape.
+
+        Raises:
+            InputError: for images too small for the model, or a class with too few.
+        """
+        from datastill.distillation import starting_counts
+        from datastill.methods import METHODS
+        from datastill.networks import build
+        from datastill.rng import Key
+
+        ipc = parse(self.ipc).counts(real)
+        published = METHODS[self.method](nominal(ipc))
+        build(self.model, real.domain, key=Key(0))
+        starting_counts(real, self.descent(ipc, published))
+
     def work(self, console: Console) -> Work:
         """Read the real images, and make ready; what cannot be done is found out here."""
         from datastill.artifacts import set_folder
@@ -217,7 +233,9 @@ class Distill:
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
         self.logs.sinks()
-        real = self.data.train(self.dataset, self.data_path, self.machine.found(), console)
+        real = self.data.train(
+            *(self.dataset, self.data_path, self.machine.found(), console), self.foresee
+        )
         ipc = quota.counts(real)
         published = self.adjusted(METHODS[method](nominal(ipc)), method)
         task, descent = self.task(real, published), self.descent(ipc, published)

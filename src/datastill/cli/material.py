@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datastill.cli.data import Data
+from datastill.cli.data import Data, buildable
 from datastill.cli.finding import set_file
 from datastill.cli.options import MaybeInt, MaybeText, SomeTexts, positive
 from datastill.cli.origin import Caveats, Images, Origin, said
@@ -149,6 +149,7 @@ class Wanted:
         data_path: of its files.
         ipc: real images of each class to pick, in words; as many as sets have where None.
         data: how it is read.
+        models: architectures that are to be trained.
     """
 
     paths: tuple[Path, ...]
@@ -156,6 +157,7 @@ class Wanted:
     data_path: Path | None
     ipc: str | None
     data: Data
+    models: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Refuse to compare nothing."""
@@ -184,12 +186,15 @@ class Wanted:
             from datastill.datasets import untestable
 
             assert self.dataset is not None
-            real, test = self.data.both(self.dataset, self.data_path, device, console)
+            real, test = self.data.both(
+                *(self.dataset, self.data_path, device, console), buildable(self.models)
+            )
             if test is None:
                 raise untestable(self.dataset, self.data.reading(console))
             return Images(real, test, said(shared(test), console))
         from datastill.data import require_same_kind
 
+        buildable(self.models)(made[0])
         sets = {str(path): data for path, data in zip(self.paths, made, strict=True)}
         for path, data in sets.items():
             try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli import differences
 from datastill.cli.console import Console
-from datastill.cli.data import Data, describe, tell_mirror
+from datastill.cli.data import Data, buildable, describe, tell_mirror
 from datastill.cli.finding import set_file
 from datastill.cli.interruption import deferred
 from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
@@ -84,7 +84,9 @@ class Study:
         from datastill.studies.scopes import LEAST
 
         device, console = self.machine.found(), self.machine.console()
-        real, test = self.data.both(self.dataset, self.data_path, device, console)
+        real, test = self.data.both(
+            *(self.dataset, self.data_path, device, console), buildable([self.model])
+        )
         if test is None:
             raise untestable(self.dataset, self.data.reading(console))
         build(self.model, real.domain, key=Key(0))  # images too small for it are found out now

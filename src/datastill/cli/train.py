@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
-from datastill.cli.data import Data, describe, repeated
+from datastill.cli.data import Data, buildable, describe, repeated
 from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
@@ -88,8 +88,10 @@ class Train:
 
         device = self.machine.found()
         self.logs.sinks()
-        real, test = self.data.both(self.dataset, self.data_path, device, console)
         names = [find(name)[0] for name in self.model]
+        real, test = self.data.both(
+            *(self.dataset, self.data_path, device, console), buildable(names)
+        )
         for name in names:
             build(name, real.domain, key=Key(0))  # images too small for it are found out now
         folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]

@@ -122,7 +122,7 @@ def kind_of(
     if reading.size is not None and colour is not None:
         return Kind(reading.size, colour)
     (first,) = pictures.at([0])
-    its, mode = _header(first)
+    its, mode = header(first)
     size = reading.size or its
     if reading.size is None:
         require_size(size, source)
@@ -131,7 +131,7 @@ def kind_of(
     elif colour is None and not whole:
         everything = pictures.at(range(len(pictures)))
         seen = reading.progress(everything, f"looking at {source}", len(pictures))
-        colour = any(_header(encoded)[1] not in GREY_MODES for encoded in seen)
+        colour = any(header(encoded)[1] not in GREY_MODES for encoded in seen)
     return Kind(size, colour, reading.size is not None, first.name)
 
 
@@ -306,7 +306,12 @@ def _differing(kind: Kind, other: Encoded, size: Size) -> InputError:
     )
 
 
-def _header(encoded: Encoded) -> tuple[Size, str]:
+def header(encoded: Encoded) -> tuple[Size, str]:
+    """Return the size of a picture, upright, and Pillow's word for the kind of its pixels.
+
+    Raises:
+        InputError: when it is damaged, or of a kind that cannot be read.
+    """
     with warnings.catch_warnings(action="ignore"), _opened(encoded) as picture:
         width, height = picture.size
         try:

@@ -18,8 +18,8 @@ from datastill.datasets.base.making import (
     tests_of,
     values_of,
 )
-from datastill.datasets.base.places import Place, place
-from datastill.datasets.base.reading import Reading, Size, Split, side_by_side
+from datastill.datasets.base.places import Place, place, sized
+from datastill.datasets.base.reading import Reading, Size, Split
 from datastill.errors import InputError
 from datastill.identity import Content, Digests, digests, kept_aside
 
@@ -114,7 +114,7 @@ def dataset_name(name: str, path: Path | str | None = None, size: Size | None = 
     >>> dataset_name("cifar-10"), dataset_name("cifar-10", size=(16, 16))
     ('CIFAR10', 'CIFAR10-16')
     """
-    return _sized(place(name, None if path is None else Path(path)).name, size)
+    return sized(place(name, None if path is None else Path(path)).name, size)
 
 
 def _load(
@@ -125,7 +125,7 @@ def _load(
     like: Domain | None,
 ) -> dict[Split, ImageSet]:
     where = place(name, None if path is None else Path(path))
-    called = _sized(where.name, reading.size)
+    called = sized(where.name, reading.size)
     own = where.has_test(reading)
     parts = _read(where, wanted, reading, name) if own else _divided(where, wanted, reading, name)
     described = _described(name, path, reading)
@@ -204,12 +204,6 @@ def _told_of_each_other(
     among = int(np.isin(seen["test"], seen["train"]).sum())
     test = made["test"]
     return {**made, "test": replace(test, facts={**test.facts, "among_training": among})}
-
-
-def _sized(name: str, size: Size | None) -> str:
-    if size is None:
-        return name
-    return f"{name}-{size[0] if size[0] == size[1] else side_by_side(size)}"
 
 
 def _described(name: str, path: Path | str | None, reading: Reading) -> dict[str, Any]:

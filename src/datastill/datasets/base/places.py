@@ -10,7 +10,18 @@ from pathlib import Path
 
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.damage import without_damaged
-from datastill.datasets.base.reading import Format, Found, Hub, Reading, Source, Split
+from datastill.datasets.base.outline import outline
+from datastill.datasets.base.reading import (
+    Format,
+    Found,
+    Hub,
+    Reading,
+    Size,
+    Source,
+    Split,
+    side_by_side,
+    unexamined,
+)
 from datastill.errors import InputError, suggestion
 from datastill.registry import Registry
 
@@ -52,9 +63,27 @@ def place(name: str, path: Path | None) -> Place:
 
     def read(split: Split, reading: Reading) -> Found | None:
         part = found.read(split, reading)
+        if part is not None and split == "train":
+            _foresee(part, reading, found)
         return part and without_damaged(part, reading)
 
     return replace(found, read=read)
+
+
+def _foresee(part: Found, reading: Reading, found: Place) -> None:
+    if reading.foresee is unexamined:
+        return
+    divided = bool(reading.test_share) and not found.has_test(reading)
+    data = outline(part, reading, sized(found.name, reading.size), divided=divided)
+    if data is not None:
+        reading.foresee(data)
+
+
+def sized(name: str, size: Size | None) -> str:
+    """Return the name of a dataset whose images are brought to a size."""
+    if size is None:
+        return name
+    return f"{name}-{size[0] if size[0] == size[1] else side_by_side(size)}"
 
 
 def _place(name: str, path: Path | None) -> Place:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
-from datastill.data import Domain
+from datastill.data import Domain, ImageSet
 from datastill.errors import InputError
 from datastill.layout import SPLIT_WORDS, Split
 
@@ -42,6 +42,10 @@ def silent(told: str) -> None:
     """Say nothing."""
 
 
+def unexamined(data: ImageSet) -> None:
+    """Refuse nothing."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a dataset is read.
@@ -58,6 +62,8 @@ class Reading:
         skip_damaged: whether to go on without pictures that cannot be decoded.
         progress: shows how far the reading is.
         tell: told what a person may want to know.
+        foresee: shown what training images will be before pictures are decoded, with classes and a
+            shape, but nothing to see; it may refuse them.
     """
 
     size: Size | None = None
@@ -68,6 +74,7 @@ class Reading:
     skip_damaged: bool = False
     progress: Progress = unseen
     tell: Callable[[str], None] = silent
+    foresee: Callable[[ImageSet], None] = unexamined
 
     def __post_init__(self) -> None:
         if self.size is not None and not all(LEAST <= n <= MOST_ON_REQUEST for n in self.size):
