@@ -147,6 +147,24 @@ def test_a_column_of_splits(tmp_path: Path) -> None:
     check(test, dict(list(held.items())[6:]))
 
 
+def test_traffic_signs(tmp_path: Path) -> None:
+    """Folders of classes for training, tables for tests, and pictures of what the classes mean."""
+    for k in range(3):
+        flat(tmp_path / "Train" / str(k), 2, first=10 * k)
+    trained = [(f"Train/{k}/{i:03d}.png", k) for k in range(3) for i in range(2)]
+    held = flat(tmp_path / "Test", 3, first=70)
+    tested = [(f"Test/{name}", i) for i, name in enumerate(held)]
+    meant = [(f"Meta/{name}", i) for i, name in enumerate(flat(tmp_path / "Meta", 3, first=90))]
+    for name, rows in (("Train", trained), ("Test", tested), ("Meta", meant)):
+        rows = [{"Width": 12, "ClassId": k, "Path": path} for path, k in rows]
+        table(tmp_path / f"{name}.csv", rows)
+    train, test = load_dataset(str(tmp_path))
+    assert test is not None
+    assert train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    check(test, held, ["0", "1", "2"])
+    assert train.facts["unlabelled"] == 3
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     held = flat(tmp_path)
     rows = rows_of(held, id="{stem}", kind="{label}", place="here", other="{k}")

@@ -38,6 +38,9 @@ from datastill.registry import plain
 LOOKED_AT = 50
 """Rows by which a column of names of files is found."""
 
+UNSAID = ""
+"""In place of the word of a split, where nothing says one."""
+
 DUMMIES = ("submission", "sample")
 """Words in the names of tables whose labels mean nothing."""
 
@@ -134,6 +137,9 @@ def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
                     f"{table.source}, line {line}: {picture} is of the class {label!r} here, and "
                     f"of {mine.labels[picture]!r} before; an image is of one class"
                 )
+    if by_word.keys().isdisjoint(SPLIT_WORDS["train"]) and UNSAID in by_word:
+        by_word["train"] = by_word[UNSAID]
+    by_word.pop(UNSAID, None)  # beside training images that say so, it may be anything
     found: dict[Split, Labels] = {}
     for split, words in SPLIT_WORDS.items():
         word = next((word for word in words if word in by_word), None)
@@ -197,7 +203,7 @@ def _said(
             )
         if not said:
             raise InputError(f"{table.source}, line {line}: {name} has no class")
-        yield own or word or _word_above(picture) or "train", picture, said, line
+        yield own or word or _word_above(picture) or UNSAID, picture, said, line
 
 
 def _file_column(
