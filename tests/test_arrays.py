@@ -140,7 +140,7 @@ def test_names_can_be_given(tmp_path: Path) -> None:
         where, "train", reading=Reading(images="scans", labels="grade", test_share=0)
     )
     assert np.array_equal(bytes_of(found), arrays["scans"])
-    with pytest.raises(InputError, match=r"no images: it holds scans, grade.*--image-column"):
+    with pytest.raises(InputError, match=r"no images: it holds scans, grade.*`images`"):
         load_split(where, "train", reading=Reading(images="scan"))
 
 

@@ -54,7 +54,7 @@ def test_all_that_are_damaged_are_named(
     said = str(told.value)
     assert "\n" not in said
     assert f"{number} of 22 pictures are damaged" in said
-    assert said.endswith("--skip-damaged goes on without them")
+    assert said.endswith("`skip_damaged=True` goes on without them")
     shown = names if number <= 5 else names[:3]
     assert all(name in said for name in shown)
     if number > 5:
@@ -68,7 +68,9 @@ def test_all_that_are_damaged_are_named(
 
 def test_one_that_is_damaged_is_named_as_ever(pets: Path) -> None:
     (name,) = spoil(pets, 1)
-    with pytest.raises(InputError, match=rf"{name} is damaged or no picture; --skip-damaged goes"):
+    with pytest.raises(
+        InputError, match=rf"{name} is damaged or no picture; `skip_damaged=True` goes"
+    ):
         load_split(str(pets), "train")
 
 

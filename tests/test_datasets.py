@@ -129,7 +129,7 @@ def test_different_numbers_of_images_and_labels_are_told(tmp_path: Path) -> None
 
 
 def test_missing_files_name_every_place(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no file train-images.*--data-path") as caught:
+    with pytest.raises(InputError, match=r"no file train-images.*`path`") as caught:
         load_split("FashionMNIST", "train", tmp_path)
     assert str(tmp_path / "raw") in str(caught.value)
 

@@ -112,7 +112,7 @@ def test_pictures_of_different_sizes_need_a_size(tmp_path: Path, split: str) -> 
     write_pictures(tmp_path / "train", {"a": 3, "b": 3})
     write_pictures(tmp_path / "test", {"a": 3, "b": 3})
     Image.fromarray(picture((40, 41, 3), seed=1)).save(tmp_path / split / "b" / "zz.png")
-    with pytest.raises(InputError, match=r"00\.png has 20x30 pixels, .*zz\.png 40x41.*--size 32"):
+    with pytest.raises(InputError, match=r"00\.png has 20x30 pixels, .*zz\.png 40x41.*`size=32`"):
         load_dataset(str(tmp_path))
     train, test = load_dataset(str(tmp_path), reading=Reading(size=(16, 24)))
     assert test is not None

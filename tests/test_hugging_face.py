@@ -115,9 +115,7 @@ def test_columns_are_found_or_named(tmp_path: Path, write: Write) -> None:
     where = str(
         write(tmp_path / "bugs", {"train": table(arrays(), grade=grade, kind=names, thumb=thumb)})
     )
-    with pytest.raises(
-        InputError, match=r"several columns may hold images; .*--image-column, of: "
-    ):
+    with pytest.raises(InputError, match=r"several columns may hold images; .*`images`, of: "):
         load_split(where, "train")
     by_grade = Reading(images="thumb", labels="grade", test_share=0)
     found = load_split(where, "train", reading=by_grade)
@@ -160,7 +158,7 @@ def test_sizes_and_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda t: t.remove_columns("image"), "no column holds images; name one by --image-column"),
+        (lambda t: t.remove_columns("image"), "no column holds images; name one by `images`"),
         (lambda t: t.remove_columns("label"), "no column holds labels"),
         (lambda t: t.select([]), "images of one class, 'none'|no dataset of Hugging Face"),
         (lambda t: t.select([0, 3]), "images of one class, 'ant'"),

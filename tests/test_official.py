@@ -64,7 +64,7 @@ def test_svhn_that_is_not(tmp_path: Path, table: dict[str, object], complaint: s
     savemat(tmp_path / "train_32x32.mat", table)
     with pytest.raises(InputError, match=complaint):
         load_split("SVHN", "train", tmp_path)
-    with pytest.raises(InputError, match=r"no file test_32x32\.mat in .*--dataset hf:SVHN"):
+    with pytest.raises(InputError, match=r"no file test_32x32\.mat in .*`name=hf:SVHN`"):
         load_split("SVHN", "test", tmp_path)
 
 
@@ -211,7 +211,7 @@ def test_imagenet_at_a_chosen_size(tmp_path: Path, flat: bool) -> None:
     assert train.domain.classes == ("n01", "n02", "n03")
     assert (train.counts, test.counts) == ((2, 2, 2), (1, 1, 1))
     assert train.domain == test.domain
-    with pytest.raises(InputError, match=r"differ in size; .* --size 64"):
+    with pytest.raises(InputError, match=r"differ in size; .* `size=64`"):
         load_split("ImageNet-1K", "train", tmp_path)
 
 
@@ -263,7 +263,7 @@ def test_a_damaged_solution_is_told(tmp_path: Path, row: str, complaint: str) ->
 def test_missing_folders_name_every_place(tmp_path: Path) -> None:
     for name in ("TinyImageNet", "ImageNet-1K", "ImageWoof"):
         with pytest.raises(
-            InputError, match=rf"no folders train and val.* in .*hf:{name}$"
+            InputError, match=rf"no folders train and val.* in .*hf:{name}`$"
         ) as caught:
             load_split(name, "train", tmp_path, SMALL)
         assert str(tmp_path) in str(caught.value)

@@ -169,7 +169,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     held = flat(tmp_path)
     rows = rows_of(held, id="{stem}", kind="{label}", place="here", other="{k}")
     table(tmp_path / "all.csv", rows)
-    with pytest.raises(InputError, match=r"name one by --label-column, of: kind, place, other"):
+    with pytest.raises(InputError, match=r"name one by `labels`, of: kind, place, other"):
         load_split(str(tmp_path), "train", reading=ALL)
     named = Reading(labels="kind", test_share=0)
     check(load_split(str(tmp_path), "train", reading=named), held)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError
+from datastill.errors import InputError, not_negative, whole
 from datastill.losses import contrastive_loss
 from datastill.pool import Member, Pool, Seen, Teacher, by_architecture, encoder, teacher
 from datastill.rng import Key, moved
@@ -141,6 +141,7 @@ def contrastive_clom(
     Raises:
         InputError: for an empty pool, another number of alphas, or channels that do not match.
     """
+    whole(batch=batch)
     groups = _groups(pool, alphas, lambda member: encoder(member, real.domain, route=route))
     return ContrastiveClom(groups, real, batch)
 
@@ -172,7 +173,8 @@ def _groups(
     members = by_architecture(pool)
     if not members:
         raise InputError("CLOM needs a pool of at least one original model")
-    weights = pair_alphas([alphas] if isinstance(alphas, int | float) else alphas, list(members))
+    given = alphas if isinstance(alphas, Sequence) else [alphas]
+    weights = pair_alphas(given, list(members))
     return [
         Group([wrap(member) for member in group], weights[name]) for name, group in members.items()
     ]
@@ -182,11 +184,13 @@ def pair_alphas(alphas: Sequence[float], architectures: Sequence[str]) -> dict[s
     """Give every architecture its alpha.
 
     Raises:
-        InputError: unless there is one alpha, or one for each architecture.
+        InputError: unless there is one alpha, or one for each architecture, zero or above.
 
     >>> pair_alphas([1000, 2000], ["ConvNet", "VGG11"])
     {'ConvNet': 1000, 'VGG11': 2000}
     """
+    for alpha in alphas:
+        not_negative(alphas=alpha)
     if len(alphas) == 1:
         return dict.fromkeys(architectures, alphas[0])
     if len(alphas) != len(architectures):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.errors import InputError, is_number, is_whole, told
 from datastill.pixels import Pixels
 from datastill.rng import Key, moved
 from datastill.wording import counted
@@ -38,6 +38,19 @@ class Domain:
     std: tuple[float, ...]
     mirror: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("shape", "classes", "mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if len(self.shape) != 3 or not all(is_whole(side) and side > 0 for side in self.shape):
+            raise InputError(f"images of shape {self.shape}, not (channels, height, width)")
+        if not len(self.mean) == len(self.std) == self.shape[0]:
+            raise InputError(
+                f"{len(self.mean)} means, {len(self.std)} stds, {self.shape[0]} channels"
+            )
+        numbers = (*self.mean, *self.std)
+        if not all(map(is_number, numbers)) or min(self.std) <= 0:
+            raise InputError(f"a normalisation by mean {self.mean} and std {self.std}")
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map ``(..., C, H, W)`` pixels in ``[0, 1]`` to ``(pixels - mean) / std``."""
         mean, std = self._statistics(pixels)
@@ -54,7 +67,7 @@ class Domain:
         return mean, std
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """Labelled images: a real set, a subset of one, or a synthetic set.
 
@@ -81,6 +94,13 @@ class ImageSet:
                 f"{tuple(self.images.shape)} images and {len(self.labels)} labels "
                 f"do not make a set of {self.domain.shape} images"
             )
+
+    def __repr__(self) -> str:
+        kind = "hard" if self.labels.ndim == 1 else "soft"
+        return (
+            f"ImageSet({self.domain.name}: {counted(len(self), 'image')} of {_size(self.domain)}, "
+            f"{len(self.domain.classes)} classes, {kind} labels, {self.images.device})"
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -141,7 +161,7 @@ class ImageSet:
         return tuple(len(rows) for rows in self.rows_by_class)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ByClass:
     """Images sorted by class: what a method sees of real and of synthetic ones.
 
@@ -152,6 +172,9 @@ class ByClass:
 
     images: Tensor
     counts: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"ByClass({tuple(self.images.shape)} images, counts={self.counts})"
 
     @cached_property
     def labels(self) -> Tensor:
@@ -208,6 +231,8 @@ def draw_share(by_class: Sequence[Tensor], share: float, *, key: Key) -> Tensor:
         share: to draw of them: above 0, at least one row, but never the last.
         key: decides which.
     """
+    if not (is_number(share) and 0 <= share <= 1):
+        raise InputError(f"a share is from 0 to 1, found {told(share)}")
     chosen = torch.zeros(sum(map(len, by_class)), dtype=torch.bool)
     for k, rows in enumerate(by_class):
         order = torch.randperm(len(rows), generator=key.at(k).generator())

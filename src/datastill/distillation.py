@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +14,23 @@ from datastill.augment import siamese
 from datastill.clom import Regulariser
 from datastill.coresets import CORESETS
 from datastill.data import ByClass, ImageSet, draw_rows, said_of_class
-from datastill.errors import InputError, reason, suggestion
-from datastill.methods.base import Method, Targeting, Task
+from datastill.errors import (
+    InputError,
+    is_whole,
+    not_negative,
+    of_kind,
+    reason,
+    suggestion,
+    told,
+    whole,
+)
+from datastill.methods.base import Method, Published, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
 from datastill.present import Present
 from datastill.rng import Key, moved
+
+CLASSES_TOLD = 12
+"""Of how many classes a message says a number each."""
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
@@ -44,8 +57,25 @@ class Descent:
     momentum: float = 0.5
     init: str = "real"
 
+    def __post_init__(self) -> None:
+        if isinstance(self.ipc, Sequence) and not isinstance(self.ipc, str):
+            object.__setattr__(self, "ipc", tuple(self.ipc))
+        each = self.ipc if isinstance(self.ipc, tuple) else (self.ipc,)
+        least = 0 if isinstance(self.ipc, tuple) else 1
+        if not all(is_whole(one) and one >= least for one in each) or not sum(each):
+            raise InputError(
+                "`ipc` must be a whole number, 1 or more, or one for each class, found "
+                f"{told(self.ipc)}"
+            )
+        if not isinstance(self.ipc, tuple):
+            object.__setattr__(self, "ipc", int(self.ipc))
+        whole(updates=self.updates, least=0)
+        whole(batch=self.batch)
+        not_negative(lr=self.lr, momentum=self.momentum)
+        of_kind(str, "'noise', 'real' or the name of a coreset", init=self.init)
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class State:
     """All that the updates to come follow from, besides what ``distill`` is given.
 
@@ -61,8 +91,11 @@ class State:
     momentum: Tensor | None
     network: Mapping[str, Tensor]
 
+    def __repr__(self) -> str:
+        return f"State(step={self.step}, {tuple(self.pixels.shape)} pixels)"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Snapshot:
     """The synthetic set after an update.
 
@@ -79,9 +112,12 @@ class Snapshot:
     losses: Mapping[str, Tensor]
     state: Callable[[], State] | None = None
 
+    def __repr__(self) -> str:
+        return f"Snapshot(step={self.step}, {self.synthetic}, losses of {', '.join(self.losses)})"
+
 
 def distill(
-    method: Method,
+    method: Method | Published,
     task: Task,
     descent: Descent,
     *,
@@ -91,8 +127,11 @@ def distill(
 ) -> Iterator[Snapshot]:
     """Yield the synthetic set after every update. To stop early, stop asking.
 
+    What cannot be done is found out now, and not when the first set is asked for.
+
     Args:
-        method: what to match, and under which networks.
+        method: what to match, and under which networks; or its published settings, of which the
+            method is taken.
         task: the real images, and how networks and augmentations are made.
         descent: how many images per class, and how to move them.
         regularisers: scalars to add to the method's loss, by name.
@@ -103,35 +142,80 @@ def distill(
 
     Raises:
         InputError: when a class has too few real images, a regulariser takes the name of the
-            method's own loss, or the state is that of another task.
+            method's own loss, the state is that of another task, or what is given is not what is
+            asked for.
     """
-    if MATCH in (regularisers or {}):
-        raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
+    if isinstance(method, Published):
+        method = method.method
+    _require_sense(method, task, descent, regularisers or {})
     start = initial(task.real, descent, key=task.key.at("init"), features=features)
     counts, labels = start.counts, start.labels
     pixels = start.images.clone().requires_grad_()
     optimiser = torch.optim.SGD([pixels], lr=descent.lr, momentum=descent.momentum)
     network = None if state is None else _restored(state, task, pixels, optimiser)
-    present = Present("update")
+    steps = range(state.step if state else 0, descent.updates)
+    moving = _Moving(method, task, descent, counts, labels, pixels, optimiser, regularisers or {})
+    return _updates(moving, steps, network)
 
-    for step in range(state.step if state else 0, descent.updates):
+
+@dataclass(frozen=True, eq=False)
+class _Moving:
+    # What is the same in every update.
+    method: Method
+    task: Task
+    descent: Descent
+    counts: tuple[int, ...]
+    labels: Tensor
+    pixels: Tensor
+    optimiser: torch.optim.Optimizer
+    regularisers: Mapping[str, Regulariser]
+
+
+def _updates(moving: _Moving, steps: range, network: Network | None) -> Iterator[Snapshot]:
+    method, task, labels, pixels = moving.method, moving.task, moving.labels, moving.pixels
+    present = Present("update")
+    for step in steps:
         present.ends()
         here = task.key.at("step", step)
         sofar = ImageSet(pixels.detach(), labels, task.real.domain)
         network = method.network(task, step, network, sofar)
-        rows = draw_rows(task.real, descent.batch, key=here.at("real"))
+        rows = draw_rows(task.real, moving.descent.batch, key=here.at("real"))
         with task.route.arithmetic(pixels.device):
-            shares = ByClass(pixels, counts)
+            shares = ByClass(pixels, moving.counts)
             loss, pixels.grad = _match(method, network, task, rows, shares, key=here)
             losses = {MATCH: loss}
-            for name, regulariser in (regularisers or {}).items():
+            for name, regulariser in moving.regularisers.items():
                 loss = regulariser(pixels, labels, key=here.at("regulariser", name))
                 pixels.grad += torch.autograd.grad(loss, pixels)[0]
                 losses[name] = loss.detach()
-        optimiser.step()
+        moving.optimiser.step()
         after = ImageSet(pixels.detach().clone(), labels, task.real.domain)
-        now = partial(_state, step + 1, pixels, optimiser, network)
+        now = partial(_state, step + 1, pixels, moving.optimiser, network)
         yield Snapshot(step + 1, after, losses, present.only(step + 1, now))
+
+
+def _require_sense(
+    method: Any, task: Task, descent: Descent, regularisers: Mapping[str, Regulariser]
+) -> None:
+    if isinstance(method, str | type) or not hasattr(method, "loss"):
+        raise InputError(
+            "`method` must be a method with its settings, such as METHODS['DM'](ipc=1), found "
+            f"{told(method)}"
+        )
+    of_kind(Task, "a Task", task=task)
+    of_kind(Descent, "a Descent, such as Descent(ipc=1)", descent=descent)
+    if MATCH in regularisers:
+        raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
+    for name, regulariser in regularisers.items():
+        if not callable(regulariser):
+            raise InputError(f"the regulariser {name!r} must be a function, found {regulariser!r}")
+    with task.key.scope():  # a person's own may draw from the generator of the process
+        network = task.build(key=task.key)
+    if not callable(getattr(network, "embed", None)):
+        raise InputError(
+            f"`build` makes {told(network)}, which has no method embed, from images to features; "
+            "datastill.networks.adapt(module, domain) makes a network of any that classifies"
+        )
 
 
 def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
@@ -144,15 +228,19 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     classes = real.domain.classes
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
-        raise InputError(f"{len(wanted)} numbers of images for {len(classes)} classes")
+        raise InputError(f"`ipc` has {len(wanted)} numbers for {len(classes)} classes")
     if descent.init not in ("noise", "real") and descent.init not in CORESETS:
         hint = suggestion(descent.init, ["noise", "real", *CORESETS.names])
         raise InputError(f"no start named {descent.init!r}; {hint}")
     for k, (name, have, want) in enumerate(zip(classes, real.counts, wanted, strict=True)):
         if have < (min(want, 1) if descent.init == "noise" else want):
+            said = f"{said_of_class(real, k)} fewer than the {want} to start from; take a smaller"
+            fitting = tuple(map(min, real.counts, wanted))
+            such = f" (`ipc={fitting}`)" if len(fitting) <= CLASSES_TOLD else ""
             raise InputError(
-                f"{said_of_class(real, k)} fewer than the {want} to start from; take a smaller "
-                f"ipc, one for each class (--ipc {name}={have},rest={want}), or --init noise"
+                f"{said} `ipc`, one for each class{such}, or `init='noise'`",
+                typed=f"{said} ipc, one for each class (--ipc {name}={have},rest={want}), or "
+                "--init noise",
             )
     return tuple(wanted)
 

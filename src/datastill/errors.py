@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import math
+import operator
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -11,7 +14,106 @@ class InputError(ValueError):
 
     The message is one line: what was found, what was expected and, for a name, the nearest one.
     The command line prints it and exits with code 2.
+
+    Arguments are called by their names in Python, between backticks and with a value where one is
+    meant: "`lr` must be above zero", "take `init='noise'`". The command line says the option that
+    stands for each.
+
+    Args:
+        message: the line.
+        typed: the line for the command line, where it is to say more than other names.
     """
+
+    def __init__(self, message: str, *, typed: str | None = None) -> None:
+        super().__init__(message)
+        self.typed = typed or message
+
+
+def positive(**numbers: Any) -> None:
+    """Refuse arguments that are not finite numbers above zero; None is none that was given.
+
+    >>> positive(lr=float("nan"))
+    Traceback (most recent call last):
+    ...
+    datastill.errors.InputError: `lr` must be above zero, found nan
+    """
+    for name, value in numbers.items():
+        if value is not None and not (is_number(value) and value > 0):
+            raise InputError(f"`{name}` must be above zero, found {told(value)}")
+
+
+def not_negative(**numbers: Any) -> None:
+    """Refuse arguments that are not finite numbers from zero on."""
+    for name, value in numbers.items():
+        if not (is_number(value) and value >= 0):
+            raise InputError(f"`{name}` must not be negative, found {told(value)}")
+
+
+def whole(least: int = 1, **numbers: Any) -> None:
+    """Refuse arguments that are not whole numbers, ``least`` or more.
+
+    >>> whole(ipc=10)
+    >>> whole(ipc="10")
+    Traceback (most recent call last):
+    ...
+    datastill.errors.InputError: `ipc` must be a whole number, 1 or more, found '10'
+    """
+    for name, value in numbers.items():
+        if not is_whole(value) or value < least:
+            raise InputError(
+                f"`{name}` must be a whole number, {least} or more, found {told(value)}"
+            )
+
+
+def of_kind(kind: type | tuple[type, ...], wanted: str, **values: Any) -> None:
+    """Refuse arguments of another kind.
+
+    >>> of_kind(str, "the name of a model", model=None)
+    Traceback (most recent call last):
+    ...
+    datastill.errors.InputError: `model` must be the name of a model, found None
+    """
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise InputError(f"`{name}` must be {wanted}, found {told(value)}")
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number, of whatever type."""
+    try:
+        return not isinstance(value, str | bool) and math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number, of whatever type."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
+
+
+def told(value: Any) -> str:
+    """Name a value in a few words: itself where it is short, or else what it is.
+
+    >>> told(-1), told("x"), told(int), told([1] * 100)
+    ('-1', "'x'", 'the class int', 'a list')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value) if isinstance(value, str | int | float | tuple | list | None) else ""
+    if 0 < len(text) <= MOST_TOLD:
+        return text
+    name = getattr(value, "__name__", None)
+    kind = type(value).__name__
+    article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
+    return f"{article} {kind}" + (f" {name}" if isinstance(name, str) else "")
+
+
+MOST_TOLD = 40
+"""Letters of a value that a message shows."""
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

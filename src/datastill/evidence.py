@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from datastill.costs import Known, shared
 from datastill.data import Domain, ImageSet, convert, draw_rows, require_same_kind, require_sound
-from datastill.errors import InputError
+from datastill.errors import InputError, of_kind
 from datastill.networks import Network, build, features
 from datastill.pool import Member, Pool, by_architecture, freeze
-from datastill.rng import Key
+from datastill.rng import Key, require_key
 from datastill.route import Route, Run, logits
 
 T = TypeVar("T")
@@ -180,6 +180,8 @@ class Evidence:
     known: Known = field(init=False, default_factory=Known)
 
     def __post_init__(self) -> None:
+        of_kind(ImageSet, "an ImageSet", synthetic=self.synthetic, train=self.train)
+        require_key(self.key)
         for data, source in ((self.synthetic, "synthetic set"), (self.train, "training set")):
             if not len(data):
                 raise InputError(f"the {source} has no images")

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
-from datastill.errors import InputError
+from datastill.errors import InputError, of_kind, whole
 from datastill.networks import Network, backbone, build, features
 from datastill.pixels import ready
 from datastill.present import Present
-from datastill.rng import Key
+from datastill.rng import Key, require_key
 from datastill.route import Route, Run, logits
 from datastill.train import Epoch, Fit, Fitting, accuracy, epochs
 
@@ -28,7 +28,7 @@ ENCODED = 64
 """Images that a member encodes at once: those of a backbone are larger than those of a set."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Member:
     """One original model and what is known about it.
 
@@ -44,6 +44,10 @@ class Member:
     domain: Domain
     facts: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        epoch = f", epoch {self.facts['epoch']}" if "epoch" in self.facts else ""
+        return f"Member({self.architecture} of {self.domain.name}{epoch})"
+
 
 Pool = Sequence[Member]
 
@@ -57,6 +61,7 @@ def original_fit(epochs: int = 150) -> Fit:
     >>> original_fit().milestones
     (50, 100)
     """
+    whole(epochs=epochs)
     thirds = (epochs // 3, 2 * epochs // 3)
     milestones = tuple(sorted({epoch for epoch in thirds if epoch > 0}))
     return Fit(epochs=epochs, batch=256, lr=0.01, weight_decay=5e-3, milestones=milestones)
@@ -130,7 +135,10 @@ def train_member(
 def train_pool(
     architecture: str, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
 ) -> Pool:
-    """Train ``num`` original models that differ in their seed."""
+    """Train ``num`` original models that differ in their seed, one or more."""
+    whole(num=num)
+    require_key(key)
+    of_kind(ImageSet, "an ImageSet", real=real)
     pool: list[Member] = []
     for i in range(num):
         *_, (_, last) = train_member(architecture, real, fit or original_fit(), key=key.at(i))

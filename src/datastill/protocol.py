@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from datastill.augment import DSA, NONE, by_image
-from datastill.errors import InputError, suggestion
+from datastill.errors import InputError, of_kind, suggestion, whole
 from datastill.train import Fit
 
 
@@ -112,6 +112,8 @@ def preset(name: str, *, epochs: int | None = None, dataset: str = "") -> Protoc
     Raises:
         InputError: for an unknown name.
     """
+    of_kind(str, "the name of a protocol", name=name)
+    whole(epochs=1 if epochs is None else epochs)
     if name not in PRESETS:
         raise InputError(f"no protocol named {name!r}; {suggestion(name, PRESETS)}")
     found = OF_DATASETS.get((name, dataset), PRESETS[name])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError
+from datastill.errors import InputError, positive, whole
 from datastill.pool import Pool, teacher
 
 
@@ -33,6 +33,8 @@ def soft_labels(
     Raises:
         InputError: for an empty pool, or a model of another shape or other classes.
     """
+    positive(temperature=temperature)
+    whole(batch=batch)
     if not pool:
         raise InputError("soft labels need at least one original model")
     teachers = [teacher(member, domain) for member in pool]

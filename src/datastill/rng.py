@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.errors import InputError, of_kind
 
 SEEDS = -(2**63), 2**64 - 1
 """The least and the largest that torch's generators take."""
@@ -106,6 +106,15 @@ def canonical(step: Any) -> str | int:
         "a step of an address is text or a whole number, "
         f"found {found if len(found) <= 60 else found[:60] + '...'} ({type(step).__name__})"
     )
+
+
+def require_key(key: object) -> None:
+    """Refuse what is no key.
+
+    Raises:
+        InputError: saying how to make one.
+    """
+    of_kind(Key, "a Key, such as Key(0)", key=key)
 
 
 def moved(drawn: Tensor, device: torch.device) -> Tensor:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from datastill import kernels, measuring, timing
-from datastill.errors import InputError
+from datastill.errors import InputError, suggestion, whole
 from datastill.network import (
     Network,
     depends_on_batch,
@@ -81,6 +81,15 @@ class Route:
     channels_last: bool = False
     at_once: bool | None = None
     tracked: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunk not in (None, "auto"):
+            whole(chunk=self.chunk)
+        if self.tracked is not None:
+            whole(tracked=self.tracked)
+        if self.precision not in ("float32", "tf32", "bfloat16"):
+            near = suggestion(str(self.precision), ["float32", "tf32", "bfloat16"])
+            raise InputError(f"no precision named {self.precision!r}; {near}")
 
     @property
     def exact(self) -> Route:

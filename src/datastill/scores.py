@@ -51,6 +51,7 @@ def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, 
             assessment that found no finite value.
     """
     names = usual_names(evidence) if names is None else names
+    names = [names] if isinstance(names, str) else names
     chosen = [_asked(name, evidence) for name in names]
     return {asked.name: _assessed(asked) for asked in chosen}
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from datastill.assessments import Evidence, Score
 from datastill.distillation import Snapshot
+from datastill.errors import whole
 from datastill.scores import assess
 
 K = TypeVar("K", bound=Hashable)
@@ -44,6 +45,9 @@ class Selector:
     name: str
     evidence: Evidence
     every: int
+
+    def __post_init__(self) -> None:
+        whole(every=self.every)
 
     def looks(self, step: int, updates: int) -> bool:
         """Tell whether it looks after ``step`` of so many updates; after the last it does."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, draw_cutmix, identity, mixed
 from datastill.data import ImageSet
-from datastill.errors import InputError, reason
+from datastill.errors import InputError, not_negative, positive, reason, whole
 from datastill.losses import label_loss
 from datastill.networks import evaluating
 from datastill.present import Present
@@ -52,6 +52,11 @@ class Fit:
     warmup: int = 0
     cutmix: bool = False
     temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        whole(epochs=self.epochs, batch=self.batch)
+        positive(temperature=self.temperature)
+        not_negative(lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def lr_at(self, epoch: int) -> float:
         """Return the learning rate of an epoch, from 0.

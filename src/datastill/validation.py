@@ -15,10 +15,10 @@ from datastill import stacked
 from datastill.accuracies import Accuracies
 from datastill.augment import policy_for
 from datastill.data import ImageSet
-from datastill.errors import InputError
-from datastill.networks import Network, build
+from datastill.errors import InputError, of_kind, whole
+from datastill.networks import Network, build, find
 from datastill.protocol import Protocol, at_learning_rate
-from datastill.rng import Key
+from datastill.rng import Key, require_key
 from datastill.route import Route
 from datastill.train import Epoch, Fitting, accuracy, epochs
 
@@ -102,8 +102,15 @@ def validate(
         together: see ``contest``.
 
     Raises:
-        InputError: when the two sets differ in shape or classes; see ``contest``.
+        InputError: when the two sets differ in shape or classes, one of them has no images, or what
+            is given is not what is asked for; see ``contest``.
     """
+    of_kind(ImageSet, "an ImageSet", synthetic=synthetic)
+    of_kind(ImageSet, "an ImageSet of test images; without any nothing can be tested", test=test)
+    of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=protocol)
+    require_key(key)
+    whole(trials=trials)
+    find(model)
     sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
     found = contest(
         *(sets, test, [model], protocol), trials=trials, key=key, route=route, together=together
@@ -286,6 +293,8 @@ class _Bout:
         started, first = time.perf_counter(), self.draw(numbers[0])
         others = takewhile(partial(stacked.alike, first), map(self.draw, numbers[1:]))
         sets = [first, *others]
+        if not all(map(len, sets)):
+            raise InputError(f"the set {self.source!r} holds no images to train on")
         judges = [self.test.under(data.domain) for data in sets]  # refuses a set of another kind
         networks = [self._built(data, i) for data, i in zip(sets, numbers, strict=False)]
         self._train(networks, sets, numbers)

@@ -24,7 +24,7 @@ from datastill.artifacts.files import (
 from datastill.artifacts.journal import LOG_FILE, Journal
 from datastill.artifacts.succession import NEXT, RUN_FILES, SET_FILE, begin
 from datastill.data import ImageSet, require_sound, unnormalised
-from datastill.errors import InputError
+from datastill.errors import InputError, of_kind
 from datastill.identity import OF_A_SET, require_facts
 from datastill.pixels import Pixels
 
@@ -84,7 +84,13 @@ def save(data: ImageSet, path: Path | str) -> None:
     The file is a ``safetensors`` container: ``images`` as they are in memory, ``labels``, and
     one JSON text that says everything else. Of images that are kept as bytes (``Pixels``) these are
     written, as ``pixels``.
+
+    Raises:
+        InputError: for what is no set, a path that is a folder, or when it cannot be written.
     """
+    of_kind(ImageSet, "an ImageSet", data=data)
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
     images, header = {"images": data.images}, set_header(data)
     if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
         images, header["space"] = {"pixels": data.images.chosen()}, BYTES

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from datastill import machine
+from datastill.cli.arguments import in_options
 from datastill.cli.folding import folded, width_of
 from datastill.cli.grammar import options_of, require_sense, told
 from datastill.cli.interruption import Stopped, stoppable
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with stoppable():
                 command.run()
     except InputError as error:
-        fail(str(error))
+        fail(in_options(error.typed, _known(words)))
     except BrokenPipeError:
         sys.exit(1)
     except Stopped as stopped:
@@ -113,9 +114,8 @@ def parse(words: Sequence[str]) -> Command | None:
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         raise InputError(f"no {kind} {name!r}; {suggestion(name, COMMANDS)}")
-    kind = _load(name)
+    kind, known = _load(name), _known(words)
     options = options_of(kind)
-    known = {"help", *(option.name for option in options.values() if not option.bare)}
     _require_known(rest, known, name)
     more = words_of_recipe(rest, name, known)
     require_sense(rest, more, options, name)
@@ -137,6 +137,14 @@ def _shortage(error: Exception) -> str:
     if machine.lacks_memory(error):
         return "out of memory; take smaller batches (--batch-real, --batch-train) or fewer images"
     raise error
+
+
+def _known(words: Sequence[str]) -> set[str]:
+    # The options of the command that was typed.
+    if not words or words[0] not in COMMANDS:
+        return set()
+    options = options_of(_load(words[0])).values()
+    return {"help", *(option.name for option in options if not option.bare)}
 
 
 def _load(name: str) -> type[Command]:

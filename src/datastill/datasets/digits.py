@@ -20,7 +20,7 @@ def digits(split: Split, path: Path | None, reading: Reading) -> Found:
     from sklearn.model_selection import train_test_split
 
     if path is not None:
-        raise InputError(f"digits come with scikit-learn; --data-path {path} is not needed")
+        raise InputError(f"digits come with scikit-learn; `path={path}` is not needed")
     pixels, labels = load_digits(return_X_y=True)
     parts = train_test_split(
         pixels, labels, train_size=TRAINING, stratify=labels, shuffle=True, random_state=0

@@ -153,7 +153,7 @@ class HuggingFace:
         if name in DATASETS and DATASETS.spelling(name) not in KNOWN:
             raise InputError(
                 f"where the hub has {name} is not known here; name it as there, hf:OWNER/NAME, "
-                "or a local copy by --data-path"
+                "or a local copy by `path`"
             )
         known = KNOWN[DATASETS.spelling(name)] if name in DATASETS else _named(name)
         library = _library()
@@ -325,7 +325,7 @@ def _only(
         if len(found) == 1
         else (f"several columns may hold {what}s" if found else f"no column holds {what}s")
     )
-    raise InputError(f"{source}: {trouble}; name one by --{what}-column, of: {columns or 'none'}")
+    raise InputError(f"{source}: {trouble}; name one by `{what}s`, of: {columns or 'none'}")
 
 
 def _kind(feature: Any) -> str:
@@ -346,7 +346,7 @@ def _labels(table: Any, name: str, feature: Any, source: str) -> tuple[Tensor, t
     if len({len(value) for value in values if isinstance(value, list)}) > 1:
         raise InputError(
             f"{source}: {name} holds lists of several lengths, as of several classes; an image is "
-            "of one class here; name another column by --label-column"
+            "of one class here; name another column by `labels`"
         )
     return labels_of(np.array(values), classes, f"{name} of {source}")
 

@@ -58,7 +58,7 @@ class ImageNet:
         if reading.size is None:
             raise InputError(
                 f"images of {self.name} differ in size; name the size to bring them to, "
-                "such as --size 64"
+                "such as `size=64`"
             )
         root = self.root(split, path)
         numbers = self.numbers(root)

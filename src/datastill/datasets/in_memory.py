@@ -25,7 +25,7 @@ from datastill.datasets.base import (
     unseen,
     upright,
 )
-from datastill.errors import InputError
+from datastill.errors import InputError, is_whole, told
 
 
 class MapStyle(Protocol):
@@ -42,7 +42,7 @@ def from_arrays(
     *,
     name: str = "images",
     classes: Sequence[str] | None = None,
-    size: Size | None = None,
+    size: Size | int | None = None,
     mirror: bool | None = None,
     like: Domain | None = None,
 ) -> ImageSet:
@@ -56,7 +56,7 @@ def from_arrays(
         labels: ``(N,)`` integers or names, or ``(N, K)`` rows of a single one.
         name: of the domain.
         classes: names that labels ``0, 1, ...`` stand for; by default the labels that occur.
-        size: height and width to bring images to.
+        size: height and width to bring images to, or one number for both.
         mirror: see ``Domain``; by default that of ``like``, or True.
         like: the domain of the training images, if these are test images.
 
@@ -73,7 +73,7 @@ def from_arrays(
     pixels = pixels_of(array, source)
     if len(found) != len(pixels):
         raise InputError(f"{source}: {len(pixels)} images but {len(found)} labels")
-    reading = Reading(size=size, mirror=mirror)
+    reading = Reading(size=sides(size), mirror=mirror)
     everything = Found(pixels, found, known, source)
     if like is not None:
         return set_for_tests(everything, reading, like, name=name)
@@ -86,7 +86,7 @@ def from_dataset(
     *,
     name: str = "images",
     classes: Sequence[str] | None = None,
-    size: Size | None = None,
+    size: Size | int | None = None,
     mirror: bool | None = None,
     like: Domain | None = None,
 ) -> ImageSet:
@@ -104,11 +104,17 @@ def from_dataset(
     Raises:
         InputError: for items that are no such pairs, or images of different shapes and no size.
     """
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        raise InputError(
+            f"`dataset` must have a length and items by their numbers, found {told(dataset)}; "
+            "list(...) makes that of what can only be gone through; of a loader take its dataset"
+        )
     images: list[Tensor] = []
     labels: list[Any] = []
+    wanted = Reading(size=sides(size)).size
     for i in range(len(dataset)):
         image, label = _pair(dataset[i], i, name)
-        image = _pixels(image, f"image {i} of {name}", size)
+        image = _pixels(image, f"image {i} of {name}", wanted)
         if images and image.shape[1:] != images[0].shape[1:]:
             raise InputError(
                 f"image {i} of {name} has the shape {tuple(image.shape[1:])}, the first "
@@ -124,6 +130,24 @@ def from_dataset(
     return from_arrays(
         torch.cat(images), labels, name=name, classes=classes, mirror=mirror, like=like
     )
+
+
+def sides(size: Size | int | None) -> Size | None:
+    """Return a size as height and width; one number is both.
+
+    Raises:
+        InputError: for anything else.
+
+    >>> sides(32), sides((32, 48)), sides(None)
+    ((32, 32), (32, 48), None)
+    """
+    if size is None:
+        return None
+    given = tuple(size) if isinstance(size, Sequence) and not isinstance(size, str) else (size,) * 2
+    if len(given) != 2 or not all(map(is_whole, given)):
+        raise InputError(f"`size` must be a number, or height and width, found {told(size)}")
+    height, width = map(int, given)
+    return height, width
 
 
 def _pair(item: Any, index: int, name: str) -> tuple[Any, Any]:

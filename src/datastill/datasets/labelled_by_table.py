@@ -244,7 +244,7 @@ def _label_column(
         return tuple(rest)
     if word in (None, *SPLIT_WORDS["train"]):
         raise InputError(
-            f"{table.source}: no column is known to hold classes; name one by --label-column, of: "
+            f"{table.source}: no column is known to hold classes; name one by `labels`, of: "
             f"{', '.join(others) or 'none'}"
         )
     return None  # test pictures without classes, as in a competition

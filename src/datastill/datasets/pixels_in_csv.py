@@ -87,7 +87,7 @@ def chosen(path: Path, reading: Reading) -> dict[Split, Head]:
     heads = [head for file in _files(path) if (head := head_of(file, reading)) is not None]
     labelled = [head for head in heads if head.label is not None]
     if not labelled:
-        raise InputError(f"{path}: no column is known to hold classes; name it by --label-column")
+        raise InputError(f"{path}: no column is known to hold classes; name it by `labels`")
     if len(labelled) == 1 and labelled[0].split is not None:
         return dict.fromkeys(_splits_in(labelled[0]), labelled[0])
     if path.is_file() or len(labelled) == 1:

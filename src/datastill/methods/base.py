@@ -10,9 +10,10 @@ from torch import Tensor
 
 from datastill.augment import Policy, identity
 from datastill.data import ByClass, ImageSet
+from datastill.errors import InputError, of_kind, told
 from datastill.networks import Build, Network
 from datastill.registry import Registry
-from datastill.rng import Key
+from datastill.rng import Key, require_key
 from datastill.route import Route
 
 
@@ -59,6 +60,14 @@ class Task:
     policy: Policy = identity
     route: Route = field(default_factory=Route)
     targets: Targets | None = None
+
+    def __post_init__(self) -> None:
+        of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
+        require_key(self.key)
+        if not callable(self.build):
+            raise InputError(f"`build` must make networks, see builder, found {told(self.build)}")
+        if not len(self.real):
+            raise InputError(f"{self.real.domain.name} holds no images to distil")
 
 
 class Method(Protocol):

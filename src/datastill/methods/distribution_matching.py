@@ -8,6 +8,7 @@ from functools import partial
 from torch import Tensor
 
 from datastill.data import ByClass, ImageSet
+from datastill.errors import whole
 from datastill.losses import mean_feature_distance
 from datastill.methods.base import METHODS, Published, Task
 from datastill.networks import Network, features
@@ -44,6 +45,7 @@ class DistributionMatching:
 @METHODS.register("DM")
 def published(ipc: int) -> Published:
     """Return the published settings: they are the same for every number of images per class."""
+    whole(ipc=ipc)
     return Published(
         DistributionMatching(),
         updates=20_000,

@@ -6,6 +6,7 @@ under a task that augments.
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from torch.autograd import Function
 from torch.func import functional_call, grad, vmap
 
 from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.errors import InputError, positive, suggestion, whole
 from datastill.losses import Metric, gradient_distance
 from datastill.methods.base import METHODS, Published, Task
 from datastill.networks import Network, has_batch_statistics, vectorisable
@@ -51,6 +53,13 @@ class GradientMatching:
     lr_net: float = 0.01
     batch_train: int = 256
     dis_metric: Metric = "layerwise-cosine"
+
+    def __post_init__(self) -> None:
+        whole(outer_loop=self.outer_loop, inner_loop=self.inner_loop, batch_train=self.batch_train)
+        positive(lr_net=self.lr_net)
+        if self.dis_metric not in typing.get_args(Metric):
+            hint = suggestion(str(self.dis_metric), typing.get_args(Metric))
+            raise InputError(f"no distance named {self.dis_metric!r}; {hint}")
 
     def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
         """Return a new network, or ``last`` after some training on the synthetic set."""
@@ -198,6 +207,7 @@ def loops(ipc: int) -> tuple[int, int]:
     >>> loops(10), loops(25), loops(200)
     ((10, 50), (25, 22), (50, 10))
     """
+    whole(ipc=ipc)
     if ipc >= max(LOOPS):
         return LOOPS[max(LOOPS)]
     below = max(known for known in LOOPS if known <= ipc)

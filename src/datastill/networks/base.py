@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from datastill.data import Domain
-from datastill.errors import InputError, suggestion
+from datastill.errors import InputError, of_kind, suggestion
 from datastill.network import Network
 from datastill.own_network import imported
 from datastill.registry import Registry, plain
-from datastill.rng import Key, moved
+from datastill.rng import Key, moved, require_key
 
 
 class Build(Protocol):
@@ -85,6 +85,7 @@ def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
     Raises:
         InputError: when there is none, with the nearest name.
     """
+    of_kind(str, "the name of a model, or 'package.module:function' of one's own", model=name)
     if name.startswith(BACKBONE):
         return name, partial(_refused, name)
     if ":" in name:
@@ -116,6 +117,7 @@ def build(name: str, domain: Domain, *, key: Key) -> Network:
         InputError: for an unknown name, or images too small for the network.
     """
     _, factory = find(name)
+    require_key(key)
     with key.scope():
         made = factory(domain)
     made.name = name
@@ -123,7 +125,12 @@ def build(name: str, domain: Domain, *, key: Key) -> Network:
 
 
 def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Build:
-    """Return what builds networks of one name for one domain, on one device."""
+    """Return what builds networks of one name for one domain, on one device.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    find(name)
     place = torch.device(device)
 
     def make(*, key: Key) -> Network:
@@ -135,7 +142,7 @@ def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Bu
 def _refused(name: str, domain: Domain) -> Network:
     raise InputError(
         f"{name} has features of images, but knows no classes: it can teach "
-        "(--models-pool, with --clom-distance cosine), but cannot be trained or tested on "
+        "(`models_pool`, with `clom_distance='cosine'`), but cannot be trained or tested on "
         f"{domain.name}"
     )
 

@@ -53,7 +53,7 @@ def found_in(
         lacks, option = ("images", "image") if images is None else ("labels", "label")
         raise InputError(
             f"{source} has no {lacks}: it holds {', '.join(arrays) or 'nothing'}; expected "
-            f"{lacks} or {split}_{lacks}, or a name by --{option}-column"
+            f"{lacks} or {split}_{lacks}, or a name by `{option}s`"
         )
     pixels = pixels_of(arrays[images](), f"{images} of {source}")
     names = [name for name in arrays if plain(name) in map(plain, CLASS_WORDS)]
@@ -263,7 +263,7 @@ def _name(
         if len(candidates) > 1:
             raise InputError(
                 f"{source} holds {' and '.join(candidates)}; name the one to take by "
-                "--image-column or --label-column"
+                "`images` or `labels`"
             )
         if candidates:
             return candidates[0]

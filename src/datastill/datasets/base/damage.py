@@ -83,12 +83,12 @@ def complaint(pictures: Pictures, reading: Reading, *, source: str) -> InputErro
     """Return what to say of pictures of which one was found to be damaged: all that are."""
     told = list(damaged_in(pictures, reading, source=source).values())
     if len(told) == 1:
-        return InputError(f"{told[0]}; --skip-damaged goes on without it")
+        return InputError(f"{told[0]}; `skip_damaged=True` goes on without it")
     most = told if len(told) <= NAMED else told[:3]
     more = f" and {len(told) - len(most)} more, listed in {_listed(told)}" if told[NAMED:] else ""
     return InputError(
         f"{len(told)} of {counted(len(pictures), 'picture')} are damaged: {'; '.join(most)}{more}; "
-        "--skip-damaged goes on without them"
+        "`skip_damaged=True` goes on without them"
     )
 
 

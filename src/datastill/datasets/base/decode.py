@@ -168,7 +168,7 @@ def require_size(size: Size, source: str) -> None:
     if min(size) < LEAST or max(size) > MOST:
         raise InputError(
             f"images of {source} have {side_by_side(size)} pixels; sides of {LEAST} to {MOST} "
-            "are supported; name the size to bring them to, such as --size 32"
+            "are supported; name the size to bring them to, such as `size=32`"
         )
 
 
@@ -302,7 +302,7 @@ def _plain(encoded: Encoded, size: Size | None, colour: bool | None) -> Image.Im
 def _differing(kind: Kind, other: Encoded, size: Size) -> InputError:
     return InputError(
         f"images differ in size: {kind.first} has {side_by_side(kind.size)} pixels, {other.name} "
-        f"{side_by_side(size)}; name the size to bring them to, such as --size 32"
+        f"{side_by_side(size)}; name the size to bring them to, such as `size=32`"
     )
 
 

@@ -63,7 +63,7 @@ def untestable(name: str, reading: Reading) -> InputError:
         )
     return InputError(
         f"{name} has no test images, and none of its others are kept for tests; "
-        "--test-share 0.2 keeps some"
+        "`test_share=0.2` keeps some"
     )
 
 

@@ -133,8 +133,8 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
     places = ", ".join(str(folder) for folder in looked)
     packed = unopened(dict.fromkeys([*looked, looked[0].parent]))
     return InputError(
-        f"no {wanted} in {places}{packed}; name their folder by --data-path, "
-        f"or fetch them from the Hugging Face hub by --dataset hf:{name}"
+        f"no {wanted} in {places}{packed}; name their folder by `path`, "
+        f"or fetch them from the Hugging Face hub by `name=hf:{name}`"
     )
 
 

@@ -1,0 +1,46 @@
+"""Arguments of Python, as messages call them, in the words of the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
+"""In a message: the name of an argument, and a value where one is meant."""
+OPTIONS = {
+    "updates": ("iterations",),
+    "lr": ("lr-img", "lr-net"),
+    "batch": ("batch-real", "batch-train", "clom-batch-size"),
+    "trials": ("num-eval",),
+    "key": ("seed",),
+    "num": ("model-num",),
+    "epochs": ("original-epochs",),
+    "name": ("dataset",),
+    "path": ("data-path",),
+    "images": ("image-column",),
+    "labels": ("label-column",),
+}
+"""Arguments that are called otherwise on the command line, where an option has not their name."""
+
+
+def in_options(message: str, known: Collection[str]) -> str:
+    """Say options in the place of arguments.
+
+    Args:
+        message: see ``InputError``.
+        known: the options of the command, without dashes; a name that stands for none is said
+            as it is.
+
+    >>> in_options("`lr` must be above zero; take `init='noise'`", {"lr-img", "init"})
+    '--lr-img must be above zero; take --init noise'
+    """
+
+    def said(found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        candidates = (name.replace("_", "-"), *OPTIONS.get(name, ()))
+        option = next((one for one in candidates if one in known), None)
+        if option is None:
+            return name if value is None else f"{name}={value}"
+        return f"--{option}" if value in (None, "True") else f"--{option} {value.strip(chr(39))}"
+
+    return ARGUMENT.sub(said, message)
