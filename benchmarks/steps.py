@@ -4,7 +4,10 @@
 
 FashionMNIST's shape, random pixels: what a step costs does not depend on what is in the pictures.
 Every repeat times all of them one after another, so that a drifting machine drifts for all; what
-counts is the ratio within a repeat. What happens once (compiling, building) is told apart.
+counts is the ratio within a repeat. What happens once (compiling, building) is told apart, and
+ratios are given with it as well, as they are in a run of 100 steps. Kernels are timed for every set
+of instructions that the processor has, or those that --instructions names; at the end the ratios
+stand in a table, a column for each way.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import multiprocessing
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,11 +30,13 @@ import numpy as np
 import torch
 from reference import Reference
 
+from datastill import kernels
 from datastill.augment import dsa, usual_strategy
 from datastill.data import ImageSet
 from datastill.datasets import load_split
 from datastill.datasets.idx import FASHION
 from datastill.distillation import Descent, Snapshot, distill
+from datastill.kernels.instructions import available, choosing
 from datastill.methods import METHODS, Task
 from datastill.methods.gradient_matching import GradientMatching
 from datastill.networks import build, builder
@@ -48,7 +53,10 @@ ROUTES = {
     "compiled": Route(kernels=False, compiled=True),
     "compiled, bfloat16": Route(kernels=False, compiled=True, precision="bfloat16"),
 }
+BY_DEFAULT = ["kernels", "plain", "channels last", "compiled"]
 REFERENCE = "reference"
+RUN = 100
+"""Steps of a run over which what happens once is spread."""
 EPOCHS = 10
 LOADING = "loading 60000"
 STEPS = (
@@ -133,6 +141,30 @@ def ours(step: str, route: Route) -> Step:
     return epochs(int(ipc), route, augmented=name == "validation")
 
 
+def ways(step: str, routes: Sequence[str], instructions: Sequence[str]) -> dict[str, Step]:
+    """Return a step by every route, by kernels for every set of instructions."""
+    if step == LOADING:
+        return {"datastill": load}
+    found = dict[str, Step]()
+    for name in routes:
+        run = ours(step, ROUTES[name])
+        if name == "kernels":
+            found |= {f"kernels, {each}": within(each, run) for each in instructions}
+        else:
+            found[name] = run
+    return found
+
+
+def within(instructions: str, run: Step) -> Step:
+    """Return a step that is run by the kernels for a set of instructions."""
+
+    def chosen() -> None:
+        with choosing(instructions):
+            run()
+
+    return chosen
+
+
 def theirs(step: str, reference: Reference) -> Step:
     """Return a step of the reference program."""
     name, ipc = step.split()
@@ -185,16 +217,20 @@ def measure(steps: Mapping[str, Step], repeats: int) -> dict[str, Any]:
     """Time all of them in turn, and divide what the first takes by what each takes."""
     first = {name: seconds(run) for name, run in steps.items()}
     rows = [{name: seconds(run) for name, run in steps.items()} for _ in range(repeats)]
-    base = next(iter(steps))
-    return {
-        name: {
+    base, found = next(iter(steps)), dict[str, Any]()
+    for name in steps:
+        median = statistics.median(row[name] for row in rows)
+        once = max(0.0, first[name] - median)
+        found[name] = {
             "seconds": [round(row[name], 4) for row in rows],
-            "median": round(statistics.median(row[name] for row in rows), 4),
+            "median": round(median, 4),
             f"times_{base}": sorted(round(row[base] / row[name], 2) for row in rows),
             "first_call": round(first[name], 2),
+            f"times_{base}_with_what_happens_once": sorted(
+                round(row[base] / (row[name] + once / RUN), 2) for row in rows
+            ),
         }
-        for name in steps
-    }
+    return found
 
 
 def shares(run: Step, most: int = 8) -> dict[str, float]:
@@ -218,6 +254,8 @@ def facts() -> dict[str, object]:
         "processor": model[0].split(":")[1].strip() if model else "unknown",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "instructions": [each.name for each in available()],
+        "without_kernels": kernels.missing(),
         "commit": commit.strip(),
     }
 
@@ -235,6 +273,29 @@ def timed(step: str, ways: Mapping[str, Step], repeats: int) -> dict[str, Any]:
     return found
 
 
+def tabled(results: Mapping[str, Any]) -> str:
+    """Return the ratios as a table: a row for each step, a column for each way."""
+    steps = [step for step in STEPS if step in results and step != LOADING]
+    columns = list(dict.fromkeys(name for step in steps for name in results[step]))
+    heads, rows = [], {step: list[str]() for step in steps}
+    for name in columns:
+        # The first is what all are divided by; compiling is what takes long once.
+        kinds = ["", "_with_what_happens_once"] if name.startswith("compiled") else [""]
+        for kind in kinds:
+            heads.append(name + (f" (with compiling, {RUN} steps)" if kind else ""))
+            for step in steps:
+                row = results[step].get(name)
+                base = next(iter(results[step]))
+                values = row[f"times_{base}{kind}"] if row else []
+                told = [f"{value:.2f}" for value in (min(values), max(values))] if row else []
+                rows[step].append(
+                    f"{statistics.median(values):.2f} ({' to '.join(told)})" if row else ""
+                )
+    lines = [["step", *heads], ["---"] * (len(heads) + 1)]
+    lines += [[step, *cells] for step, cells in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def profiled(step: str, ways: Mapping[str, Step]) -> dict[str, dict[str, float]]:
     """Tell what takes the time of a step by each way, and print a line for each."""
     found = {name: shares(way) for name, way in ways.items()}
@@ -244,29 +305,43 @@ def profiled(step: str, ways: Mapping[str, Step]) -> dict[str, dict[str, float]]
     return found
 
 
-def main() -> None:
-    """Measure, print a line for each step and way, and write all values."""
+def asked() -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
+    sets = [each.name for each in available()]
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=["kernels", "plain"])
+    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=BY_DEFAULT)
+    parser.add_argument("--instructions", nargs="+", choices=sets, default=sets)
     parser.add_argument("--reference", type=Path, help="a checkout of the reference program")
     parser.add_argument("--profile", action="store_true", help="tell what takes the time instead")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    for name in options.instructions if "kernels" in options.routes else []:
+        with choosing(name):
+            if kernels.missing():
+                parser.error(f"no kernels for {name}: {kernels.missing()}")
+    return options
+
+
+def main() -> None:
+    """Measure, print a line for each step and way, and write all values."""
+    options = asked()
     reference = Apart(options.reference) if options.reference else None
     results: dict[str, Any] = {"machine": facts(), "epochs_in_a_step": EPOCHS}
     for step in options.steps:
-        ways = {name: ours(step, ROUTES[name]) for name in options.routes}
+        by = ways(step, options.routes, options.instructions)
         if options.profile:
-            results[step] = profiled(step, ways)
+            results[step] = profiled(step, by)
         elif reference is not None:
-            results[step] = timed(step, {REFERENCE: reference.step(step), **ways}, options.repeats)
+            results[step] = timed(step, {REFERENCE: reference.step(step), **by}, options.repeats)
         else:
-            results[step] = timed(step, ways, options.repeats)
+            results[step] = timed(step, by, options.repeats)
         if options.out:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, indent=1) + "\n")
+    if not options.profile:
+        print(tabled(results))
 
 
 if __name__ == "__main__":

@@ -50,12 +50,15 @@ def _trusted(best: Instructions) -> Library | str:
     except Unavailable as error:
         return str(error)
     except OSError as error:
-        return f"they were built, and cannot be loaded: {str(error)[:200]}"
+        return (
+            f"they were built, and cannot be loaded: {str(error)[:200]}; let XDG_CACHE_HOME name a "
+            "folder from which programs may run"
+        )
     try:
         wrong = failing(made)
     except (AttributeError, RuntimeError) as error:
-        return f"{file} is no library of kernels: {str(error)[:200]}"
+        return f"{file} is no library of kernels ({str(error)[:200]}): remove it"
     if wrong:
-        return f"{file} gives wrong results ({wrong})"
+        return f"{file} gives wrong results ({wrong}): remove it, or try another g++ (CXX)"
     machine.keep_memory()
     return made
