@@ -117,6 +117,19 @@ def test_what_has_changed_is_decoded_anew(
     )
 
 
+def test_relative_names_are_of_the_folder_one_is_in(
+    tmp_path: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pets, tmp_path / "elsewhere" / "pets")
+    for file in (tmp_path / "elsewhere" / "pets").rglob("*.png"):
+        Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
+    found = []
+    for folder in (tmp_path, tmp_path / "elsewhere", tmp_path):
+        monkeypatch.chdir(folder)
+        found.append(load_split("./pets", "train", reading=ALL).domain.mean)
+    assert found[0] == found[2] != found[1]
+
+
 def test_other_options_are_other_entries(tmp_path: Path, pets: Path) -> None:
     plain, small = read(pets), read(pets, Reading(size=(8, 8), test_share=0))
     assert small.domain.shape == (3, 8, 8)

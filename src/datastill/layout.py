@@ -51,7 +51,8 @@ def is_clutter(name: str) -> bool:
 
 def is_picture(name: str) -> bool:
     """Tell whether a file is taken for a picture, by the ending of its name."""
-    return PurePosixPath(name).suffix.casefold() in PICTURES
+    stem, _, ending = name.rpartition(".")
+    return bool(stem) and f".{ending.casefold()}" in PICTURES
 
 
 def split_word(name: str) -> str | None:

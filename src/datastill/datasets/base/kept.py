@@ -64,7 +64,7 @@ def key_of(pictures: Pictures, rows: Iterable[int], *options: Any) -> str | None
     Raises:
         InputError: when pictures are missing.
     """
-    total, digest = 0, hashlib.blake2b(digest_size=16)
+    total, relative, digest = 0, False, hashlib.blake2b(digest_size=16)
     digest.update(repr((1, PIL.__version__, DECODERS, options)).encode())
     try:
         for encoded in pictures.at(list(rows)):
@@ -72,6 +72,9 @@ def key_of(pictures: Pictures, rows: Iterable[int], *options: Any) -> str | None
             digest.update(f"{len(told)} ".encode())
             digest.update(told)
             total += length
+            relative |= isinstance(encoded.content, Path) and not encoded.content.is_absolute()
+        if relative:
+            digest.update(bytes(Path.cwd()))
     except OSError:  # which is told when it is read
         return None
     return digest.hexdigest() if total >= LEAST else None
@@ -124,7 +127,7 @@ def _told(encoded: Encoded) -> tuple[bytes, int]:
         return hashlib.blake2b(encoded.content, digest_size=16).digest(), len(encoded.content)
     found = encoded.content.stat()
     # The time of the last change of any kind cannot be set by hand.
-    told = (str(encoded.content.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    told = (str(encoded.content), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     return os.fsencode(repr(told)), found.st_size
 
 
