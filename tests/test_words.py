@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from conftest import blobs
-from datastill import save
+from datastill import load, save
 from datastill.cli import COMMANDS, _load
 from datastill.cli.columns import listing, table
 from datastill.cli.console import Bar, Console
@@ -354,3 +354,37 @@ def test_more_images_than_there_are_is_told(run: Run) -> None:
 def test_a_share_for_tests_that_nobody_needs_is_told(run: Run) -> None:
     line = "distill --dataset digits --model MLP --iterations 1 --ipc 1 --test-share 0.5"
     assert "digits has test images of its own: --test-share 0.5 keeps no others" in run(line).out
+
+
+@pytest.mark.parametrize(
+    ("line", "result"),
+    [
+        ("validate {} --model MLP --epochs 1 --num-eval 1", "validation.json"),
+        ("assess {} --models-pool MLP --assessments om-accuracy --draws 1", "assessment.json"),
+    ],
+)
+def test_results_of_a_set_that_cannot_be_written_to_go_elsewhere(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, result: str
+) -> None:
+    run("train --dataset digits --model MLP --num 1 --epochs 1 --quiet")
+    for ipc, name in ((1, "share"), (2, "other")):
+        run(f"distill --dataset digits --model MLP --ipc {ipc} --iterations 1 --quiet")
+        Path(f"condensed/digits/DM/IPC{ipc}").rename(name)
+    before = {path: path.read_bytes() for path in Path("share").iterdir()}
+
+    def refuse(folder: Path) -> None:
+        if folder.name == "share":
+            raise InputError("cannot write to share: Read-only file system")
+
+    monkeypatch.setattr("datastill.artifacts.require_writable", refuse)
+    said = run(line.format("share"))
+    assert said.code == 2
+    assert "Read-only file system; --out FOLDER takes the results" in said.err
+    assert run(f"{line.format('share')} --out mine").code == 0
+    assert run(f"{line.format('share')} --out mine").code == 0
+    assert {path: path.read_bytes() for path in Path("share").iterdir()} == before
+    assert Path("mine", result).is_file()
+    assert load("mine").images.equal(load("share").images)
+    said = run(f"{line.format('other')} --out mine")
+    assert said.code == 2
+    assert "mine holds another set; take another --out" in said.err

@@ -32,6 +32,7 @@ from datastill.artifacts.models import (
 from datastill.artifacts.sets import (
     add_validation,
     assessment_file,
+    copy_set,
     described_set,
     load,
     log_file,
@@ -61,6 +62,7 @@ __all__ = [
     "assessment_file",
     "begin",
     "checkpoint_file",
+    "copy_set",
     "described_set",
     "domain_of",
     "fingerprint",

@@ -15,6 +15,7 @@ from datastill.artifacts.files import (
     FORMAT,
     domain_of,
     load_tensors,
+    replace_file,
     require_writable,
     save_tensors,
     versions,
@@ -185,6 +186,14 @@ def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     with writing(file.parent):
         write_json(validation_file(file), held)
     save(replace(data, facts={**data.facts, "validated": held}), file)  # last: now it is done
+
+
+def copy_set(file: Path, folder: Path) -> None:
+    """Copy the file of a set into a folder, as that of a run, all of it or nothing."""
+    require_writable(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / SET_FILE, file.read_bytes())
 
 
 def stem_of(file: Path) -> str:

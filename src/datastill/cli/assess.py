@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.finding import OnePath, Which
+from datastill.cli.finding import OnePath, Which, results_at
 from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
 from datastill.cli.origin import Origin
 from datastill.cli.originals import Originals, described, told
@@ -43,6 +43,8 @@ class Assess:
     """Names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all cheap ones."""
     draws: int = 3
     """Random sets of real images to score beside it."""
+    out: MaybePath = None
+    """Folder for the results, and a copy of the set: where its own cannot be written to."""
     data: Data = Data()
     machine: Machine = Machine()
 
@@ -59,13 +61,13 @@ class Assess:
         console, key = self.machine.console(), Key(self.machine.seed)
         file = self.which.file(self.path, self.data_path, self.data)
         made = artifacts.load(file)
+        file = results_at(file, self.out)
         origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)
         real, caveats = origin.train({str(file): made}, console)
         real = real.to(self.machine.found())
         if self.draws:
             require_held(real, made.counts, "--draws 0 goes without random images")
         pool, early = self.originals.load(real, self.assessments)
-        artifacts.require_writable(file.parent)
         evidence = Evidence(
             made.to(real.images.device), real, pool, key.at("assess"), self.machine.route(), early
         )

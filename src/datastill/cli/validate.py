@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data, other_mirror
-from datastill.cli.finding import OnePath, Which
+from datastill.cli.finding import OnePath, Which, results_at
 from datastill.cli.hints import USUAL_MODEL
 from datastill.cli.interruption import deferred
 from datastill.cli.logs import Logs
@@ -96,6 +96,8 @@ class Validate:
     checkpoint_minutes: float = 5.0
     """Minutes between two checkpoints of a network that is trained; 0 for one at every epoch. Each
     is kept when it is done."""
+    out: MaybePath = None
+    """Folder for the results, and a copy of the set: where its own cannot be written to."""
     overwrite: Flag = False
     """Forget a validation that is not finished."""
     data: Data = Data()
@@ -117,6 +119,7 @@ class Validate:
         device = self.machine.found()
         file = self.file()
         made = artifacts.load(file).to(device)
+        file = results_at(file, self.out)
         protocol = self.terms(made)
         names = [find(name)[0] for name in self.model]
         for name in names:
