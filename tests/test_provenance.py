@@ -82,7 +82,7 @@ def judged(command: str) -> str:
         "compare": f"compare {SET} {TESTING} --against random --real-epochs 0",
         "assess": f"assess {SET} {JUDGES} --draws 1 --assessments coverage",
         "select": f"select {SET} --by coverage {JUDGES}",
-        "study": f"study --dataset ./pets {TESTING} --sets {SET} --population random "
+        "study": f"study --dataset ./pets {TESTING} --sets {SET} --population random herding "
         f"{JUDGES} --ipc 1 --pool-path pretrained_model --assessments coverage",
     }[command]
 
@@ -254,7 +254,7 @@ def test_no_set_makes_a_command_fetch_what_nobody_asked_for(
     data = {"data_path": None, "size": None, "kept_for_tests": None, **named}
     datastill.save(replace(made, facts={**made.facts, "data": data}), SET / artifacts.SET_FILE)
     calls: list[object] = []
-    monkeypatch.setattr("datasets.load_dataset", lambda *them, **_: calls.append(them))
+    monkeypatch.setattr("datasets.load_dataset", calls.append)
     for command in ("validate", "compare", "assess", "select"):
         said = "there is no somebody/something"
         if named.get("data_path") != "somebody/something":
@@ -271,3 +271,208 @@ def test_a_domain_is_no_path_to_read_from(go: Go) -> None:
     datastill.save(odd, "own.safetensors")
     line = f"validate own.safetensors --protocol dc {TESTING}"
     refused(go, line, "does not say what it was made from; name it by --dataset")
+
+
+def train(go: Go, dataset: str = "./pets", more: str = "", epochs: int = 1, num: int = 1) -> None:
+    line = f"train --dataset {dataset} --model MLP --num {num} --epochs {epochs} {more}"
+    succeed(go, line)
+
+
+GUIDED = f"distill --dataset ./pets {QUICK} --ipc 1 --alphas 1 {JUDGES.split(' --model-num')[0]}"
+POOL = Path("pretrained_model/pets/original/MLP")
+
+
+def with_facts(path: Path, **changes: object) -> None:
+    """Write an original model with other facts; those that are None are left out."""
+    member = artifacts.load_member(path)
+    facts = {k: v for k, v in {**member.facts, **changes}.items() if v is not None}
+    artifacts.save_member(replace(member, facts=facts), path)
+
+
+def test_models_of_other_pictures_in_a_folder_of_the_same_name(go: Go) -> None:
+    pets(Path("a/pets"))
+    pets(Path("pets"), seed=3)
+    train(go, "./a/pets")
+    other = "was trained on"
+    refused(go, GUIDED, other)
+    refused(go, f"distill --dataset ./pets {QUICK} --ipc 1 --select coverage {JUDGES}", other)
+    by_model = f"distill --dataset ./pets {QUICK} --ipc 1 --init herding --coreset-features MLP"
+    refused(go, by_model, other)
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    refused(go, judged("assess"), other)
+    refused(go, judged("select"), other)
+    refused(
+        go, judged("study").replace(f"--sets {SET} --population", "--population k-means"), other
+    )
+    refused(go, f"relabel {SET} {JUDGES}", other)
+    herding = judged("validate") + " --against herding --coreset-features MLP"
+    refused(go, herding, other)
+    refused(go, judged("compare") + " --models-pool MLP", other)
+    refused(go, "train --dataset ./pets --model MLP --num 1 --epochs 1 --add", other)
+    elsewhere = GUIDED + " --source-dataset ./a/pets --clom-distance cosine --save-path other"
+    refused(go, elsewhere.replace("./a/pets", "./pets"), other)
+
+
+def test_models_of_another_dataset_may_guide_where_they_are_asked_to(go: Go) -> None:
+    pets()
+    pets(Path("others"), seed=3)
+    train(go, "./others")
+    line = GUIDED + " --source-dataset ./others --clom-distance cosine"
+    succeed(go, line)
+    assert datastill.load(SET).facts["clom"]["originals"][0]["trained_on"]
+
+
+@pytest.mark.parametrize("source", ["", " --source-dataset ./copy --clom-distance cosine"])
+def test_models_that_saw_the_test_images_do_not_guide(go: Go, source: str) -> None:
+    pets()
+    pets(Path("copy"))
+    train(go, "./copy" if source else "./pets", "--test-share 0")
+    refused(go, GUIDED + source, "has seen the images of pets that are kept for tests")
+    succeed(go, GUIDED + source + " --test-share 0")
+
+
+def test_the_same_pictures_at_another_size_are_no_other_dataset(go: Go) -> None:
+    pets()
+    train(go)
+    line = GUIDED + " --size 10 --source-dataset ./pets --clom-distance cosine"
+    refused(go, line, "was trained on")
+
+
+def test_models_that_do_not_say_what_they_were_trained_on(go: Go) -> None:
+    pets()
+    pets(Path("parted/train"))
+    pets(Path("parted/test"), seed=1)
+    for name in ("pets", "parted"):
+        train(go, f"./{name}")
+        with_facts(next(Path("pretrained_model", name).rglob("*.safetensors")), trained_on=None)
+    refused(go, GUIDED, "may have seen the images of pets that are kept for tests")
+    caveat = "the original model does not say what it was trained on"
+    assert caveat in succeed(go, GUIDED.replace("./pets", "./parted"))
+    made = Path("condensed/parted/DM/IPC1")
+    assert caveat in datastill.load(made).facts["caveats"][0]
+    assert caveat in succeed(go, f"show {made}")
+    assert caveat in succeed(go, f"assess {made} {JUDGES} --draws 0 --assessments coverage")
+    assert caveat in succeed(go, f"relabel {made} {JUDGES}")
+
+
+def test_a_set_knows_its_teachers_and_does_not_go_on_under_others(go: Go) -> None:
+    pets()
+    train(go, num=2)
+    line = GUIDED + " --select coverage --init herding --coreset-features MLP"
+    succeed(go, line)
+    facts = datastill.load(SET).facts
+    (one, two) = facts["clom"]["originals"]
+    assert (one["architecture"], one["number"], one["epoch"]) == ("MLP", 0, 1)
+    assert two["number"] == 1
+    assert one["weights"] != two["weights"]
+    assert one["trained_on"] == facts["data"]["content"]["digest"]
+    assert facts["select"]["originals"] == [one, two]
+    assert facts["features"]["originals"] == [one]
+    shown = succeed(go, f"show {SET}")
+    assert "MLP 0 after epoch 1, MLP 1 after epoch 1" in shown
+
+    again = line + " --resume"
+    assert "is finished" in succeed(go, again)
+    first, second = sorted(POOL.glob("*.safetensors"))
+    held = second.read_bytes()
+    second.unlink()
+    refused(go, again, "followed other original models: MLP 1 after epoch 1 is not among them now")
+    second.write_bytes(held)
+    train(go, more="--add")
+    refused(go, again, "followed other original models: MLP 2 after epoch 1 was not among them")
+    (POOL / "model_002_epoch_001.safetensors").unlink()
+    second.write_bytes(first.read_bytes())
+    with_facts(second, number=1)
+    refused(go, again, "followed other original models: MLP 1 after epoch 1 has other weights now")
+
+
+def test_those_who_judged_are_written_down(go: Go) -> None:
+    pets()
+    train(go)
+    succeed(go, GUIDED)
+    succeed(go, judged("assess"))
+    guide = datastill.load(SET).facts["clom"]["originals"]
+    assert json.loads((SET / "assessment.json").read_text())["pool"] == guide
+    succeed(go, f"relabel {SET} {JUDGES}")
+    assert datastill.load(f"{SET}-soft").facts["relabelled"]["originals"] == guide
+    succeed(go, judged("study"))
+    assert json.loads(Path("studies/pets/judges.json").read_text())["pool"] == guide
+    (made,) = [
+        datastill.load(path) for path in Path("studies/pets/sets").glob("random*") if path.is_dir()
+    ][:1]
+    assert made.facts["data"]["content"] == datastill.load(SET).facts["data"]["content"]
+
+
+def test_models_of_a_training_that_was_cut_off_are_not_mixed_with_others(go: Go) -> None:
+    pets()
+    train(go, num=2, epochs=3, more="--save-epochs 1")
+    last = POOL / "model_001_epoch_003.safetensors"
+    held = last.read_bytes()
+    last.unlink()
+    said = "model 1 is after epoch 1 of 3, its training was cut off"
+    refused(go, GUIDED, said)
+    succeed(go, GUIDED + " --epoch 1 --save-path early")
+    succeed(go, GUIDED + " --model-num 1 --save-path one")
+    last.write_bytes(held)
+    succeed(go, GUIDED)
+    assert [each["epoch"] for each in datastill.load(SET).facts["clom"]["originals"]] == [3, 3]
+
+
+def test_training_is_finished_only_if_all_that_models_follow_from_is_the_same(go: Go) -> None:
+    pets()
+    train(go, more="--save-epochs 1", epochs=2)
+    line = "train --dataset ./pets --model MLP --num 1 --epochs 2 --resume"
+    succeed(go, line + " --save-epochs 1")
+    for more in ("", "--save-epochs 1 --held-out 0.2", "--save-epochs 1 --engine plain"):
+        refused(go, f"{line} {more}", "was begun with")
+    write(Path("pets/ant"), 70, 3, "new{}")
+    refused(go, line + " --save-epochs 1", "is of another number of training images")
+    refused(go, line.replace("--resume", "--add"), "was trained on")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "--coreset-features MLP",
+        "--together 2",
+        "--engine plain",
+        "--seed 1",
+        "--save-model",
+        "--mirror no",
+        "--against herding random",
+        "--augmentation none",
+        "--precision float32",
+        "--num-eval 2",
+    ],
+)
+def test_a_validation_is_finished_only_if_all_that_it_follows_from_is_the_same(
+    go: Go, other: str
+) -> None:
+    pets()
+    train(go)
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    line = judged("validate") + " --against herding --resume"
+    assert "is finished" not in succeed(go, line)
+    assert "is finished" in succeed(go, line)
+    code, out, _ = go(f"{line} {other}")
+    assert (code, "is finished" in out) == (0, False)
+    assert "is finished" in succeed(go, f"{line} {other}")
+    assert "is finished" in succeed(go, line)  # that of before is known still
+    made = datastill.load(SET)
+    noise = replace(made, images=made.images + 1)
+    datastill.save(noise, SET / artifacts.SET_FILE)
+    assert "is finished" not in succeed(go, line)
+
+
+def test_a_validation_by_features_of_another_model_is_another(go: Go) -> None:
+    pets()
+    train(go)
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    line = judged("validate") + " --against herding --coreset-features MLP --resume"
+    comparison = judged("compare").replace("random", "herding") + " --coreset-features MLP --resume"
+    for command in (line, comparison):
+        assert "is finished" not in succeed(go, command)
+        assert "is finished" in succeed(go, command)
+    train(go, more="--overwrite --seed 1")
+    assert "is finished" not in succeed(go, line)
+    refused(go, comparison, "followed other original models: MLP 0 after epoch 1 has other weights")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
 from datastill.errors import InputError, of_kind, whole
+from datastill.identity import trained_on
 from datastill.networks import Network, backbone, build, features
 from datastill.pixels import ready
 from datastill.present import Present
@@ -108,6 +109,7 @@ def train_member(
     """
     started, present = time.perf_counter(), Present("epoch")
     network = build(architecture, real.domain, key=key.at("network")).to(real.images.device)
+    seen = trained_on(real)
     fitted, held = split_held_out(real, held_out, key=key.at("held-out"))
 
     def member(epoch: Epoch) -> Member:
@@ -121,6 +123,7 @@ def train_member(
             "held_out_images": len(held),
             "held_out_accuracy": accuracy(network, held, route=route) if len(held) else None,
             "seconds": round(time.perf_counter() - started, 2),
+            "trained_on": seen,
         }
         copy = build(architecture, real.domain, key=key).to(real.images.device)
         copy.load_state_dict(network.state_dict())

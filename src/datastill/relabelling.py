@@ -9,6 +9,7 @@ from torch import Tensor
 
 from datastill.data import Domain, ImageSet
 from datastill.errors import InputError, positive, whole
+from datastill.identity import described
 from datastill.pool import Pool, teacher
 
 
@@ -52,6 +53,7 @@ def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> Image
         "temperature": temperature,
         "teachers": len(pool),
         "architectures": sorted({member.architecture for member in pool}),
+        "originals": described(pool),
         "hard_labels": hardened(data).labels.tolist(),
     }
     before = {name: value for name, value in data.facts.items() if name != "validated"}

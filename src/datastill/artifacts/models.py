@@ -18,6 +18,7 @@ from datastill.artifacts.files import (
 )
 from datastill.artifacts.succession import MANIFEST
 from datastill.errors import InputError, reason
+from datastill.identity import OF_A_MODEL, require_facts
 from datastill.networks import build
 from datastill.pool import Member, Pool, freeze
 from datastill.rng import Key
@@ -67,7 +68,8 @@ def load_member(path: Path, *, factory: str | None = None) -> Member:
         domain = domain_of(header["domain"])
         network = build(header["architecture"], domain, key=Key(0))
         network.load_state_dict(tensors)
-        return freeze(network, header["architecture"], domain, dict(header["facts"]))
+        facts = require_facts(header["facts"], OF_A_MODEL)
+        return freeze(network, header["architecture"], domain, facts)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a sound original model: {reason(error)}") from None
 
@@ -94,27 +96,45 @@ def write_manifest(folder: Path) -> None:
 def load_pool(
     folder: Path, num: int | None = None, *, epoch: int | None = None, factory: str | None = None
 ) -> Pool:
-    """Read the first ``num`` original models of a folder, or all.
+    """Read the first ``num`` original models of a folder, or all, as they were at their end.
 
     Args:
         folder: see ``pool_folder``.
         num: how many.
-        epoch: which snapshot of each; by default the last.
+        epoch: which snapshot of each; by default the last, which a training that was cut off
+            does not have.
         factory: see ``load_member``.
 
     Raises:
         InputError: when there are fewer.
     """
     found = {
-        number: path
+        number: (trained, path)
         for number, trained, path in members_in(folder)
         if epoch is None or trained == epoch
     }
-    paths = [found[number] for number in sorted(found)][:num]
-    if len(paths) < (num or 1):
+    members: list[Member] = []
+    cut_off: list[str] = []
+    for number in sorted(found):
+        if len(members) == num:
+            break
+        trained, path = found[number]
+        member = load_member(path, factory=factory)
+        whole = (member.facts.get("fit") or {}).get("epochs")
+        if epoch is None and whole is not None and trained < whole:
+            cut_off.append(f"model {number} is after epoch {trained} of {whole}")
+        else:
+            members.append(member)
+    if cut_off and len(members) < (num or len(found)):
+        done = f"take the {len(members)} that are done (--model-num), " if members else ""
+        raise InputError(
+            f"{folder}: {cut_off[0]}, its training was cut off; finish it ('datastill train' with "
+            f"--resume), {done}or name the --epoch of all"
+        )
+    if len(members) < (num or 1):
         which = "" if epoch is None else f" at epoch {epoch}"
         raise InputError(
-            f"{folder} holds {counted(len(paths), 'original model')}{which}, "
+            f"{folder} holds {counted(len(members), 'original model')}{which}, "
             f"fewer than the {num or 1} asked for; make them with 'datastill train'"
         )
-    return tuple(load_member(path, factory=factory) for path in paths)
+    return tuple(members)

@@ -12,7 +12,7 @@ from datastill.cli.data import Data
 from datastill.cli.finding import OnePath, Which, results_at
 from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
 from datastill.cli.origin import Origin
-from datastill.cli.originals import Originals, described, told
+from datastill.cli.originals import Originals, told
 from datastill.wording import counted
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class Assess:
     def settings(self, evidence: Evidence) -> dict[str, Any]:
         """Return what the scores follow from, besides the set."""
         from datastill.artifacts import fingerprint
+        from datastill.identity import described
 
         return {
             "real": {

@@ -22,7 +22,6 @@ from datastill.cli.options import (
     positive,
 )
 from datastill.cli.origin import said
-from datastill.cli.originals import described
 from datastill.cli.quota import in_words
 from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.tables import rows_in, show_comparison, show_rankings
@@ -227,6 +226,7 @@ class Compare:
     def asked(self, material: Material, terms: Terms) -> dict[str, Any]:
         """Return all that the results follow from."""
         from datastill.artifacts import fingerprint, versions
+        from datastill.identity import described
 
         return {
             "dataset": material.real.domain.name,
@@ -237,6 +237,7 @@ class Compare:
             "images_per_class": material.counts,
             "against": self.rivals.names,
             "coreset_features": self.rivals.coreset_features,
+            "features": material.features.facts,
             "pool": described(material.pool),
             "protocol": asdict(terms.protocol),
             **self.own_rates(material),

@@ -33,6 +33,8 @@ CONTENT = {
     "dataset": "another dataset",
     "data": "images that were read otherwise",
     "pool": "other original models",
+    "features": "features of another model",
+    "caveats": "original models of which other things are known",
     "paths": "other sets",
     "real": "other training images",
     "test": "other test images",

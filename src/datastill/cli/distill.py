@@ -26,7 +26,7 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.originals import Originals, Shelf, features_by
+from datastill.cli.originals import Features, Originals, Shelf, features_by
 from datastill.cli.quota import Ipc, nominal, parse
 from datastill.cli.resuming import Resuming, require_same_run
 from datastill.errors import InputError
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from datastill.distillation import Descent
     from datastill.forecast import Plan
     from datastill.methods import Published, Task
+    from datastill.pool import Pool
     from datastill.selection import Selector
 
 COMMAND = "distill"
@@ -240,7 +241,9 @@ class Distill:
         published = self.adjusted(METHODS[method](nominal(ipc)), method)
         task, descent = self.task(real, published), self.descent(ipc, published)
         counts = starting_counts(real, descent)  # too few images of a class are found out now
-        regularisers, selector = self.regularisers(real), self.selector(real)
+        guides, selector = self.guides(real), self.selector(real)
+        regularisers = self.regularisers(real, guides)
+        features = features_by(self.coreset_features, real, self.pool_path)
         plan = None
         if self.max_minutes:
             path = set_folder(self.save_path, real.domain.name, method, quota.label)
@@ -255,10 +258,11 @@ class Distill:
             descent,
             regularisers,
             selector,
-            features_by(self.coreset_features, real, self.pool_path),
+            features.values,
             plan,
             settings={
                 **self.settings(method, descent, published, task),
+                **self.followed(guides, selector, features),
                 "plan": plan and asdict(plan),
             },
         )
@@ -360,11 +364,11 @@ class Distill:
         route = self.machine.route(self.model, real.domain)
         return Task(real, build, key, dsa(strategy), route)
 
-    def regularisers(self, real: ImageSet) -> dict[str, Regulariser]:
-        """Return CLOM under its pool, or nothing without --alphas."""
+    def guides(self, real: ImageSet) -> Pool:
+        """Return the original models that guide, or none without --alphas."""
         if not self.alphas:
-            return {}
-        from datastill.clom import contrastive_clom, cross_entropy_clom, pair_alphas
+            return ()
+        from datastill.clom import pair_alphas
         from datastill.datasets import dataset_name
         from datastill.networks import BACKBONE
 
@@ -373,13 +377,53 @@ class Distill:
             if name.startswith(BACKBONE) and self.clom_distance != "cosine":
                 raise InputError(f"{name} knows no classes; pass --clom-distance cosine")
         source = dataset_name(self.source_dataset) if self.source_dataset else real.domain.name
-        shelf = Shelf(self.pool_path, source, real)
-        pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
+        # The same files at another size are not another dataset: other images are kept of them.
+        own = self.source_dataset in (None, self.dataset) or source == real.domain.name
+        own = own or _same_place(self.source_dataset, self.dataset)
+        shelf = Shelf(self.pool_path, source, real, other=not own)
+        return shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
+
+    def regularisers(self, real: ImageSet, pool: Pool) -> dict[str, Regulariser]:
+        """Return CLOM under its pool, or nothing without one."""
+        if not pool:
+            return {}
+        from datastill.clom import contrastive_clom, cross_entropy_clom
+
         route = self.machine.route()
         if self.clom_distance == "cosine":
             batch = self.clom_batch_size
             return {"clom": contrastive_clom(pool, self.alphas, real, batch=batch, route=route)}
         return {"clom": cross_entropy_clom(pool, self.alphas, real.domain, route=route)}
+
+    def followed(
+        self, guides: Pool, selector: Selector | None, features: Features
+    ) -> dict[str, Any]:
+        """Return which original models had a hand in the result, and in what."""
+        from datastill.identity import described, unknown
+
+        clom = {
+            "alphas": self.alphas,
+            "models_pool": self.models_pool,
+            "model_num": self.model_num,
+            "epoch": self.epoch,
+            "distance": self.clom_distance,
+            "batch_size": self.clom_batch_size if self.clom_distance == "cosine" else None,
+            "source_dataset": self.source_dataset or self.dataset,
+            "originals": described(guides),
+        }
+        select: dict[str, Any] | None = None
+        judges: Pool = ()
+        if selector is not None:
+            judges = [*selector.evidence.pool, *selector.evidence.early]
+            told = {"by": self.select, "every": self.select_every}
+            select = {**told, "originals": described(judges)}
+        silent = unknown([*guides, *judges])
+        return {
+            "clom": clom if self.alphas else None,
+            "select": select,
+            "features": features.facts,
+            "caveats": [silent] if silent else None,
+        }
 
     def settings(
         self, method: str, descent: Descent, published: Published, task: Task
@@ -390,15 +434,6 @@ class Distill:
 
         real = task.real
         usual = usual_strategy(real.domain) if published.augmented else "none"
-        pool = {
-            "alphas": self.alphas,
-            "models_pool": self.models_pool,
-            "model_num": self.model_num,
-            "epoch": self.epoch,
-            "distance": self.clom_distance,
-            "batch_size": self.clom_batch_size if self.clom_distance == "cosine" else None,
-            "source_dataset": self.source_dataset or self.dataset,
-        }
         return {
             "method": method,
             "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
@@ -407,8 +442,6 @@ class Distill:
             "descent": asdict(descent),
             "coreset_features": self.coreset_features,
             "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
-            "clom": pool if self.alphas else None,
-            "select": self.select and {"by": self.select, "every": self.select_every},
             "recipe": self.machine.recipe and self.machine.recipe.name,
             "seed": self.machine.seed,
             "device": real.images.device.type,
@@ -437,3 +470,7 @@ class Distill:
         key = Key(self.machine.seed).at("assess")
         evidence = Evidence(real, real, pool, key, self.machine.route(), early)
         return Selector(spelling(self.select, evidence), evidence, self.select_every)
+
+
+def _same_place(one: str | None, other: str) -> bool:
+    return one is not None and Path(one).exists() and Path(one).resolve() == Path(other).resolve()

@@ -103,6 +103,8 @@ def announce(work: Work, console: Console) -> None:
     """Say what was read, and what is about to be done."""
     real, alphas = work.task.real, (work.settings["clom"] or {}).get("alphas", ())
     describe(real, console)
+    for caveat in work.settings.get("caveats") or ():
+        console.say(caveat)
     if work.settings["dsa_strategy"] != "none":
         tell_mirror(real, console)
     made = sum(work.counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from datastill.cli.data import Data, buildable
 from datastill.cli.finding import set_file
 from datastill.cli.options import MaybeInt, MaybeText, SomeTexts, positive
 from datastill.cli.origin import Caveats, Images, Origin, said
-from datastill.cli.originals import Shelf, features_by
+from datastill.cli.originals import Features, Shelf, features_by
 from datastill.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Material:
         test: test images.
         counts: real images of each class to pick.
         pool: original models that label random images.
+        features: of the training images, by which coresets pick.
         caveats: of the images.
     """
 
@@ -41,6 +42,7 @@ class Material:
     test: ImageSet
     counts: tuple[int, ...]
     pool: Pool
+    features: Features = field(default_factory=Features)
     caveats: Caveats = ()
 
     @property
@@ -112,10 +114,9 @@ class Rivals:
         from datastill.comparison import picked_entry
         from datastill.coresets import CORESETS
 
-        features = features_by(self.coreset_features, material.real, self.pool_path)
         found = [
             picked_entry(
-                *(name, partial(CORESETS[name], features=features)),
+                *(name, partial(CORESETS[name], features=material.features.values)),
                 *(material.real, material.counts),
                 key=key.at("against", name),
             )
@@ -176,7 +177,8 @@ class Wanted:
         assert found.real is not None
         sets, real = dict(zip(names, made, strict=True)), found.real
         counts, pool = self.counts(sets, real), rivals.pool(real)
-        return Material(sets, real, found.test, counts, pool, found.caveats)
+        features = features_by(rivals.coreset_features, real, rivals.pool_path)
+        return Material(sets, real, found.test, counts, pool, features, found.caveats)
 
     def images(self, made: list[ImageSet], device: str, console: Console) -> Images:
         """Read the training and the test images that the sets stand for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,11 +69,15 @@ class Shelf:
         root: folder with all original models.
         dataset: whose.
         real: the images that they are to see, on the device where they are to be.
+        data: what is known of the images that they were to be trained on; by default of ``real``.
+        other: whether they are meant to be of another dataset than those images.
     """
 
     root: Path
     dataset: str
     real: ImageSet
+    data: Mapping[str, Any] | None = None
+    other: bool = False
 
     def load(self, names: Sequence[str], num: int | None, *, epoch: int | None = None) -> Pool:
         """Read ``num`` models of each architecture, or all, as they were after an epoch.
@@ -81,8 +85,10 @@ class Shelf:
         Of Hugging Face (``hf:NAME``) there is one, and it has no epochs.
 
         Raises:
-            InputError: for an architecture that is unknown, named twice or without models.
+            InputError: for an architecture that is unknown, named twice or without models, and for
+                models that were trained on other images than they should.
         """
+        from datastill.identity import require_trained_on
         from datastill.networks import find
 
         found = [find(name)[0] for name in names]
@@ -91,6 +97,8 @@ class Shelf:
         if not found:
             raise InputError("--models-pool needs at least one name")
         pool = [member for name in found for member in self._members(name, num, epoch)]
+        data = self.real.facts if self.data is None else self.data
+        require_trained_on(pool, data, self.real.domain.name, other=self.other)
         for member in pool:
             member.network.to(self.real.images.device)
         return pool
@@ -106,38 +114,44 @@ class Shelf:
         return load_pool(folder, num, epoch=epoch, factory=name)
 
 
-def features_by(name: str | None, real: ImageSet, root: Path) -> Tensor | None:
-    """Return the ``(N, D)`` features by which coresets pick, or None for pixels.
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of the real images by which coresets pick.
+
+    Attributes:
+        values: ``(N, D)``, or None for pixels.
+        facts: by which model, as it is written down; None for pixels.
+    """
+
+    values: Tensor | None = None
+    facts: dict[str, Any] | None = None
+
+
+def features_by(name: str | None, real: ImageSet, root: Path) -> Features:
+    """Return the features by which coresets pick.
 
     Args:
-        name: architecture of the original model whose features they are, or hf:NAME.
+        name: architecture of the original model whose features they are, or hf:NAME; None for
+            pixels.
         real: training images.
         root: folder with original models.
     """
     if name is None:
-        return None
+        return Features()
+    from datastill.identity import described
     from datastill.pool import features_of
 
-    (member,) = Shelf(root, real.domain.name, real).load([name], 1)
-    return features_of(member, real)
-
-
-def described(pool: Pool) -> list[dict[str, Any]]:
-    """Name every original model: its architecture, the key of its training, its epoch."""
-    return [
-        {
-            "architecture": member.architecture,
-            "key": member.facts.get("key"),
-            "epoch": member.facts.get("epoch"),
-        }
-        for member in pool
-    ]
+    (member,) = pool = Shelf(root, real.domain.name, real).load([name], 1)
+    return Features(features_of(member, real), {"by": name, "originals": described(pool)})
 
 
 def told(pool: Pool, early: Pool) -> str:
     """Say in a few words who judges."""
+    from datastill.identity import unknown
     from datastill.pool import by_architecture, by_epoch
 
     groups = [f"{len(members)} {name}" for name, members in by_architecture(pool).items()]
     epochs = ", ".join(map(str, by_epoch(early)))
-    return " and ".join(groups) + (f", and as they were after epochs {epochs}" if epochs else "")
+    when = f", and as they were after epochs {epochs}" if epochs else ""
+    silent = unknown([*pool, *early])
+    return " and ".join(groups) + when + (f" ({silent})" if silent else "")

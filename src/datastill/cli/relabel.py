@@ -14,6 +14,7 @@ from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
+    from datastill.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -53,31 +54,45 @@ class Relabel:
 
         file = self.which.file(self.path)
         data = artifacts.load(file)
-        shelf = Shelf(self.pool_path, data.domain.name, data)
+        origin = data.facts.get("data") or {}
+        shelf = Shelf(self.pool_path, data.domain.name, data, origin)
         pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
         made = relabelled(data, pool, temperature=self.temperature)
         folder = file.parent if file.name == artifacts.SET_FILE else file.with_suffix("")
         out = self.out or folder.with_name(f"{folder.absolute().name}-soft")
-        settings = {"relabelled": str(file), "temperature": self.temperature, "pool": len(pool)}
+        settings = {
+            "relabelled": str(file),
+            "temperature": self.temperature,
+            "pool": made.facts["relabelled"]["originals"],
+        }
         with artifacts.locked(out):
             place = artifacts.open_run(out, settings, overwrite=self.overwrite).path
             write_preview(made, place / "preview.png")
             artifacts.save(made, place / artifacts.SET_FILE)
             artifacts.settle(place)
-        self.tell(data, made, len(pool), out)
+        self.tell(data, made, pool, out)
 
-    def tell(self, data: ImageSet, made: ImageSet, models: int, out: Path) -> None:
+    def tell(self, data: ImageSet, made: ImageSet, pool: Pool, out: Path) -> None:
         """Say how the labels changed."""
         from datastill.comparison import label_bytes
+        from datastill.identity import unknown
         from datastill.relabelling import hardened
 
         agree = (made.labels.argmax(1) == hardened(data).labels).float().mean().item()
         hard, soft = label_bytes(hardened(made)), label_bytes(made)
         sure = made.labels.max(1).values.mean().item()
-        Console(self.quiet).say(
-            f"{counted(len(made), 'soft label')} of {counted(models, 'model')} in {out}\n"
+        console = Console(self.quiet)
+        console.say(
+            f"{counted(len(made), 'soft label')} of {counted(len(pool), 'model')} in {out}\n"
             f"  the likeliest class is the hard label for {agree:.1%} of the images, "
             f"with {sure:.1%} on average\n"
             f"  labels take {soft:,} bytes, hard ones {hard:,}, "
             f"the images take {data.images.nbytes:,}"
         )
+        if silent := unknown(pool):
+            console.say(f"  {silent}")
+        if not (data.facts.get("data") or {}).get("content"):
+            console.say(
+                "  what the set was made from is not known, so that it cannot be checked whether "
+                "the models were trained on the same"
+            )

@@ -31,7 +31,9 @@ def require_same_run(held: Mapping[str, Any], asked: Mapping[str, Any], place: P
         InputError: naming the first difference, as options where it is one.
     """
     from datastill.artifacts import require_same
+    from datastill.identity import require_same_originals
 
+    require_same_originals(held, asked, str(place), OVERWRITE)
     require_same(held, asked, str(place), OVERWRITE, told=told)
 
 

@@ -99,6 +99,11 @@ class Series:
         return found if 0 < found.epoch < self.fit.epochs else None
 
 
+def followed_from(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model follows from: of what was asked for, all but how many there are."""
+    return {name: value for name, value in asked.items() if name != "num"}
+
+
 def fitted(
     series: Series,
     number: int,
@@ -134,6 +139,7 @@ def fitted(
                 last = member()
                 seconds = round(time.perf_counter() - started, 2)
                 facts = {"number": number, "seed": seed, **last.facts, "seconds": seconds}
+                facts["asked"] = followed_from(series.asked)
                 last = replace(last, facts=facts)
                 save_member(last, member_path(series.folder, number, epoch.number))
                 write_manifest(series.folder)

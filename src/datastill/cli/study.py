@@ -15,7 +15,7 @@ from datastill.cli.finding import set_file
 from datastill.cli.interruption import deferred
 from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
 from datastill.cli.origin import said
-from datastill.cli.originals import described, told
+from datastill.cli.originals import told
 from datastill.cli.resuming import Resuming
 from datastill.cli.study_options import Judges, Plan
 from datastill.cli.train import Train
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from datastill.artifacts import StudyFolder
     from datastill.cli.interruption import Wish
     from datastill.data import ImageSet
+    from datastill.pool import Pool
     from datastill.protocol import Protocol
     from datastill.studies import Bench, Candidate, Record, Workshop
     from datastill.studies import Study as Findings
 
 COMMAND, SETTINGS = "study", "settings.json"
+WRITTEN_LATER = ("device", "engine")
+JUDGES, EARLY_JUDGES = "judges.json", "judges-after-{}.json"
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,8 @@ class Study:
             "protocol": asdict(self.protocol(real.domain.name)),
             "batch_real": self.plan.batch_real,
             "inner_loop": self.plan.inner_loop,
+            "device": real.images.device.type,
+            "engine": self.machine.engine,
             "precision": self.machine.precision,
             "seed": self.machine.seed,
             **({} if self.data.mirror is None else {"mirror": real.domain.mirror}),
@@ -171,7 +176,7 @@ class Study:
                 caveats = (*require_unseen(data, test, real), *require_made_from(data, real))
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
-            held = [*data.facts.get("caveats", ()), *said(caveats, console)]
+            held = [*(data.facts.get("caveats") or ()), *said(caveats, console)]
             data = replace(data.under(real.domain), facts={**data.facts, "caveats": held})
             method = re.sub(r"[^\w+-]", "_", str(data.facts.get("method", "unknown")))
             found[f"{method}-ipc{max(data.counts)}-{fingerprint(data)}"] = data
@@ -182,24 +187,16 @@ class Study:
         from datastill.rng import Key
         from datastill.studies import Bench
 
-        own, judges, settings = folder.path / "pretrained_model", self.judges, SETTINGS
+        own, judges = folder.path / "pretrained_model", self.judges
         if judges.pool_path is None:
-            folder.keep(
-                settings,
-                self.settings(real, test),
-                "take another --save-path",
-                told=differences.told,
-            )
+            self.keep_settings(folder, real, test)
             like = Train(self.dataset, self.data_path, data=self.data, machine=self.machine)
             judges.train(own, real, like, console)
         pool, early = judges.load(own, real)
-        folder.keep(
-            settings, self.settings(real, test), "take another --save-path", told=differences.told
-        )
+        self.keep_settings(folder, real, test)
         if self.reassess:
             self.forget_scores(folder)
-        hint = "pass --reassess to score every set anew"
-        folder.keep("judges.json", {"pool": described(pool)}, hint, told=differences.told)
+        self.keep_judges(folder, pool, early)
         return Bench(
             real,
             test,
@@ -212,12 +209,34 @@ class Study:
             assessing=self.machine.route(),
         )
 
+    def keep_settings(self, folder: StudyFolder, real: ImageSet, test: ImageSet) -> None:
+        """Write down what must be equal for all sets, or make sure that it is what it was."""
+        wanted, file = self.settings(real, test), folder.path / SETTINGS
+        if file.exists():  # an earlier version did not write all of it
+            held = self.settings_of(folder)
+            wanted = {k: v for k, v in wanted.items() if k in held or k not in WRITTEN_LATER}
+        hint = "take another --save-path"
+        folder.keep(SETTINGS, wanted, hint, told=differences.told)
+
+    def keep_judges(self, folder: StudyFolder, pool: Pool, early: Pool) -> None:
+        """Write down who judges, or make sure that they are those who judged before."""
+        from datastill.identity import described
+        from datastill.pool import by_epoch
+
+        hint = "pass --reassess to score every set anew"
+        folder.keep(JUDGES, {"pool": described(pool)}, hint, told=differences.told)
+        for epoch, members in by_epoch(early).items():
+            file = EARLY_JUDGES.format(epoch)
+            folder.keep(file, {"pool": described(members)}, hint, told=differences.told)
+
     def make(
         self, folder: StudyFolder, shop: Workshop, wanted: Sequence[Candidate], console: Console
     ) -> None:
         """Make the sets that are missing, and write each as soon as it is ready."""
         held = set(folder.names())
         missing = [candidate for candidate in wanted if candidate.name not in held]
+        from datastill.identity import described
+
         asked = {**self.settings_of(folder), "pool": described(shop.pool)}
         with (
             console.bar("making sets", len(missing)) as bar,
@@ -305,7 +324,9 @@ class Study:
         for name in folder.names():
             record = self.record(folder, name, folder.load_set(name))
             folder.save_record(name, table_of(replace(record, scores={})))
-        folder.forget("judges.json")
+        for file in folder.path.glob(EARLY_JUDGES.format("*")):
+            folder.forget(file.name)
+        folder.forget(JUDGES)
 
     def tell(
         self, folder: StudyFolder, bench: Bench, records: Sequence[Record], console: Console
@@ -333,7 +354,7 @@ class Study:
         return [
             f"{name}: {caveat}"
             for name in folder.names()
-            for caveat in folder.load_set(name).facts.get("caveats", ())
+            for caveat in folder.load_set(name).facts.get("caveats") or ()
         ]
 
     def facts(self, bench: Bench, found: Findings) -> list[str]:

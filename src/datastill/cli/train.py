@@ -20,7 +20,7 @@ from datastill.cli.options import (
     positive,
 )
 from datastill.cli.resuming import Resuming, require_same_run
-from datastill.cli.series import COMMAND, Series, fitted
+from datastill.cli.series import COMMAND, Series, fitted, followed_from
 from datastill.errors import InputError
 from datastill.wording import counted
 
@@ -166,11 +166,11 @@ class Train:
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(f"the checkpoint is none of a training: {error!r}") from None
             return Series(name, place, first, fit, self.held_out, saved, route, asked, past)
-        place, first = self.claim(folder, name, fit)
+        place, first = self.claim(folder, asked, real)
         route = self.machine.route(name, real.domain)
         return Series(name, place, first, fit, self.held_out, saved, route, asked)
 
-    def claim(self, folder: Path, name: str, fit: Fit) -> tuple[Path, int]:
+    def claim(self, folder: Path, asked: dict[str, Any], real: ImageSet) -> tuple[Path, int]:
         """Return where the models of a folder are to be made, and the number of the first.
 
         Those that are to be replaced stay until the others are finished.
@@ -184,7 +184,7 @@ class Train:
                 "go on with it, or --overwrite to start over"
             )
         held = sorted({number for number, _, _ in members_in(folder)})
-        if self.resuming.resume and self.finished(folder, held[-self.num :], name, fit):
+        if self.resuming.resume and self.finished(folder, held[-self.num :], asked):
             return folder, held[-self.num]
         if held and not (self.add or self.overwrite):
             raise InputError(
@@ -193,20 +193,41 @@ class Train:
             )
         if self.overwrite:
             return begin(folder, beside=bool(held)), 0
+        self.require_alike(folder, asked["model"], real)
         return folder, max(held, default=-1) + 1
 
-    def finished(self, folder: Path, numbers: Sequence[int], name: str, fit: Fit) -> bool:
-        """Tell whether these are the models that the command would make."""
-        from datastill.artifacts import load_member, member_path, plain
+    def require_alike(self, folder: Path, name: str, real: ImageSet) -> None:
+        """Refuse to add to models that were trained on other images."""
+        from datastill.artifacts import load_member, members_in
+        from datastill.identity import require_trained_on
+
+        held = (load_member(path, factory=name) for _, _, path in members_in(folder))
+        require_trained_on(held, real.facts, real.domain.name)
+
+    def finished(self, folder: Path, numbers: Sequence[int], asked: dict[str, Any]) -> bool:
+        """Tell whether these are the models that the command would make.
+
+        Raises:
+            InputError: naming an option in which they differ, unless others are to be added.
+        """
+        from datastill.artifacts import load_member, member_path
         from datastill.rng import Key
 
+        name, wanted = asked["model"], followed_from(asked)
         if len(numbers) < self.num:
             return False
         for number in numbers:
+            paths = [member_path(folder, number, e) for e in {*self.save_epochs, self.epochs}]
             path = member_path(folder, number, self.epochs)
             facts = load_member(path, factory=name).facts if path.exists() else {}
             key = Key(self.machine.seed).at("original", name, number)
-            if facts.get("key") != key.seed or facts.get("fit") != plain(asdict(fit)):
+            try:
+                require_same_run(facts.get("asked") or {}, wanted, folder)
+            except InputError:
+                if self.add or self.overwrite or "asked" not in facts:
+                    return False
+                raise
+            if facts.get("key") != key.seed or not all(path.exists() for path in paths):
                 return False
         return True
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from datastill.cli.options import (
     positive,
 )
 from datastill.cli.origin import Caveats, Origin, said
-from datastill.cli.originals import features_by
+from datastill.cli.originals import Features, features_by
 from datastill.cli.quota import Ipc
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import results_in, show_results
@@ -33,7 +32,7 @@ from datastill.errors import InputError
 from datastill.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from datastill.artifacts import Journal
     from datastill.data import ImageSet
@@ -41,6 +40,21 @@ if TYPE_CHECKING:
     from datastill.validation import Bouts, Draw, Result, Trial
 
 COMMAND = "validate"
+
+
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """The real images that a set is held against.
+
+    Attributes:
+        real: training images; None where it is held against none.
+        features: of these, by which coresets pick.
+        caveats: of these and of the test images.
+    """
+
+    real: ImageSet | None
+    features: Features = field(default_factory=Features)
+    caveats: Caveats = ()
 
 
 @dataclass(frozen=True)
@@ -129,26 +143,29 @@ class Validate:
         test, caveats = images.test.to(device), images.caveats
         if protocol.augmentation == DSA:
             caveats += said(other_mirror(made, test, str(file)), console)
-        sets = self.sets(made, images.real)
+        rivals = self.rivals(None if images.real is None else images.real.to(device), caveats)
+        sets = self.sets(made, rivals)
         key = Key(self.machine.seed).at("validate")
         routes = {name: self.machine.route(name, test.domain) for name in names}
         rate = Asks.of(made.facts).learning_rate
         rates = {} if rate is None else {name: rate for name in sets if name not in self.against}
         bouts = Bouts(sets, test, protocol, routes, self.num_eval, key, self.together, rates)
         with artifacts.locked(file.parent, artifacts.stem_of(file)):
-            self.judge(file, made, bouts, caveats, console)
+            self.judge(file, made, bouts, rivals, console)
 
     def judge(
-        self, file: Path, made: ImageSet, bouts: Bouts, caveats: Caveats, console: Console
+        self, file: Path, made: ImageSet, bouts: Bouts, rivals: Rivals, console: Console
     ) -> None:
         """Go through the trials that are not done, tell what was found, and write it down."""
         from datastill import artifacts
 
         kept = artifacts.checkpoint_file(file.parent, artifacts.stem_of(file) + COMMAND)
-        if self.resume and self.finished(made, bouts):
+        asked = self.asked(made, bouts, rivals)
+        finished = self.finished(made, asked) if self.resume else None
+        if finished is not None:
             kept.remove()
             console.say(f"this validation of {file} is finished")
-            self.show(results_in(made.facts["validated"][-1]), file, len(made), console)
+            self.show(results_in(finished), file, len(made), console)
             return
         test, protocol = bouts.test, bouts.protocol
         console.say(
@@ -162,17 +179,17 @@ class Validate:
                 f"the set asks for its own learning rate, {bouts.rates['synthetic']:g}{others}"
             )
         programme = start(
-            *(kept, self.asked(made, bouts), bouts.routes, self.resuming, console),
+            *(kept, asked, bouts.routes, self.resuming, console),
             overwrite=self.overwrite,
         )
         bouts = replace(bouts, routes=programme.routes)
         programme.check([bouts])
         results = self.trials(programme, bouts, file, console)
         found = {
-            **self.head(bouts),
+            **asked,
             "routes": {name: route.facts() for name, route in bouts.routes.items()},
             "results": [asdict(result) for result in results],
-            "caveats": list(caveats),
+            "caveats": list(rivals.caveats),
         }
         artifacts.add_validation(file, found)
         kept.remove()
@@ -204,7 +221,7 @@ class Validate:
         rates = {"learning_rates": dict(bouts.rates)} if bouts.rates else {}
         return {**found, "mirrors": mirrors, **rates}
 
-    def asked(self, made: ImageSet, bouts: Bouts) -> dict[str, Any]:
+    def asked(self, made: ImageSet, bouts: Bouts, rivals: Rivals) -> dict[str, Any]:
         """Return all that the results follow from."""
         from datastill.artifacts import fingerprint, versions
 
@@ -214,6 +231,8 @@ class Validate:
             "num_eval": bouts.count,
             "sets": list(bouts.sets),
             "coreset_features": self.coreset_features,
+            "features": rivals.features.facts,
+            "real_fingerprint": None if rivals.real is None else fingerprint(rivals.real),
             "together": self.together,
             "save_model": self.save_model,
             "device": bouts.test.images.device.type,
@@ -224,22 +243,21 @@ class Validate:
             "test_fingerprint": fingerprint(bouts.test),
         }
 
-    def finished(self, made: ImageSet, bouts: Bouts) -> bool:
-        """Tell whether the last validation that the set knows of is this one."""
+    def finished(self, made: ImageSet, asked: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the validation, among those that the set knows of, that was asked for alike."""
         from datastill.artifacts import plain
 
-        held: Any = made.facts.get("validated")
-        done = set[Any]()
-        with contextlib.suppress(AttributeError, KeyError, IndexError, TypeError):
-            if any(held[-1].get(k) != v for k, v in plain(self.head(bouts)).items()):
-                return False
-            done = {
-                (row["source"], row["model"], len(row["accuracies"]["values"]))
-                for row in held[-1]["results"]
-            }
-        return done == {
-            (source, model, bouts.count) for model in bouts.routes for source in bouts.sets
-        }
+        wanted = plain(asked)
+        for held in reversed(made.facts.get("validated") or ()):
+            if all(held.get(name, held) == value for name, value in wanted.items()):
+                return held
+        return None
+
+    def rivals(self, real: ImageSet | None, caveats: Caveats) -> Rivals:
+        """Return what the set is held against, and by which features that is picked."""
+        if real is None:
+            return Rivals(None, caveats=caveats)
+        return Rivals(real, features_by(self.coreset_features, real, self.pool_path), caveats)
 
     @property
     def resuming(self) -> Resuming:
@@ -274,7 +292,7 @@ class Validate:
             found = with_augmentation(found, self.augmentation)
         return self.soft_labels.applied(found, temperature)
 
-    def sets(self, made: ImageSet, real: ImageSet | None) -> dict[str, Draw]:
+    def sets(self, made: ImageSet, rivals: Rivals) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
         from datastill.coresets import CORESETS
         from datastill.data import require_held
@@ -286,12 +304,11 @@ class Validate:
         if made.labels.ndim == 2:
             hard = hardened(made)
             sets["synthetic, hard labels"] = lambda _: hard
+        real, features = rivals.real, rivals.features.values
         if real is None:
             return sets
-        real = real.to(made.images.device)
         require_held(real, made.counts, "validate without --against")
         key = Key(self.machine.seed).at("against")
-        features = features_by(self.coreset_features, real, self.pool_path)
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
                 coreset(real, made.counts, key=key.at(name, i), features=features)

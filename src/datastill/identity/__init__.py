@@ -10,21 +10,34 @@ from datastill.identity.content import (
     fingerprint,
     kept_aside,
 )
-from datastill.identity.data import require_made_from, require_unseen, shared, trained_on
+from datastill.identity.data import require_made_from, require_unseen, shared
 from datastill.identity.facts import OF_A_MODEL, OF_A_SET, require_facts
+from datastill.identity.originals import (
+    called,
+    described,
+    require_same_originals,
+    require_trained_on,
+    trained_on,
+    unknown,
+)
 
 __all__ = [
     "OF_A_MODEL",
     "OF_A_SET",
     "Content",
     "Digests",
+    "called",
     "content_of",
+    "described",
     "digests",
     "fingerprint",
     "kept_aside",
     "require_facts",
     "require_made_from",
+    "require_same_originals",
+    "require_trained_on",
     "require_unseen",
     "shared",
     "trained_on",
+    "unknown",
 ]

@@ -82,11 +82,6 @@ def require_unseen(made: ImageSet, test: ImageSet, real: ImageSet | None) -> tup
     return _others(made, test, "its training images are others, and test images may be among those")
 
 
-def trained_on(real: ImageSet) -> dict[str, Any]:
-    """Return what an original model says of the images that it was trained on."""
-    return {**content_of(real).facts(), "kept_for_tests": real.facts.get("kept_for_tests")}
-
-
 def shared(test: ImageSet) -> tuple[str, ...]:
     """Say how many test images are among the training images too, if both were read."""
     among = test.facts.get("among_training")

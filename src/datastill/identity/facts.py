@@ -99,8 +99,9 @@ ORIGINAL = Table(
         "epoch": WHOLE,
         "key": SEED,
         "weights": TEXT,
-        "trained_on": TRAINED_ON,
-    }
+        "trained_on": TEXT,
+    },
+    needed=("architecture",),
 )
 RESULT = Table(
     {
@@ -142,6 +143,7 @@ OF_A_SET = Table(
             }
         ),
         "select": Table({"by": TEXT, "every": WHOLE, "originals": Rows(ORIGINAL)}),
+        "features": Table({"by": TEXT, "originals": Rows(ORIGINAL)}),
         "selected": Table(),
         "plan": Table({"updates": WHOLE, "networks": WHOLE, "seconds": NUMBER}),
         "versions": Table({"datastill": TEXT, "torch": TEXT}),
@@ -174,6 +176,7 @@ OF_A_MODEL = Table(
         "number": WHOLE,
         "epoch": WHOLE,
         "fit": Table({"epochs": WHOLE}),
+        "asked": Table(),
         "train_loss": NUMBER,
         "train_images": WHOLE,
         "train_accuracy": SHARE,

@@ -11,6 +11,7 @@ from torch import Tensor
 from datastill.comparison import label_bytes
 from datastill.data import ImageSet
 from datastill.errors import InputError
+from datastill.identity import called
 from datastill.pixels import Pixels
 from datastill.report.validations import results
 
@@ -93,16 +94,22 @@ def _of_pixels(images: Pixels) -> dict[str, str]:
 def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
     descent, clom, from_file = (_table(facts, name) for name in ("descent", "clom", "imported"))
     relabelled = _table(facts, "relabelled")
+    content = _table(_table(facts, "data"), "content")
     return {
         "method": str(facts.get("method", "")),
         "network": str(facts.get("model", "")),
         "updates": str(facts.get("step", "")),
         "started from": str(descent.get("init", "")),
+        "made from": _told(content, images="images", digest="digest"),
         "CLOM": _told(clom, alpha="alphas", models="models_pool", distance="distance"),
+        "guided by": _originals(clom),
+        "chosen by": _originals(_table(facts, "select")),
+        "started by features of": _originals(_table(facts, "features")),
         "seed": str(facts.get("seed", "")),
-        "imported from": _told(from_file, file="file", format="format"),
+        "imported from": _told(from_file, file="file", format="format", digest="fingerprint"),
         "learning rate": _rate(facts.get("learning_rate")),
         "soft labels": _told(relabelled, models="teachers", temperature="temperature"),
+        "labelled by": _originals(relabelled),
         "versions": ", ".join(f"{k} {v}" for k, v in _table(facts, "versions").items()),
     }
 
@@ -120,6 +127,11 @@ def _told(facts: Mapping[str, Any], **parts: str) -> str:
     """Say those of some parts that are known, each after its word."""
     known = [(word, facts[name]) for word, name in parts.items() if facts.get(name) is not None]
     return ", ".join(f"{word} {_words(value)}" for word, value in known)
+
+
+def _originals(facts: Mapping[str, Any]) -> str:
+    names = [called(each) for each in _list(facts, "originals") if isinstance(each, Mapping)]
+    return _some(names)
 
 
 def _words(value: Any) -> str:

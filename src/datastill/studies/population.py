@@ -15,6 +15,7 @@ from datastill.coresets import CORESETS
 from datastill.data import ImageSet, require_held
 from datastill.distillation import Descent, Snapshot, State, distill, starting_counts
 from datastill.errors import InputError, suggestion
+from datastill.identity import described
 from datastill.methods import METHODS, Published, Targets, Task
 from datastill.networks import builder
 from datastill.pool import Pool, by_architecture
@@ -266,13 +267,19 @@ def _clom(shop: Workshop, candidate: Candidate) -> dict[str, Regulariser]:
 
 def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
     kind = candidate.kind
-    guides = {"alphas": [kind.alpha], "models_pool": list(by_architecture(shop.pool))}
+    guides: dict[str, Any] = {
+        "alphas": [kind.alpha],
+        "models_pool": list(by_architecture(shop.pool)),
+    }
+    if kind.alpha:
+        guides["originals"] = described(shop.pool)
     return {
         "method": kind.method,
         "clom": guides if kind.alpha else None,
         "step": kind.updates,
         "noise": kind.share,
         "seed": candidate.seed,
+        "data": dict(shop.real.facts),
     }
 
 
