@@ -188,6 +188,25 @@ def test_what_import_prints_next_works(run: Run, tmp_path: Path) -> None:
             file.rmdir() if file.is_dir() else file.unlink()
 
 
+def test_validation_says_how_numbers_get_names(run: Run, tmp_path: Path) -> None:
+    pixels = (PIXELS[:40, 0] * 255).round().byte().numpy()
+    kinds = np.array([f"kind {k}" for k in LABELS.tolist()])
+    np.savez(tmp_path / "own.npz", images=pixels, labels=kinds)
+    torch.save({"images": PIXELS[:40], "labels": LABELS}, tmp_path / "syn.pt")
+    assert run("import syn.pt --out made").code == 0
+    line = "validate made --model MLP --epochs 1 --num-eval 1 --no-dsa"
+    said = run(line)
+    assert said.code == 2
+    assert "name it by --dataset" in said.err
+    said = run(f"{line} --dataset ./own.npz")
+    assert said.code == 2
+    again = re.search(r"import it again with (--dataset \S+)$", said.err.strip())
+    assert again is not None, said.err
+    assert run(f"import syn.pt {again[1]} --out made --overwrite").code == 0
+    said = run(line)
+    assert said.code == 0, said.err
+
+
 def next_command(out: str) -> str:
     lines = [line.strip() for line in out.splitlines() if line.startswith("  datastill ")]
     return lines[-1].removeprefix("datastill ")

@@ -16,6 +16,9 @@ from datastill.pixels import Pixels
 from datastill.rng import Key, moved
 from datastill.wording import counted
 
+UNNAMED = "imported"
+"""The name of a domain where nobody said whose images a set imitates."""
+
 
 @dataclass(frozen=True)
 class Domain:

@@ -137,6 +137,7 @@ class Origin:
             caveats = _of_each(made, lambda data: require_unseen(data, tests, real))
             if train and real is not None:
                 caveats += self.train_caveats(made, real)
+        require_classes(like, test.domain, self.dataset)
         kept = real.under(like) if train and real is not None else None
         # All but that: sets that are compared are augmented alike, as their test images may be.
         test = test.under(replace(like, mirror=test.domain.mirror))
@@ -162,12 +163,29 @@ class Origin:
         return test, (caveat,)
 
 
+def require_classes(made: Domain, real: Domain, dataset: str) -> None:
+    """Refuse a set whose classes are numbers, as an import without a dataset leaves them.
+
+    Raises:
+        InputError: saying how they get names.
+    """
+    from datastill.data import UNNAMED
+
+    numbers = all(name.isdecimal() for name in made.classes)
+    if made.name == UNNAMED and numbers and made.classes != real.classes:
+        raise InputError(
+            f"the set's {len(made.classes)} classes are numbers, those of {real.name} have names: "
+            f"import it again with --dataset {shlex.quote(dataset)}"
+        )
+
+
 def _first(made: Mapping[str, ImageSet]) -> ImageSet:
     return next(iter(made.values()))
 
 
 def _named(said: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
     # What a file says may be read where it lies, but is fetched for nobody who did not ask for it.
+    from datastill.data import UNNAMED
     from datastill.datasets import outside
 
     name: str = said.get("dataset") or made.domain.name
@@ -179,7 +197,7 @@ def _named(said: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
             "be fetched from another machine; if that is to be, pass --dataset "
             f"{shlex.quote(name)}{more}"
         )
-    if not said.get("dataset") and ("/" in name or "\\" in name):
+    if not said.get("dataset") and (name == UNNAMED or "/" in name or "\\" in name):
         raise InputError("the set does not say what it was made from; name it by --dataset")
     return name
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.artifacts import described_set, domain_of
-from datastill.data import Domain, ImageSet, require_sound
+from datastill.data import UNNAMED, Domain, ImageSet, require_sound
 from datastill.datasets import DATASETS
 from datastill.errors import InputError, suggestion
 from datastill.exchange.base.contract import Found
@@ -161,7 +161,7 @@ def _unnamed(found: Found, shape: tuple[int, int, int], labels: Tensor) -> Domai
     count = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
     classes = found.classes or tuple(str(k) for k in range(count))
     zeros, ones = (0.0,) * shape[0], (1.0,) * shape[0]
-    return Domain("imported", shape, classes, zeros, ones)
+    return Domain(UNNAMED, shape, classes, zeros, ones)
 
 
 def _apart(
