@@ -223,7 +223,10 @@ class Distill:
         ipc = parse(self.ipc).counts(real)
         published = METHODS[self.method](nominal(ipc))
         build(self.model, real.domain, key=Key(0))
-        starting_counts(real, self.descent(ipc, published))
+        wanted = (ipc,) * len(real.counts) if isinstance(ipc, int) else ipc
+        rows = zip(real.counts, wanted, real.facts["sure_of_classes"], strict=False)
+        if all(sure or have >= want for have, want, sure in rows):  # else it is told rightly later
+            starting_counts(real, self.descent(ipc, published))
 
     def work(self, console: Console) -> Work:
         """Read the real images, and make ready; what cannot be done is found out here."""

@@ -24,7 +24,8 @@ def outline(found: Found, reading: Reading, name: str, *, divided: bool) -> Imag
         divided: whether some are kept for tests.
 
     Returns:
-        The set, with as many images of each class as there are at most; or None where the first
+        The set, with as many images of each class as there are at most, and facts that say of which
+        classes that is sure; or None where the first
         picture cannot tell, which is told when it is decoded.
     """
     if isinstance(found.images, Tensor) or not len(found.images):
@@ -44,4 +45,6 @@ def outline(found: Found, reading: Reading, name: str, *, divided: bool) -> Imag
         name, (channels, height, width), found.classes, (0.0,) * channels, (1.0,) * channels
     )
     images = torch.zeros(()).expand(len(labels), channels, height, width)  # takes no memory
-    return ImageSet(images, labels, domain, facts={"kept_of_classes": kept.tolist()})
+    sure = (whole <= SURE).tolist() if divided else [True] * len(whole)
+    facts = {"kept_of_classes": kept.tolist(), "sure_of_classes": sure}
+    return ImageSet(images, labels, domain, facts=facts)
