@@ -181,15 +181,7 @@ def unwhitened(
     Raises:
         InputError: when there are no training images to measure it on, or no pictures come out.
     """
-    name = origin["dataset"]
-    try:  # all of them: whoever whitened did not keep some for tests
-        read = Reading(size=origin["size"], test_share=0)
-        real = load_split(name, "train", origin["data_path"], read).under(domain).images
-    except InputError as error:
-        raise InputError(
-            f"{path}: {told[0] if told else 'ZCA-whitened images'}; to undo it the training images "
-            f"of {name} are needed ({error}), or say otherwise with --normalised-with"
-        ) from None
+    name, real = origin["dataset"], _training_images(domain, origin, path, told)
     rules: tuple[Rule, ...] = ("pixels", "normalised") if rule is None else (rule,)
     undone = {each: _undone(images, real, domain, each) for each in rules}
     strict = not sure or rule is None
@@ -208,6 +200,20 @@ def unwhitened(
     on = "pixels" if fitting[0] == "pixels" else "normalised images"
     what = f"the whitening was undone, as measured on the {on} of {len(real)} training images"
     return undone[fitting[0]], domain, (*told, what)
+
+
+def _training_images(
+    domain: Domain, origin: Mapping[str, Any], path: Path, told: tuple[str, ...]
+) -> Tensor:
+    name = origin["dataset"]
+    try:  # all of them: whoever whitened did not keep some for tests
+        read = Reading(size=origin["size"], test_share=0)
+        return load_split(name, "train", origin["data_path"], read).under(domain).images
+    except InputError as error:
+        raise InputError(
+            f"{path}: {told[0] if told else 'ZCA-whitened images'}; to undo it the training images "
+            f"of {name} are needed ({error}), or say otherwise with --normalised-with"
+        ) from None
 
 
 def _undone(images: Tensor, real: Tensor, domain: Domain, rule: Rule) -> Tensor:
