@@ -122,6 +122,19 @@ def test_what_pictures_lose_is_said(tmp_path: Path) -> None:
     assert f"{64 / pixels.numel():.1%} of them, up to 0.25 outside 0 to 1, are cut" in told
 
 
+@pytest.mark.parametrize("format", [f for f in FORMATS.names if FORMATS[f].name is not None])
+@pytest.mark.parametrize("dataset", ["../../outside", "/outside", "..", "a/b", "a\\b", "\n"])
+def test_what_a_set_says_of_its_dataset_leads_to_no_other_folder(format: str, dataset: str) -> None:
+    data = blobs()
+    hostile = replace(data, domain=replace(data.domain, name=dataset))
+    name = FORMATS[format].name
+    assert name is not None
+    said = name(hostile)
+    assert said == Path(said).name
+    assert not set(said) & set("/\\\n")
+    assert not said.startswith(".")
+
+
 def test_pictures_have_one_or_three_channels(tmp_path: Path) -> None:
     data = blobs(shape=(2, 8, 8))
     for name in ("folder", "parquet"):

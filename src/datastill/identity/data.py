@@ -138,8 +138,8 @@ def _others(made: ImageSet, test: ImageSet, why: str) -> tuple[str, ...]:
             "some of the images that it is tested on is not known",
         )
     raise InputError(
-        f"{name} has changed since the set was made: {why}, and the set has seen some of them; "
-        f"{AGAIN}"
+        f"{name} has changed since the set was made: {why}, and the set may "
+        f"have seen some of them; {AGAIN}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,10 @@ def header_of(text: object, path: Path) -> Mapping[str, Any] | None:
 
 
 def stem_of(data: ImageSet) -> str:
-    """Return a name for the exports of a set: dataset, method and images per class."""
+    """Return a name for the exports of a set: dataset, method and images per class.
+
+    A set says itself what its dataset is called; that must not lead to another folder.
+    """
+    dataset = re.sub(r"[^\w+ .-]", "_", data.domain.name).lstrip(". ") or "set"
     method = "".join(c for c in str(data.facts.get("method", "set")) if c.isalnum())
-    return f"{data.domain.name}-{method}-IPC{max(data.counts)}"
+    return f"{dataset}-{method}-IPC{max(data.counts)}"
