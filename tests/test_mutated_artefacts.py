@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from datastill.cli.study import Study
 from datastill.cli.trials import checkpoint_of as trials_checkpoint
 from datastill.cli.trials import trials_of
 from datastill.distillation import Descent, distill
+from datastill.errors import InputError
+from datastill.identity import require_made_from, require_unseen
 from datastill.methods import METHODS, Task
 from datastill.networks import build, builder
 from datastill.pool import freeze, original_fit
+from datastill.report.summary import summary
 from datastill.rng import Key
 from datastill.route import Route
 from datastill.scores import Assessed
@@ -201,6 +205,61 @@ def test_studies(tmp_path: Path, nowhere_else: Path, number: int) -> None:
     assert (found is True) == (json.dumps(altered) == json.dumps(settings))
     held.write_bytes(mutate(json.dumps(settings).encode(), rng)[0])
     unchanged(folder.path, lambda: folder.keep("settings.json", settings, "hint"), nowhere_else)
+
+
+FACTS: dict[str, Any] = {
+    "method": "DM",
+    "descent": {"ipc": 1, "updates": 2, "init": "real"},
+    "data": {
+        "dataset": "blobs",
+        "data_path": None,
+        "size": [8, 8],
+        "kept_for_tests": {"share": 0.2, "images": 2, "digest": "0" * 16, "all": "1" * 16},
+        "content": {"images": 4, "digest": "2" * 16},
+    },
+    "real_images": 4,
+    "real_fingerprint": "3" * 16,
+    "clom": {"alphas": [1.0], "models_pool": ["MLP"], "originals": [{"architecture": "MLP"}]},
+    "caveats": ["one"],
+    "seed": 0,
+    "step": 2,
+    "validated": [
+        {
+            "protocol": {"name": "dsa", "fit": {"epochs": 3}},
+            "results": [
+                {"source": "synthetic", "model": "MLP", "accuracies": {"values": [0.5, 0.6]}}
+            ],
+        }
+    ],
+}
+
+
+def facts_changed(rng: random.Random) -> list[dict[str, Any]]:
+    """Return facts of which one is odd, and facts of which one is null."""
+    nothing = copy.deepcopy(FACTS)
+    holder, name = rng.choice([place for place in inner(nothing) if isinstance(place[0], dict)])
+    holder[name] = None
+    return [changed(FACTS, rng), nothing]
+
+
+@pytest.mark.parametrize("number", range(2 * EACH))
+def test_facts_of_a_set(tmp_path: Path, nowhere_else: Path, number: int) -> None:
+    rng, real = random.Random(f"facts {number}"), blobs()
+    test = blobs("test", per_class=2)
+    file = tmp_path / "synthetic.safetensors"
+    for facts in facts_changed(rng):
+        try:
+            artifacts.save(replace(blobs(per_class=1), facts=facts), file)
+        except InputError:
+            continue
+        read: Any = unchanged(tmp_path, lambda: artifacts.load(file), nowhere_else)
+        if read is None:
+            continue
+        assert attempt(partial(summary, read), longest=900)
+        attempt(partial(require_made_from, read, real), longest=900)
+        attempt(partial(require_unseen, read, test, real), longest=900)
+        assert attempt(lambda: artifacts.add_validation(file, {"results": []}) or True, longest=900)
+        assert artifacts.load(file).facts["validated"][-1]["results"] == []
 
 
 @pytest.mark.parametrize("number", range(EACH))

@@ -182,7 +182,7 @@ def networks_folder(file: Path) -> Path:
 def add_validation(file: Path, found: Mapping[str, Any]) -> None:
     """Write a validation of a set, with every trial, beside it and into the set itself."""
     data = load(file)
-    held = [*data.facts.get("validated", []), {**found, "versions": versions()}]
+    held = [*(data.facts.get("validated") or []), {**found, "versions": versions()}]
     with writing(file.parent):
         write_json(validation_file(file), held)
     save(replace(data, facts={**data.facts, "validated": held}), file)  # last: now it is done

@@ -34,7 +34,7 @@ def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
         exactly = made.facts.get("real_fingerprint")
         if exactly is None or exactly == fingerprint(real):
             return ()
-        found = f"it had {counted(made.facts.get('real_images', 0), 'image')}"
+        found = f"it had {counted(made.facts.get('real_images') or 0, 'image')}"
     elif then == content_of(real).facts():
         return ()
     else:
