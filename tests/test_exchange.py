@@ -108,6 +108,31 @@ def test_folders_sorted_by_name_are_in_the_order_of_the_labels(tmp_path: Path) -
         assert shown == set((data.labels == label).nonzero().flatten().tolist())
 
 
+@pytest.mark.parametrize(
+    ("classes", "places"),
+    [
+        (("ant", "bee", "cat"), ["ant", "bee", "cat"]),
+        (("bee", "ant"), ["0_bee", "1_ant"]),
+        (("T-shirt/top", "x"), ["0_T-shirt_top", "1_x"]),
+        (("Cat", "cat"), ["0_Cat", "1_cat"]),
+        (("test", "train"), ["0_test", "1_train"]),
+        ((".a", "b"), ["0__a", "1_b"]),
+        (("", "b"), ["0_", "1_b"]),
+        (("a", "b" * 200), ["0_a", f"1_{'b' * 200}"]),
+    ],
+)
+def test_folders_are_called_as_their_classes_where_they_can_be(
+    classes: tuple[str, ...], places: list[str], tmp_path: Path
+) -> None:
+    data = blobs(classes=len(classes), per_class=2)
+    data = replace(data, domain=replace(data.domain, classes=classes))
+    folder = exported(data, "folder", tmp_path)
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == places
+    again, _ = import_set(folder)
+    assert again.domain.classes == classes
+    assert torch.equal(again.labels, data.labels)
+
+
 def test_what_pictures_lose_is_said(tmp_path: Path) -> None:
     write = FORMATS["folder"].write
     assert write is not None

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -31,10 +31,20 @@ from datastill.exchange.base import (
     numbers_of,
     stem_of,
 )
-from datastill.layout import Tree, layout_of, tree_of_folder, tree_of_names
+from datastill.layout import (
+    Tree,
+    is_clutter,
+    layout_of,
+    split_word,
+    tree_of_folder,
+    tree_of_names,
+)
 
 HEADER = "datastill.json"
 """Beside the folders of an export: all that pictures do not say."""
+
+LONGEST_NAME = 100
+"""Characters of a folder that is called as its class."""
 
 Files = Mapping[str, Callable[[], bytes]]
 """What reads each file, by its path below the root."""
@@ -98,14 +108,15 @@ def _exported(files: Files, path: Path) -> Found:
     names = _listed(header, [name for name in inside if name.count("/") == 1], path)
     if not names:
         raise InputError(f"{path} holds no folders of pictures, one for each class")
-    labels = [_numbered(name.split("/")[0], path) for name in names]
+    places = _places_in(header)
+    labels = [_number_of(name.split("/")[0], places, path) for name in names]
     images = decoded([files[name] for name in names], [f"{path}/{name}" for name in names])
     return Found(images, torch.tensor(labels), header=header, space="pixels")
 
 
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     """Write each image as a PNG into the folder of its class, and the rest as JSON beside them."""
-    pixels, places = drawable(data), folders_of(data)
+    pixels, places = drawable(data), folders_of(data.domain.classes)
     names = [f"{places[k]}/{i:05d}.png" for i, k in enumerate(data.hard_labels.tolist())]
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +136,21 @@ def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     return (*told, soft) if data.labels.ndim == 2 else told
 
 
-def folders_of(data: ImageSet) -> list[str]:
+def folders_of(classes: Sequence[str]) -> list[str]:
     """Name the folder of each class so that their order is that of the labels.
 
-    Every loader that sorts folders by name then gives each class its number.
+    Every loader that sorts folders by name then gives each class its number. It calls a class as
+    its folder, which is named as the class wherever names in alphabetical order, and fit for any
+    file system, allow it; a number comes first elsewhere.
     """
-    digits = len(str(len(data.domain.classes) - 1))
-    plain = [re.sub(r"[^\w-]+", "_", name) for name in data.domain.classes]
+    plain = [re.sub(r"[^\w-]+", "_", name) for name in classes]
+    fit = plain == list(classes) and not any(
+        is_clutter(name) or split_word(name) or not name or len(name) > LONGEST_NAME
+        for name in plain
+    )
+    if fit and plain == sorted(plain) and len({name.casefold() for name in plain}) == len(plain):
+        return plain
+    digits = len(str(len(classes) - 1))
     return [f"{k:0{digits}d}_{name}" for k, name in enumerate(plain)]
 
 
@@ -194,10 +213,20 @@ def _listed(header: Mapping[str, object], names: list[str], path: Path) -> list[
     return [str(name) for name in listed]
 
 
-def _numbered(folder: str, path: Path) -> int:
+def _places_in(header: Mapping[str, object]) -> dict[str, int]:
+    # The folders of classes that a header names, if it is sound: it is looked at again later.
+    domain = header.get("domain")
+    classes = domain.get("classes") if isinstance(domain, dict) else None
+    named = [str(name) for name in classes] if isinstance(classes, list) else []
+    return {place: k for k, place in enumerate(folders_of(named))}
+
+
+def _number_of(folder: str, places: Mapping[str, int], path: Path) -> int:
+    if folder in places:
+        return places[folder]
     number = folder.split("_")[0]
     if not number.isdecimal():
-        raise InputError(f"{path}: folder {folder!r} does not start with the number of its class")
+        raise InputError(f"{path}: {HEADER} knows no class whose folder is {folder!r}")
     return int(number)
 
 
