@@ -8,6 +8,7 @@ import pytest
 
 from conftest import watching
 from datastill import kernels, measuring, route, timing
+from datastill.artifacts import load
 from datastill.cli import main
 from datastill.networks import Network
 
@@ -110,3 +111,30 @@ def test_lines_of_the_library_are_said_once_and_not_with_quiet(
         main([*ESTIMATE.split(), *quiet])
         assert capsys.readouterr().out.count("no g++ was found") == times
     route._tell_what_is_missing.cache_clear()
+
+
+def test_a_set_says_that_plain_layers_were_taken_for_want_of_kernels(
+    unmeasured: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datastill.route.kernels.missing", lambda: "no g++ was found")
+    monkeypatch.chdir(tmp_path)
+    route._tell_what_is_missing.cache_clear()
+    try:
+        main(
+            [
+                "distill",
+                "--dataset",
+                "digits",
+                "--model",
+                "ConvNetD1W16",
+                "--ipc",
+                "1",
+                "--iterations",
+                "1",
+            ]
+        )
+    finally:
+        route._tell_what_is_missing.cache_clear()
+    facts = load(tmp_path / "condensed" / "digits" / "DM" / "IPC1").facts
+    assert facts["route"]["kernels"] is False
+    assert facts["route"]["without_kernels"] == "no g++ was found"

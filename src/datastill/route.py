@@ -100,9 +100,11 @@ class Route:
     def facts(self) -> dict[str, Any]:
         """Return its settings, and what kept the kernels from being used if they were wanted.
 
-        Of ``"auto"`` also what this process chose so far.
+        That is told of plain layers too, which ``"auto"`` takes for want of kernels. Of ``"auto"``
+        also what this process chose so far.
         """
-        found = {**asdict(self), "without_kernels": kernels.missing() if self.kernels else ""}
+        wanted = self.kernels or _tell_what_is_missing.cache_info().currsize
+        found = {**asdict(self), "without_kernels": kernels.missing() if wanted else ""}
         if self.kernels == "auto":
             found["chosen"] = {choice.of: choice.way for choice in measuring.chosen().values()}
         return found
