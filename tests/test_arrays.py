@@ -503,3 +503,18 @@ def test_other_files_of_torch(
     (tmp_path / "own.pt").write_bytes(b"PK no")
     with pytest.raises(InputError, match=r"damaged or not a file of torch\.save"):
         load_split(str(tmp_path / "own.pt"), "train", reading=ALL)
+
+
+def test_a_file_for_each_array_as_of_kuzushiji_mnist(tmp_path: Path) -> None:
+    held = images(shape=(8, 8)), images(3, (8, 8), seed=1)
+    for split, pictures in zip(("train", "test"), held, strict=True):
+        np.savez(tmp_path / f"kmnist-{split}-imgs.npz", pictures)
+        np.savez(tmp_path / f"kmnist-{split}-labels.npz", labels(len(pictures)))
+    train, test = load_dataset(str(tmp_path))
+    assert np.array_equal(bytes_of(train)[:, 0], held[0])
+    assert test is not None
+    assert np.array_equal(bytes_of(test)[:, 0], held[1])
+    assert train.labels.tolist() == labels().tolist()
+    np.savez(tmp_path / "k49-train-imgs.npz", held[0])
+    with pytest.raises(InputError, match=r"arrays of two datasets: put those of each into"):
+        load_split(str(tmp_path), "train")

@@ -65,6 +65,7 @@ def logits(n: int = 20, classes: int = 10) -> Tensor:
         ("res_DM_PathMNIST_ConvNet_2ipc.pt", (3, 28, 28)),
         ("res_DM_Kuzushiji-MNIST_ConvNet_2ipc.pt", (1, 28, 28)),
         ("res_DM_MNIST-M_ConvNet_2ipc.pt", (1, 28, 28)),
+        ("res_DM_mnist-rot_ConvNet_2ipc.pt", (1, 28, 28)),
         ("res_DM_CINIC10_ConvNet_2ipc.pt", (3, 32, 32)),
     ],
 )
@@ -345,7 +346,9 @@ def test_logits_of_datm_stay_soft(rate: bool, tmp_path: Path) -> None:
     assert back.facts.get("learning_rate") == (pytest.approx(0.0123) if rate else None)
 
 
-@pytest.mark.parametrize("lr", [0.02, np.float64(0.02), torch.tensor([0.02])])
+@pytest.mark.parametrize(
+    "lr", [0.02, np.float64(0.02), torch.tensor([0.02]), {"lr": torch.tensor(0.02)}]
+)
 def test_a_learning_rate_of_any_kind_is_kept(lr: object, tmp_path: Path) -> None:
     folder = tmp_path / "DATM" / "CIFAR10"
     folder.mkdir(parents=True)
@@ -359,6 +362,37 @@ def test_a_learning_rate_of_any_kind_is_kept(lr: object, tmp_path: Path) -> None
     back, _ = import_set(tmp_path / "cifar10.pt")
     assert back.facts["learning_rate"] == pytest.approx(0.02)
     assert back.labels.ndim == 2
+
+
+@pytest.mark.parametrize("lr", [{"lr_img": 0.1}, {"lr": 0.1, "momentum": 0.5}, {}])
+def test_a_table_of_other_things_is_no_learning_rate(lr: object, tmp_path: Path) -> None:
+    torch.save({"images": images(), "labels": labels(), "lr": lr}, tmp_path / "cifar10.pt")
+    with pytest.raises(InputError, match="the learning rate is a dictionary, expected one number"):
+        import_set(tmp_path / "cifar10.pt")
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_labels_may_come_before_images(wrapped: bool, soft: bool, tmp_path: Path) -> None:
+    said = F.softmax(logits(), 1) if soft else labels()
+    pair = [said, images()]
+    torch.save({"data": [pair]} if wrapped else pair, tmp_path / "res_DM_CIFAR10_x.pt")
+    back, _ = import_set(tmp_path / "res_DM_CIFAR10_x.pt")
+    assert torch.equal(back.images, images())
+    assert torch.allclose(back.labels, said)
+
+
+def test_a_text_pickle_that_wants_code_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(b"cbuiltins\neval\n(V1\ntR.")
+    with pytest.raises(InputError, match=r"asks for builtins\.eval"):
+        import_set(tmp_path / "a.pkl")
+
+
+def test_sets_that_grow_are_not_said_to_be_of_the_same_classes(tmp_path: Path) -> None:
+    grown = [(images()[:n], torch.arange(n) // 4) for n in (8, 20)]
+    back, remarks = import_set(condensed(tmp_path / "cl_res_DM_CIFAR10_ConvNet_4ipc.pt", *grown))
+    assert len(back.images) == 20
+    assert any("2 sets of overlapping classes" in told for told in remarks)
 
 
 def test_a_learning_rate_below_zero_is_left_out_and_said(tmp_path: Path) -> None:
@@ -419,7 +453,7 @@ def test_a_dictionary_of_classes(tmp_path: Path) -> None:
     assert back.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
-@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 4, 5])
 @pytest.mark.parametrize("kind", ["tensors", "parameters", "arrays", "lists"])
 def test_pickles_of_idm_are_read(kind: str, protocol: int, tmp_path: Path) -> None:
     pair = {

@@ -316,7 +316,8 @@ def _require_no_splits(tree: Tree, name: str) -> None:
         raise InputError(
             f"{_some(sorted(tree.folders))} in {name} hold the same folders ({_some(both)}) and no "
             "pictures of their own: call the one of training images train and that of test images "
-            "test; or, if they are classes, put the pictures of each right into it"
+            "test; or, if they are classes, put the pictures of each right into it; or, if each is "
+            f"a set by itself, name it alone: {name}/{min(tree.folders)}"
         )
 
 

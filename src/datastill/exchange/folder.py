@@ -225,6 +225,8 @@ def _number_of(folder: str, places: Mapping[str, int], path: Path) -> int:
     if folder in places:
         return places[folder]
     number = folder.split("_")[0]
+    if not places and not number.isdecimal():
+        raise InputError(f"{path}: {HEADER} is damaged: it names no classes")
     if not number.isdecimal():
         raise InputError(f"{path}: {HEADER} knows no class whose folder is {folder!r}")
     return int(number)

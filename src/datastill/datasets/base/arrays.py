@@ -14,7 +14,7 @@ from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, 
 from datastill.errors import InputError
 from datastill.registry import plain
 
-IMAGE_WORDS = ("images", "image", "x", "data", "pixels")
+IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels")
 LABEL_WORDS = ("labels", "label", "y", "targets", "target")
 CLASS_WORDS = ("classes", "class_names", "label_names")
 

@@ -99,10 +99,9 @@ def one_of(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
             "--experiment takes one of them"
         )
         return joined(found, told)
-    told = (
-        f"it holds {len(found)} sets of the same classes, experiments or snapshots of a run: the "
-        "last was taken, --experiment takes another"
-    )
+    alike = len({frozenset(_classes(one.labels)) for one in found}) == 1
+    kind = "the same classes, experiments or snapshots of a run" if alike else "overlapping classes"
+    told = f"it holds {len(found)} sets of {kind}: the last was taken, --experiment takes another"
     return replace(found[-1], remarks=(told, *found[-1].remarks))
 
 
@@ -160,11 +159,18 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None) -> H
 
 
 def _in_list(value: Sequence[Any], path: Path) -> Held:
-    images, labels = (tensor_of(value[i], ("images", "labels")[i], path) for i in (0, 1))
+    first, second = value[:2]
+    if _axes(first, path) in (1, 2) and _axes(second, path) == 4:
+        first, second = second, first  # [labels, images]
+    images, labels = tensor_of(first, "images", path), tensor_of(second, "labels", path)
     if len(value) < 3:
         return Held(images, labels)
     rate, told = rate_of(value[2], path)
     return Held(images, labels, rate, logits=True, remarks=told)
+
+
+def _axes(value: Any, path: Path) -> int | None:
+    return tensor_of(value, "images", path).ndim if is_tensor(value) else None
 
 
 def _by_class(table: Mapping[Any, Any], path: Path) -> Held | None:

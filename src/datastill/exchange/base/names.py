@@ -16,7 +16,7 @@ OTHERS = {
 }
 """Words that, before the name of a dataset, make it the name of another: Kuzushiji-MNIST."""
 
-VARIANTS = {"c", "m", "n", "h", "lt"}
+VARIANTS = {"c", "m", "n", "h", "lt", "rot", "rotated"}
 """Likewise after it: MNIST-M, CIFAR10-C."""
 
 METHODS = ("DATM", "MTT", "TESLA", "FTD", "DataDAM", "IDM", "IDC", "DREAM", "NCFM", "KIP", "FRePo")

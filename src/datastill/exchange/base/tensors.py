@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.errors import InputError
+from datastill.exchange.base.names import RATE_WORDS, keyed
 from datastill.exchange.base.unpickling import PlainArray, PlainTensor, plain_of
 
 MOST_VALUES = 2**30
@@ -48,9 +49,19 @@ def tensor_of(value: Any, what: str, path: Path) -> Tensor:
 def number_of(value: Any, what: str, path: Path) -> float:
     """Return a value of a file that is one number.
 
+    Args:
+        value: the number, or a table of nothing else, such as ``{'lr': 0.02}``.
+        what: it is, for messages.
+        path: of the file.
+
     Raises:
         InputError: when it is another thing.
     """
+    if isinstance(value, Mapping):
+        (key, *others) = value or [None]  # pyright: ignore[reportUnknownVariableType]
+        if others or not keyed([key], RATE_WORDS):
+            raise InputError(f"{path}: the {what} is a dictionary, expected one number")
+        return number_of(value[key], what, path)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     found = tensor_of(value, what, path)

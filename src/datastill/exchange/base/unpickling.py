@@ -198,7 +198,9 @@ def load_torch(path: Path) -> Any:
         InputError: when it is damaged, or asks for anything else.
     """
     content = content_of(path, most=MOST_BYTES)
-    pickled = content[:1] == b"\x80" and MAGIC not in content[:64]
+    # The oldest pickles are text: nothing but their last byte tells them.
+    begins = content[:1] == b"\x80" or (content[:2] != b"PK" and content[-1:] == b".")
+    pickled = begins and MAGIC not in content[:64]
     try:
         return _unpickled(content) if pickled else loaded(content)
     except Exception as error:  # a damaged or hostile pickle can fail in any way
