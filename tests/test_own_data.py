@@ -305,7 +305,7 @@ def test_nothing_is_tested_on_no_image() -> None:
     [
         (2, "class 'owl' has 2 real images, of which 1 is kept for tests: 1 is fewer than the 9"),
         (3, "class 'owl' has 3 real images, of which 1 is kept for tests: 2 are fewer than the 9"),
-        (8, "class 'owl' has 8 real images, fewer than the 9 to start from"),
+        (8, "class 'owl' has 8 real images, of which 4 are kept for tests: 4 are fewer than the 9"),
         (1, "class 'owl' has 1 real image, fewer than the 9 to start from"),
     ],
 )

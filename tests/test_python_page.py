@@ -1,6 +1,8 @@
 """What the page about Python shows is what works."""
 
 import re
+import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,9 @@ FILE = "# my_networks.py\n"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_networks", raising=False)  # of another test
     for name in ("cat", "dog"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for i in range(10):
@@ -26,7 +29,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             made.save(tmp_path / "pictures" / name / f"{i}.png")
     (own,) = (block for block in blocks() if block.startswith(FILE))
     (tmp_path / "my_networks.py").write_text(own)
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("my_networks", None)
 
 
 def blocks() -> list[str]:
