@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ class Stream(IterableDataset[Any]):
 def domain(**changed: Any) -> Domain:
     usual = {"shape": SHAPE, "classes": ("a", "b"), "mean": (0.0,) * 3, "std": (1.0,) * 3}
     return Domain("x", **{**usual, **changed})
+
+
+def labelled(labels: torch.Tensor) -> ds.ImageSet:
+    return replace(REAL, labels=labels)
 
 
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
@@ -143,6 +148,54 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "precision": (lambda: ds.Route(precision="float16"), "no precision named 'float16'"),  # type: ignore[arg-type]
     "temperature": (lambda: relabelled(REAL, POOL, temperature=math.nan), "`temperature` must"),
     "select": (lambda: Selector("om-accuracy", None, 0), "`every` must"),  # type: ignore[arg-type]
+    "NumPy's truth": (lambda: ds.Descent(lr=np.bool_(True)), "`lr` must not be negative"),  # type: ignore[arg-type]
+    "warmup": (lambda: Fit(warmup=-1), "`warmup` must be a whole number, 0 or more, found -1"),
+    "milestones": (lambda: Fit(milestones=3), "`milestones` must be a tuple .* found 3"),  # type: ignore[arg-type]
+    "a milestone": (lambda: Fit(milestones=(math.nan,)), "`milestones` must .* found nan"),  # type: ignore[arg-type]
+    "cosine": (lambda: Fit(cosine="no"), "`cosine` must be True or False, found 'no'"),  # type: ignore[arg-type]
+    "one std": (lambda: domain(std=1.0), "`std` must be a tuple, found 1.0"),
+    "no classes": (lambda: domain(classes=None), "`classes` must be a tuple, found None"),
+    "one class": (lambda: domain(classes="cat"), "`classes` must be a tuple, found 'cat'"),
+    "mirror": (lambda: domain(mirror="no"), "`mirror` must be True or False, found 'no'"),
+    "label beyond": (lambda: validate(labelled(REAL.labels + 9)), "the set: label .* is outside"),
+    "tested label": (lambda: validate(test=labelled(REAL.labels + 9)), "the test images: label"),
+    "labels in int32": (
+        lambda: validate(labelled(REAL.labels.int())),
+        "the set: labels of .* int32",
+    ),
+    "nan images": (lambda: validate(replace(REAL, images=REAL.images * math.nan)), "not finite"),
+    "nan tests": (
+        lambda: validate(test=replace(REAL, images=REAL.images * math.nan)),
+        "not finite",
+    ),
+    "doubles": (lambda: validate(replace(REAL, images=REAL.images.double())), "float64"),
+    "pool's labels": (
+        lambda: ds.train_pool("MLP", labelled(REAL.labels - 9), num=1, key=KEY),
+        "the training images: label",
+    ),
+    "pool's fit": (
+        lambda: ds.train_pool("MLP", REAL, num=1, fit=0, key=KEY),
+        "`fit` must be a Fit",
+    ),  # type: ignore[arg-type]
+    "clom's pool": (lambda: ds.cross_entropy_clom(["MLP"], 1.0, REAL.domain), "`pool` must"),  # type: ignore[list-item]
+    "clom's domain": (lambda: ds.cross_entropy_clom(POOL, 1.0, REAL), "`domain` must .* ImageSet"),  # type: ignore[arg-type]
+    "builder's domain": (lambda: ds.builder("MLP", None), "`domain` must .* None"),  # type: ignore[arg-type]
+    "evidence's pool": (lambda: ds.Evidence(REAL, REAL, None, KEY), "`pool` must .* None"),  # type: ignore[arg-type]
+    "no evidence": (lambda: ds.assess(REAL), "`evidence` must be an Evidence"),  # type: ignore[arg-type]
+    "assessment": (
+        lambda: ds.assess(ds.Evidence(REAL, REAL, POOL, KEY), [3]),  # type: ignore[list-item]
+        "`names` must be names of assessments, found 3",
+    ),
+    "selector": (lambda: Selector(3, None, 1), "`name` must .* found 3"),  # type: ignore[arg-type]
+    "relabelled": (lambda: relabelled(None, POOL), "`data` must be an ImageSet, found None"),  # type: ignore[arg-type]
+    "relabelled by": (lambda: relabelled(REAL, None), "`pool` must .* found None"),  # type: ignore[arg-type]
+    "no temperature": (lambda: relabelled(REAL, POOL, temperature=None), "`temperature` must"),  # type: ignore[arg-type]
+    "facts": (lambda: ds.save(replace(REAL, facts=3), "x.safetensors"), "`facts` must be a dict"),  # type: ignore[arg-type]
+    "a fact": (
+        lambda: ds.save(replace(REAL, facts={"a": torch.zeros(1)}), "x.safetensors"),
+        "`facts` of a set must be what JSON can hold: .* Tensor",
+    ),
+    "save to": (lambda: ds.save(REAL, 3), "`path` must be the path of a file, found 3"),  # type: ignore[arg-type]
     "published": (lambda: METHODS["DC"](0), "`ipc` must .* found 0"),
     "loops": (lambda: GradientMatching(inner_loop=0), "`inner_loop` must"),
     "distance": (lambda: GradientMatching(dis_metric="cosin"), "did you mean 'cosine'"),  # type: ignore[arg-type]
@@ -165,6 +218,11 @@ def test_one_line_at_once_and_in_the_words_of_python(
 
 RIGHT: dict[str, Callable[[], Any]] = {
     "a list of ipc": lambda: next(distil(descent=ds.Descent(ipc=[1, 2, 0, 1]))).synthetic.counts,  # type: ignore[arg-type]
+    "NumPy's batch": lambda: [
+        type(ds.Descent(batch=np.int64(2), lr=np.float32(1)).batch),
+        next(distil(descent=ds.Descent(ipc=1, batch=np.int64(2)))).step,
+    ],  # type: ignore[arg-type]
+    "NumPy's epochs": lambda: repr(Fit(epochs=np.int64(2), milestones=[1])).split(", ")[0],  # type: ignore[arg-type]
     "NumPy's ipc": lambda: next(distil(descent=ds.Descent(ipc=np.int64(2)))).synthetic.counts,  # type: ignore[arg-type]
     "published settings": lambda: next(distil(DM)).synthetic.counts,
     "one size": lambda: ds.from_arrays(np.zeros((4, 8, 8)), [0, 1] * 2, size=16).domain.shape,
@@ -179,6 +237,7 @@ RIGHT: dict[str, Callable[[], Any]] = {
 EXPECTED = {
     **{"a list of ipc": (1, 2, 0, 1), "NumPy's ipc": (2,) * 4, "published settings": (1,) * 4},
     **{"one size": (1, 16, 16), "NumPy's alpha": 2, "one assessment": ["om-accuracy"]},
+    **{"NumPy's batch": [int, 1], "NumPy's epochs": "Fit(epochs=2"},
     "a list of statistics": (0.0,) * 3,
 }
 

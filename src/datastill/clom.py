@@ -11,9 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError, not_negative, whole
+from datastill.errors import InputError, not_negative, of_kind, whole
 from datastill.losses import contrastive_loss
-from datastill.pool import Member, Pool, Seen, Teacher, by_architecture, encoder, teacher
+from datastill.pool import (
+    Member,
+    Pool,
+    Seen,
+    Teacher,
+    by_architecture,
+    encoder,
+    require_members,
+    teacher,
+)
 from datastill.rng import Key, moved
 from datastill.route import Route
 from datastill.wording import counted
@@ -115,6 +124,7 @@ def cross_entropy_clom(
     Raises:
         InputError: for an empty pool, another number of alphas, or a member of another kind.
     """
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     return CrossEntropyClom(
         _groups(pool, alphas, lambda member: teacher(member, domain, route=route))
     )
@@ -142,6 +152,7 @@ def contrastive_clom(
         InputError: for an empty pool, another number of alphas, or channels that do not match.
     """
     whole(batch=batch)
+    of_kind(ImageSet, "an ImageSet", real=real)
     groups = _groups(pool, alphas, lambda member: encoder(member, real.domain, route=route))
     return ContrastiveClom(groups, real, batch)
 
@@ -170,6 +181,7 @@ def _tracking(groups: Sequence[Group], images: int | None) -> list[Group]:
 def _groups(
     pool: Pool, alphas: float | Sequence[float], wrap: Callable[[Member], Teacher]
 ) -> list[Group]:
+    require_members(pool)
     members = by_architecture(pool)
     if not members:
         raise InputError("CLOM needs a pool of at least one original model")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,13 +11,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.errors import InputError, is_number, is_whole, told
+from datastill.errors import InputError, is_number, is_whole, of_kind, told
 from datastill.pixels import Pixels
 from datastill.rng import Key, moved
 from datastill.wording import counted
 
 UNNAMED = "imported"
 """The name of a domain where nobody said whose images a set imitates."""
+
+
+def _several(name: str, values: Any) -> tuple[Any, ...]:
+    if (
+        isinstance(values, str)
+        or not isinstance(values, Iterable)
+        or not getattr(values, "ndim", 1)
+    ):
+        raise InputError(f"`{name}` must be a tuple, found {told(values)}")
+    return tuple(values)
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,9 @@ class Domain:
 
     def __post_init__(self) -> None:
         for name in ("shape", "classes", "mean", "std"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, _several(name, getattr(self, name)))
+        of_kind(str, "the name of the dataset", name=self.name)
+        of_kind(bool, "True or False", mirror=self.mirror)
         if len(self.shape) != 3 or not all(is_whole(side) and side > 0 for side in self.shape):
             raise InputError(f"images of shape {self.shape}, not (channels, height, width)")
         if not len(self.mean) == len(self.std) == self.shape[0]:

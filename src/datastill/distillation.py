@@ -16,6 +16,7 @@ from datastill.coresets import CORESETS
 from datastill.data import ByClass, ImageSet, draw_rows, said_of_class
 from datastill.errors import (
     InputError,
+    in_plain_numbers,
     is_whole,
     not_negative,
     of_kind,
@@ -67,12 +68,13 @@ class Descent:
                 "`ipc` must be a whole number, 1 or more, or one for each class, found "
                 f"{told(self.ipc)}"
             )
-        if not isinstance(self.ipc, tuple):
-            object.__setattr__(self, "ipc", int(self.ipc))
+        ipc = tuple(map(int, each)) if isinstance(self.ipc, tuple) else int(self.ipc)
+        object.__setattr__(self, "ipc", ipc)
         whole(updates=self.updates, least=0)
         whole(batch=self.batch)
         not_negative(lr=self.lr, momentum=self.momentum)
         of_kind(str, "'noise', 'real' or the name of a coreset", init=self.init)
+        in_plain_numbers(self, "updates", "batch", "lr", "momentum")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -78,21 +78,42 @@ def of_kind(kind: type | tuple[type, ...], wanted: str, **values: Any) -> None:
             raise InputError(f"`{name}` must be {wanted}, found {told(value)}")
 
 
+def in_plain_numbers(settings: object, *names: str) -> None:
+    """Hold numbers of a frozen dataclass as Python's own: files and PyTorch take no others.
+
+    What is none, or already Python's, stays as it is.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and type(value) not in (int, float):
+            plain = int(value) if is_whole(value) else float(value)
+            object.__setattr__(settings, name, plain)
+
+
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a finite number, of whatever type."""
+    """Tell whether a value is a finite number, of whatever type but a truth value."""
     try:
-        return not isinstance(value, str | bool) and math.isfinite(value)
-    except (TypeError, ValueError, OverflowError):
+        return not (isinstance(value, str) or is_truth(value)) and math.isfinite(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         return False
 
 
 def is_whole(value: Any) -> bool:
-    """Tell whether a value is a whole number, of whatever type."""
+    """Tell whether a value is a whole number, of whatever type but a truth value."""
     try:
         operator.index(value)
     except TypeError:
         return False
-    return not isinstance(value, bool)
+    return not is_truth(value)
+
+
+def is_truth(value: Any) -> bool:
+    """Tell whether a value is true or false: Python's, or that of an array library.
+
+    >>> is_truth(False), is_truth(0)
+    (True, False)
+    """
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")) in {"bool", "torch.bool"}
 
 
 def told(value: Any) -> str:

@@ -14,7 +14,7 @@ from datastill.costs import Known, shared
 from datastill.data import Domain, ImageSet, convert, draw_rows, require_same_kind, require_sound
 from datastill.errors import InputError, of_kind
 from datastill.networks import Network, build, features
-from datastill.pool import Member, Pool, by_architecture, freeze
+from datastill.pool import Member, Pool, by_architecture, freeze, require_members
 from datastill.rng import Key, require_key
 from datastill.route import Route, Run, logits
 
@@ -182,6 +182,8 @@ class Evidence:
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet", synthetic=self.synthetic, train=self.train)
         require_key(self.key)
+        require_members(self.pool)
+        require_members(self.early)
         for data, source in ((self.synthetic, "synthetic set"), (self.train, "training set")):
             if not len(data):
                 raise InputError(f"the {source} has no images")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind
+from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind, require_sound
 from datastill.errors import InputError, of_kind, whole
 from datastill.identity import trained_on
 from datastill.networks import Network, backbone, build, features
@@ -142,11 +143,21 @@ def train_pool(
     whole(num=num)
     require_key(key)
     of_kind(ImageSet, "an ImageSet", real=real)
+    if fit is not None:
+        of_kind(Fit, "a Fit, such as original_fit()", fit=fit)
+    require_sound(real, "the training images")
     pool: list[Member] = []
     for i in range(num):
         *_, (_, last) = train_member(architecture, real, fit or original_fit(), key=key.at(i))
         pool.append(last())
     return tuple(pool)
+
+
+def require_members(pool: object) -> None:
+    """Refuse what is no pool; one without members is one."""
+    of_kind(Sequence, "original models, such as those of train_pool()", pool=pool)
+    for member in typing.cast("Sequence[object]", pool):
+        of_kind(Member, "original models, such as those of train_pool()", pool=member)
 
 
 @dataclass(frozen=True, eq=False)

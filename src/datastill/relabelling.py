@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError, positive, whole
+from datastill.errors import InputError, of_kind, positive, whole
 from datastill.identity import described
-from datastill.pool import Pool, teacher
+from datastill.pool import Pool, require_members, teacher
 
 
 @torch.no_grad()
@@ -34,6 +34,10 @@ def soft_labels(
     Raises:
         InputError: for an empty pool, or a model of another shape or other classes.
     """
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
+    require_members(pool)
+    if temperature is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InputError("`temperature` must be above zero, found None")
     positive(temperature=temperature)
     whole(batch=batch)
     if not pool:
@@ -48,9 +52,10 @@ def soft_labels(
 
 def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> ImageSet:
     """Give a set soft labels; its facts keep the hard ones, see ``hardened``."""
+    of_kind(ImageSet, "an ImageSet", data=data)
     labels = soft_labels(data.images, data.domain, pool, temperature=temperature)
     facts = {
-        "temperature": temperature,
+        "temperature": float(temperature),
         "teachers": len(pool),
         "architectures": sorted({member.architecture for member in pool}),
         "originals": described(pool),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from datastill.assessments import ASSESSMENTS, COSTLY, Evidence, Score
 from datastill.costs import bill
-from datastill.errors import InputError, suggestion
+from datastill.errors import InputError, of_kind, suggestion
 from datastill.pool import Pool, by_architecture, by_epoch
 from datastill.registry import plain
 
@@ -50,8 +50,13 @@ def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, 
         InputError: for an unknown name, when the evidence does not suffice, or naming the
             assessment that found no finite value.
     """
+    of_kind(Evidence, "an Evidence", evidence=evidence)
     names = usual_names(evidence) if names is None else names
     names = [names] if isinstance(names, str) else names
+    of_kind(Iterable, "names of assessments", names=names)
+    names = list(names)
+    for name in names:
+        of_kind(str, "names of assessments", names=name)
     chosen = [_asked(name, evidence) for name in names]
     return {asked.name: _assessed(asked) for asked in chosen}
 

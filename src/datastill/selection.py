@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from datastill.assessments import Evidence, Score
 from datastill.distillation import Snapshot
-from datastill.errors import whole
+from datastill.errors import of_kind, whole
 from datastill.scores import assess
 
 K = TypeVar("K", bound=Hashable)
@@ -48,6 +48,7 @@ class Selector:
 
     def __post_init__(self) -> None:
         whole(every=self.every)
+        of_kind(str, "the name of an assessment", name=self.name)
 
     def looks(self, step: int, updates: int) -> bool:
         """Tell whether it looks after ``step`` of so many updates; after the last it does."""

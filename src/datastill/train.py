@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, draw_cutmix, identity, mixed
 from datastill.data import ImageSet
-from datastill.errors import InputError, not_negative, positive, reason, whole
+from datastill.errors import (
+    InputError,
+    in_plain_numbers,
+    not_negative,
+    of_kind,
+    positive,
+    reason,
+    whole,
+)
 from datastill.losses import label_loss
 from datastill.networks import evaluating
 from datastill.present import Present
@@ -55,8 +63,17 @@ class Fit:
 
     def __post_init__(self) -> None:
         whole(epochs=self.epochs, batch=self.batch)
+        whole(warmup=self.warmup, least=0)
         positive(temperature=self.temperature)
         not_negative(lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        of_kind((tuple, list), "a tuple of numbers of epochs", milestones=self.milestones)
+        for milestone in self.milestones:
+            whole(milestones=milestone, least=0)
+        object.__setattr__(self, "milestones", tuple(map(int, self.milestones)))
+        for name in ("restart", "nesterov", "cosine", "cutmix"):
+            of_kind(bool, "True or False", **{name: getattr(self, name)})
+        numbers = ("epochs", "batch", "lr", "momentum", "weight_decay", "warmup", "temperature")
+        in_plain_numbers(self, *numbers)
 
     def lr_at(self, epoch: int) -> float:
         """Return the learning rate of an epoch, from 0.

@@ -14,7 +14,7 @@ import torch
 from datastill import stacked
 from datastill.accuracies import Accuracies
 from datastill.augment import policy_for
-from datastill.data import ImageSet
+from datastill.data import ImageSet, require_sound
 from datastill.errors import InputError, of_kind, whole
 from datastill.networks import Network, build, find
 from datastill.protocol import Protocol, at_learning_rate
@@ -102,8 +102,9 @@ def validate(
         together: see ``contest``.
 
     Raises:
-        InputError: when the two sets differ in shape or classes, one of them has no images, or what
-            is given is not what is asked for; see ``contest``.
+        InputError: when the two sets differ in shape or classes, one of them has no images, labels
+            that are no classes or values that are not finite, or what is given is not what is asked
+            for; see ``contest``.
     """
     of_kind(ImageSet, "an ImageSet", synthetic=synthetic)
     of_kind(ImageSet, "an ImageSet of test images; without any nothing can be tested", test=test)
@@ -111,6 +112,10 @@ def validate(
     require_key(key)
     whole(trials=trials)
     find(model)
+    for data, source in ((synthetic, "the set"), (test, "the test images")):
+        require_sound(data, source)
+        if data.images.dtype == torch.float64:
+            raise InputError(f"{source}: images are float64, not float32; pass `images.float()`")
     sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
     found = contest(
         *(sets, test, [model], protocol), trials=trials, key=key, route=route, together=together

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -90,12 +92,22 @@ def save(data: ImageSet, path: Path | str) -> None:
         InputError: for what is no set, a path that is a folder, or when it cannot be written.
     """
     of_kind(ImageSet, "an ImageSet", data=data)
+    of_kind((str, PathLike), "the path of a file", path=path)
+    _require_json(data.facts)
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
     images, header = {"images": data.images}, set_header(data)
     if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
         images, header["space"] = {"pixels": data.images.chosen()}, BYTES
     save_tensors({**images, "labels": data.labels}, header, Path(path))
+
+
+def _require_json(facts: object) -> None:
+    of_kind(Mapping, "a dict", facts=facts)
+    try:
+        json.dumps(dict(cast("Mapping[str, Any]", facts)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"`facts` of a set must be what JSON can hold: {error}") from None
 
 
 def set_header(data: ImageSet) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Bu
         InputError: for an unknown name.
     """
     find(name)
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     place = torch.device(device)
 
     def make(*, key: Key) -> Network:
