@@ -725,3 +725,14 @@ def test_too_many_pictures_are_refused_before_they_are_decoded(
     with pytest.raises(InputError, match=r"pictures of .*at most 500 are read: import a part"):
         import_set(path)
     assert len(decoded) == 1
+
+
+def test_a_picture_of_another_kind_says_how_to_go_on(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        write(tmp_path / "set" / name / "0.png", 9)
+    Image.new("CMYK", (32, 32)).save(tmp_path / "set" / "cat" / "1.jpg")
+    with pytest.raises(InputError, match=r"kind CMYK.*convert\('RGB'\)"):
+        import_set(tmp_path / "set")
+    with Image.open(tmp_path / "set" / "cat" / "1.jpg") as found:
+        found.convert("RGB").save(tmp_path / "set" / "cat" / "1.jpg")
+    assert len(import_set(tmp_path / "set")[0].images) == 3

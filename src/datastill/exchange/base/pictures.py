@@ -54,7 +54,10 @@ def decode(content: bytes, source: str) -> Tensor:
     except Exception:  # a damaged picture can fail in any way
         raise InputError(f"{source} is damaged or no picture") from None
     if plain is None:
-        raise InputError(f"{source} is of kind {picture.mode}, not grey or RGB of 8 bits a channel")
+        raise InputError(
+            f"{source} is of kind {picture.mode}, not grey or RGB of 8 bits a channel: save it as "
+            "one of these, by Pillow's convert('RGB') say"
+        )
     array = np.array(plain)
     return torch.from_numpy(array[None] if array.ndim == 2 else array).movedim(
         -1 if array.ndim == 3 else 0, 0
