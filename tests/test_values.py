@@ -29,6 +29,7 @@ from datastill.train import Fit
 KEY = ds.Key(0)
 REAL = blobs()
 TASK = ds.Task(REAL, lambda *, key: linear(REAL.domain), KEY)
+DOUBLES = replace(REAL, images=REAL.images.double())
 DM = METHODS["DM"](1)
 POOL = [freeze(linear(REAL.domain), "MLP", REAL.domain, {"epoch": 1})]
 SHAPE = (3, 8, 8)
@@ -172,6 +173,16 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "pool's labels": (
         lambda: ds.train_pool("MLP", labelled(REAL.labels - 9), num=1, key=KEY),
         "the training images: label",
+    ),
+    "nan to distil": (
+        lambda: distil(task=ds.Task(replace(REAL, images=REAL.images * math.nan), TASK.build, KEY)),
+        "the real images: images hold values that are not finite",
+    ),
+    "doubles to relabel": (lambda: relabelled(DOUBLES, POOL), "the set: images are float64"),
+    "doubles of a pool": (lambda: ds.train_pool("MLP", DOUBLES, num=1, key=KEY), "float64"),
+    "arrays in a set": (
+        lambda: validate(replace(REAL, images=REAL.images.numpy())),  # type: ignore[arg-type]
+        "`images` must be a tensor, found an ndarray",
     ),
     "pool's fit": (
         lambda: ds.train_pool("MLP", REAL, num=1, fit=0, key=KEY),

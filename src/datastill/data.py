@@ -347,6 +347,18 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
     return data
 
 
+def require_given(data: ImageSet, source: str) -> None:
+    """Refuse a set from Python that is not sound, or whose images no network takes.
+
+    Raises:
+        InputError: naming ``source`` and what is wrong with it.
+    """
+    of_kind((Tensor, Pixels), "a tensor", images=data.images)
+    require_sound(data, source)
+    if data.images.dtype == torch.float64:
+        raise InputError(f"{source}: images are float64, not float32; pass `images.float()`")
+
+
 def unnormalised(domain: Domain) -> Domain:
     """Return the same domain with pixels as they are: mean 0 and std 1."""
     zeros, ones = (0.0,) * domain.shape[0], (1.0,) * domain.shape[0]

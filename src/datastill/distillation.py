@@ -13,7 +13,7 @@ from torch import Tensor
 from datastill.augment import siamese
 from datastill.clom import Regulariser
 from datastill.coresets import CORESETS
-from datastill.data import ByClass, ImageSet, draw_rows, said_of_class
+from datastill.data import ByClass, ImageSet, draw_rows, require_sound, said_of_class
 from datastill.errors import (
     InputError,
     in_plain_numbers,
@@ -206,6 +206,7 @@ def _require_sense(
         )
     of_kind(Task, "a Task", task=task)
     of_kind(Descent, "a Descent, such as Descent(ipc=1)", descent=descent)
+    require_sound(task.real, "the real images")
     if MATCH in regularisers:
         raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
     for name, regulariser in regularisers.items():

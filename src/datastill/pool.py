@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet, convert, draw_share, require_same_kind, require_sound
+from datastill.data import Domain, ImageSet, convert, draw_share, require_given, require_same_kind
 from datastill.errors import InputError, of_kind, whole
 from datastill.identity import trained_on
 from datastill.networks import Network, backbone, build, features
@@ -145,7 +145,7 @@ def train_pool(
     of_kind(ImageSet, "an ImageSet", real=real)
     if fit is not None:
         of_kind(Fit, "a Fit, such as original_fit()", fit=fit)
-    require_sound(real, "the training images")
+    require_given(real, "the training images")
     pool: list[Member] = []
     for i in range(num):
         *_, (_, last) = train_member(architecture, real, fit or original_fit(), key=key.at(i))

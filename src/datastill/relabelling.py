@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from datastill.data import Domain, ImageSet
+from datastill.data import Domain, ImageSet, require_given
 from datastill.errors import InputError, of_kind, positive, whole
 from datastill.identity import described
 from datastill.pool import Pool, require_members, teacher
@@ -53,6 +53,7 @@ def soft_labels(
 def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> ImageSet:
     """Give a set soft labels; its facts keep the hard ones, see ``hardened``."""
     of_kind(ImageSet, "an ImageSet", data=data)
+    require_given(data, "the set")
     labels = soft_labels(data.images, data.domain, pool, temperature=temperature)
     facts = {
         "temperature": float(temperature),

@@ -14,7 +14,7 @@ import torch
 from datastill import stacked
 from datastill.accuracies import Accuracies
 from datastill.augment import policy_for
-from datastill.data import ImageSet, require_sound
+from datastill.data import ImageSet, require_given
 from datastill.errors import InputError, of_kind, whole
 from datastill.networks import Network, build, find
 from datastill.protocol import Protocol, at_learning_rate
@@ -112,10 +112,8 @@ def validate(
     require_key(key)
     whole(trials=trials)
     find(model)
-    for data, source in ((synthetic, "the set"), (test, "the test images")):
-        require_sound(data, source)
-        if data.images.dtype == torch.float64:
-            raise InputError(f"{source}: images are float64, not float32; pass `images.float()`")
+    require_given(synthetic, "the set")
+    require_given(test, "the test images")
     sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
     found = contest(
         *(sets, test, [model], protocol), trials=trials, key=key, route=route, together=together
