@@ -321,6 +321,8 @@ def _are(number: int) -> str:
 def require_sound(data: ImageSet, source: str) -> ImageSet:
     """Return ``data`` if every label is a class and every pixel a finite number.
 
+    Tensors on the device ``meta`` have no numbers to look at.
+
     Raises:
         InputError: naming ``source`` and what is wrong with it.
     """
@@ -334,14 +336,14 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
             f"{source}: labels of shape {shape} and type {kind} are neither classes "
             "(N, int64) nor shares of them (N, K, float)"
         )
-    if hard and len(data):
+    if hard and len(data) and not data.labels.is_meta:
         low, high = int(data.labels.min()), int(data.labels.max())
         if low < 0 or high >= classes:
             found = low if low < 0 else high
             raise InputError(f"{source}: label {found} is outside the classes 0 to {classes - 1}")
     for tensor, what in ((data.images, "images"), (data.labels, "labels")):
-        if isinstance(tensor, Pixels):
-            continue  # looked at when they were read
+        if isinstance(tensor, Pixels) or tensor.is_meta:
+            continue  # pixels were looked at when they were read
         if tensor.is_floating_point() and not _finite(tensor):
             raise InputError(f"{source}: {what} hold values that are not finite numbers")
     return data
