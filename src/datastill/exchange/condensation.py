@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,12 @@ def read(path: Path, options: Reading) -> Found:
         space = "normalised"
     elif says_whitened(path):
         space = "whitened"
-    if held.rate is not None:
-        facts["learning_rate"] = held.rate
-    return Found(
-        held.images,
-        held.labels,
-        header=held.header,
+    return replace(
+        held.found(facts),
         space="pixels" if pair.pixels else space,
         undone=pair.pixels,
         rule="normalised" if method_named(path) == "DataDAM" else None,
-        logits=held.logits,
         factor=factor_named(path) or _mosaic(path),
-        classes=held.classes,
-        facts=facts,
-        remarks=held.remarks,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from datastill.exchange.base import (
     FORMATS,
@@ -36,20 +36,12 @@ def read(path: Path, options: Reading) -> Found:
         space, told = None, (*told, "its numbers are not those of pixels, as IDC's are")
     if options.factor is None and factor is None and space == "pixels":
         told = (*told, "taken as one picture an image; --factor 2 takes apart those of four")
-    facts: dict[str, Any] = {"method": method_named(file) or "IDC", "protocol": "dsa"}
-    if held.rate is not None:
-        facts["learning_rate"] = held.rate
-    return Found(
-        held.images,
-        held.labels,
-        header=held.header,
-        space=space,
-        logits=held.logits,
-        factor=factor,
-        classes=held.classes,
-        facts={**facts, "factor": options.factor or factor or 1},
-        remarks=told,
-    )
+    facts = {
+        "method": method_named(file) or "IDC",
+        "protocol": "dsa",
+        "factor": options.factor or factor or 1,
+    }
+    return replace(held.found(facts), space=space, factor=factor, remarks=told)
 
 
 def _space(file: Path) -> Space:

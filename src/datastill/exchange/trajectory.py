@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +34,13 @@ def read(path: Path, options: Reading) -> Found:
     held, method = pair.held, method_named(path)
     space: Space | None = "whitened" if says_whitened(path) else None
     facts: dict[str, Any] = {"method": method or "trajectory matching", "protocol": "dsa"}
-    if held.rate is not None:
-        facts["learning_rate"] = held.rate
-    return Found(
-        held.images,
-        held.labels,
-        header=held.header,
+    return replace(
+        held.found(facts),
         space="pixels" if pair.pixels else space,
         undone=pair.pixels,
         whitens=method != "DataDAM",
         rule="normalised" if method == "DataDAM" else "pixels",
-        logits=held.logits,
         factor=factor_named(path),
-        classes=held.classes,
-        facts=facts,
-        remarks=held.remarks,
     )
 
 

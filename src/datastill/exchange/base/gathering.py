@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.errors import InputError
-from datastill.exchange.base.contract import header_of
+from datastill.exchange.base.contract import Found, header_of
 from datastill.exchange.base.names import IMAGE_WORDS, LABEL_WORDS, RATE_WORDS, keyed, words_of
 from datastill.exchange.base.tensors import is_tensor, rate_of, tensor_of
 
@@ -44,6 +44,19 @@ class Held:
     header: Mapping[str, Any] | None = None
     accuracies: Any = None
     remarks: tuple[str, ...] = ()
+
+    def found(self, facts: Mapping[str, Any]) -> Found:
+        """Return what was found, with the facts that a format knows."""
+        learned = {} if self.rate is None else {"learning_rate": self.rate}
+        return Found(
+            self.images,
+            self.labels,
+            header=self.header,
+            logits=self.logits,
+            classes=self.classes,
+            facts={**facts, **learned},
+            remarks=self.remarks,
+        )
 
 
 def gathered(value: Any, path: Path, experiment: int | None = None) -> Held:
