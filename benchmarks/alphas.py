@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
 
-from datastill.studies import Record, record_of
+from datastill.evaluation.studies import Record, record_of
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 SWEEPS = {

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import torch
 
-from datastill import machine
+from datastill.base import machine
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.datasets.idx import FASHION
 from datastill.networks import build
-from datastill.protocol import preset
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.train import epochs
+from datastill.training.fit import epochs
+from datastill.training.protocol import preset
 
 WAYS = {
     "plain": Route(kernels=False),

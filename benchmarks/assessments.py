@@ -19,16 +19,16 @@ from pathlib import Path
 
 import torch
 
-from datastill.assessments import COSTLY, Evidence
 from datastill.augment import dsa, usual_strategy
+from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.datasets.idx import FASHION
+from datastill.evaluation.assessments import COSTLY, Evidence
+from datastill.evaluation.scores import assess
 from datastill.networks import build
-from datastill.pool import freeze
-from datastill.protocol import preset
-from datastill.rng import Key
-from datastill.scores import assess
-from datastill.train import train
+from datastill.training.fit import train
+from datastill.training.pool import freeze
+from datastill.training.protocol import preset
 
 EPOCHS = 5
 

@@ -151,7 +151,7 @@ def main() -> None:
     if options.out:
         from steps import facts
 
-        from datastill import kernels
+        from datastill.compute import kernels
 
         options.out.parent.mkdir(parents=True, exist_ok=True)
         about = {"machine": {**facts(), "threads": options.threads}}

@@ -25,8 +25,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from datastill.accuracies import Accuracies, crossed_difference
 from datastill.cli import main as datastill
+from datastill.training.accuracies import Accuracies, crossed_difference
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 NAME = re.compile(r"(?P<kind>\w+-\d+)(-clom(?P<alpha>[\d.]+))?-ipc(?P<ipc>\d+)-seed(?P<seed>\d+)")

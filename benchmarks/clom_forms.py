@@ -33,10 +33,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import datastill as ds
-from datastill.accuracies import Accuracies, difference
-from datastill.clom import Regulariser
 from datastill.data import ImageSet
-from datastill.pool import Pool, Teacher, teacher
+from datastill.distillation.clom import Regulariser
+from datastill.training.accuracies import Accuracies, difference
+from datastill.training.pool import Pool, Teacher, teacher
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 MODEL = "ConvNetD2W32"

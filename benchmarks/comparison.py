@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from datastill.accuracies import Accuracies, difference
 from datastill.cli import main as datastill
 from datastill.cli.tables import rows_in
 from datastill.report.comparison import write_plot
+from datastill.training.accuracies import Accuracies, difference
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "comparison"
 PROTOCOLS = ("dsa", "modern")

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from datastill import Key
-from datastill.artifacts import write_json
+from datastill.evaluation.studies import Record, Resampling, Study, conclude, contrast, record_of
 from datastill.report.scatter import write_scatters
 from datastill.report.study_page import write_page
-from datastill.studies import Record, Resampling, Study, conclude, contrast, record_of
+from datastill.store import write_json
 
 
 def records(folder: Path) -> tuple[list[Record], Resampling, dict[str, Any]]:

@@ -20,14 +20,14 @@ import matplotlib
 import torch
 from steps import facts
 
-from datastill import forecast
 from datastill.augment import dsa, usual_strategy
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.data import Domain, ImageSet
-from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
 from datastill.networks import builder
-from datastill.rng import Key
-from datastill.route import Route
+from datastill.runs import forecast
 
 matplotlib.use("agg")
 BATCH = 128

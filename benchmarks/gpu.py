@@ -22,14 +22,14 @@ import torch
 from reference import Reference
 from steps import epochs, facts, random_images, updates
 
-from datastill import stacked
 from datastill.augment import dsa, usual_strategy
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.datasets.idx import FASHION
-from datastill.methods import METHODS
+from datastill.distillation.methods import METHODS
 from datastill.networks import build
-from datastill.protocol import preset
-from datastill.rng import Key
-from datastill.route import Route
+from datastill.training import stacked
+from datastill.training.protocol import preset
 
 FLOAT32 = Route(kernels=False)
 TF32 = replace(FLOAT32, precision="tf32")

@@ -11,12 +11,12 @@ import sys
 from dataclasses import replace
 
 from datastill import Key
-from datastill.accuracies import Accuracies
-from datastill.coresets import CORESETS
 from datastill.datasets import load_split
-from datastill.pool import split_held_out
-from datastill.protocol import Protocol, modern_fit, published_fit
-from datastill.validation import validate
+from datastill.evaluation.validation import validate
+from datastill.training.accuracies import Accuracies
+from datastill.training.coresets import CORESETS
+from datastill.training.pool import split_held_out
+from datastill.training.protocol import Protocol, modern_fit, published_fit
 
 
 def candidates(epochs: int) -> dict[str, Protocol]:

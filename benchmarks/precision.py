@@ -9,10 +9,10 @@ Two questions, for every seed:
   bfloat16, by the same draws; networks are trained on both in float32 and tested.
 - validation: networks are trained on the first set, and tested, in float32 and in bfloat16.
 
-Float32 passes by the route that is fastest here (``datastill.tuning``), bfloat16 by PyTorch's
-layers, which use AVX512-BF16 or AMX where a processor has them. Both are timed for each seed one
-after the other; the unit of a difference is a seed. There is no integer arithmetic to measure:
-datastill trains with none.
+Float32 passes by the route that is fastest here (``datastill.compute.tuning``), bfloat16 by
+PyTorch's layers, which use AVX512-BF16 or AMX where a processor has them. Both are timed for each
+seed one after the other; the unit of a difference is a seed. There is no integer arithmetic to
+measure: datastill trains with none.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from typing import Any, TypeVar
 from steps import facts
 
 import datastill as ds
-from datastill import kernels, machine
-from datastill.accuracies import Accuracies, difference
+from datastill.base import machine
+from datastill.compute import kernels
+from datastill.compute.route import Route
+from datastill.compute.tuning import fastest
 from datastill.data import ImageSet
-from datastill.route import Route
-from datastill.tuning import fastest
+from datastill.training.accuracies import Accuracies, difference
 
 T = TypeVar("T")
 WORDS = ("avx512_bf16", "amx_bf16", "amx_tile", "avx512_vnni", "bf16")

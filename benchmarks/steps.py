@@ -30,20 +30,20 @@ import numpy as np
 import torch
 from reference import Reference
 
-from datastill import kernels
 from datastill.augment import dsa, usual_strategy
+from datastill.base.rng import Key
+from datastill.compute import kernels
+from datastill.compute.kernels.instructions import available, choosing
+from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.datasets import load_split
 from datastill.datasets.idx import FASHION
-from datastill.distillation import Descent, Snapshot, distill
-from datastill.kernels.instructions import available, choosing
-from datastill.methods import METHODS, Task
-from datastill.methods.gradient_matching import GradientMatching
+from datastill.distillation.loop import Descent, Snapshot, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.gradient_matching import GradientMatching
 from datastill.networks import build, builder
-from datastill.protocol import preset
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.train import Fit, train
+from datastill.training.fit import Fit, train
+from datastill.training.protocol import preset
 
 ROUTES = {
     "kernels": Route(kernels=True),

@@ -18,8 +18,8 @@ from pathlib import Path
 from steps import facts
 
 import datastill as ds
+from datastill.compute.tuning import fastest
 from datastill.datasets import load_split
-from datastill.tuning import fastest
 
 GOAL = 0.80
 UPDATES = 120

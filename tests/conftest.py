@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
 from datastill.networks import Network
-from datastill.rng import Key
 
 
 def blobs(

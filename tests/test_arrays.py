@@ -11,10 +11,10 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import datastill
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
+from datastill.data.pixels import Pixels
 from datastill.datasets import Reading, load_dataset, load_split, load_test
-from datastill.errors import InputError
-from datastill.pixels import Pixels
 
 ALL = Reading(test_share=0)
 

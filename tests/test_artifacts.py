@@ -9,15 +9,15 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from datastill import artifacts
-from datastill.coresets import CORESETS
+from datastill import store
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
 from datastill.datasets import load_split
-from datastill.errors import InputError
 from datastill.networks import build
-from datastill.pool import freeze
 from datastill.report.preview import preview, write_preview
-from datastill.rng import Key
+from datastill.training.coresets import CORESETS
+from datastill.training.pool import freeze
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def few() -> ImageSet:
 
 
 def test_a_set_comes_back_bit_for_bit(tmp_path: Path, few: ImageSet) -> None:
-    artifacts.save(few, tmp_path / artifacts.SET_FILE)
-    for path in (tmp_path, tmp_path / artifacts.SET_FILE):
-        back = artifacts.load(path)
+    store.save(few, tmp_path / store.SET_FILE)
+    for path in (tmp_path, tmp_path / store.SET_FILE):
+        back = store.load(path)
         assert torch.equal(back.images, few.images)
         assert torch.equal(back.labels, few.labels)
         assert back.domain == few.domain
@@ -39,12 +39,12 @@ def test_a_set_comes_back_bit_for_bit(tmp_path: Path, few: ImageSet) -> None:
 
 def test_soft_labels_come_back(tmp_path: Path, few: ImageSet) -> None:
     soft = replace(few, labels=torch.rand(len(few), 10).softmax(1))
-    artifacts.save(soft, tmp_path / "a.safetensors")
-    assert torch.equal(artifacts.load(tmp_path / "a.safetensors").labels, soft.labels)
+    store.save(soft, tmp_path / "a.safetensors")
+    assert torch.equal(store.load(tmp_path / "a.safetensors").labels, soft.labels)
 
 
 def test_the_header_says_how_to_see_the_images(tmp_path: Path, few: ImageSet) -> None:
-    artifacts.save(few, tmp_path / "a.safetensors")
+    store.save(few, tmp_path / "a.safetensors")
     with safetensors.safe_open(tmp_path / "a.safetensors", "pt") as file:
         header = json.loads(file.metadata()["datastill"])
     assert header["space"].startswith("normalised: pixel = image * std + mean")
@@ -56,16 +56,16 @@ def test_the_header_says_how_to_see_the_images(tmp_path: Path, few: ImageSet) ->
 
 def test_every_truncation_and_bit_of_damage_is_told(tmp_path: Path, few: ImageSet) -> None:
     file = tmp_path / "a.safetensors"
-    artifacts.save(few, file)
+    store.save(few, file)
     content = file.read_bytes()
     for keep in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
         file.write_bytes(content[:keep])
         with pytest.raises(InputError):
-            artifacts.load(file)
+            store.load(file)
     for damaged in (b"\x80\x04" + content, b"PK\x03\x04" + content, content[::-1]):
         file.write_bytes(damaged)
         with pytest.raises(InputError):
-            artifacts.load(file)
+            store.load(file)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_every_truncation_and_bit_of_damage_is_told(tmp_path: Path, few: ImageSe
 def test_headers_that_say_something_else_are_refused(
     tmp_path: Path, few: ImageSet, change: dict, complaint: str
 ) -> None:
-    artifacts.save(few, tmp_path / "a.safetensors")
+    store.save(few, tmp_path / "a.safetensors")
     with safetensors.safe_open(tmp_path / "a.safetensors", "pt") as file:
         header = json.loads(file.metadata()["datastill"]) | change
     tensors = {"images": few.images, "labels": few.labels}
@@ -89,13 +89,13 @@ def test_headers_that_say_something_else_are_refused(
         tensors, tmp_path / "a.safetensors", {"datastill": json.dumps(header)}
     )
     with pytest.raises(InputError, match=complaint):
-        artifacts.load(tmp_path / "a.safetensors")
+        store.load(tmp_path / "a.safetensors")
 
 
 def test_other_peoples_safetensors_are_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file({"weight": torch.ones(2)}, tmp_path / "a.safetensors")
     with pytest.raises(InputError, match="was not written by datastill"):
-        artifacts.load(tmp_path / "a.safetensors")
+        store.load(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -108,16 +108,16 @@ def test_other_peoples_safetensors_are_refused(tmp_path: Path) -> None:
 def test_contents_that_make_no_sense_are_refused(
     tmp_path: Path, few: ImageSet, field: str, value: torch.Tensor, complaint: str
 ) -> None:
-    artifacts.save(replace(few, **{field: value}), tmp_path / "a.safetensors")
+    store.save(replace(few, **{field: value}), tmp_path / "a.safetensors")
     with pytest.raises(InputError, match=complaint):
-        artifacts.load(tmp_path / "a.safetensors")
+        store.load(tmp_path / "a.safetensors")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(
     tmp_path: Path, few: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a.safetensors"
-    artifacts.save(few, file)
+    store.save(few, file)
     before = file.read_bytes()
 
     def full(descriptor: int) -> None:
@@ -125,17 +125,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(InputError, match="No space left on device"):
-        artifacts.save(replace(few, facts={}), file)
+        store.save(replace(few, facts={}), file)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    artifacts.open_run(tmp_path / "a", {"seed": 1})
+    store.open_run(tmp_path / "a", {"seed": 1})
     with pytest.raises(InputError, match=r"holds another run .*--overwrite"):
-        artifacts.open_run(tmp_path / "a", {"seed": 2})
+        store.open_run(tmp_path / "a", {"seed": 2})
     assert json.loads((tmp_path / "a" / "settings.json").read_text()) == {"seed": 1}
-    folder = artifacts.open_run(tmp_path / "a", {"seed": 2}, overwrite=True)
+    folder = store.open_run(tmp_path / "a", {"seed": 2}, overwrite=True)
     folder.log("update", step=1)
     assert json.loads((folder.path / "log.jsonl").read_text()) == {"event": "update", "step": 1}
 
@@ -143,14 +143,14 @@ def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write to|is a file"):
-        artifacts.open_run(tmp_path / "file" / "run", {})
+        store.open_run(tmp_path / "file" / "run", {})
 
 
 def test_an_original_model_comes_back(tmp_path: Path) -> None:
     domain = load_split("digits", "train").domain
     member = freeze(build("ConvNetD2W16", domain, key=Key(1)), "ConvNetD2W16", domain, {"epoch": 3})
-    artifacts.save_member(member, tmp_path / "m.safetensors")
-    back = artifacts.load_member(tmp_path / "m.safetensors")
+    store.save_member(member, tmp_path / "m.safetensors")
+    back = store.load_member(tmp_path / "m.safetensors")
     images = torch.randn(2, 1, 8, 8, generator=Key(0).generator())
     assert torch.equal(back.network(images), member.network(images))
     assert back.facts == {"epoch": 3}
@@ -162,12 +162,12 @@ def test_a_damaged_original_model_is_named(tmp_path: Path) -> None:
     domain = load_split("digits", "train").domain
     member = freeze(build("MLP", domain, key=Key(1)), "ConvNetD2W16", domain, {})
     file = tmp_path / "m.safetensors"
-    artifacts.save_member(member, file)
+    store.save_member(member, file)
     with pytest.raises(InputError, match=r"m\.safetensors is not a sound original model"):
-        artifacts.load_member(file)
+        store.load_member(file)
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"m\.safetensors is damaged"):
-        artifacts.load_member(file)
+        store.load_member(file)
 
 
 def test_pools_are_taken_in_order_and_by_epoch(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_pools_are_taken_in_order_and_by_epoch(tmp_path: Path) -> None:
         for epoch in (5, 20):
             network = build("MLP", domain, key=Key(number))
             member = freeze(network, "MLP", domain, {"number": number, "epoch": epoch})
-            artifacts.save_member(member, artifacts.member_path(tmp_path, number, epoch))
+            store.save_member(member, store.member_path(tmp_path, number, epoch))
 
     def facts(num: int | None, epoch: int | None) -> list[tuple[int, int]]:
-        pool = artifacts.load_pool(tmp_path, num, epoch=epoch)
+        pool = store.load_pool(tmp_path, num, epoch=epoch)
         return [(member.facts["number"], member.facts["epoch"]) for member in pool]
 
     assert facts(None, None) == [(0, 20), (1, 20)]

@@ -17,21 +17,21 @@ from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from conftest import blobs, linear, other_normalisation, watching, weights
-from datastill import scores
-from datastill.assessments import ASSESSMENTS, COSTLY, Evidence, Score, matching
-from datastill.assessments.feature import balls, frechet, kernel
-from datastill.assessments.image import spectrum, ssim
-from datastill.assessments.matching import EXPERT_EPOCHS, GRADIENT_IMAGES, STUDENT
-from datastill.assessments.readout import RIDGE
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError
-from datastill.evidence import SAMPLE, squared_distances
-from datastill.losses import layerwise_cosine
+from datastill.data.losses import layerwise_cosine
+from datastill.evaluation import scores
+from datastill.evaluation.assessments import ASSESSMENTS, COSTLY, Evidence, Score, matching
+from datastill.evaluation.assessments.feature import balls, frechet, kernel
+from datastill.evaluation.assessments.image import spectrum, ssim
+from datastill.evaluation.assessments.matching import EXPERT_EPOCHS, GRADIENT_IMAGES, STUDENT
+from datastill.evaluation.assessments.readout import RIDGE
+from datastill.evaluation.evidence import SAMPLE, squared_distances
+from datastill.evaluation.scores import assess, family, usual_names
 from datastill.networks import Network, build
-from datastill.pool import Member, Pool, freeze, original_fit, train_pool
-from datastill.rng import Key
-from datastill.route import PLAIN
-from datastill.scores import assess, family, usual_names
+from datastill.training.pool import Member, Pool, freeze, original_fit, train_pool
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 
@@ -210,19 +210,23 @@ def test_evidence_has_no_way_to_a_test_set(good: Evidence) -> None:
 
 
 def test_assessments_reach_neither_validation_nor_datasets() -> None:
-    graph: dict[str, set[str]] = {}
-    for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).with_suffix("").parts[0]
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("datastill."):
-                graph.setdefault(room, set()).add((node.module or "").split(".")[1])
-    reached, waiting = set[str](), ["assessments", "scores"]
+    modules = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in SOURCE.rglob("*.py")
+    }
+    waiting = [name for name in modules if name.startswith("evaluation.assessments")]
+    waiting, reached = [*waiting, "evaluation.scores"], set[str]()
     while waiting:
         here = waiting.pop()
         reached.add(here)
-        waiting += graph.get(here, set()) - reached
-    assert {"assessments", "scores", "pool", "data"} <= reached
-    assert not reached & {"validation", "datasets", "artifacts", "distillation", "methods", "cli"}
+        for node in ast.walk(ast.parse(modules[here].read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("datastill."):
+                module = (node.module or "").partition(".")[2]
+                names = {module, *(f"{module}.{alias.name}" for alias in node.names)}
+                waiting += (names & set(modules)) - reached
+    assert {"evaluation.assessments.feature", "training.pool", "data.images"} <= reached
+    forbidden = ("evaluation.validation", "datasets", "store", "distillation", "cli")
+    assert not [name for name in reached if name.startswith(forbidden)]
 
 
 def test_evidence_refuses_what_cannot_be_scored(good: Evidence) -> None:

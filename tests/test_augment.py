@@ -42,9 +42,9 @@ from datastill.augment import (
     translate,
     usual_strategy,
 )
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import ByClass
-from datastill.errors import InputError
-from datastill.rng import Key
 
 MANY = 1500
 

@@ -31,17 +31,17 @@ from transformers import (
 
 import datastill
 from conftest import blobs
-from datastill.assessments import ASSESSMENTS, Evidence
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.cli import main
-from datastill.clom import contrastive_clom
-from datastill.coresets import CORESETS
-from datastill.distillation import Descent, distill
-from datastill.errors import InputError
-from datastill.losses import contrastive_loss
-from datastill.methods import METHODS, Task
+from datastill.data.losses import contrastive_loss
+from datastill.distillation.clom import contrastive_clom
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.evaluation.assessments import ASSESSMENTS, Evidence
 from datastill.networks import backbone, build, builder
-from datastill.pool import backbone_member, encoder, features_of
-from datastill.rng import Key
+from datastill.training.coresets import CORESETS
+from datastill.training.pool import backbone_member, encoder, features_of
 
 SIDE = {"height": 32, "width": 32}
 TINY = {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from datastill import kernels
-from datastill.kernels import building, trusted
-from datastill.kernels.instructions import available
+from datastill.compute import kernels
+from datastill.compute.kernels import building, trusted
+from datastill.compute.kernels.instructions import available
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from datastill.base.errors import InputError
 from datastill.datasets import DATASETS, load_split
-from datastill.errors import InputError
 
 LAYOUTS = {
     "CIFAR10": ("cifar-10-batches-bin", "cifar-10-batches-py"),

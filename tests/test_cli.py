@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import datastill
-from datastill.artifacts import load_pool, pool_folder
 from datastill.cli import COMMANDS, main
 from datastill.cli.options import Machine
 from datastill.datasets import load_split
+from datastill.store import load_pool, pool_folder
 from test_datasets import write_idx
 
 Run = Callable[[str], "Said"]

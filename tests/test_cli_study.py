@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import datastill
-from datastill import studies, validation
-from datastill.artifacts import members_in, pool_folder
+from datastill.evaluation import studies, validation
+from datastill.store import members_in, pool_folder
 from test_cli import Run, files, run
 
 __all__ = ["run"]

@@ -10,7 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from conftest import blobs, other_normalisation, same, watching, weights
-from datastill.clom import (
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN
+from datastill.data import Domain
+from datastill.data.losses import contrastive_loss
+from datastill.distillation.clom import (
     ContrastiveClom,
     CrossEntropyClom,
     Group,
@@ -18,11 +23,9 @@ from datastill.clom import (
     cross_entropy_clom,
     pair_alphas,
 )
-from datastill.data import Domain
-from datastill.errors import InputError
-from datastill.losses import contrastive_loss
 from datastill.networks import build
-from datastill.pool import (
+from datastill.training.fit import Fit, accuracy
+from datastill.training.pool import (
     Member,
     by_architecture,
     encoder,
@@ -33,9 +36,6 @@ from datastill.pool import (
     train_member,
     train_pool,
 )
-from datastill.rng import Key
-from datastill.route import PLAIN
-from datastill.train import Fit, accuracy
 
 SMALL = "ConvNetD1W16"
 SHORT = Fit(epochs=2, batch=16, lr=0.02)

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from conftest import blobs, watching
 from datastill import save
-from datastill.accuracies import Accuracies, difference
-from datastill.comparison import (
+from datastill.base.rng import Key
+from datastill.data import ImageSet
+from datastill.datasets import load_split
+from datastill.evaluation.comparison import (
     AUGMENTED,
     PLAIN,
     RANDOM,
@@ -40,15 +42,13 @@ from datastill.comparison import (
     synthetic_entries,
     tuning,
 )
-from datastill.coresets import CORESETS
-from datastill.data import ImageSet
-from datastill.datasets import load_split
-from datastill.pool import split_held_out
-from datastill.protocol import Protocol, modern_fit, without_augmentation
+from datastill.evaluation.validation import Trial, validate
 from datastill.report.comparison import plot
-from datastill.rng import Key
-from datastill.train import Fit
-from datastill.validation import Trial, validate
+from datastill.training.accuracies import Accuracies, difference
+from datastill.training.coresets import CORESETS
+from datastill.training.fit import Fit
+from datastill.training.pool import split_held_out
+from datastill.training.protocol import Protocol, modern_fit, without_augmentation
 from test_cli import Run, files, run
 
 __all__ = ["run"]

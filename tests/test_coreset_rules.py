@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from conftest import blobs
-from datastill.coresets import CORESETS
+from datastill.base.rng import Key
 from datastill.data import ImageSet
-from datastill.rng import Key
+from datastill.training.coresets import CORESETS
 
 
 def points_of(data: ImageSet, label: int) -> Tensor:

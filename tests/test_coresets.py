@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from conftest import blobs
-from datastill.coresets import CORESETS, Coreset
-from datastill.errors import InputError
-from datastill.rng import Key
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.training.coresets import CORESETS, Coreset
 
 HAVE = (12, 3, 0, 9)
 

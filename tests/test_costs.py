@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from datastill import costs
-from datastill.costs import Known, bill, shared
+from datastill.base import costs
+from datastill.base.costs import Known, bill, shared
 
 Work = Callable[[float], None]
 

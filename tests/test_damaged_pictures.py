@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 import datastill
+from datastill.base.errors import InputError
 from datastill.datasets import Reading, load_dataset, load_split
 from datastill.datasets.base import kept
-from datastill.errors import InputError
 from pictures import picture, write_pictures
 from test_official import write_tiny
 from test_own_data import Go, go, succeed

@@ -7,6 +7,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from conftest import blobs, other_normalisation
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import (
     ByClass,
     Domain,
@@ -16,8 +18,6 @@ from datastill.data import (
     require_sound,
     sample_per_class,
 )
-from datastill.errors import InputError
-from datastill.rng import Key
 
 UNEVEN = (5, 1, 0, 9)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from datastill.base.errors import InputError
+from datastill.data.pixels import Pixels
 from datastill.datasets import DATASETS, load_dataset, load_split
 from datastill.datasets.idx import read_idx
-from datastill.errors import InputError
-from datastill.pixels import Pixels
 
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")
 real_fashion = pytest.mark.skipif(

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from conftest import blobs, linear, same, weights
 from datastill.augment import Transform, dsa
-from datastill.clom import cross_entropy_clom
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
-from datastill.distillation import Descent, Snapshot, State, distill, initial
-from datastill.errors import InputError
-from datastill.methods import METHODS, Task
+from datastill.distillation.clom import cross_entropy_clom
+from datastill.distillation.loop import Descent, Snapshot, State, distill, initial
+from datastill.distillation.methods import METHODS, Task
 from datastill.networks import Network, build, builder
-from datastill.pool import freeze
-from datastill.rng import Key
-from datastill.route import Route
+from datastill.training.pool import freeze
 
 SHORT = Descent(ipc=2, updates=4, batch=5, lr=0.1, momentum=0.5)
 

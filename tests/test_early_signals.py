@@ -61,7 +61,12 @@ DISTILL = "distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine 
 MODULES = {
     **{"datastill.cli": "--version", "datastill.cli.recipe": "--version"},
     **{"datastill.cli.validate": "--help", "tyro": "train --help", "rich.console": DISTILL},
-    **{"torch": DISTILL, "torch.nn": DISTILL, "numpy": DISTILL, "datastill.kernels": DISTILL},
+    **{
+        "torch": DISTILL,
+        "torch.nn": DISTILL,
+        "numpy": DISTILL,
+        "datastill.compute.kernels": DISTILL,
+    },
     **{"scipy": DISTILL, "sklearn.datasets": DISTILL, "PIL": DISTILL},
 }
 """Where a command is held up, and the command."""
@@ -79,7 +84,7 @@ def test_one_line_wherever_the_imports_are(
 
 def test_one_line_in_the_very_first_moment(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HELD_UP)
-    code, said = interrupted(tmp_path, "--version", signal.SIGINT, HELD_UP="datastill.signals")
+    code, said = interrupted(tmp_path, "--version", signal.SIGINT, HELD_UP="datastill.base.signals")
     assert (code, said) == (130, ["stopped by SIGINT"])
 
 

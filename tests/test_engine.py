@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from conftest import watching
-from datastill import kernels, measuring, route, timing
-from datastill.artifacts import load
 from datastill.cli import main
+from datastill.compute import kernels, measuring, route, timing
 from datastill.networks import Network
+from datastill.store import load
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_commands_take_the_measured_choice(
     """Kernels used to run whatever had no route of its own: CLOM's teachers, assessments."""
     monkeypatch.chdir(tmp_path)
     lowered: list[int] = []
-    monkeypatch.setattr("datastill.route.kernels.lowered", lambda **_: lowered.append(1))
+    monkeypatch.setattr("datastill.compute.route.kernels.lowered", lambda **_: lowered.append(1))
     shared = "--dataset digits --model ConvNetD1W16"
     pool = "--models-pool ConvNetD1W32 --pool-path pools"
     small = "--model ConvNetD1W32 --num 1 --epochs 1 --save-path pools"
@@ -103,8 +103,8 @@ def test_commands_take_the_measured_choice(
 def test_lines_of_the_library_are_said_once_and_not_with_quiet(
     unmeasured: Counter[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("datastill.route.kernels.missing", lambda: "no g++ was found")
-    monkeypatch.setattr("datastill.route.kernels.instructions", lambda: "")
+    monkeypatch.setattr("datastill.compute.route.kernels.missing", lambda: "no g++ was found")
+    monkeypatch.setattr("datastill.compute.route.kernels.instructions", lambda: "")
     for quiet, times in (([], 1), (["--quiet"], 0)):
         route._tell_what_is_missing.cache_clear()
         measuring.forget()
@@ -116,7 +116,7 @@ def test_lines_of_the_library_are_said_once_and_not_with_quiet(
 def test_a_set_says_that_plain_layers_were_taken_for_want_of_kernels(
     unmeasured: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datastill.route.kernels.missing", lambda: "no g++ was found")
+    monkeypatch.setattr("datastill.compute.route.kernels.missing", lambda: "no g++ was found")
     monkeypatch.chdir(tmp_path)
     route._tell_what_is_missing.cache_clear()
     try:

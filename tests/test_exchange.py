@@ -14,19 +14,19 @@ from PIL import Image
 from torch import Tensor
 
 from conftest import blobs
-from datastill.artifacts import load
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet, convert
 from datastill.datasets import load_split
-from datastill.errors import InputError
+from datastill.evaluation.validation import validate
 from datastill.exchange import FORMATS, Claim, Reading, import_set, recognised
 from datastill.exchange.base.appearance import look_at
 from datastill.exchange.base.tiles import take_apart
 from datastill.exchange.base.whitening import EPSILON, fit_whitening
 from datastill.exchange.hub import push
-from datastill.protocol import Protocol
-from datastill.rng import Key
-from datastill.train import Fit
-from datastill.validation import validate
+from datastill.store import load
+from datastill.training.fit import Fit
+from datastill.training.protocol import Protocol
 from test_cli import Run, files, run
 
 __all__ = ["run"]

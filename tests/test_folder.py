@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
+from datastill.data.pixels import Pixels
 from datastill.datasets import Reading, dataset_name, load_dataset, load_split, load_test
-from datastill.errors import InputError
-from datastill.pixels import Pixels
 from pictures import COUNTS, picture, write_pictures
 
 ALL = Reading(test_share=0)

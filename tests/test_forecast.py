@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from conftest import blobs, linear, watching
-from datastill import forecast
 from datastill.augment import dsa
-from datastill.errors import InputError
-from datastill.forecast import Cost, Rates
-from datastill.methods import METHODS
-from datastill.methods.gradient_matching import GradientMatching
-from datastill.pixels import FLOATS_MOST
-from datastill.protocol import preset
-from datastill.reached import MEASURED, Reached, expectation
-from datastill.route import PLAIN, Route
+from datastill.base.errors import InputError
+from datastill.compute.route import PLAIN, Route
+from datastill.data.pixels import FLOATS_MOST
+from datastill.distillation.methods import METHODS
+from datastill.distillation.methods.gradient_matching import GradientMatching
+from datastill.runs import forecast
+from datastill.runs.forecast import Cost, Rates
+from datastill.runs.reached import MEASURED, Reached, expectation
+from datastill.training.protocol import preset
 
 RATES = Rates(
     features=1.0,
@@ -176,7 +176,7 @@ def test_an_empty_cost_is_nothing() -> None:
 
 def test_what_is_expected_lies_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tuple(Reached("D", "DM", 1, n, n / 1000, 0.01, 1, 2) for n in (500, 100, 300))
-    monkeypatch.setattr("datastill.reached.MEASURED", rows)
+    monkeypatch.setattr("datastill.runs.reached.MEASURED", rows)
     assert expectation("D", "DM", (1, 1), 350).endswith(
         "30.0 ± 1.0 % after 300 (2 networks), 50.0 ± 1.0 % after 500 (2 networks)"
     )

@@ -15,19 +15,19 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from conftest import blobs, other_normalisation
-from datastill import stacked
 from datastill.augment import DSA_STEPS, Policy, by_image, dsa
-from datastill.clom import Regulariser, contrastive_clom, cross_entropy_clom
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.distillation import Descent, Snapshot, distill
-from datastill.methods import METHODS, Task, gradient_matching
+from datastill.data.pixels import Pixels
+from datastill.distillation.clom import Regulariser, contrastive_clom, cross_entropy_clom
+from datastill.distillation.loop import Descent, Snapshot, distill
+from datastill.distillation.methods import METHODS, Task, gradient_matching
 from datastill.networks import builder
-from datastill.pixels import Pixels
-from datastill.pool import freeze
-from datastill.protocol import modern_fit
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.train import Fit, train
+from datastill.training import stacked
+from datastill.training.fit import Fit, train
+from datastill.training.pool import freeze
+from datastill.training.protocol import modern_fit
 
 ELSEWHERE = torch.device("meta")
 NAMES = ("DM", "DC", "DSA")

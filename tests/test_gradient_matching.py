@@ -9,13 +9,13 @@ from torch import nn
 
 from conftest import blobs, linear
 from datastill.augment import draw_crop, siamese
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, sample_per_class
-from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task, gradient_matching
-from datastill.methods.gradient_matching import LOOPS, GradientMatching, loops
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task, gradient_matching
+from datastill.distillation.methods.gradient_matching import LOOPS, GradientMatching, loops
 from datastill.networks import build, builder
-from datastill.rng import Key
-from datastill.route import PLAIN, Route
 
 AT_ONCE = replace(PLAIN, at_once=True)
 

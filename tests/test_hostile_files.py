@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 
 from conftest import blobs
-from datastill import artifacts
+from datastill import store
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
-from datastill.errors import InputError
 from datastill.exchange import FORMATS, Claim, Reading, import_set
 from datastill.exchange.base import unpickling as tensors
 from test_cli import Run, files, run
@@ -66,7 +66,7 @@ def sound(kind: str, folder: Path) -> Path:
         torch.save(table, folder / "old.pt", _use_new_zipfile_serialization=False)
         return folder / "old.pt"
     if kind == "native":
-        artifacts.save(DATA, folder / "a.safetensors")
+        store.save(DATA, folder / "a.safetensors")
         return folder / "a.safetensors"
     write = FORMATS[kind].write
     assert write is not None
@@ -76,7 +76,7 @@ def sound(kind: str, folder: Path) -> Path:
 
 def read(path: Path) -> ImageSet:
     if path.suffix == ".safetensors":
-        return artifacts.load(path)
+        return store.load(path)
     foreign = path.name[:3] in ("res", "old", "ima")
     return import_set(path, stated(DATA) if foreign else Claim())[0]
 

@@ -12,10 +12,10 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from PIL import Image
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets import Reading, dataset_name, load_dataset, load_split, load_test
 from datastill.datasets.hugging_face import KNOWN
-from datastill.errors import InputError
 
 ALL = Reading(test_share=0)
 NAMES = ["ant", "bee", "cat"]

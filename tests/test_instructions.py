@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from datastill import kernels, machine
-from datastill.kernels.instructions import ASKED, AVX2, AVX512, NEON, available, choosing
-from datastill.network import Network, passing
+from datastill.base import machine
+from datastill.compute import kernels
+from datastill.compute.kernels.instructions import ASKED, AVX2, AVX512, NEON, available, choosing
+from datastill.networks.base.network import Network, passing
 
 
 def having(monkeypatch: pytest.MonkeyPatch, where: str, *words: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from datastill.artifacts import Run, open_journal
+from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.cli.console import Console
-from datastill.errors import InputError
+from datastill.store import Run, open_journal
 
 RUN = Run("pets", "DM IPC10", {"method": "DM", "seed": 3})
 DISTILL = "distill --dataset digits --model ConvNetD2W16 --ipc 1 --iterations 3 --batch-real 4"
@@ -106,7 +106,7 @@ def test_a_missing_library_is_told_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("datastill.artifacts.journal.find_spec", lambda _: None)
+    monkeypatch.setattr("datastill.store.journal.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"--trackio needs a library: pip install 'trackio>=0\.4'"):
         open_journal(tmp_path / "x", RUN, ("trackio",)).__enter__()
     for command in (DISTILL, "train --dataset digits", "validate nowhere"):

@@ -7,24 +7,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datastill import kernels
-from datastill.data import Domain
-from datastill.kernels.instructions import available, choosing
-from datastill.kernels.layers import (
+from datastill.base.machine import lacks_memory
+from datastill.base.rng import Key
+from datastill.compute import kernels
+from datastill.compute.kernels.instructions import available, choosing
+from datastill.compute.kernels.layers import (
     Convolution,
     FirstBlock,
     InstanceNorm,
     NormReluPool,
     convolve_few,
 )
-from datastill.kernels.library import Library
-from datastill.kernels.lowering import lowered
-from datastill.kernels.trusted import library
-from datastill.machine import lacks_memory
-from datastill.network import Network, features
+from datastill.compute.kernels.library import Library
+from datastill.compute.kernels.lowering import lowered
+from datastill.compute.kernels.trusted import library
+from datastill.compute.route import PLAIN, Route, logits
+from datastill.data import Domain
 from datastill.networks import build
-from datastill.rng import Key
-from datastill.route import PLAIN, Route, logits
+from datastill.networks.base.network import Network, features
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from datastill.errors import InputError
-from datastill.layout import Layout, layout_of, split_named, tree_of_folder, tree_of_names
+from datastill.base.errors import InputError
+from datastill.datasets.base.layout import (
+    Layout,
+    layout_of,
+    split_named,
+    tree_of_folder,
+    tree_of_names,
+)
 
 
 def files(*folders: str, count: int = 2) -> list[str]:

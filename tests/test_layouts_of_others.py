@@ -16,17 +16,17 @@ from torch import Tensor
 
 from conftest import blobs
 from datastill import load
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import Domain
+from datastill.data.pixels import Pixels
 from datastill.datasets import load_split
 from datastill.datasets.cifar import CIFAR10
-from datastill.errors import InputError
+from datastill.evaluation.validation import validate
 from datastill.exchange import Claim, Reading, import_set, recognised
 from datastill.exchange.base.tiles import take_apart
-from datastill.pixels import Pixels
-from datastill.protocol import Protocol
-from datastill.rng import Key
-from datastill.train import Fit
-from datastill.validation import validate
+from datastill.training.fit import Fit
+from datastill.training.protocol import Protocol
 from test_cli import Run, run
 from test_exchange import smooth, whitened, zipped_folder
 
@@ -689,7 +689,7 @@ def test_many_pictures_are_kept_as_bytes(
 def test_pixels_that_are_none_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    from datastill.artifacts import set_header
+    from datastill.store import set_header
 
     header = {"datastill": json.dumps(set_header(blobs(per_class=1)))}
     for values in (torch.zeros(4, 3, 8, 8), torch.zeros(4, 3, 9, 8, dtype=torch.uint8)):

@@ -9,14 +9,14 @@ import torch
 
 from conftest import blobs
 from datastill import load, save
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.datasets import load_split
-from datastill.errors import InputError
-from datastill.protocol import Asks, Protocol, at_learning_rate
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.train import Fit
-from datastill.validation import Bouts, validate
+from datastill.evaluation.validation import Bouts, validate
+from datastill.training.fit import Fit
+from datastill.training.protocol import Asks, Protocol, at_learning_rate
 from test_cli import Run, run
 
 __all__ = ["run"]

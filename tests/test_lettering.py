@@ -8,13 +8,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import ImageFont
 
 from conftest import blobs
-from datastill.accuracies import Accuracies
-from datastill.comparison import Row
+from datastill.evaluation.comparison import Row
+from datastill.evaluation.studies import Record
 from datastill.report.comparison import plot, write_plot
 from datastill.report.lettering import common, label, letters, shortened, spelled
 from datastill.report.preview import WIDEST, preview
 from datastill.report.scatter import KNOWN, _colours
-from datastill.studies import Record
+from datastill.training.accuracies import Accuracies
 
 NOBODY = "\ue000\ue001"  # for private use: no font has to have them
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from datastill import artifacts
-from datastill.errors import InputError
+from datastill import store
+from datastill.base.errors import InputError
 
 SOURCE = Path(__file__).parents[1] / "src"
 HOLDER = """
 import fcntl, sys, time
 from pathlib import Path
 {without}
-from datastill.artifacts import locked
+from datastill.store import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -63,11 +63,11 @@ def test_a_process_keeps_others_out_until_it_is_killed(
         without_locks(monkeypatch, number)
     with held(tmp_path, WITHOUT.format(number=number) if number else "") as process:
         with pytest.raises(InputError, match="another run is at work") as refused:
-            artifacts.locked(tmp_path).__enter__()
+            store.locked(tmp_path).__enter__()
         assert len(str(refused.value).splitlines()) == 1
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with artifacts.locked(tmp_path):
+        with store.locked(tmp_path):
             pass
     assert not list(tmp_path.iterdir())
 
@@ -78,12 +78,12 @@ def test_a_file_system_without_locks_is_written_to(
 ) -> None:
     without_locks(monkeypatch, number)
     with (
-        artifacts.locked(tmp_path),
-        artifacts.locked(tmp_path, "other."),
+        store.locked(tmp_path),
+        store.locked(tmp_path, "other."),
         pytest.raises(InputError, match=r"if none is, delete .*\.lock-by-name"),
     ):
-        artifacts.locked(tmp_path).__enter__()
-    with artifacts.locked(tmp_path):
+        store.locked(tmp_path).__enter__()
+    with store.locked(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
 
@@ -91,7 +91,7 @@ def test_a_file_system_without_locks_is_written_to(
 def test_what_is_no_lack_of_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_locks(monkeypatch, errno.EIO)
     with pytest.raises(InputError, match=r"cannot write to .*: not here"):
-        artifacts.locked(tmp_path).__enter__()
+        store.locked(tmp_path).__enter__()
 
 
 ELSEWHERE = """
@@ -117,9 +117,10 @@ FUNCTIONS = ("fork", "geteuid", "getuid", "getpgid", "mkfifo", "statvfs", "fchmo
 USE = """
 from pathlib import Path
 import datastill as ds
-from datastill import artifacts, cli
+from datastill import store
+from datastill import cli
 real, _ = ds.load_dataset("digits")
-with artifacts.locked(Path("here")):
+with store.locked(Path("here")):
     ds.save(real.take(slice(20)), "here/synthetic.safetensors")
 assert len(ds.load("here")) == 20
 cli.main(["show", "here"])

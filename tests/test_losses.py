@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from datastill.losses import (
+from datastill.base.rng import Key
+from datastill.data.losses import (
     contrastive_loss,
     gradient_distance,
     layerwise_cosine,
     mean_feature_distance,
 )
-from datastill.rng import Key
 
 SHAPES = ((4, 3, 2, 2), (4,), (5, 4), (5,), (2, 3, 1))
 """A convolution, its bias, a linear layer, its bias, and a weight with three axes."""

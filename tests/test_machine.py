@@ -7,7 +7,7 @@ import pytest
 
 FAULTS = """
 import resource, sys, torch
-from datastill import machine
+from datastill.base import machine
 if sys.argv[1] == "keep":
     machine.keep_memory()
 def pages():

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from conftest import blobs
-from datastill import distillation
 from datastill.augment import dsa
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, Domain, ImageSet, sample_per_class
-from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task
+from datastill.distillation import loop as distillation
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
 from datastill.networks import builder
-from datastill.rng import Key
-from datastill.route import PLAIN, Route
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -38,14 +38,14 @@ def test_a_loss_is_that_of_all_classes_however_few_are_seen_at_once(
 ) -> None:
     real = blobs(classes=7, per_class=(3, 9, 5, 12, 4, 8, 6))
     whole = update(method, real, 2)
-    monkeypatch.setattr("datastill.route.TOGETHER", together)
+    monkeypatch.setattr("datastill.compute.route.TOGETHER", together)
     torch.testing.assert_close(update(method, real, 2).images, whole.images, rtol=1e-4, atol=1e-5)
 
 
 def test_batch_norm_sees_all_classes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     real = blobs()
     whole = update("DM", real, 2, model="ConvNetD1W16BN")
-    monkeypatch.setattr("datastill.route.TOGETHER", 1)
+    monkeypatch.setattr("datastill.compute.route.TOGETHER", 1)
     assert torch.equal(update("DM", real, 2, model="ConvNetD1W16BN").images, whole.images)
 
 
@@ -70,7 +70,7 @@ def test_many_classes_of_large_images_are_seen_some_at_a_time(
         return loss(method, network, real, synthetic, **also)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(method), "loss", noting)
-    monkeypatch.setattr("datastill.route.TOGETHER", 128 * 64 * 64)
+    monkeypatch.setattr("datastill.compute.route.TOGETHER", 128 * 64 * 64)
     task = Task(real, builder("ConvNetD2W16", real.domain), Key(0), route=Route())
     start = distillation.initial(real, Descent(ipc=1), key=Key(0).at("init")).images
     (snapshot,) = distill(method, task, Descent(ipc=1, updates=1, batch=2))

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from conftest import blobs
 from datastill.augment import dsa
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, ImageSet, sample_per_class
-from datastill.distillation import Descent, distill
-from datastill.errors import InputError
-from datastill.methods import METHODS, Method, Published, Targeting, Targets, Task
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Method, Published, Targeting, Targets, Task
 from datastill.networks import Network, builder
-from datastill.protocol import PRESETS
-from datastill.rng import Key
-from datastill.route import PLAIN, Route
+from datastill.training.protocol import PRESETS
 
 IPCS = (1, 2, 7, 10, 13, 50, 51, 200)
 MODELS = ("ConvNetD2W16", "ConvNetD1W16BN")

@@ -8,12 +8,12 @@ import pytest
 
 import datastill
 from conftest import blobs
-from datastill.artifacts import save
 from datastill.augment import Policy, policy_for
+from datastill.base.rng import Key
 from datastill.datasets import Reading, load_split
-from datastill.protocol import preset
-from datastill.rng import Key
-from datastill.validation import contest
+from datastill.evaluation.validation import contest
+from datastill.store import save
+from datastill.training.protocol import preset
 from pictures import write_pictures
 from test_own_data import Go, go, succeed
 
@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         found.append(domain.mirror)
         return policy_for(augmentation, domain)
 
-    monkeypatch.setattr("datastill.validation.policy_for", noting)
+    monkeypatch.setattr("datastill.evaluation.validation.policy_for", noting)
     return found
 
 

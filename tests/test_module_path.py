@@ -143,7 +143,7 @@ def test_the_path_is_as_it_was_after_code_of_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from datastill.data import Domain
-    from datastill.own_network import imported
+    from datastill.networks.base.own import imported
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_for_the_path.py").write_text(

@@ -13,10 +13,9 @@ import pytest
 import torch
 
 from conftest import blobs
-from datastill import artifacts
-from datastill.artifacts import Checkpoint, StudyFolder
-from datastill.artifacts.checkpoints import MAGIC, _digest
-from datastill.assessments import Score
+from datastill import store
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.cli import parse
 from datastill.cli.course import checkpoint_of, progress_of
 from datastill.cli.distilling import Work
@@ -24,20 +23,21 @@ from datastill.cli.series import Series
 from datastill.cli.study import Study
 from datastill.cli.trials import checkpoint_of as trials_checkpoint
 from datastill.cli.trials import trials_of
-from datastill.distillation import Descent, distill
-from datastill.errors import InputError
+from datastill.compute.route import Route
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.evaluation.assessments import Score
+from datastill.evaluation.scores import Assessed
+from datastill.evaluation.selection import Choice
+from datastill.evaluation.studies import blank, table_of
+from datastill.evaluation.validation import Trial
 from datastill.identity import require_made_from, require_unseen
-from datastill.methods import METHODS, Task
 from datastill.networks import build, builder
-from datastill.pool import freeze, original_fit
 from datastill.report.summary import summary
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.scores import Assessed
-from datastill.selection import Choice
-from datastill.studies import blank, table_of
-from datastill.train import Fitting
-from datastill.validation import Trial
+from datastill.store import Checkpoint, StudyFolder
+from datastill.store.checkpoints import MAGIC, _digest
+from datastill.training.fit import Fitting
+from datastill.training.pool import freeze, original_fit
 from test_mutations import attempt, mutate, tree
 
 EACH = 25
@@ -138,7 +138,7 @@ def test_checkpoints(tmp_path: Path, nowhere_else: Path, command: str, number: i
     rng, (make, read) = random.Random(f"{command} {number}"), CHECKPOINTS[command]
     folder = tmp_path / "run"
     folder.mkdir()
-    file = artifacts.checkpoint_file(folder, command)
+    file = store.checkpoint_file(folder, command)
     whole = make()
     file.save(whole)
     content = file.path.read_bytes()
@@ -162,14 +162,14 @@ def test_checkpoints(tmp_path: Path, nowhere_else: Path, command: str, number: i
 @pytest.mark.parametrize("number", range(EACH))
 def test_original_models(tmp_path: Path, nowhere_else: Path, number: int) -> None:
     rng, domain = random.Random(f"member {number}"), blobs().domain
-    folder = artifacts.pool_folder(tmp_path, "blobs", "MLP")
+    folder = store.pool_folder(tmp_path, "blobs", "MLP")
     member = freeze(build("MLP", domain, key=Key(0)), "MLP", domain, {"epoch": 1, "key": 5})
-    path = artifacts.member_path(folder, 0, 1)
-    artifacts.save_member(member, path)
+    path = store.member_path(folder, 0, 1)
+    store.save_member(member, path)
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little") + 8
     path.write_bytes(mutate(content[:length], rng)[0] + content[length:])
-    found: Any = unchanged(tmp_path, lambda: artifacts.load_pool(folder), nowhere_else)
+    found: Any = unchanged(tmp_path, lambda: store.load_pool(folder), nowhere_else)
     if found is not None:
         (read,) = found
         shapes = [weight.shape for weight in read.network.state_dict().values()]
@@ -249,17 +249,17 @@ def test_facts_of_a_set(tmp_path: Path, nowhere_else: Path, number: int) -> None
     file = tmp_path / "synthetic.safetensors"
     for facts in facts_changed(rng):
         try:
-            artifacts.save(replace(blobs(per_class=1), facts=facts), file)
+            store.save(replace(blobs(per_class=1), facts=facts), file)
         except InputError:
             continue
-        read: Any = unchanged(tmp_path, lambda: artifacts.load(file), nowhere_else)
+        read: Any = unchanged(tmp_path, lambda: store.load(file), nowhere_else)
         if read is None:
             continue
         assert attempt(partial(summary, read), longest=900)
         attempt(partial(require_made_from, read, real), longest=900)
         attempt(partial(require_unseen, read, test, real), longest=900)
-        assert attempt(lambda: artifacts.add_validation(file, {"results": []}) or True, longest=900)
-        assert artifacts.load(file).facts["validated"][-1]["results"] == []
+        assert attempt(lambda: store.add_validation(file, {"results": []}) or True, longest=900)
+        assert store.load(file).facts["validated"][-1]["results"] == []
 
 
 @pytest.mark.parametrize("number", range(EACH))

@@ -18,9 +18,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import datastill
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets import Reading, load_split
-from datastill.errors import InputError
 from pictures import picture, write_pictures
 from test_cifar import write as write_cifar
 from test_datasets import idx_bytes

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import Domain
-from datastill.errors import InputError
 from datastill.networks import (
     NETWORKS,
     Network,
@@ -17,7 +18,6 @@ from datastill.networks import (
     has_batch_statistics,
     vectorisable,
 )
-from datastill.rng import Key
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets import DATASETS, Reading, load_dataset, load_split
 from datastill.datasets.imagenet import FRUIT, MEOW, NETTE, SQUAWK, WOOF, YELLOW
-from datastill.errors import InputError
 from pictures import picture
 from test_arrays import field_file
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from datastill import kernels
-from datastill.kernels.instructions import available, choosing
-from datastill.kernels.library import Library
-from datastill.kernels.lowering import lowered
-from datastill.kernels.trusted import library
-from datastill.network import Network
+from datastill.compute import kernels
+from datastill.compute.kernels.instructions import available, choosing
+from datastill.compute.kernels.library import Library
+from datastill.compute.kernels.lowering import lowered
+from datastill.compute.kernels.trusted import library
+from datastill.networks.base.network import Network
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 import datastill
+from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.datasets import load_split
-from datastill.errors import InputError
 from pictures import COUNTS, write_pictures
 
 Go = Callable[[str], tuple[int, str, str]]

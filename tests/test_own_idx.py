@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets import Reading, load_dataset, load_split, load_test
-from datastill.errors import InputError
 
 ALL = Reading(test_share=0)
 KINDS = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13}

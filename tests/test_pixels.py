@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 import datastill
 from conftest import blobs, linear, other_normalisation, same, weights
-from datastill.artifacts import fingerprint
 from datastill.augment import dsa
-from datastill.clom import contrastive_clom
-from datastill.coresets import CORESETS
+from datastill.base.rng import Key
+from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task
-from datastill.pixels import Pixels, normalise
-from datastill.pool import freeze, split_held_out
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.train import Fit, accuracy, train
+from datastill.data.pixels import Pixels, normalise
+from datastill.distillation.clom import contrastive_clom
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.store import fingerprint
+from datastill.training.coresets import CORESETS
+from datastill.training.fit import Fit, accuracy, train
+from datastill.training.pool import freeze, split_held_out
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -203,7 +203,7 @@ def test_compiled_networks_see_floats(monkeypatch) -> None:
     def spy(through):
         return lambda network, images: seen.append(type(images)) or through(network, images)
 
-    monkeypatch.setattr("datastill.route.fused", spy)
+    monkeypatch.setattr("datastill.compute.route.fused", spy)
     kept, _ = both()
     accuracy(linear(kept.domain), kept, route=Route(chunk=8, compiled=True))
     assert set(seen) == {Tensor}

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import datastill
-from datastill import artifacts
+from datastill import store
 from datastill.cli import main
 
 Go = Callable[[str], tuple[int, str, str]]
@@ -252,7 +252,7 @@ def test_no_set_makes_a_command_fetch_what_nobody_asked_for(
     succeed(go, "train --dataset ./pets --model MLP --num 1 --epochs 1")
     made = datastill.load(SET)
     data = {"data_path": None, "size": None, "kept_for_tests": None, **named}
-    datastill.save(replace(made, facts={**made.facts, "data": data}), SET / artifacts.SET_FILE)
+    datastill.save(replace(made, facts={**made.facts, "data": data}), SET / store.SET_FILE)
     calls: list[object] = []
     monkeypatch.setattr("datasets.load_dataset", calls.append)
     for command in ("validate", "compare", "assess", "select"):
@@ -284,9 +284,9 @@ POOL = Path("pretrained_model/pets/original/MLP")
 
 def with_facts(path: Path, **changes: object) -> None:
     """Write an original model with other facts; those that are None are left out."""
-    member = artifacts.load_member(path)
+    member = store.load_member(path)
     facts = {k: v for k, v in {**member.facts, **changes}.items() if v is not None}
-    artifacts.save_member(replace(member, facts=facts), path)
+    store.save_member(replace(member, facts=facts), path)
 
 
 def test_models_of_other_pictures_in_a_folder_of_the_same_name(go: Go) -> None:
@@ -460,7 +460,7 @@ def test_a_validation_is_finished_only_if_all_that_it_follows_from_is_the_same(
     assert "is finished" in succeed(go, line)  # that of before is known still
     made = datastill.load(SET)
     noise = replace(made, images=made.images + 1)
-    datastill.save(noise, SET / artifacts.SET_FILE)
+    datastill.save(noise, SET / store.SET_FILE)
     assert "is finished" not in succeed(go, line)
 
 

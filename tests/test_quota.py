@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 from conftest import blobs
+from datastill.base.errors import InputError
 from datastill.cli.quota import nominal, parse, shared
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError
 
 
 def data(counts=(30, 12, 3), names=("cat", "Ankle boot", "x=y,z")) -> ImageSet:

@@ -11,11 +11,11 @@ import pytest
 from scipy import stats
 
 from conftest import blobs
-from datastill.assessments import Score
-from datastill.errors import InputError
-from datastill.rng import Key
-from datastill.scores import Assessed
-from datastill.studies import (
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.evaluation.assessments import Score
+from datastill.evaluation.scores import Assessed
+from datastill.evaluation.studies import (
     Outcome,
     Record,
     Resampling,
@@ -25,11 +25,11 @@ from datastill.studies import (
     record_of,
     table_of,
 )
-from datastill.studies.agreement import agreed, agreement
-from datastill.studies.coefficients import COEFFICIENTS
-from datastill.studies.ranking import ignorance, regret, verdicts, yardstick
-from datastill.studies.resampling import CANDIDATES, drawn
-from datastill.studies.scopes import (
+from datastill.evaluation.studies.agreement import agreed, agreement
+from datastill.evaluation.studies.coefficients import COEFFICIENTS
+from datastill.evaluation.studies.ranking import ignorance, regret, verdicts, yardstick
+from datastill.evaluation.studies.resampling import CANDIDATES, drawn
+from datastill.evaluation.studies.scopes import (
     EVERYTHING,
     IN_BETTER,
     IN_BOTH,

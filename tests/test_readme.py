@@ -8,15 +8,15 @@ from types import ModuleType
 import pytest
 import torch
 
-from datastill.artifacts import load
-from datastill.assessments import ASSESSMENTS, Evidence
+from datastill.base.rng import Key
 from datastill.cli import ABOUT, COMMANDS, main, parse
 from datastill.datasets import load_split
-from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.evaluation.assessments import ASSESSMENTS, Evidence
 from datastill.networks import build, builder
-from datastill.pool import freeze
-from datastill.rng import Key
+from datastill.store import load
+from datastill.training.pool import freeze
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from datastill import load
+from datastill.base.errors import LIBRARIES, InputError
 from datastill.cli import main, parse
 from datastill.cli.distill import Distill
 from datastill.cli.recipe import HEAD, OURS
-from datastill.errors import LIBRARIES, InputError
 
 RECIPES = sorted(OURS.glob("*.toml"))
 ROOT = Path(__file__).parents[1]

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from conftest import blobs, linear, other_normalisation, same, weights
 from datastill import load, save
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route
 from datastill.data import ImageSet
-from datastill.errors import InputError
-from datastill.losses import label_loss
-from datastill.pool import Member, freeze
-from datastill.relabelling import hardened, relabelled, soft_labels, temperature_of
-from datastill.rng import Key
-from datastill.route import PLAIN, Route
-from datastill.train import Fit, train
+from datastill.data.losses import label_loss
+from datastill.distillation.relabelling import hardened, relabelled, soft_labels, temperature_of
+from datastill.training.fit import Fit, train
+from datastill.training.pool import Member, freeze
 from test_cli import Run, files, run
 
 __all__ = ["run"]

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from datastill.cli.tables import rows_in
-from datastill.studies import conclude
+from datastill.evaluation.studies import conclude
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"

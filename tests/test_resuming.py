@@ -17,23 +17,24 @@ import torch
 
 import datastill
 from conftest import blobs, same
-from datastill import artifacts, validation
-from datastill.artifacts import Checkpoint, CheckpointFile
+from datastill import store
 from datastill.augment import dsa
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.cli.underway import Descents, Fits
 from datastill.cli.validate import Validate
-from datastill.clom import cross_entropy_clom
+from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
-from datastill.distillation import Descent, Snapshot, distill
-from datastill.errors import InputError
-from datastill.methods import METHODS, Task
-from datastill.methods.distribution_matching import DistributionMatching
+from datastill.distillation.clom import cross_entropy_clom
+from datastill.distillation.loop import Descent, Snapshot, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.distribution_matching import DistributionMatching
+from datastill.evaluation import validation
+from datastill.evaluation.studies import population
 from datastill.networks import build, builder
-from datastill.pool import freeze
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.studies import population
-from datastill.train import Fit, Fitting, epochs
+from datastill.store import Checkpoint, CheckpointFile
+from datastill.training.fit import Fit, Fitting, epochs
+from datastill.training.pool import freeze
 from test_cli import Run, files, run
 
 __all__ = ["run"]
@@ -118,7 +119,7 @@ def held(number: int) -> Checkpoint:
 
 
 def test_checkpoints_are_read_as_they_were_written(tmp_path: Path) -> None:
-    file = artifacts.checkpoint_file(tmp_path, "distill")
+    file = store.checkpoint_file(tmp_path, "distill")
     assert file.load() is None
     assert not file.exists
     for number in (1, 2, 3):
@@ -148,7 +149,7 @@ def test_a_damaged_checkpoint_is_never_read_and_the_one_before_is(
     tmp_path: Path, number: int
 ) -> None:
     rng = random.Random(number)
-    file = artifacts.checkpoint_file(tmp_path, "distill")
+    file = store.checkpoint_file(tmp_path, "distill")
     file.save(held(1))
     file.save(held(2))
     whole = file.path.read_bytes()
@@ -168,7 +169,7 @@ def test_a_damaged_checkpoint_is_never_read_and_the_one_before_is(
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = artifacts.checkpoint_file(tmp_path, "distill")
+    file = store.checkpoint_file(tmp_path, "distill")
     file.save(held(1))
 
     def full(_: int) -> None:
@@ -193,8 +194,8 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
 def test_the_difference_between_two_runs_is_named(asked: dict, said: str) -> None:
     known = {"seed": 1, "descent": {"lr": 1.0, "ipc": [1, 2]}}
     with pytest.raises(InputError, match=said):
-        artifacts.require_same(known, asked, "here", "hint")
-    artifacts.require_same(known, {"seed": 1, "descent": {"lr": 1.0, "ipc": (1, 2)}}, "here", "")
+        store.require_same(known, asked, "here", "hint")
+    store.require_same(known, {"seed": 1, "descent": {"lr": 1.0, "ipc": (1, 2)}}, "here", "")
 
 
 # Locks.
@@ -203,12 +204,12 @@ def test_the_difference_between_two_runs_is_named(asked: dict, said: str) -> Non
 def test_a_folder_is_for_one_run_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with (
-        artifacts.locked(folder),
+        store.locked(folder),
         pytest.raises(InputError, match=f"another run is at work in {folder}"),
-        artifacts.locked(folder),
+        store.locked(folder),
     ):
         raise AssertionError
-    with artifacts.locked(folder), artifacts.locked(folder, "other."):
+    with store.locked(folder), store.locked(folder, "other."):
         pass
     assert not files(folder)
 
@@ -216,7 +217,7 @@ def test_a_folder_is_for_one_run_at_a_time(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_in_nobodys_way(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("")
     (tmp_path / ".distill.checkpoint.17.partial").write_bytes(b"half")
-    with artifacts.locked(tmp_path):
+    with store.locked(tmp_path):
         assert files(tmp_path) == {".lock"}
     assert not files(tmp_path)
 
@@ -381,7 +382,7 @@ def test_what_is_not_finite_stops_the_run_and_the_last_good_set_is_kept(
 
 
 def test_two_runs_do_not_write_into_one_folder(run: Run, tmp_path: Path) -> None:
-    with artifacts.locked(tmp_path / "condensed" / "digits" / "DM" / "IPC1"):
+    with store.locked(tmp_path / "condensed" / "digits" / "DM" / "IPC1"):
         said = run(f"{QUICK} --iterations 2")
     assert said.code == 2
     assert "another run is at work in condensed/digits/DM/IPC1" in said.err
@@ -486,7 +487,7 @@ TRAIN = "train --dataset digits --model MLP ConvNetD1W16 --num 2 --epochs 4 --sa
 def weights_in(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in folder.rglob("*.safetensors"):
-        member = artifacts.load_member(path)
+        member = store.load_member(path)
         facts = {**member.facts, "seconds": None}
         held = {name: value.tolist() for name, value in member.network.state_dict().items()}
         found[str(path.relative_to(folder))] = (facts, held)
@@ -714,7 +715,7 @@ def test_a_comparison_goes_on_in_the_middle_of_any_network(
         refused = run(f"{line} --out cut")
         assert refused.code == 2
         assert "not finished; pass --resume" in refused.err
-        found = artifacts.checkpoint_file(tmp_path / "cut", "compare").load()
+        found = store.checkpoint_file(tmp_path / "cut", "compare").load()
         assert len(found[0].facts["trials"]) == networks
     assert (
         "was begun with --num-eval 2, not 3" in run(f"{line} --out cut --resume --num-eval 3").err

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
-from datastill.rng import Key
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 
 
 def drawn(key: Key) -> Tensor:

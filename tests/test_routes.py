@@ -7,11 +7,11 @@ import torch
 
 from conftest import blobs
 from datastill.augment import dsa
-from datastill.distillation import Descent, distill
-from datastill.methods import METHODS, Task
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route
+from datastill.distillation.loop import Descent, distill
+from datastill.distillation.methods import METHODS, Task
 from datastill.networks import builder
-from datastill.rng import Key
-from datastill.route import PLAIN, Route
 
 FLOAT32 = [
     Route(),

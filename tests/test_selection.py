@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from conftest import blobs, linear
-from datastill import scores
-from datastill.assessments import Evidence, Score
-from datastill.distillation import Snapshot
-from datastill.errors import InputError
-from datastill.pool import freeze
-from datastill.registry import Registry
-from datastill.rng import Key
-from datastill.selection import Choice, Selector, ranked
+from datastill.base.errors import InputError
+from datastill.base.registry import Registry
+from datastill.base.rng import Key
+from datastill.distillation.loop import Snapshot
+from datastill.evaluation import scores
+from datastill.evaluation.assessments import Evidence, Score
+from datastill.evaluation.selection import Choice, Selector, ranked
+from datastill.training.pool import freeze
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 
 from conftest import blobs
 from datastill import load, save
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets import load_split
-from datastill.errors import InputError
 from datastill.exchange.hub import card
 from datastill.report.preview import beside, grid, preview
 from datastill.report.summary import summary

@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conftest import blobs, linear, same, weights
-from datastill import stacked
 from datastill.augment import DSA_STEPS, Policy, by_image, dsa
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route
 from datastill.data import ImageSet
-from datastill.network import Network
+from datastill.data.pixels import Pixels
 from datastill.networks import adapt, build
-from datastill.pixels import Pixels
-from datastill.protocol import modern_fit
-from datastill.rng import Key
-from datastill.route import PLAIN, Route
-from datastill.train import Fit, train
+from datastill.networks.base.network import Network
+from datastill.training import stacked
+from datastill.training.fit import Fit, train
+from datastill.training.protocol import modern_fit
 
 AUGMENTED = dsa("_".join(DSA_STEPS))
 QUICK = Fit(epochs=3, batch=10, lr=0.05)

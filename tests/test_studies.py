@@ -9,16 +9,13 @@ import pytest
 import torch
 
 from conftest import blobs, linear
-from datastill.coresets import CORESETS
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import ImageSet
-from datastill.distillation import Descent, Snapshot, distill
-from datastill.errors import InputError
-from datastill.methods import METHODS, Task
-from datastill.methods.base import Method
-from datastill.pool import freeze
-from datastill.protocol import preset
-from datastill.rng import Key
-from datastill.studies import (
+from datastill.distillation.loop import Descent, Snapshot, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.base import Method
+from datastill.evaluation.studies import (
     Bench,
     Candidate,
     Kind,
@@ -35,8 +32,11 @@ from datastill.studies import (
     study,
     table_of,
 )
-from datastill.studies.population import WITHOUT_CHANCE
-from datastill.validation import validate
+from datastill.evaluation.studies.population import WITHOUT_CHANCE
+from datastill.evaluation.validation import validate
+from datastill.training.coresets import CORESETS
+from datastill.training.pool import freeze
+from datastill.training.protocol import preset
 
 KINDS = ("random", "herding", "noise:0.5", "DM:2", "DM:4", "DM:4:10", "DC:2", "DSA:2:10")
 NAMES = ("om-accuracy", "coverage", "diversity")

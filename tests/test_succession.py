@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 
 import datastill
-from datastill import artifacts
-from datastill.artifacts import succession
+from datastill import store
 from datastill.cli import main
+from datastill.store import succession
 
 
 class Said(NamedTuple):
@@ -142,13 +142,13 @@ def sound(tmp_path: Path, place: Path) -> Any:
     """Return what a finished thing is, read as one reads it."""
     path = tmp_path / place
     if place == POOL:
-        return [member.facts["key"] for member in artifacts.load_pool(path)]
-    if (path / artifacts.SET_FILE).exists():
+        return [member.facts["key"] for member in store.load_pool(path)]
+    if (path / store.SET_FILE).exists():
         made = datastill.load(path)
         return made.images.flatten().tolist(), made.facts.get("seed")
     if path.is_file():
         return len(path.read_bytes())
-    return len(artifacts.read_json(path / "comparison.json"))
+    return len(store.read_json(path / "comparison.json"))
 
 
 def restore(tmp_path: Path, copy: Path, *, first: bool) -> None:
@@ -242,7 +242,7 @@ def test_original_models_stay_until_the_others_are_finished(
     assert run(f"{TRAIN} --seed 1 --resume").code == 0
     whole = tmp_path / "whole/digits/original/MLP"
     assert {*held(folder)} == {*held(whole)}
-    one, other = artifacts.load_pool(folder), artifacts.load_pool(whole)
+    one, other = store.load_pool(folder), store.load_pool(whole)
     assert [m.facts["key"] for m in one] == [m.facts["key"] for m in other]
     assert "is finished" not in run(f"{TRAIN} --seed 1 --resume").err
 
@@ -288,7 +288,7 @@ def test_wherever_the_change_of_places_is_cut_off_it_is_completed(
             except Killed:
                 ended = False
         assert (folder / "synthetic.safetensors").read_text() in ("old", "new")
-        with artifacts.locked(folder):
+        with store.locked(folder):
             pass
         found = {path.name: path.read_text() for path in folder.iterdir()}
         assert found == {**new, "notes.txt": "mine"}

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets import Reading, load_dataset, load_split, load_test
-from datastill.errors import InputError
 from pictures import picture
 
 ALL = Reading(test_share=0)

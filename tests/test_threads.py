@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from datastill import kernels, threads
+from datastill.base import threads
+from datastill.compute import kernels
 
 
 def said(code: str, **environment: str) -> str:
@@ -43,7 +44,7 @@ def test_openmp_hears_it_and_the_kernels_share_its_threads() -> None:
     code = """
 import datastill, torch
 from pathlib import Path
-from datastill.route import Route, logits
+from datastill.compute.route import Route, logits
 from datastill.networks import build
 from datastill.data import Domain
 domain = Domain("d", (1, 8, 8), ("a", "b"), (0.5,), (0.5,))

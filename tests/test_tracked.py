@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from conftest import blobs
 from datastill import load
+from datastill.base.rng import Key
 from datastill.cli import main
-from datastill.clom import contrastive_clom, cross_entropy_clom, tracking
+from datastill.compute.route import Route
 from datastill.data import ByClass
-from datastill.evidence import Evidence
-from datastill.methods import METHODS
+from datastill.distillation.clom import contrastive_clom, cross_entropy_clom, tracking
+from datastill.distillation.methods import METHODS
+from datastill.evaluation.evidence import Evidence
+from datastill.evaluation.scores import assess
 from datastill.networks import Network, build
-from datastill.pool import Member, freeze
-from datastill.rng import Key
-from datastill.route import Route
-from datastill.scores import assess
+from datastill.training.pool import Member, freeze
 
 MODELS = ["MLP", "ConvNetD1W16", "ConvNetD1W16BN"]
 
@@ -88,7 +88,7 @@ def test_clom_in_turns_is_clom_at_once(form: str, model: str, kernels: bool) -> 
 def test_the_way_of_all_images_is_never_kept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes kept for the gradient do not grow with the number of images."""
     real = blobs(per_class=64)
-    monkeypatch.setattr("datastill.route.TOGETHER", 32 * 64)
+    monkeypatch.setattr("datastill.compute.route.TOGETHER", 32 * 64)
     clom = cross_entropy_clom(
         [member("ConvNetD1W16")], 1.0, real.domain, route=Route(kernels=False)
     )
@@ -133,7 +133,7 @@ def test_assessments_see_some_images_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     real = blobs(per_class=12)
     evidence = Evidence(real, real, [member("MLP")], Key(0), Route(kernels=False, chunk=10))
     whole = {name: one.score.value for name, one in assess(evidence).items()}
-    monkeypatch.setattr("datastill.route.TOGETHER", 10 * 64)
+    monkeypatch.setattr("datastill.compute.route.TOGETHER", 10 * 64)
     again = replace(evidence)
     with watching() as seen:
         parts = {name: one.score.value for name, one in assess(again).items()}

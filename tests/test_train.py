@@ -9,10 +9,13 @@ from torch import Tensor, nn
 
 from conftest import blobs, linear, same, watching, weights
 from datastill.augment import Transform, dsa
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import PLAIN, Route, logits
 from datastill.data import ImageSet
-from datastill.errors import InputError
 from datastill.networks import Network, build, features
-from datastill.protocol import (
+from datastill.training.fit import Fit, accuracy, epochs, predict, train
+from datastill.training.protocol import (
     PRESETS,
     at_learning_rate,
     modern_fit,
@@ -21,9 +24,6 @@ from datastill.protocol import (
     with_augmentation,
     without_augmentation,
 )
-from datastill.rng import Key
-from datastill.route import PLAIN, Route, logits
-from datastill.train import Fit, accuracy, epochs, predict, train
 
 ALL = Fit(epochs=7, batch=1000, lr=0.1, momentum=0.8, weight_decay=0.01)
 """Every image in every step, so that their order does not matter."""

@@ -12,20 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from conftest import blobs, weights
-from datastill import kernels, machine, measuring, timing
-from datastill import route as routes
-from datastill.clom import cross_entropy_clom
+from datastill.base import machine
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute import kernels, measuring, timing
+from datastill.compute import route as routes
+from datastill.compute.kernels import building
+from datastill.compute.kernels.instructions import SETS
+from datastill.compute.measuring import Answer, Question, answer, fairly, known
+from datastill.compute.route import PLAIN, Route, candidates, logits
+from datastill.compute.tuning import Choice, fastest
 from datastill.data import Domain
-from datastill.errors import InputError
-from datastill.kernels import building
-from datastill.kernels.instructions import SETS
-from datastill.measuring import Answer, Question, answer, fairly, known
+from datastill.distillation.clom import cross_entropy_clom
 from datastill.networks import build
-from datastill.pool import freeze
-from datastill.rng import Key
-from datastill.route import PLAIN, Route, candidates, logits
-from datastill.train import Fit, train
-from datastill.tuning import Choice, fastest
+from datastill.training.fit import Fit, train
+from datastill.training.pool import freeze
 
 DOMAIN = blobs().domain
 SMALL = "ConvNetD1W16"

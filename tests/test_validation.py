@@ -10,16 +10,17 @@ import torch
 from scipy import stats
 
 from conftest import blobs, other_normalisation, same, watching, weights
-from datastill import stacked, validation
-from datastill.accuracies import Accuracies, crossed_difference, difference
-from datastill.coresets import CORESETS
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.evaluation import validation
+from datastill.evaluation.validation import Trial, collect, contest, validate
 from datastill.networks import Network
-from datastill.protocol import Protocol, preset
-from datastill.rng import Key
-from datastill.train import Fit, accuracy
-from datastill.validation import Trial, collect, contest, validate
+from datastill.training import stacked
+from datastill.training.accuracies import Accuracies, crossed_difference, difference
+from datastill.training.coresets import CORESETS
+from datastill.training.fit import Fit, accuracy
+from datastill.training.protocol import Protocol, preset
 
 QUICK = Protocol("quick", Fit(epochs=6, batch=16, lr=0.02), augmentation="none")
 STILL = Protocol("still", Fit(epochs=1, lr=0.0), augmentation="none")

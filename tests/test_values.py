@@ -18,13 +18,13 @@ from conftest import blobs, linear
 from datastill.cli import main
 from datastill.cli.arguments import in_options
 from datastill.data import Domain
-from datastill.methods import METHODS
-from datastill.methods.gradient_matching import GradientMatching
+from datastill.distillation.methods import METHODS
+from datastill.distillation.methods.gradient_matching import GradientMatching
+from datastill.distillation.relabelling import relabelled
+from datastill.evaluation.selection import Selector
 from datastill.networks import adapt
-from datastill.pool import freeze
-from datastill.relabelling import relabelled
-from datastill.selection import Selector
-from datastill.train import Fit
+from datastill.training.fit import Fit
+from datastill.training.pool import freeze
 
 KEY = ds.Key(0)
 REAL = blobs()

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from conftest import blobs
 from datastill import load, save
+from datastill.base.errors import InputError
 from datastill.cli import COMMANDS, _load
 from datastill.cli.columns import listing, table
 from datastill.cli.console import Bar, Console
@@ -17,10 +18,9 @@ from datastill.cli.differences import told
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
 from datastill.cli.tables import results_in, rows_in
-from datastill.comparison import label_bytes
-from datastill.coresets import CORESETS
-from datastill.errors import InputError
-from datastill.methods import METHODS
+from datastill.distillation.methods import METHODS
+from datastill.evaluation.comparison import label_bytes
+from datastill.training.coresets import CORESETS
 from pictures import write_pictures
 from test_cli import Run, run
 
@@ -376,7 +376,7 @@ def test_results_of_a_set_that_cannot_be_written_to_go_elsewhere(
         if folder.name == "share":
             raise InputError("cannot write to share: Read-only file system")
 
-    monkeypatch.setattr("datastill.artifacts.require_writable", refuse)
+    monkeypatch.setattr("datastill.store.require_writable", refuse)
     said = run(line.format("share"))
     assert said.code == 2
     assert "Read-only file system; --out FOLDER takes the results" in said.err

@@ -12,8 +12,8 @@ from PIL import Image
 from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
 
 import datastill
+from datastill.base.rng import Key
 from datastill.cli import main
-from datastill.rng import Key
 from pictures import picture, write_pictures
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-data.md").read_text()

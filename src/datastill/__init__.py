@@ -3,51 +3,51 @@
 # Nothing is imported here but a file that imports nothing: `python -m datastill` begins with this
 # one, while the current folder is still first on the module path, and `datastill --help` need not
 # wait for torch.
-from datastill.threads import share_cores
+from datastill.base.threads import share_cores
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from datastill.artifacts import load, save
-    from datastill.assessments import Evidence
     from datastill.augment import dsa, usual_strategy
-    from datastill.clom import contrastive_clom, cross_entropy_clom
+    from datastill.base.errors import InputError
+    from datastill.base.rng import Key
+    from datastill.compute.route import Route
     from datastill.data import Domain, ImageSet
     from datastill.datasets import Reading, from_arrays, from_dataset, load_dataset
-    from datastill.distillation import Descent, distill
-    from datastill.errors import InputError
-    from datastill.methods import METHODS, Task
+    from datastill.distillation.clom import contrastive_clom, cross_entropy_clom
+    from datastill.distillation.loop import Descent, distill
+    from datastill.distillation.methods import METHODS, Task
+    from datastill.evaluation.assessments import Evidence
+    from datastill.evaluation.scores import assess
+    from datastill.evaluation.studies import Bench, study
+    from datastill.evaluation.validation import validate
     from datastill.networks import adapt, build, builder
-    from datastill.pool import original_fit, train_pool
-    from datastill.protocol import preset
-    from datastill.rng import Key
-    from datastill.route import Route
-    from datastill.scores import assess
-    from datastill.studies import Bench, study
-    from datastill.validation import validate
+    from datastill.store import load, save
+    from datastill.training.pool import original_fit, train_pool
+    from datastill.training.protocol import preset
 
 share_cores()
 
 _HOMES = {
-    "artifacts": ("load", "save"),
-    "assessments": ("Evidence",),
+    "store": ("load", "save"),
+    "evaluation.assessments": ("Evidence",),
     "augment": ("dsa", "usual_strategy"),
-    "clom": ("contrastive_clom", "cross_entropy_clom"),
+    "distillation.clom": ("contrastive_clom", "cross_entropy_clom"),
     "data": ("Domain", "ImageSet"),
     "datasets": ("Reading", "from_arrays", "from_dataset", "load_dataset"),
-    "distillation": ("Descent", "distill"),
-    "errors": ("InputError",),
-    "methods": ("METHODS", "Task"),
+    "distillation.loop": ("Descent", "distill"),
+    "base.errors": ("InputError",),
+    "distillation.methods": ("METHODS", "Task"),
     "networks": ("adapt", "build", "builder"),
-    "pool": ("original_fit", "train_pool"),
-    "protocol": ("preset",),
-    "rng": ("Key",),
-    "route": ("Route",),
-    "scores": ("assess",),
-    "studies": ("Bench", "study"),
-    "validation": ("validate",),
+    "training.pool": ("original_fit", "train_pool"),
+    "training.protocol": ("preset",),
+    "base.rng": ("Key",),
+    "compute.route": ("Route",),
+    "evaluation.scores": ("assess",),
+    "evaluation.studies": ("Bench", "study"),
+    "evaluation.validation": ("validate",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

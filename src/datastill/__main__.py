@@ -14,7 +14,7 @@ def main() -> None:
     """
     try:
         _leave_current_folder()
-        from datastill.signals import leave_at_signals
+        from datastill.base.signals import leave_at_signals
 
         leave_at_signals()
         from datastill import cli

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from datastill.augment.policies import Policy, integers, uniform
 from datastill.augment.transforms import Transform, affine, rotation, shrink, translate
-from datastill.errors import InputError, suggestion
-from datastill.rng import Key, moved
+from datastill.base.errors import InputError, suggestion
+from datastill.base.rng import Key, moved
 
 Step = Callable[[Tensor, Tensor, Key], Tensor]
 """Changes ``(n, C, H, W)`` images, given the ``(C,)`` mean of the batch, by what a key draws."""

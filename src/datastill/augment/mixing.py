@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datastill.augment.policies import uniform
-from datastill.rng import Key, moved
+from datastill.base.rng import Key, moved
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,9 +26,9 @@ from datastill.augment.transforms import (
     rotation,
     translate,
 )
+from datastill.base.errors import InputError, suggestion
+from datastill.base.rng import Key
 from datastill.data import ByClass, Domain
-from datastill.errors import InputError, suggestion
-from datastill.rng import Key
 
 
 class Policy(Protocol):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill.augment.transforms import Drawn, Transform
-from datastill.rng import moved
+from datastill.base.rng import moved
 
 
 def apply_each(transforms: Sequence[Transform], images: Tensor, counts: Sequence[int]) -> Tensor:

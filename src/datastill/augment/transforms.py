@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.rng import moved
+from datastill.base.rng import moved
 
 Transform = Callable[[Tensor], Tensor]
 Values = tuple[Tensor, ...]

@@ -12,13 +12,13 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from datastill import machine
+from datastill.base import machine
+from datastill.base.errors import InputError, suggestion
 from datastill.cli.arguments import in_options
 from datastill.cli.folding import folded, width_of
 from datastill.cli.grammar import options_of, require_sense, told
 from datastill.cli.interruption import Stopped, stoppable
 from datastill.cli.recipe import option_of, words_of_recipe
-from datastill.errors import InputError, suggestion
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """What writing comes to where a disk is full, read-only or broken: standard output's, say."""

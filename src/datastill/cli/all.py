@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from datastill.base.errors import InputError
 from datastill.cli.data import Data
 from datastill.cli.distill import Distill
 from datastill.cli.export import Export
@@ -17,7 +18,6 @@ from datastill.cli.quota import Ipc, parse
 from datastill.cli.resuming import Resuming
 from datastill.cli.train import Train
 from datastill.cli.validate import Validate
-from datastill.errors import InputError
 
 Format = Annotated[
     Literal["folder", "npz", "pt", "parquet", "hub"] | None,
@@ -77,9 +77,9 @@ class All:
         """Train original models if they are needed, distil, validate, export."""
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
         self.resuming.check(overwrite=self.overwrite)
-        from datastill.artifacts import SET_FILE, require_free, set_folder
         from datastill.datasets import dataset_name
-        from datastill.methods import METHODS
+        from datastill.distillation.methods import METHODS
+        from datastill.store import SET_FILE, require_free, set_folder
 
         name = dataset_name(self.dataset, self.data_path, self.data.pixels())
         method, label = METHODS.spelling(self.method), parse(self.ipc).label
@@ -120,8 +120,8 @@ class All:
 
     def require_images(self) -> None:
         """Refuse a start that lacks images, before original models are trained for it."""
-        from datastill.distillation import Descent, starting_counts
-        from datastill.methods import METHODS
+        from datastill.distillation.loop import Descent, starting_counts
+        from datastill.distillation.methods import METHODS
 
         console = self.machine.console()
         real = self.data.train(self.dataset, self.data_path, "cpu", console)

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.finding import OnePath, Which, results_at
 from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
 from datastill.cli.origin import Origin
 from datastill.cli.originals import Originals, told
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from datastill.assessments import Evidence
-    from datastill.scores import Assessed
+    from datastill.evaluation.assessments import Evidence
+    from datastill.evaluation.scores import Assessed
 
 ARROWS = {"higher": "↑ higher", "lower": "↓ lower"}
 COLUMNS = ("assessment", "better", "this set", "random", "than random", "seconds")
@@ -52,15 +52,15 @@ class Assess:
         """Assess the set and the random ones, tell, and write every value beside the set."""
         self.originals.check()
         not_negative(draws=[self.draws])
-        from datastill import artifacts
-        from datastill.assessments import Evidence
+        from datastill import store
+        from datastill.base.rng import Key
         from datastill.data import require_held
-        from datastill.rng import Key
-        from datastill.scores import assess
+        from datastill.evaluation.assessments import Evidence
+        from datastill.evaluation.scores import assess
 
         console, key = self.machine.console(), Key(self.machine.seed)
         file = self.which.file(self.path, self.data_path, self.data)
-        made = artifacts.load(file)
+        made = store.load(file)
         file = results_at(file, self.out)
         origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)
         real, caveats = origin.train({str(file): made}, console)
@@ -81,22 +81,22 @@ class Assess:
             f"seconds: of each alone, once the real images have passed the networks; "
             f"all of them, with that, took {seconds:.1f} s for this set"
         )
-        artifacts.write_json(
-            artifacts.assessment_file(file),
+        store.write_json(
+            store.assessment_file(file),
             {
-                "set": artifacts.fingerprint(made),
+                "set": store.fingerprint(made),
                 **self.settings(evidence),
                 "caveats": list(caveats),
                 "seconds": round(seconds, 3),
                 "scores": [row(name, found, random) for name in found],
-                "versions": artifacts.versions(),
+                "versions": store.versions(),
             },
         )
-        console.say(f"every value is in {artifacts.assessment_file(file)}")
+        console.say(f"every value is in {store.assessment_file(file)}")
 
     def random(self, evidence: Evidence) -> Iterator[Evidence]:
         """Yield evidence about random real images, as many of each class as the set has."""
-        from datastill.coresets import CORESETS
+        from datastill.training.coresets import CORESETS
 
         pick, real = CORESETS["random"], evidence.train
         for i in range(self.draws):
@@ -105,8 +105,8 @@ class Assess:
 
     def settings(self, evidence: Evidence) -> dict[str, Any]:
         """Return what the scores follow from, besides the set."""
-        from datastill.artifacts import fingerprint
         from datastill.identity import described
+        from datastill.store import fingerprint
 
         return {
             "real": {
@@ -123,7 +123,7 @@ class Assess:
 
 def row(name: str, found: dict[str, Assessed], random: list[dict[str, Assessed]]) -> dict[str, Any]:
     """Return what assessment.json says of one assessment."""
-    from datastill.scores import family
+    from datastill.evaluation.scores import family
 
     one = found[name]
     return {
@@ -139,7 +139,7 @@ def row(name: str, found: dict[str, Assessed], random: list[dict[str, Assessed]]
 
 def show(found: dict[str, Assessed], random: list[dict[str, Assessed]], console: Console) -> None:
     """Print a row for each assessment, family by family."""
-    from datastill.scores import family
+    from datastill.evaluation.scores import family
 
     families: dict[str, list[tuple[str, ...]]] = {}
     for name, one in found.items():

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from datastill.cli.distill import Distill
-    from datastill.clom import Regulariser
     from datastill.data import ImageSet
-    from datastill.distillation import Descent
-    from datastill.forecast import Plan
-    from datastill.methods import Method, Published, Task
-    from datastill.protocol import Protocol
+    from datastill.distillation.clom import Regulariser
+    from datastill.distillation.loop import Descent
+    from datastill.distillation.methods import Method, Published, Task
+    from datastill.runs.forecast import Plan
+    from datastill.training.protocol import Protocol
 
 OVERHEAD = 12.0
 """Seconds for starting, reading and writing."""
@@ -49,8 +49,8 @@ def planned(
     Raises:
         InputError: when it is too little time.
     """
-    from datastill import forecast
-    from datastill.protocol import preset
+    from datastill.runs import forecast
+    from datastill.training.protocol import preset
 
     started = _now()
     protocol = preset(published.protocol, dataset=task.real.domain.name)
@@ -69,7 +69,7 @@ def _update(
     method: Method, task: Task, descent: Descent, regularisers: Mapping[str, Regulariser]
 ) -> tuple[float, ImageSet]:
     # Seconds that an update takes on average, and the set that some have made.
-    from datastill.distillation import distill
+    from datastill.distillation.loop import distill
 
     brief, made = replace(descent, updates=PROBED), None
     spent: list[float] = []
@@ -86,7 +86,7 @@ def _epoch(made: ImageSet, task: Task, protocol: Protocol, model: str) -> float:
     # Seconds that an epoch of a network takes that judges the set.
     from datastill.augment import policy_for
     from datastill.networks import build
-    from datastill.train import epochs
+    from datastill.training.fit import epochs
 
     policy = policy_for(protocol.augmentation, made.domain)
     network = build(model, made.domain, key=task.key).to(made.images.device)

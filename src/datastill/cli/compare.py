@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.data import Data, other_mirror
 from datastill.cli.finding import Paths
@@ -26,17 +28,15 @@ from datastill.cli.quota import in_words
 from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.tables import rows_in, show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from datastill.cli.material import Material
-    from datastill.comparison import Contender, Entry, Exam, Ranking, Row, Terms
     from datastill.data import ImageSet
-    from datastill.protocol import Protocol
-    from datastill.validation import Bouts, Trial
+    from datastill.evaluation.comparison import Contender, Entry, Exam, Ranking, Row, Terms
+    from datastill.evaluation.validation import Bouts, Trial
+    from datastill.training.protocol import Protocol
 
 COMMAND, VALUES, PLOT = "compare", "comparison.json", "comparison.png"
 HELD_OUT = 0.05
@@ -93,7 +93,7 @@ class Compare:
     def run(self) -> None:
         """Train and test every network, print the tables, write the values and the plot."""
         self.check()
-        from datastill.artifacts import checkpoint_file, locked, read_json
+        from datastill.store import checkpoint_file, locked, read_json
 
         console = self.machine.console()
         wanted = Wanted(
@@ -188,9 +188,9 @@ class Compare:
 
     def terms(self, material: Material) -> Terms:
         """Return what is equal for all sets."""
-        from datastill.comparison import Terms
+        from datastill.base.rng import Key
+        from datastill.evaluation.comparison import Terms
         from datastill.networks import build, find
-        from datastill.rng import Key
 
         names = tuple(find(name)[0] for name in self.model)
         for name in names:
@@ -201,7 +201,7 @@ class Compare:
 
     def preset(self, name: str, epochs: int | None, material: Material) -> Protocol:
         """Return a protocol with the loss of soft labels that was asked for."""
-        from datastill.protocol import preset
+        from datastill.training.protocol import preset
 
         found = preset(name, epochs=epochs, dataset=material.real.domain.name)
         return self.soft_labels.applied(found, self.temperature(material))
@@ -212,8 +212,8 @@ class Compare:
 
     def entries(self, material: Material, terms: Terms) -> list[Entry]:
         """Return the sets, and real images to hold them against."""
-        from datastill.comparison import synthetic_entries
         from datastill.data import require_held
+        from datastill.evaluation.comparison import synthetic_entries
 
         if self.dd_ranking:
             hint = f"--dd-ranking keeps {HELD_OUT:.0%} of the training images to choose by"
@@ -225,8 +225,8 @@ class Compare:
 
     def asked(self, material: Material, terms: Terms) -> dict[str, Any]:
         """Return all that the results follow from."""
-        from datastill.artifacts import fingerprint, versions
         from datastill.identity import described
+        from datastill.store import fingerprint, versions
 
         return {
             "dataset": material.real.domain.name,
@@ -257,7 +257,7 @@ class Compare:
 
     def own_rates(self, material: Material) -> dict[str, Any]:
         """Return the learning rates that sets ask for, where any does."""
-        from datastill.protocol import Asks
+        from datastill.training.protocol import Asks
 
         asked = {name: Asks.of(data.facts).learning_rate for name, data in material.sets.items()}
         found = {name: rate for name, rate in asked.items() if rate is not None}
@@ -274,7 +274,7 @@ class Compare:
         Raises:
             InputError: when another comparison was finished there.
         """
-        from datastill.artifacts import read_json
+        from datastill.store import read_json
 
         if not self.resuming.resume or not (out / VALUES).exists():
             return False
@@ -287,7 +287,7 @@ class Compare:
         Raises:
             InputError: when it holds others, or cannot be written to.
         """
-        from datastill.artifacts import require_free, require_writable
+        from datastill.store import require_free, require_writable
 
         require_free(out, (VALUES, PLOT), overwrite=self.overwrite)
         require_writable(out)
@@ -301,7 +301,7 @@ class Compare:
         console: Console,
     ) -> list[Row]:
         """Train and test every network of the table."""
-        from datastill.comparison import REAL, bouts, entry, rows
+        from datastill.evaluation.comparison import REAL, bouts, entry, rows
 
         stages = [bouts(entries, material.test, terms)]
         by_title = {one.title: (one, terms.protocol.fit) for one in entries}
@@ -325,7 +325,7 @@ class Compare:
         """Score every set by DD-Ranking, if that was asked for."""
         if not self.dd_ranking:
             return []
-        from datastill.comparison import finals, rankings, rates, tuning
+        from datastill.evaluation.comparison import finals, rankings, rates, tuning
 
         contenders, exam = self.contest(material, terms, found)
         tuned = self.follow(
@@ -338,7 +338,7 @@ class Compare:
 
     def split(self, material: Material, terms: Terms) -> tuple[ImageSet, ImageSet]:
         """Return the training images without those that learning rates are chosen by, and these."""
-        from datastill.pool import split_held_out
+        from datastill.training.pool import split_held_out
 
         return split_held_out(material.real, HELD_OUT, key=terms.key.at("held-out"))
 
@@ -346,8 +346,15 @@ class Compare:
         self, material: Material, terms: Terms, found: list[Row]
     ) -> tuple[list[Contender], Exam]:
         """Return the sets that are ranked, each with its rivals, and by what they are."""
-        from datastill.comparison import AUGMENTED, PLAIN, REAL, Contender, Exam, synthetic_entries
-        from datastill.protocol import without_augmentation
+        from datastill.evaluation.comparison import (
+            AUGMENTED,
+            PLAIN,
+            REAL,
+            Contender,
+            Exam,
+            synthetic_entries,
+        )
+        from datastill.training.protocol import without_augmentation
 
         real, degree = material.real, self.temperature(material)
         fitted, held = self.split(material, terms)
@@ -393,7 +400,7 @@ class Compare:
         ranked: list[Ranking],
     ) -> None:
         """Write every value, and all that it follows from."""
-        from datastill.artifacts import write_json
+        from datastill.store import write_json
 
         table = {
             **programme.asked,

@@ -14,9 +14,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from datastill.base.wording import duration
 from datastill.cli.columns import listing, table
 from datastill.cli.folding import folded, width_of
-from datastill.wording import duration
 
 T = TypeVar("T")
 

@@ -6,21 +6,21 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from datastill import measuring
+from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.interruption import deferred
 from datastill.cli.underway import state_of, tensors_of_state
-from datastill.errors import InputError
+from datastill.compute import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from datastill.artifacts import Checkpoint, Journal
     from datastill.cli.distilling import Work
     from datastill.cli.resuming import Keeper
-    from datastill.distillation import Snapshot, State
-    from datastill.route import Route
-    from datastill.selection import Choice, Selector
+    from datastill.compute.route import Route
+    from datastill.distillation.loop import Snapshot, State
+    from datastill.evaluation.selection import Choice, Selector
+    from datastill.store import Checkpoint, Journal
 
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
@@ -88,8 +88,8 @@ def follow(
         Diverged: see there.
         MemoryError, RuntimeError: when memory does not suffice for the smallest chunks either.
     """
-    from datastill.artifacts import rewind
-    from datastill.machine import lacks_memory
+    from datastill.base.machine import lacks_memory
+    from datastill.store import rewind
 
     while True:
         rewind(journal.file, past.logged if past else 0)
@@ -108,7 +108,7 @@ def follow(
 def _updates(
     work: Work, past: Progress | None, journal: Journal, console: Console, keeper: Keeper
 ) -> Course:
-    from datastill.distillation import distill
+    from datastill.distillation.loop import distill
 
     started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
     choice, good, last = past.choice if past else None, None, None
@@ -184,7 +184,7 @@ def checkpoint_of(
     work: Work, now: Snapshot, choice: Choice | None, seconds: float, logged: int
 ) -> Checkpoint:
     """Return all that the run can go on from after a snapshot."""
-    from datastill.artifacts import Checkpoint
+    from datastill.store import Checkpoint
 
     assert now.state is not None
     state = now.state()
@@ -209,7 +209,7 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
     Raises:
         InputError: when it is no such checkpoint.
     """
-    from datastill.route import Route
+    from datastill.compute.route import Route
 
     facts, state = checkpoint.facts, state_of(checkpoint)
     try:
@@ -224,10 +224,10 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
 
 
 def _choice(checkpoint: Checkpoint, work: Work) -> Choice | None:
-    from datastill.assessments import Score
     from datastill.data import ByClass, ImageSet
-    from datastill.distillation import Snapshot
-    from datastill.selection import Choice
+    from datastill.distillation.loop import Snapshot
+    from datastill.evaluation.assessments import Score
+    from datastill.evaluation.selection import Choice
 
     facts = checkpoint.facts
     if facts["chosen"] is None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.options import Flag, MaybeFloat, MaybeText, MaybeYes
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -125,8 +125,8 @@ def buildable(models: Iterable[str]) -> Callable[[ImageSet], None]:
     """Return what refuses images that architectures cannot take: too small, say."""
 
     def look(data: ImageSet) -> None:
+        from datastill.base.rng import Key
         from datastill.networks import build
-        from datastill.rng import Key
 
         for model in models:
             build(model, data.domain, key=Key(0))

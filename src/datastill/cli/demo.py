@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datastill.base.wording import counted
 from datastill.cli.console import Bar, Console
 from datastill.cli.distill import Distill
 from datastill.cli.options import Machine
 from datastill.cli.tables import show_results
 from datastill.cli.train import Train
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from datastill.compute.route import Route
     from datastill.data import ImageSet
-    from datastill.route import Route
-    from datastill.train import Epoch
-    from datastill.validation import Draw, Result, Trial
+    from datastill.evaluation.validation import Draw, Result, Trial
+    from datastill.training.fit import Epoch
 
 MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
 """Sized for two minutes on two cores: digits have 8x8 pixels, which two blocks already halve
@@ -101,7 +101,7 @@ class Demo:
 
     def distil(self, ipc: int, clom: bool, console: Console) -> Path:
         """Make one set, and return its folder."""
-        from datastill.artifacts import set_folder
+        from datastill.store import set_folder
 
         root = self.save_path / ("with-clom" if clom else "without-clom")
         Distill(
@@ -128,11 +128,11 @@ class Demo:
         console: Console,
     ) -> list[Result]:
         """Train networks on every set, print a table for each size, and return all results."""
-        from datastill.artifacts import load
-        from datastill.coresets import CORESETS
-        from datastill.protocol import preset
-        from datastill.rng import Key
-        from datastill.validation import collect, contest
+        from datastill.base.rng import Key
+        from datastill.evaluation.validation import collect, contest
+        from datastill.store import load
+        from datastill.training.coresets import CORESETS
+        from datastill.training.protocol import preset
 
         key, protocol = Key(self.machine.seed), preset("dsa", epochs=EPOCHS)
         pick = CORESETS["random"]
@@ -174,7 +174,7 @@ class Demo:
 
     def keep(self, results: list[Result]) -> None:
         """Write every value."""
-        from datastill.artifacts import versions, write_json
+        from datastill.store import versions, write_json
 
         rows = [asdict(result) for result in results]
         write_json(self.save_path / "demo.json", {"versions": versions(), "results": rows})

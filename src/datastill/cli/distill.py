@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from datastill.base.errors import InputError
 from datastill.cli.budget import judge
 from datastill.cli.console import Console
 from datastill.cli.course import Diverged, Progress, follow, progress_of
@@ -29,17 +30,16 @@ from datastill.cli.options import (
 from datastill.cli.originals import Features, Originals, Shelf, features_by
 from datastill.cli.quota import Ipc, nominal, parse
 from datastill.cli.resuming import Resuming, require_same_run
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.artifacts import CheckpointFile
-    from datastill.clom import Regulariser
     from datastill.data import ImageSet
-    from datastill.distillation import Descent
-    from datastill.forecast import Plan
-    from datastill.methods import Published, Task
-    from datastill.pool import Pool
-    from datastill.selection import Selector
+    from datastill.distillation.clom import Regulariser
+    from datastill.distillation.loop import Descent
+    from datastill.distillation.methods import Published, Task
+    from datastill.evaluation.selection import Selector
+    from datastill.runs.forecast import Plan
+    from datastill.store import CheckpointFile
+    from datastill.training.pool import Pool
 
 COMMAND = "distill"
 
@@ -134,11 +134,11 @@ class Distill:
     def go(self, console: Console) -> tuple[Path, Plan | None]:
         """Do it, and return where the set is, and the plan that it was made by if there was one."""
         self.check()
-        from datastill import artifacts
+        from datastill import store
 
         work = self.work(console)
-        path = artifacts.set_folder(self.save_path, work.dataset, work.method, work.label)
-        with artifacts.locked(path):
+        path = store.set_folder(self.save_path, work.dataset, work.method, work.label)
+        with store.locked(path):
             if not self.finished(path, work):
                 self.make(path, work, console)
             else:
@@ -152,13 +152,14 @@ class Distill:
 
     def make(self, path: Path, work: Work, console: Console) -> None:
         """Go through the updates, from the start or from where they were cut off."""
-        from datastill import artifacts, measuring
+        from datastill import store
+        from datastill.compute import measuring
 
-        place = artifacts.place_of(path)
-        past = self.past(artifacts.checkpoint_file(place, COMMAND), work, console)
+        place = store.place_of(path)
+        past = self.past(store.checkpoint_file(place, COMMAND), work, console)
         if past is None:
             overwrite = self.overwrite or self.resuming.resume
-            place = artifacts.open_run(path, work.settings, overwrite=overwrite).path
+            place = store.open_run(path, work.settings, overwrite=overwrite).path
         else:
             work = work.by(past.route)
             measuring.hold(past.found)
@@ -168,8 +169,8 @@ class Distill:
         elif work.plan and self.max_minutes:
             foresee(work, work.plan, self.max_minutes, console)
         run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, console)
-        file = artifacts.checkpoint_file(place, COMMAND)
-        with self.logs.journal(place / artifacts.LOG_FILE, *run) as journal:
+        file = store.checkpoint_file(place, COMMAND)
+        with self.logs.journal(place / store.LOG_FILE, *run) as journal:
             try:
                 keeper = self.resuming.keeper(file)
                 work, course = follow(work, past, journal, console, keeper=keeper)
@@ -179,7 +180,7 @@ class Distill:
             console.say(explained(work.selector, course.choice))
         made = keep(work, course, place)
         file.remove()
-        artifacts.settle(place)
+        store.settle(place)
         console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
 
     def past(self, file: CheckpointFile, work: Work, console: Console) -> Progress | None:
@@ -196,7 +197,7 @@ class Distill:
         Raises:
             InputError: when another run was finished there.
         """
-        from datastill.artifacts import SET_FILE, checkpoint_file, load, place_of
+        from datastill.store import SET_FILE, checkpoint_file, load, place_of
 
         if not self.resuming.resume or not (path / SET_FILE).exists():
             return False
@@ -215,10 +216,10 @@ class Distill:
         Raises:
             InputError: for images too small for the model, or a class with too few.
         """
-        from datastill.distillation import starting_counts
-        from datastill.methods import METHODS
+        from datastill.base.rng import Key
+        from datastill.distillation.loop import starting_counts
+        from datastill.distillation.methods import METHODS
         from datastill.networks import build
-        from datastill.rng import Key
 
         ipc = parse(self.ipc).counts(real)
         published = METHODS[self.method](nominal(ipc))
@@ -230,9 +231,9 @@ class Distill:
 
     def work(self, console: Console) -> Work:
         """Read the real images, and make ready; what cannot be done is found out here."""
-        from datastill.artifacts import set_folder
-        from datastill.distillation import starting_counts
-        from datastill.methods import METHODS
+        from datastill.distillation.loop import starting_counts
+        from datastill.distillation.methods import METHODS
+        from datastill.store import set_folder
 
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
@@ -293,7 +294,7 @@ class Distill:
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
         """Return how the pixels are moved."""
-        from datastill.distillation import Descent
+        from datastill.distillation.loop import Descent
 
         return Descent(
             ipc=ipc,
@@ -319,8 +320,8 @@ class Distill:
 
     def planned(self, path: Path) -> Plan | None:
         """Return the plan of the run that is to go on."""
-        from datastill.artifacts import SET_FILE, checkpoint_file, load, place_of
-        from datastill.forecast import Plan
+        from datastill.runs.forecast import Plan
+        from datastill.store import SET_FILE, checkpoint_file, load, place_of
 
         if not self.resuming.resume:
             return None
@@ -352,9 +353,9 @@ class Distill:
     def task(self, real: ImageSet, published: Published) -> Task:
         """Return what the method may look at."""
         from datastill.augment import dsa, usual_strategy
-        from datastill.methods import Task
+        from datastill.base.rng import Key
+        from datastill.distillation.methods import Task
         from datastill.networks import builder
-        from datastill.rng import Key
 
         strategy = self.dsa_strategy
         if strategy is None:
@@ -371,8 +372,8 @@ class Distill:
         """Return the original models that guide, or none without --alphas."""
         if not self.alphas:
             return ()
-        from datastill.clom import pair_alphas
         from datastill.datasets import dataset_name
+        from datastill.distillation.clom import pair_alphas
         from datastill.networks import BACKBONE
 
         pair_alphas(self.alphas, self.models_pool)
@@ -390,7 +391,7 @@ class Distill:
         """Return CLOM under its pool, or nothing without one."""
         if not pool:
             return {}
-        from datastill.clom import contrastive_clom, cross_entropy_clom
+        from datastill.distillation.clom import contrastive_clom, cross_entropy_clom
 
         route = self.machine.route()
         if self.clom_distance == "cosine":
@@ -432,8 +433,8 @@ class Distill:
         self, method: str, descent: Descent, published: Published, task: Task
     ) -> dict[str, Any]:
         """Return everything that the result follows from."""
-        from datastill.artifacts import fingerprint, versions
         from datastill.augment import usual_strategy
+        from datastill.store import fingerprint, versions
 
         real = task.real
         usual = usual_strategy(real.domain) if published.augmented else "none"
@@ -461,10 +462,10 @@ class Distill:
         """Return what chooses a snapshot, or nothing without --select."""
         if self.select is None:
             return None
-        from datastill.assessments import Evidence
-        from datastill.rng import Key
-        from datastill.scores import spelling
-        from datastill.selection import Selector
+        from datastill.base.rng import Key
+        from datastill.evaluation.assessments import Evidence
+        from datastill.evaluation.scores import spelling
+        from datastill.evaluation.selection import Selector
 
         originals = Originals(
             self.models_pool, self.model_num, self.epoch, pool_path=self.pool_path

@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.course import Course, Diverged
 from datastill.cli.data import describe, tell_mirror
 from datastill.cli.quota import in_words
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from datastill.clom import Regulariser
+    from datastill.compute.route import Route
     from datastill.data import ImageSet
-    from datastill.distillation import Descent
-    from datastill.forecast import Plan
-    from datastill.methods import Published, Task
-    from datastill.route import Route
-    from datastill.selection import Choice, Selector
+    from datastill.distillation.clom import Regulariser
+    from datastill.distillation.loop import Descent
+    from datastill.distillation.methods import Published, Task
+    from datastill.evaluation.selection import Choice, Selector
+    from datastill.runs.forecast import Plan
 
 CHUNK_LEAST = 4
 """Images that go through a network at once, below which no memory is sought."""
@@ -73,7 +73,7 @@ class Work:
 
     def by(self, route: Route) -> Work:
         """Return the same by another route."""
-        from datastill.clom import tracking
+        from datastill.distillation.clom import tracking
 
         return replace(
             self,
@@ -122,7 +122,7 @@ def announce(work: Work, console: Console) -> None:
 
 def foresee(work: Work, plan: Plan, minutes: float, console: Console) -> None:
     """Say how long it should take, and what is known of such runs."""
-    from datastill.reached import expectation
+    from datastill.runs.reached import expectation
 
     known = expectation(work.dataset, work.method, work.counts, plan.updates)
     console.say(
@@ -133,8 +133,8 @@ def foresee(work: Work, plan: Plan, minutes: float, console: Console) -> None:
 
 def keep(work: Work, course: Course, path: Path) -> ImageSet:
     """Write the set with its recipe, and a picture of it, into the folder of the run."""
-    from datastill.artifacts import SET_FILE, save
     from datastill.report.preview import write_preview
+    from datastill.store import SET_FILE, save
 
     facts = {**work.settings, "step": course.kept.step, "seconds": course.seconds}
     if work.selector is not None and course.choice is not None:
@@ -147,7 +147,7 @@ def keep(work: Work, course: Course, path: Path) -> ImageSet:
 
 def told_again(path: Path) -> str:
     """Say what a run that is finished came to."""
-    from datastill.artifacts import load
+    from datastill.store import load
 
     made = load(path)
     updates = made.facts.get("step")
@@ -157,7 +157,7 @@ def told_again(path: Path) -> str:
 
 def keep_good(work: Work, diverged: Diverged, path: Path) -> str:
     """Write the last set of finite numbers, and say what happened and what to change."""
-    from datastill.artifacts import GOOD_FILE, save
+    from datastill.store import GOOD_FILE, save
 
     said = f"{diverged}; take a smaller --lr-img than {work.descent.lr:g}"
     if work.regularisers:

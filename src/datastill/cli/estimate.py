@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.wording import counted, duration
 from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, positive
 from datastill.cli.quota import Ipc, in_words, nominal, parse
-from datastill.wording import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from datastill.compute.route import Route
     from datastill.data import Domain, ImageSet
-    from datastill.forecast import Cost, Rates
-    from datastill.methods import Published
-    from datastill.route import Route
+    from datastill.distillation.methods import Published
+    from datastill.runs.forecast import Cost, Rates
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,11 @@ class Estimate:
     def run(self) -> None:
         """Measure, and print the terms."""
         self.check()
-        from datastill import forecast, measuring
-        from datastill.distillation import Descent, starting_counts
-        from datastill.methods import METHODS
-        from datastill.protocol import preset
+        from datastill.compute import measuring
+        from datastill.distillation.loop import Descent, starting_counts
+        from datastill.distillation.methods import METHODS
+        from datastill.runs import forecast
+        from datastill.training.protocol import preset
 
         console, device = self.machine.console(), self.machine.found()
         if self.forget:
@@ -123,7 +124,7 @@ class Estimate:
         self, published: Published, rates: Rates, real: ImageSet, counts: Sequence[int]
     ) -> Cost:
         """Return what one update costs."""
-        from datastill import forecast
+        from datastill.runs import forecast
 
         pool = [self.rates(real.domain, published, name).pixels for name in self.models_pool]
         classes = len(counts)
@@ -139,7 +140,7 @@ class Estimate:
     def rates(self, domain: Domain, published: Published, model: str | None = None) -> Rates:
         """Measure an architecture, by default that of the networks."""
         from datastill.augment import dsa, usual_strategy
-        from datastill.forecast import measured
+        from datastill.runs.forecast import measured
 
         policy = dsa(usual_strategy(domain) if published.augmented else "none")
         route, device = self.route(domain, model), self.machine.found()
@@ -147,8 +148,8 @@ class Estimate:
 
     def engine(self, model: str, domain: Domain) -> str:
         """Say what runs the layers of an architecture, and why."""
-        from datastill import kernels
-        from datastill.tuning import fastest
+        from datastill.compute import kernels
+        from datastill.compute.tuning import fastest
 
         asked, route = self.machine, self.route(domain, model)
         built = f" ({kernels.instructions()})" if route.kernels and kernels.instructions() else ""

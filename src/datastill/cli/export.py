@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Flag, MaybePath, MaybeText
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -44,9 +44,9 @@ class Export:
         """Write the set, and say what the format loses."""
         if (self.repo is not None or self.private) and self.to != "hub":
             raise InputError("--repo and --private have a meaning with --to hub only; add --to hub")
-        from datastill.artifacts import load
         from datastill.exchange import FORMATS
         from datastill.exchange.hub import push
+        from datastill.store import load
 
         data = load(self.which.file(self.path))
         if not len(data):

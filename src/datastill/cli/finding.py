@@ -10,11 +10,11 @@ from typing import Annotated
 
 import tyro
 
+from datastill.base.errors import InputError
+from datastill.base.wording import listed
 from datastill.cli.data import Data
 from datastill.cli.options import MaybeText
 from datastill.cli.quota import Ipc, parse
-from datastill.errors import InputError
-from datastill.wording import listed
 
 OnePath = Annotated[
     Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PATH]", help_behavior_hint="")
@@ -52,9 +52,9 @@ class Which:
             data_path: folder with the files of the dataset.
             data: how that is read.
         """
-        from datastill.artifacts import set_folder
         from datastill.datasets import dataset_name
-        from datastill.methods import METHODS
+        from datastill.distillation.methods import METHODS
+        from datastill.store import set_folder
 
         if path is None:
             if self.dataset is None:
@@ -73,7 +73,7 @@ class Which:
         Raises:
             InputError: when there are several.
         """
-        from datastill.artifacts import set_folder
+        from datastill.store import set_folder
 
         names = [path.name for path in sorted(self.save_path.glob(f"{glob.escape(dataset)}-*"))]
         sizes = [name for name in names if re.fullmatch(r"\d+(x\d+)?", name[len(dataset) + 1 :])]
@@ -86,7 +86,7 @@ class Which:
 
 def set_file(path: Path) -> Path:
     """Return the file of a set by a path to it or to its folder."""
-    from datastill.artifacts import SET_FILE
+    from datastill.store import SET_FILE
 
     return path / SET_FILE if path.suffix != ".safetensors" else path
 
@@ -101,7 +101,7 @@ def results_at(file: Path, out: Path | None) -> Path:
     Raises:
         InputError: when the folder cannot be written to, or holds another set.
     """
-    from datastill.artifacts import SET_FILE, copy_set, fingerprint, load, require_writable
+    from datastill.store import SET_FILE, copy_set, fingerprint, load, require_writable
 
     if out is None:
         try:

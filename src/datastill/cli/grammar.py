@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from datastill.errors import InputError, suggestion
-from datastill.wording import listed
+from datastill.base.errors import InputError, suggestion
+from datastill.base.wording import listed
 
 LISTED = re.compile(r"\{([A-Z]+)\}")
 """In what is said of an option: a registry whose names belong there, as ``{METHODS}``."""
-PLUGINS = {"METHODS": "methods", "CORESETS": "coresets"}
+PLUGINS = {"METHODS": "distillation/methods", "CORESETS": "training/coresets"}
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.options import Flag, MaybeInt, MaybePath, MaybeText, positive
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -59,7 +59,7 @@ class Import:
         positive(factor=self.factor)
         if self.experiment is not None and self.experiment < 0:
             raise InputError(f"--experiment counts from 0, found {self.experiment}")
-        from datastill import artifacts
+        from datastill import store
         from datastill.exchange import Claim, Reading, import_set
         from datastill.report.preview import write_preview
 
@@ -70,17 +70,17 @@ class Import:
             reading=Reading(self.experiment, self.factor),
         )
         out = self.out or Path("imported") / (self.path.stem or self.path.absolute().name)
-        with artifacts.locked(out):
+        with store.locked(out):
             settings = {"import": data.facts["imported"]}
-            place = artifacts.open_run(out, settings, overwrite=self.overwrite).path
+            place = store.open_run(out, settings, overwrite=self.overwrite).path
             write_preview(data, place / "preview.png")
-            artifacts.save(data, place / artifacts.SET_FILE)
-            artifacts.settle(place)
+            store.save(data, place / store.SET_FILE)
+            store.settle(place)
         console = Console(self.quiet)
         console.say(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
         for remark in remarks:
             console.say(f"  {remark}")
-        console.say(f"{out / artifacts.SET_FILE} is the set; look at {out / 'preview.png'}, then:")
+        console.say(f"{out / store.SET_FILE} is the set; look at {out / 'preview.png'}, then:")
         console.say(f"  {self.next_line(data, out)}")
 
     def next_line(self, data: ImageSet, out: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from datastill.signals import SIGNALS, leave, words
+from datastill.base.signals import SIGNALS, leave, words
 
 
 class Stopped(BaseException):

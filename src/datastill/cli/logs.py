@@ -12,7 +12,7 @@ from datastill.cli.console import Console
 from datastill.cli.options import Flag
 
 if TYPE_CHECKING:
-    from datastill.artifacts import Journal
+    from datastill.store import Journal
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Logs:
         Raises:
             InputError: when a library is missing.
         """
-        from datastill.artifacts import require_sinks
+        from datastill.store import require_sinks
 
         names = tuple(name for name in ("tensorboard", "trackio") if getattr(self, name))
         require_sinks(names)
@@ -41,7 +41,7 @@ class Logs:
         self, file: Path, project: str, name: str, settings: Mapping[str, Any], console: Console
     ) -> Generator[Journal]:
         """Open the journal of a run, and say where else it can be looked at."""
-        from datastill.artifacts import Run, open_journal
+        from datastill.store import Run, open_journal
 
         with open_journal(file, Run(project, name, settings), self.sinks()) as opened:
             yield opened

@@ -8,19 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datastill.base.errors import InputError
 from datastill.cli.data import Data, buildable
 from datastill.cli.finding import set_file
 from datastill.cli.options import MaybeInt, MaybeText, SomeTexts, positive
 from datastill.cli.origin import Caveats, Images, Origin, said
 from datastill.cli.originals import Features, Shelf, features_by
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
+    from datastill.base.rng import Key
     from datastill.cli.console import Console
-    from datastill.comparison import Entry
     from datastill.data import ImageSet
-    from datastill.pool import Pool
-    from datastill.rng import Key
+    from datastill.evaluation.comparison import Entry
+    from datastill.training.pool import Pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Material:
         Raises:
             InputError: when they differ, so that none serves all.
         """
-        from datastill.relabelling import temperature_of
+        from datastill.distillation.relabelling import temperature_of
 
         if asked is not None:
             return asked
@@ -99,8 +99,8 @@ class Rivals:
         Raises:
             InputError: for an unknown one.
         """
-        from datastill.comparison import RANDOM
-        from datastill.coresets import CORESETS
+        from datastill.evaluation.comparison import RANDOM
+        from datastill.training.coresets import CORESETS
 
         return list(dict.fromkeys([RANDOM, *map(CORESETS.spelling, self.against)]))
 
@@ -111,8 +111,8 @@ class Rivals:
 
     def entries(self, material: Material, temperature: float, key: Key) -> list[Entry]:
         """Return real images to hold sets against."""
-        from datastill.comparison import picked_entry
-        from datastill.coresets import CORESETS
+        from datastill.evaluation.comparison import picked_entry
+        from datastill.training.coresets import CORESETS
 
         found = [
             picked_entry(
@@ -129,9 +129,9 @@ class Rivals:
 
 def randomly(images: ImageSet, material: Material, key: Key, *, temperature: float | None) -> Entry:
     """Return random ones of real images, labelled by the pool at a temperature, if there is one."""
-    from datastill.comparison import RANDOM, picked_entry
-    from datastill.coresets import CORESETS
-    from datastill.relabelling import relabelled
+    from datastill.distillation.relabelling import relabelled
+    from datastill.evaluation.comparison import RANDOM, picked_entry
+    from datastill.training.coresets import CORESETS
 
     label = None
     if temperature is not None:
@@ -169,7 +169,7 @@ class Wanted:
 
     def material(self, rivals: Rivals, device: str, console: Console) -> Material:
         """Read the sets and the real images of both splits, and see that they fit together."""
-        from datastill.artifacts import load
+        from datastill.store import load
 
         made = [load(set_file(path)).to(device) for path in self.paths]
         names = self.names(made, rivals.names)
@@ -214,7 +214,7 @@ class Wanted:
 
     def names(self, made: list[ImageSet], coresets: Collection[str]) -> list[str]:
         """Return short names of the sets: methods where these tell them apart, otherwise paths."""
-        from datastill.comparison import RANDOM, REAL
+        from datastill.evaluation.comparison import RANDOM, REAL
 
         taken = {"", RANDOM, REAL, *coresets}
         methods = [str(data.facts.get("method", "")) for data in made]
@@ -236,7 +236,7 @@ class Wanted:
         """
         from datastill.cli.quota import parse
         from datastill.data import require_held
-        from datastill.relabelling import hardened
+        from datastill.distillation.relabelling import hardened
 
         sizes = {hardened(data).counts for data in sets.values()}
         if self.ipc is not None:

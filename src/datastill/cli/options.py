@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from datastill.base.errors import InputError, reason
 from datastill.cli.console import Console
-from datastill.errors import InputError, reason
 
 if TYPE_CHECKING:
+    from datastill.compute.route import Route
     from datastill.data import Domain
-    from datastill.protocol import Protocol
-    from datastill.route import Route
+    from datastill.training.protocol import Protocol
 
 
 _SILENT = ""  # the help text itself says what happens without the option
@@ -100,9 +100,9 @@ class Machine:
             InputError: when there is nothing to compile with, the kernels cannot serve, or the
                 device has no such precision.
         """
-        from datastill import kernels
-        from datastill.route import Route
-        from datastill.tuning import fastest
+        from datastill.compute import kernels
+        from datastill.compute.route import Route
+        from datastill.compute.tuning import fastest
 
         if self.engine == "compiled":
             compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
@@ -154,7 +154,7 @@ class SoftLabels:
 
     def applied(self, protocol: Protocol, temperature: float) -> Protocol:
         """Return a protocol with the loss that was asked for, at a temperature."""
-        from datastill.protocol import with_soft_loss
+        from datastill.training.protocol import with_soft_loss
 
         return with_soft_loss(protocol, self.soft_loss, temperature)
 
@@ -166,7 +166,7 @@ def positive(**options: float | None) -> None:
     >>> positive(lr_img=-1.0)
     Traceback (most recent call last):
     ...
-    datastill.errors.InputError: --lr-img must be above zero, found -1.0
+    datastill.base.errors.InputError: --lr-img must be above zero, found -1.0
     """
     for name, value in options.items():
         if value is not None and not (value > 0 and math.isfinite(value)):

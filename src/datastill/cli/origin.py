@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from datastill.data import Domain, ImageSet

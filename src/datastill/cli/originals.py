@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.options import MaybeInt, SomeInts, positive
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from datastill.data import ImageSet
-    from datastill.pool import Pool
+    from datastill.training.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Originals:
             real: training images of that dataset.
             names: of assessments.
         """
+        from datastill.evaluation.scores import epoch_of
         from datastill.networks import BACKBONE
-        from datastill.scores import epoch_of
 
         asked = {epoch_of(name) for name in names}
         early_epochs = sorted({*self.early_epochs, *(epoch for epoch in asked if epoch)})
@@ -104,9 +104,9 @@ class Shelf:
         return pool
 
     def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
-        from datastill.artifacts import load_pool, pool_folder
         from datastill.networks import BACKBONE
-        from datastill.pool import backbone_member
+        from datastill.store import load_pool, pool_folder
+        from datastill.training.pool import backbone_member
 
         if name.startswith(BACKBONE):
             return (backbone_member(name, self.real.domain),)
@@ -139,7 +139,7 @@ def features_by(name: str | None, real: ImageSet, root: Path) -> Features:
     if name is None:
         return Features()
     from datastill.identity import described
-    from datastill.pool import features_of
+    from datastill.training.pool import features_of
 
     (member,) = pool = Shelf(root, real.domain.name, real).load([name], 1)
     return Features(features_of(member, real), {"by": name, "originals": described(pool)})
@@ -148,7 +148,7 @@ def features_by(name: str | None, real: ImageSet, root: Path) -> Features:
 def told(pool: Pool, early: Pool) -> str:
     """Say in a few words who judges."""
     from datastill.identity import unknown
-    from datastill.pool import by_architecture, by_epoch
+    from datastill.training.pool import by_architecture, by_epoch
 
     groups = [f"{len(members)} {name}" for name, members in by_architecture(pool).items()]
     epochs = ", ".join(map(str, by_epoch(early)))

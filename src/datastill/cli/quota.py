@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from datastill.errors import InputError, suggestion
-from datastill.registry import plain
-from datastill.wording import counted
+from datastill.base.errors import InputError, suggestion
+from datastill.base.registry import plain
+from datastill.base.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from datastill.errors import InputError, suggestion
+from datastill.base.errors import InputError, suggestion
 
 HEAD = ("command", "source", "expected", "measured")
 """What a recipe may say besides its options."""

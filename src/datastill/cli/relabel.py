@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Flag, MaybeInt, MaybePath, positive
 from datastill.cli.originals import Shelf
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
-    from datastill.pool import Pool
+    from datastill.training.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -48,35 +48,35 @@ class Relabel:
     def run(self) -> None:
         """Ask the models, and write the set."""
         positive(temperature=self.temperature, model_num=self.model_num, epoch=self.epoch)
-        from datastill import artifacts
-        from datastill.relabelling import relabelled
+        from datastill import store
+        from datastill.distillation.relabelling import relabelled
         from datastill.report.preview import write_preview
 
         file = self.which.file(self.path)
-        data = artifacts.load(file)
+        data = store.load(file)
         origin = data.facts.get("data") or {}
         shelf = Shelf(self.pool_path, data.domain.name, data, origin)
         pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
         made = relabelled(data, pool, temperature=self.temperature)
-        folder = file.parent if file.name == artifacts.SET_FILE else file.with_suffix("")
+        folder = file.parent if file.name == store.SET_FILE else file.with_suffix("")
         out = self.out or folder.with_name(f"{folder.absolute().name}-soft")
         settings = {
             "relabelled": str(file),
             "temperature": self.temperature,
             "pool": made.facts["relabelled"]["originals"],
         }
-        with artifacts.locked(out):
-            place = artifacts.open_run(out, settings, overwrite=self.overwrite).path
+        with store.locked(out):
+            place = store.open_run(out, settings, overwrite=self.overwrite).path
             write_preview(made, place / "preview.png")
-            artifacts.save(made, place / artifacts.SET_FILE)
-            artifacts.settle(place)
+            store.save(made, place / store.SET_FILE)
+            store.settle(place)
         self.tell(data, made, pool, out)
 
     def tell(self, data: ImageSet, made: ImageSet, pool: Pool, out: Path) -> None:
         """Say how the labels changed."""
-        from datastill.comparison import label_bytes
+        from datastill.distillation.relabelling import hardened
+        from datastill.evaluation.comparison import label_bytes
         from datastill.identity import unknown
-        from datastill.relabelling import hardened
 
         agree = (made.labels.argmax(1) == hardened(data).labels).float().mean().item()
         hard, soft = label_bytes(hardened(made)), label_bytes(made)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.differences import told
 from datastill.cli.options import Flag, not_negative
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.artifacts import Checkpoint, CheckpointFile
     from datastill.cli.console import Console
+    from datastill.store import Checkpoint, CheckpointFile
 
 OVERWRITE = "pass the same options, or --overwrite to start over"
 
@@ -30,8 +30,8 @@ def require_same_run(held: Mapping[str, Any], asked: Mapping[str, Any], place: P
     Raises:
         InputError: naming the first difference, as options where it is one.
     """
-    from datastill.artifacts import require_same
     from datastill.identity import require_same_originals
+    from datastill.store import require_same
 
     require_same_originals(held, asked, str(place), OVERWRITE)
     require_same(held, asked, str(place), OVERWRITE, told=told)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.finding import Paths, set_file
 from datastill.cli.options import Machine, MaybePath, MaybeText
 from datastill.cli.origin import Origin
 from datastill.cli.originals import Originals, told
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.assessments import Score
     from datastill.data import ImageSet
+    from datastill.evaluation.assessments import Score
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Select:
         self.originals.check()
         if not self.paths:
             raise InputError("name the sets to rank by their paths")
-        from datastill.artifacts import load as load_set
-        from datastill.selection import ranked
+        from datastill.evaluation.selection import ranked
+        from datastill.store import load as load_set
 
         sets = {str(path): load_set(set_file(path)) for path in self.paths}
         console = self.machine.console()
@@ -62,9 +62,9 @@ class Select:
 
     def scores(self, sets: dict[str, ImageSet], console: Console) -> tuple[dict[str, Score], str]:
         """Return what the assessment says of each set, and who judged."""
-        from datastill.assessments import Evidence
-        from datastill.rng import Key
-        from datastill.scores import assess
+        from datastill.base.rng import Key
+        from datastill.evaluation.assessments import Evidence
+        from datastill.evaluation.scores import assess
 
         made = next(iter(sets.values()))
         origin = Origin.of(made, self.dataset, self.data_path, self.data, console)

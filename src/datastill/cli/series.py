@@ -9,18 +9,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.console import Bar
 from datastill.cli.interruption import deferred
 from datastill.cli.underway import fitting_of, tensors_of_fitting
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.artifacts import Checkpoint, CheckpointFile, Journal
     from datastill.cli.resuming import Keeper
+    from datastill.compute.route import Route
     from datastill.data import ImageSet
-    from datastill.pool import Member
-    from datastill.route import Route
-    from datastill.train import Fit, Fitting
+    from datastill.store import Checkpoint, CheckpointFile, Journal
+    from datastill.training.fit import Fit, Fitting
+    from datastill.training.pool import Member
 
 COMMAND = "train"
 
@@ -59,7 +59,7 @@ class Series:
     @property
     def file(self) -> CheckpointFile:
         """Where checkpoints are kept."""
-        from datastill.artifacts import checkpoint_file
+        from datastill.store import checkpoint_file
 
         return checkpoint_file(self.folder, COMMAND)
 
@@ -74,7 +74,7 @@ class Series:
             seconds: that the model took so far.
             state: of its fit; None before the first epoch.
         """
-        from datastill.artifacts import Checkpoint
+        from datastill.store import Checkpoint
 
         facts = {
             "first": self.first,
@@ -119,9 +119,9 @@ def fitted(
     Raises:
         InputError: when the loss is not finite any more.
     """
-    from datastill.artifacts import member_path, save_member, write_manifest
-    from datastill.pool import train_member
-    from datastill.rng import Key
+    from datastill.base.rng import Key
+    from datastill.store import member_path, save_member, write_manifest
+    from datastill.training.pool import train_member
 
     key, state = Key(seed).at("original", series.name, number), series.state(number)
     spent = series.past.facts["seconds"] if series.past and state else 0.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.base.errors import InputError
+from datastill.base.wording import listed
 from datastill.cli.console import Console
 from datastill.cli.finding import Paths, Which, set_file
 from datastill.cli.options import Flag, MaybePath, positive
-from datastill.errors import InputError
-from datastill.wording import listed
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Show:
     def run(self) -> None:
         """Print a table and draw the pictures asked for."""
         self.check()
-        from datastill.artifacts import load
         from datastill.report.preview import beside, grid, preview, write_picture
         from datastill.report.summary import summary
+        from datastill.store import load
 
         if len(self.paths) > 2:
             raise InputError(f"show takes one set or two, found {len(self.paths)}")
@@ -70,6 +70,6 @@ class Show:
 
 def _short(file: Path) -> str:
     # The folder of a run says which set it is.
-    from datastill.artifacts import SET_FILE
+    from datastill.store import SET_FILE
 
     return str(file.parent if file.name == SET_FILE else file)

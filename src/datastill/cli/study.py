@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli import differences
 from datastill.cli.console import Console
 from datastill.cli.data import Data, buildable, describe, tell_mirror
@@ -20,18 +21,17 @@ from datastill.cli.resuming import Resuming
 from datastill.cli.study_options import Judges, Plan
 from datastill.cli.train import Train
 from datastill.cli.underway import Descents, Fits, Underway
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from datastill.artifacts import StudyFolder
     from datastill.cli.interruption import Wish
     from datastill.data import ImageSet
-    from datastill.pool import Pool
-    from datastill.protocol import Protocol
-    from datastill.studies import Bench, Candidate, Record, Workshop
-    from datastill.studies import Study as Findings
+    from datastill.evaluation.studies import Bench, Candidate, Record, Workshop
+    from datastill.evaluation.studies import Study as Findings
+    from datastill.store import StudyFolder
+    from datastill.training.pool import Pool
+    from datastill.training.protocol import Protocol
 
 COMMAND, SETTINGS = "study", "settings.json"
 WRITTEN_LATER = ("device", "engine")
@@ -80,11 +80,11 @@ class Study:
     def run(self) -> None:
         """Make, assess and validate what is missing, and tell what follows."""
         wanted = self.check()
-        from datastill.artifacts import StudyFolder, checkpoint_file, locked
+        from datastill.base.rng import Key
         from datastill.datasets import untestable
+        from datastill.evaluation.studies.scopes import LEAST
         from datastill.networks import build
-        from datastill.rng import Key
-        from datastill.studies.scopes import LEAST
+        from datastill.store import StudyFolder, checkpoint_file, locked
 
         device, console = self.machine.found(), self.machine.console()
         real, test = self.data.both(
@@ -115,7 +115,7 @@ class Study:
 
     def check(self) -> list[Candidate]:
         """Refuse options that make no sense, and return the sets to be made."""
-        from datastill.scores import epoch_of, family
+        from datastill.evaluation.scores import epoch_of, family
 
         positive(num_eval=self.num_eval, epochs=self.epochs)
         Resuming(self.resume, self.checkpoint_minutes).check(overwrite=False)
@@ -127,15 +127,15 @@ class Study:
 
     def protocol(self, dataset: str) -> Protocol:
         """Return how networks are trained on a set of a dataset."""
-        from datastill.protocol import preset
+        from datastill.training.protocol import preset
 
         name = "dc" if self.no_dsa else "dsa"
         return preset(name, epochs=self.epochs, dataset=dataset)
 
     def workshop(self, real: ImageSet) -> Workshop:
         """Return what sets are made with; it has no pool yet."""
-        from datastill.rng import Key
-        from datastill.studies import Workshop
+        from datastill.base.rng import Key
+        from datastill.evaluation.studies import Workshop
 
         key, plan = Key(self.machine.seed).at("study"), self.plan
         route = self.machine.route(self.model, real.domain)
@@ -143,7 +143,7 @@ class Study:
 
     def settings(self, real: ImageSet, test: ImageSet) -> dict[str, Any]:
         """Return what must be equal for all sets of a study."""
-        from datastill.artifacts import fingerprint
+        from datastill.store import fingerprint
 
         return {
             "real": fingerprint(real),
@@ -165,9 +165,9 @@ class Study:
         Raises:
             InputError: when one was made from other images.
         """
-        from datastill.artifacts import fingerprint
-        from datastill.artifacts import load as load_set
         from datastill.identity import require_made_from, require_unseen
+        from datastill.store import fingerprint
+        from datastill.store import load as load_set
 
         found: dict[str, ImageSet] = {}
         for path in self.plan.sets:
@@ -184,8 +184,8 @@ class Study:
 
     def bench(self, folder: StudyFolder, real: ImageSet, test: ImageSet, console: Console) -> Bench:
         """Return what every set is held to; train original models if the study has none."""
-        from datastill.rng import Key
-        from datastill.studies import Bench
+        from datastill.base.rng import Key
+        from datastill.evaluation.studies import Bench
 
         own, judges = folder.path / "pretrained_model", self.judges
         if judges.pool_path is None:
@@ -221,7 +221,7 @@ class Study:
     def keep_judges(self, folder: StudyFolder, pool: Pool, early: Pool) -> None:
         """Write down who judges, or make sure that they are those who judged before."""
         from datastill.identity import described
-        from datastill.pool import by_epoch
+        from datastill.training.pool import by_epoch
 
         hint = "pass --reassess to score every set anew"
         folder.keep(JUDGES, {"pool": described(pool)}, hint, told=differences.told)
@@ -251,9 +251,9 @@ class Study:
 
     def examine(self, folder: StudyFolder, bench: Bench, console: Console) -> list[Record]:
         """Assess and validate what is missing, and write every record as soon as it grows."""
-        from datastill.assessments import COSTLY
-        from datastill.scores import usual_names
-        from datastill.studies import distinct, examine, table_of
+        from datastill.evaluation.assessments import COSTLY
+        from datastill.evaluation.scores import usual_names
+        from datastill.evaluation.studies import distinct, examine, table_of
 
         device = bench.test.images.device
         sets, copies = distinct({n: folder.load_set(n).to(device) for n in folder.names()})
@@ -279,7 +279,7 @@ class Study:
 
     def settings_of(self, folder: StudyFolder) -> dict[str, Any]:
         """Return what the study rests on, as it is kept."""
-        from datastill.artifacts import read_json
+        from datastill.store import read_json
 
         return read_json(folder.path / SETTINGS)
 
@@ -290,7 +290,7 @@ class Study:
 
         What is damaged is told; that, and what does not fit the study any more, begins anew.
         """
-        from datastill.artifacts import Checkpoint, checkpoint_file, plain
+        from datastill.store import Checkpoint, checkpoint_file, plain
 
         file, held = checkpoint_file(folder.path, COMMAND), None
         try:
@@ -306,7 +306,7 @@ class Study:
 
     def record(self, folder: StudyFolder, name: str, data: ImageSet) -> Record:
         """Return what is known of a set."""
-        from datastill.studies import blank, record_of
+        from datastill.evaluation.studies import blank, record_of
 
         table = folder.load_record(name)
         if table is None:
@@ -319,7 +319,7 @@ class Study:
 
     def forget_scores(self, folder: StudyFolder) -> None:
         """Drop every score, and last what tells by which original models they were made."""
-        from datastill.studies import table_of
+        from datastill.evaluation.studies import table_of
 
         for name in folder.names():
             record = self.record(folder, name, folder.load_set(name))
@@ -332,10 +332,10 @@ class Study:
         self, folder: StudyFolder, bench: Bench, records: Sequence[Record], console: Console
     ) -> None:
         """Print what follows, and write it down: values, a page, plots."""
-        from datastill.artifacts import versions
+        from datastill.evaluation.studies import Resampling, conclude
         from datastill.report.scatter import write_scatters
         from datastill.report.study_page import COLUMNS, LEGEND, table, write_page
-        from datastill.studies import Resampling, conclude
+        from datastill.store import versions
 
         console.say("drawing recipes and sets anew for intervals and p-values")
         found = conclude(records, Resampling(bench.key.at("resampling")))

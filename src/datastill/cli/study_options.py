@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.options import (
     MaybeInt,
     MaybePath,
@@ -16,14 +18,12 @@ from datastill.cli.options import (
 )
 from datastill.cli.originals import Shelf
 from datastill.cli.train import Train
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from datastill.cli.console import Console
     from datastill.data import ImageSet
-    from datastill.pool import Pool
-    from datastill.studies import Candidate
+    from datastill.evaluation.studies import Candidate
+    from datastill.training.pool import Pool
 
 EARLY = (1, 3)
 
@@ -63,7 +63,7 @@ class Plan:
 
     def candidates(self) -> list[Candidate]:
         """Return the sets to be made."""
-        from datastill.studies import candidates, parse
+        from datastill.evaluation.studies import candidates, parse
 
         positive(seeds=self.seeds, batch_real=self.batch_real, inner_loop=self.inner_loop)
         for ipc in self.ipc:
@@ -124,9 +124,9 @@ class Judges:
             like: says how to read these, and how to compute.
             console: is told what is trained, for it may take longer than the rest.
         """
-        from datastill.artifacts import checkpoint_file, pool_folder
         from datastill.cli.series import COMMAND
         from datastill.networks import find
+        from datastill.store import checkpoint_file, pool_folder
 
         for name in (find(name)[0] for name in self.models_pool):
             folder = pool_folder(own, real.domain.name, name)
@@ -156,7 +156,7 @@ class Judges:
 
     def missing(self, folder: Path) -> int:
         """Return how many models of one architecture a study's own folder lacks."""
-        from datastill.artifacts import members_in
+        from datastill.store import members_in
 
         held = sum(epoch == self.pool_epochs for _, epoch, _ in members_in(folder))
         return max(0, self.model_num - held)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.comparison import Ranking, Row
-    from datastill.validation import Result
+    from datastill.evaluation.comparison import Ranking, Row
+    from datastill.evaluation.validation import Result
 
 REFERENCE = "random"
 
@@ -26,7 +26,7 @@ def show_results(
         console: to print on.
         timed: whether to tell seconds.
     """
-    from datastill.accuracies import difference
+    from datastill.training.accuracies import difference
 
     models = list(dict.fromkeys(row.model for row in results))
     references = {row.model: row.accuracies for row in results if row.source == REFERENCE}
@@ -52,7 +52,7 @@ def results_in(report: Mapping[str, Any]) -> list[Result]:
     Raises:
         InputError: when they are none.
     """
-    from datastill.validation import Result
+    from datastill.evaluation.validation import Result
 
     try:
         return [Result(**_typed(row)) for row in report["results"]]
@@ -68,7 +68,7 @@ def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
     Raises:
         InputError: when they are none.
     """
-    from datastill.comparison import Ranking, Row, compared
+    from datastill.evaluation.comparison import Ranking, Row, compared
 
     try:
         rows: list[dict[str, Any]] = [{**_typed(row), "over_random": None} for row in table["rows"]]
@@ -80,7 +80,7 @@ def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
 
 
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
-    from datastill.accuracies import Accuracies
+    from datastill.training.accuracies import Accuracies
 
     values = tuple(map(float, row["accuracies"]["values"]))
     return {**row, "accuracies": Accuracies(values)}

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.data import Data, buildable, describe, repeated
 from datastill.cli.hints import USUAL_MODEL, typed
@@ -21,15 +23,13 @@ from datastill.cli.options import (
 )
 from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.series import COMMAND, Series, fitted, followed_from
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from datastill.data import ImageSet
-    from datastill.pool import Member
-    from datastill.train import Fit
+    from datastill.training.fit import Fit
+    from datastill.training.pool import Member
 
 COLUMNS = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
 
@@ -82,9 +82,9 @@ class Train:
     def go(self, console: Console) -> tuple[Path, list[str]]:
         """Do it, and return where the models are, and their architectures."""
         self.check()
-        from datastill.artifacts import locked, pool_folder, settle
+        from datastill.base.rng import Key
         from datastill.networks import build, find
-        from datastill.rng import Key
+        from datastill.store import locked, pool_folder, settle
 
         device = self.machine.found()
         self.logs.sinks()
@@ -152,8 +152,8 @@ class Train:
             InputError: when the folder holds models, or a run that is not finished, and nothing
                 was said of them.
         """
-        from datastill.artifacts import checkpoint_file, place_of
-        from datastill.route import Route
+        from datastill.compute.route import Route
+        from datastill.store import checkpoint_file, place_of
 
         place, asked = place_of(folder), self.asked(name, real)
         file = checkpoint_file(place, COMMAND)
@@ -175,7 +175,7 @@ class Train:
 
         Those that are to be replaced stay until the others are finished.
         """
-        from datastill.artifacts import begin, checkpoint_file, members_in, place_of
+        from datastill.store import begin, checkpoint_file, members_in, place_of
 
         unfinished = checkpoint_file(place_of(folder), COMMAND).exists
         if unfinished and not self.overwrite:
@@ -198,8 +198,8 @@ class Train:
 
     def require_alike(self, folder: Path, name: str, real: ImageSet) -> None:
         """Refuse to add to models that were trained on other images."""
-        from datastill.artifacts import load_member, members_in
         from datastill.identity import require_trained_on
+        from datastill.store import load_member, members_in
 
         held = (load_member(path, factory=name) for _, _, path in members_in(folder))
         require_trained_on(held, real.facts, real.domain.name)
@@ -210,8 +210,8 @@ class Train:
         Raises:
             InputError: naming an option in which they differ, unless others are to be added.
         """
-        from datastill.artifacts import load_member, member_path
-        from datastill.rng import Key
+        from datastill.base.rng import Key
+        from datastill.store import load_member, member_path
 
         name, wanted = asked["model"], followed_from(asked)
         if len(numbers) < self.num:
@@ -233,7 +233,7 @@ class Train:
 
     def fit(self) -> Fit:
         """Return how models are trained."""
-        from datastill.pool import original_fit
+        from datastill.training.pool import original_fit
 
         return replace(
             original_fit(self.epochs),
@@ -244,7 +244,7 @@ class Train:
 
     def asked(self, name: str, real: ImageSet) -> dict[str, Any]:
         """Return all that the models follow from."""
-        from datastill.artifacts import fingerprint, versions
+        from datastill.store import fingerprint, versions
 
         return {
             "model": name,
@@ -265,8 +265,8 @@ class Train:
         self, series: Series, real: ImageSet, test: ImageSet | None, console: Console
     ) -> Iterator[tuple[str, ...]]:
         """Train what is missing, and return a row of the table for every model."""
-        from datastill.artifacts import load_member, member_path, write_manifest
-        from datastill.train import accuracy
+        from datastill.store import load_member, member_path, write_manifest
+        from datastill.training.fit import accuracy
 
         for number in range(series.first, series.first + self.num):
             path = member_path(series.folder, number, self.epochs)
@@ -289,7 +289,7 @@ class Train:
 
     def train_one(self, series: Series, number: int, real: ImageSet, console: Console) -> Member:
         """Train one model, from the start or from where it was cut off."""
-        from datastill.artifacts import LOG_FILE, rewind
+        from datastill.store import LOG_FILE, rewind
 
         label, log = f"{series.name} {number}", series.folder / LOG_FILE
         keeper, past = self.resuming.keeper(series.file), series.past
@@ -310,6 +310,6 @@ class Train:
 
 
 def _length(folder: Path) -> int:
-    from datastill.artifacts import LOG_FILE, Journal
+    from datastill.store import LOG_FILE, Journal
 
     return Journal(folder / LOG_FILE).length

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.resuming import require_same_run
 from datastill.cli.underway import Fits, Underway
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
-    from datastill.artifacts import Checkpoint, CheckpointFile
     from datastill.cli.console import Bar, Console
     from datastill.cli.interruption import Wish
     from datastill.cli.resuming import Resuming
-    from datastill.route import Route
-    from datastill.validation import Bouts, Trial
+    from datastill.compute.route import Route
+    from datastill.evaluation.validation import Bouts, Trial
+    from datastill.store import Checkpoint, CheckpointFile
 
 
 @dataclass(eq=False)
@@ -160,7 +160,7 @@ def checkpoint_of(
         logged: bytes of the journal.
         underway: facts and tensors of the network that is trained.
     """
-    from datastill.artifacts import Checkpoint
+    from datastill.store import Checkpoint
 
     facts = {
         **underway[0],
@@ -177,8 +177,8 @@ def trials_of(checkpoint: Checkpoint) -> tuple[list[Trial], dict[str, Route], in
     Raises:
         InputError: when it is no such checkpoint.
     """
-    from datastill.route import Route
-    from datastill.validation import Trial
+    from datastill.compute.route import Route
+    from datastill.evaluation.validation import Trial
 
     facts = checkpoint.facts
     try:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
 from datastill.cli.interruption import Wish
-from datastill.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from datastill.artifacts import Checkpoint
     from datastill.cli.resuming import Keeper
-    from datastill.distillation import Snapshot, State
-    from datastill.train import Epoch, Fitting
+    from datastill.distillation.loop import Snapshot, State
+    from datastill.store import Checkpoint
+    from datastill.training.fit import Epoch, Fitting
 
 Make = Callable[[Mapping[str, Any], Mapping[str, Any]], "Checkpoint"]
 """Makes a checkpoint of the facts and tensors of what is under way, and of all that is done."""
@@ -114,7 +114,7 @@ def fitting_of(checkpoint: Checkpoint) -> Fitting:
     Raises:
         InputError: when it makes no sense.
     """
-    from datastill.train import Fitting
+    from datastill.training.fit import Fitting
 
     found: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}}
     try:
@@ -140,7 +140,7 @@ def state_of(checkpoint: Checkpoint) -> State:
     Raises:
         InputError: when it makes no sense.
     """
-    from datastill.distillation import State
+    from datastill.distillation.loop import State
 
     tensors = checkpoint.tensors
     network = {

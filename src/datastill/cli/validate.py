@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.data import Data, other_mirror
 from datastill.cli.finding import OnePath, Which, results_at
@@ -28,16 +30,14 @@ from datastill.cli.quota import Ipc
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import results_in, show_results
 from datastill.cli.trials import Programme, start
-from datastill.errors import InputError
-from datastill.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from datastill.artifacts import Journal
     from datastill.data import ImageSet
-    from datastill.protocol import Protocol
-    from datastill.validation import Bouts, Draw, Result, Trial
+    from datastill.evaluation.validation import Bouts, Draw, Result, Trial
+    from datastill.store import Journal
+    from datastill.training.protocol import Protocol
 
 COMMAND = "validate"
 
@@ -121,18 +121,18 @@ class Validate:
     def run(self) -> None:
         """Train, test, tell, and write every value beside the set."""
         self.check()
-        from datastill import artifacts
+        from datastill import store
         from datastill.augment import DSA
+        from datastill.base.rng import Key
+        from datastill.evaluation.validation import Bouts
         from datastill.networks import build, find
-        from datastill.protocol import Asks
-        from datastill.rng import Key
-        from datastill.validation import Bouts
+        from datastill.training.protocol import Asks
 
         console = self.machine.console()
         self.logs.sinks()
         device = self.machine.found()
         file = self.file()
-        made = artifacts.load(file).to(device)
+        made = store.load(file).to(device)
         file = results_at(file, self.out)
         protocol = self.terms(made)
         names = [find(name)[0] for name in self.model]
@@ -150,16 +150,16 @@ class Validate:
         rate = Asks.of(made.facts).learning_rate
         rates = {} if rate is None else {name: rate for name in sets if name not in self.against}
         bouts = Bouts(sets, test, protocol, routes, self.num_eval, key, self.together, rates)
-        with artifacts.locked(file.parent, artifacts.stem_of(file)):
+        with store.locked(file.parent, store.stem_of(file)):
             self.judge(file, made, bouts, rivals, console)
 
     def judge(
         self, file: Path, made: ImageSet, bouts: Bouts, rivals: Rivals, console: Console
     ) -> None:
         """Go through the trials that are not done, tell what was found, and write it down."""
-        from datastill import artifacts
+        from datastill import store
 
-        kept = artifacts.checkpoint_file(file.parent, artifacts.stem_of(file) + COMMAND)
+        kept = store.checkpoint_file(file.parent, store.stem_of(file) + COMMAND)
         asked = self.asked(made, bouts, rivals)
         finished = self.finished(made, asked) if self.resume else None
         if finished is not None:
@@ -191,13 +191,13 @@ class Validate:
             "results": [asdict(result) for result in results],
             "caveats": list(rivals.caveats),
         }
-        artifacts.add_validation(file, found)
+        store.add_validation(file, found)
         kept.remove()
         self.show(results, file, len(made), console)
 
     def show(self, results: Sequence[Result], file: Path, images: int, console: Console) -> None:
         """Print what was found, and say where it is kept."""
-        from datastill import artifacts
+        from datastill import store
 
         title = f"Test accuracy after training on {counted(images, 'image')}"
         show_results(title, results, console)
@@ -207,9 +207,9 @@ class Validate:
                     f"{result.model} on {result.source}: trained one network after another, for "
                     f"at once {result.obstacle}"
                 )
-        console.say(f"every value is in {artifacts.validation_file(file)}")
+        console.say(f"every value is in {store.validation_file(file)}")
         if self.save_model:
-            console.say(f"the networks are in {artifacts.networks_folder(file)}")
+            console.say(f"the networks are in {store.networks_folder(file)}")
 
     def head(self, bouts: Bouts) -> dict[str, Any]:
         """Return what a validation says of how it was made."""
@@ -223,7 +223,7 @@ class Validate:
 
     def asked(self, made: ImageSet, bouts: Bouts, rivals: Rivals) -> dict[str, Any]:
         """Return all that the results follow from."""
-        from datastill.artifacts import fingerprint, versions
+        from datastill.store import fingerprint, versions
 
         return {
             **self.head(bouts),
@@ -245,7 +245,7 @@ class Validate:
 
     def finished(self, made: ImageSet, asked: dict[str, Any]) -> Mapping[str, Any] | None:
         """Return the validation, among those that the set knows of, that was asked for alike."""
-        from datastill.artifacts import plain
+        from datastill.store import plain
 
         wanted = plain(asked)
         for held in reversed(made.facts.get("validated") or ()):
@@ -281,8 +281,8 @@ class Validate:
 
     def terms(self, made: ImageSet) -> Protocol:
         """Return the protocol asked for, by default the one published for the set's method."""
-        from datastill.protocol import Asks, preset, with_augmentation
-        from datastill.relabelling import temperature_of
+        from datastill.distillation.relabelling import temperature_of
+        from datastill.training.protocol import Asks, preset, with_augmentation
 
         usual = Asks.of(made.facts).protocol
         name = "dsa" if self.dsa else "dc" if self.no_dsa else self.protocol or usual
@@ -294,10 +294,10 @@ class Validate:
 
     def sets(self, made: ImageSet, rivals: Rivals) -> dict[str, Draw]:
         """Return the set, with soft and with hard labels, and what it is held against."""
-        from datastill.coresets import CORESETS
+        from datastill.base.rng import Key
         from datastill.data import require_held
-        from datastill.relabelling import hardened
-        from datastill.rng import Key
+        from datastill.distillation.relabelling import hardened
+        from datastill.training.coresets import CORESETS
 
         coresets = {name: CORESETS[name] for name in self.against}
         sets: dict[str, Draw] = {"synthetic": lambda _: made}
@@ -319,8 +319,8 @@ class Validate:
         self, programme: Programme, bouts: Bouts, file: Path, console: Console
     ) -> list[Result]:
         """Go through the trials, keep each, and return what was found."""
-        from datastill.artifacts import log_file, rewind
-        from datastill.validation import collect
+        from datastill.evaluation.validation import collect
+        from datastill.store import log_file, rewind
 
         found, begun = programme.found, len(programme.found)
         if begun:
@@ -354,8 +354,8 @@ class Validate:
 
     def keep(self, trial: Trial, test: ImageSet, file: Path) -> None:
         """Write a trained network beside the set."""
-        from datastill.artifacts import networks_folder, save_member
-        from datastill.pool import freeze
+        from datastill.store import networks_folder, save_member
+        from datastill.training.pool import freeze
 
         assert trial.network is not None
         facts = {"trial": trial.number, "set": str(file)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datastill.base.registry import load_plugins
 from datastill.datasets.base import (
     DATASETS,
     FORMATS,
@@ -21,7 +22,6 @@ from datastill.datasets.base import (
     untestable,
 )
 from datastill.datasets.in_memory import from_arrays, from_dataset
-from datastill.registry import load_plugins
 
 load_plugins(__name__, __path__)
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
-from datastill.errors import InputError
 
 PIXELS = 3 * 32 * 32
 

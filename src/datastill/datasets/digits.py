@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import DATASETS, Found, Reading, Split
-from datastill.errors import InputError
 
 TRAINING = 1347
 """Three quarters of the images; which ones is fixed, by class, once and for all."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from datastill.base.errors import InputError
+from datastill.base.wording import printable
 from datastill.datasets.base import FORMATS, Files, Format, Found, Reading, Split, unopened
-from datastill.errors import InputError
-from datastill.layout import Layout, layout_of, tree_of_folder
-from datastill.wording import printable
+from datastill.datasets.base.layout import Layout, layout_of, tree_of_folder
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError, installing, reason
+from datastill.base.registry import plain
 from datastill.datasets.base import (
     DATASETS,
     FORMATS,
@@ -31,8 +33,6 @@ from datastill.datasets.base import (
     Split,
     labels_of,
 )
-from datastill.errors import InputError, installing, reason
-from datastill.registry import plain
 
 IMAGE_WORDS = ("image", "img", "images", "picture", "pixels")
 LABEL_WORDS = ("label", "labels", "class", "class_id", "target", "category", "fine_label")

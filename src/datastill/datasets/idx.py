@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.base.errors import InputError
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found, read_idx
-from datastill.errors import InputError
 
 PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import (
     DATASETS,
     SPLIT_NAMES,
@@ -20,7 +21,6 @@ from datastill.datasets.base import (
     not_found,
     pictures_in,
 )
-from datastill.errors import InputError
 
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 WHOLE = "ImageNet-1K"

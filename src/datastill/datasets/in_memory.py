@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from datastill.base.errors import InputError, is_whole, told
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base import (
     GREY_MODES,
@@ -25,7 +26,6 @@ from datastill.datasets.base import (
     unseen,
     upright,
 )
-from datastill.errors import InputError, is_whole, told
 
 
 class MapStyle(Protocol):

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from datastill.base.errors import InputError
+from datastill.base.registry import plain
 from datastill.datasets.base import (
     FORMATS,
     LABEL_COLUMNS,
@@ -22,8 +24,7 @@ from datastill.datasets.base import (
     labels_of,
     read_table,
 )
-from datastill.errors import InputError
-from datastill.layout import (
+from datastill.datasets.base.layout import (
     BY_THE_WAY,
     SPLIT_WORDS,
     Tree,
@@ -33,7 +34,6 @@ from datastill.layout import (
     tree_of_folder,
     word_of_split,
 )
-from datastill.registry import plain
 
 LOOKED_AT = 50
 """Rows by which a column of names of files is found."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from datastill.base.errors import InputError, reason
 from datastill.datasets.base import (
     FORMATS,
     Format,
@@ -18,7 +19,6 @@ from datastill.datasets.base import (
     found_in,
     has_split,
 )
-from datastill.errors import InputError, reason
 
 SUFFIX = ".mat"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import FORMATS, Format, Found, Reading, Split, found_in, has_split
-from datastill.errors import InputError
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:

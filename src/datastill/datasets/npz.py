@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import (
     FORMATS,
     SPLIT_NAMES,
@@ -20,7 +21,6 @@ from datastill.datasets.base import (
     found_in,
     has_split,
 )
-from datastill.errors import InputError
 
 ALONE = "arr_0"
 """What NumPy calls an array that was saved without a name."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import (
     FORMATS,
     Format,
@@ -19,8 +20,7 @@ from datastill.datasets.base import (
     pixels_of,
     read_idx,
 )
-from datastill.errors import InputError
-from datastill.layout import is_clutter
+from datastill.datasets.base.layout import is_clutter
 
 NAMED = re.compile(r"(.*?)[-_. ]*(image|img|label|lbl)s?[-_. ]*idx[1-4]\b.*", re.IGNORECASE)
 """What a name begins with, and whether the file holds images or labels: mnist-train-images-idx3."""

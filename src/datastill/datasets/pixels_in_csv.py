@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from datastill.base.errors import InputError
+from datastill.base.registry import plain
 from datastill.datasets.base import (
     FORMATS,
     LABEL_COLUMNS,
@@ -24,9 +26,7 @@ from datastill.datasets.base import (
     labels_of,
     pixels_of,
 )
-from datastill.errors import InputError
-from datastill.layout import SPLIT_WORDS, is_clutter, word_of_split
-from datastill.registry import plain
+from datastill.datasets.base.layout import SPLIT_WORDS, is_clutter, word_of_split
 
 LEAST = 8
 SUFFIX = ".csv"

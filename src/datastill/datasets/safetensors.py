@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import safe_open
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import (
     FORMATS,
     Format,
@@ -22,7 +23,6 @@ from datastill.datasets.base import (
     found_in,
     has_split,
 )
-from datastill.errors import InputError
 
 SUFFIX = ".safetensors"
 

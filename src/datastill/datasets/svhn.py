@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from datastill.base.errors import InputError
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
-from datastill.errors import InputError
 
 SVHN = Domain(
     "SVHN",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datastill.base.errors import InputError
 from datastill.datasets.base import (
     FORMATS,
     Format,
@@ -14,7 +15,6 @@ from datastill.datasets.base import (
     found_in,
     has_split,
 )
-from datastill.errors import InputError
 
 SUFFIXES = (".pt", ".pth")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from datastill.artifacts import SET_FILE
+from datastill.base.errors import InputError
+from datastill.base.registry import load_plugins
 from datastill.data import ImageSet
-from datastill.errors import InputError
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
-from datastill.registry import load_plugins
+from datastill.store import SET_FILE
 
 load_plugins(__name__, __path__)
 

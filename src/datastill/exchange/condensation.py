@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from datastill.artifacts import replace_file, set_header, writing
 from datastill.data import ImageSet
+from datastill.data.pixels import ready
 from datastill.exchange.base import (
     FORMATS,
     Format,
@@ -27,7 +27,7 @@ from datastill.exchange.base import (
     says_whitened,
     words_of,
 )
-from datastill.pixels import ready
+from datastill.store import replace_file, set_header, writing
 
 NORMALISING = ("DC", "DSA", "DM", "CAFE")
 """Methods whose code normalises what it saves by the mean and std of the dataset, always."""

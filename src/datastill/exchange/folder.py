@@ -12,9 +12,16 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from datastill.artifacts import set_header, write_json, writing
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.datasets.base.layout import (
+    Tree,
+    is_clutter,
+    layout_of,
+    split_word,
+    tree_of_folder,
+    tree_of_names,
+)
 from datastill.exchange.base import (
     ENDINGS,
     FORMATS,
@@ -31,14 +38,7 @@ from datastill.exchange.base import (
     numbers_of,
     stem_of,
 )
-from datastill.layout import (
-    Tree,
-    is_clutter,
-    layout_of,
-    split_word,
-    tree_of_folder,
-    tree_of_names,
-)
+from datastill.store import set_header, write_json, writing
 
 HEADER = "datastill.json"
 """Beside the folders of an export: all that pictures do not say."""

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datastill.artifacts import SET_FILE, save, writing
+from datastill.base.errors import InputError, installing, reason
 from datastill.data import ImageSet
-from datastill.errors import InputError, installing, reason
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import parquet_of, read_parquet
 from datastill.report.preview import write_preview
 from datastill.report.summary import summary
+from datastill.store import SET_FILE, save, writing
 
 TABLE = "data/train-00000-of-00001.parquet"
 PART = re.compile(r"-(\d+)-of-(\d+)")

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.artifacts import replace_file, set_header, writing
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.data.pixels import ready
 from datastill.exchange.base import (
     FORMATS,
     IMAGE_WORDS,
@@ -33,7 +33,7 @@ from datastill.exchange.base import (
     says_whitened,
     stem_of,
 )
-from datastill.pixels import ready
+from datastill.store import replace_file, set_header, writing
 
 
 def read(path: Path, options: Reading) -> Found:

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from datastill.artifacts import replace_file, writing
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import parquet_of, read_parquet
+from datastill.store import replace_file, writing
 
 
 def read(path: Path, options: Reading) -> Found:

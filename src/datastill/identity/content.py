@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datastill.data import ImageSet
-from datastill.pixels import Pixels, ready
+from datastill.data.pixels import Pixels, ready
 
 Digests = NDArray[np.uint64]
 """One number for each image; images have equal ones if their pixels are equal."""

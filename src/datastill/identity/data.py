@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.errors import InputError
 from datastill.identity.content import content_of, fingerprint
-from datastill.wording import counted
 
 AGAIN = "put back what was there, or distil it again"
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
-from datastill.errors import InputError
 from datastill.identity.content import content_of
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datastill.network import (
+from datastill.base.registry import load_plugins
+from datastill.networks.backbone import Backbone, backbone
+from datastill.networks.base import BACKBONE, NETWORKS, Build, Family, build, builder, find
+from datastill.networks.base.network import (
     Network,
     depends_on_batch,
     evaluating,
@@ -10,10 +13,7 @@ from datastill.network import (
     has_batch_statistics,
     vectorisable,
 )
-from datastill.networks.backbone import Backbone, backbone
-from datastill.networks.base import BACKBONE, NETWORKS, Build, Family, build, builder, find
-from datastill.own_network import adapt
-from datastill.registry import load_plugins
+from datastill.networks.base.own import adapt
 
 load_plugins(__name__, __path__)
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from datastill.base.errors import InputError, installing, reason
+from datastill.base.rng import Key
 from datastill.data import Domain, convert
-from datastill.errors import InputError, installing, reason
 from datastill.networks.base import BACKBONE, Network
-from datastill.rng import Key
 
 
 class Backbone(Network):

@@ -7,8 +7,8 @@ from typing import Literal
 
 from torch import nn
 
+from datastill.base.errors import InputError
 from datastill.data import Domain
-from datastill.errors import InputError
 from datastill.networks.base import NETWORKS, Family, Network
 
 Norm = Literal["none", "batch", "layer", "instance", "group"]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datastill.artifacts import replace_file, writing
-from datastill.comparison import HARD, RANDOM, REAL, Row
+from datastill.evaluation.comparison import HARD, RANDOM, REAL, Row
 from datastill.report.lettering import spelled
+from datastill.store import replace_file, writing
 
 SYNTHETIC_INK, REAL_INK, RULE = "#1f5fa8", "#666666", "#bbbbbb"
 LETTERS = 13

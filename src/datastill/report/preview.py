@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from datastill.artifacts import replace_file, writing
 from datastill.data import ImageSet
 from datastill.report.lettering import label
+from datastill.store import replace_file, writing
 
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 GAP = 2

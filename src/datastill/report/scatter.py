@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from datastill.artifacts import replace_file
-from datastill.studies import Record, Study, Verdict
+from datastill.evaluation.studies import Record, Study, Verdict
+from datastill.store import replace_file
 
 SIDE = 3.2
 DECADES = 10

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from datastill.accuracies import Accuracies
-from datastill.artifacts import replace_file, writing
-from datastill.studies import Agreement, Coefficient, Record, Study, Verdict
-from datastill.studies.scopes import (
+from datastill.base.wording import counted
+from datastill.evaluation.studies import Agreement, Coefficient, Record, Study, Verdict
+from datastill.evaluation.studies.scopes import (
     EVERYTHING,
     IN_BETTER,
     IN_BOTH,
@@ -18,7 +17,8 @@ from datastill.studies.scopes import (
     UNGUIDED,
     UNGUIDED_BETTER,
 )
-from datastill.wording import counted
+from datastill.store import replace_file, writing
+from datastill.training.accuracies import Accuracies
 
 COLUMNS = (
     "assessment",

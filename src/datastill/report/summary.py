@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.comparison import label_bytes
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
-from datastill.errors import InputError
+from datastill.data.pixels import Pixels
+from datastill.evaluation.comparison import label_bytes
 from datastill.identity import called
-from datastill.pixels import Pixels
 from datastill.report.validations import results
 
 SOME = 256

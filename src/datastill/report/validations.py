@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datastill.accuracies import Accuracies
-from datastill.protocol import PRESETS
+from datastill.training.accuracies import Accuracies
+from datastill.training.protocol import PRESETS
 
 Report = Mapping[str, Any]
 

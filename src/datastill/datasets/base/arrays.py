@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
+from datastill.base.registry import plain
 from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, Split, side_by_side
-from datastill.errors import InputError
-from datastill.registry import plain
 
 IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels")
 LABEL_WORDS = ("labels", "label", "y", "targets", "target")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
+from datastill.base.wording import counted, printable
 from datastill.datasets.base.decode import damaged_in
 from datastill.datasets.base.kept import Entry, keep, key_of, recall
 from datastill.datasets.base.reading import Encoded, Found, Pictures, Reading, silent
-from datastill.errors import InputError
-from datastill.wording import counted, printable
 
 NAMED = 5
 """Damaged pictures that one line names; more are listed in a file."""

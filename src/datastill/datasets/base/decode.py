@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.datasets.base.reading import (
     LEAST,
     MOST,
@@ -31,7 +32,6 @@ from datastill.datasets.base.reading import (
     Size,
     side_by_side,
 )
-from datastill.errors import InputError
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.datasets.base.layout import is_clutter, is_picture
 from datastill.datasets.base.reading import Encoded
-from datastill.layout import is_clutter, is_picture
 
 
 @dataclass(frozen=True)

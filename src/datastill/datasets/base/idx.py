@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.base.errors import InputError
 
 UNSIGNED_BYTE, INTEGER = 8, 12
 KINDS = {UNSIGNED_BYTE: ">u1", 9: ">i1", 11: ">i2", INTEGER: ">i4", 13: ">f4", 14: ">f8"}

@@ -25,10 +25,10 @@ import torch
 from PIL import features
 from torch import Tensor
 
+from datastill.base.errors import InputError
+from datastill.base.machine import cache_folder
 from datastill.datasets.base.decode import blank
 from datastill.datasets.base.reading import Encoded, Pictures, Reading
-from datastill.errors import InputError
-from datastill.machine import cache_folder
 
 LEAST, MOST = 2**20, 2**32
 """Bytes of encoded pictures below which decoding is quick, and bytes that all entries may take."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet, rows_by_class
 from datastill.datasets.base.making import (
     Part,
@@ -20,7 +21,6 @@ from datastill.datasets.base.making import (
 )
 from datastill.datasets.base.places import Place, place, sized
 from datastill.datasets.base.reading import Reading, Size, Split
-from datastill.errors import InputError
 from datastill.identity import Content, Digests, digests, kept_aside
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet, require_sound
+from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.datasets.base.decode import require_size, resized
 from datastill.datasets.base.decoded import decoded
+from datastill.datasets.base.layout import BY_THE_WAY
 from datastill.datasets.base.reading import Found, Reading, side_by_side
 from datastill.datasets.base.statistics import statistics
-from datastill.errors import InputError
 from datastill.identity import Content, Digests, digests
-from datastill.layout import BY_THE_WAY
-from datastill.pixels import FLOATS_MOST, Pixels
 
 FEW = 20
 """Images that may well be of as many classes."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base.decode import GREY_MODES, header
 from datastill.datasets.base.reading import Found, Reading
-from datastill.errors import InputError
 
 SURE = 3
 """Images of a class of which one is kept for tests, if any are; of more it can be more."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from datastill.base.errors import InputError, suggestion
+from datastill.base.registry import Registry
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.damage import without_damaged
 from datastill.datasets.base.outline import outline
@@ -22,8 +24,6 @@ from datastill.datasets.base.reading import (
     side_by_side,
     unexamined,
 )
-from datastill.errors import InputError, suggestion
-from datastill.registry import Registry
 
 DATASETS = Registry[Source]("dataset")
 FORMATS = Registry[Format]("format")

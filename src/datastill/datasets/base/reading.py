@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet
-from datastill.errors import InputError
-from datastill.layout import SPLIT_WORDS, Split
+from datastill.datasets.base.layout import SPLIT_WORDS, Split
 
 T = TypeVar("T")
 Size = tuple[int, int]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.datasets.base.arrays import CHUNK
-from datastill.errors import InputError
 
 
 def statistics(

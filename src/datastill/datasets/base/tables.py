@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datastill.errors import InputError, reason
+from datastill.base.errors import InputError, reason
 
 TABLES = (".csv", ".tsv", ".jsonl")
 LABEL_COLUMNS = (

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.base.errors import InputError
 
 
 def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:

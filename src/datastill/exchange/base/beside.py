@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.base.errors import InputError
 from datastill.exchange.base.contract import content_of
 from datastill.exchange.base.gathering import Held, disjoint, gathered, joined
 from datastill.exchange.base.names import words_of

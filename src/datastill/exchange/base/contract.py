@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from datastill.base.errors import InputError
+from datastill.base.registry import Registry
 from datastill.data import ImageSet
-from datastill.errors import InputError
-from datastill.registry import Registry
 
 Space = Literal["pixels", "normalised", "whitened"]
 Rule = Literal["pixels", "normalised"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain
 from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
-from datastill.errors import InputError
 from datastill.exchange.base.contract import Found
 from datastill.exchange.base.labels import in_order
 from datastill.exchange.base.names import named_in, names_of

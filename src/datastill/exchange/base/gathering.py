@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.base.errors import InputError
 from datastill.exchange.base.contract import Found, header_of
 from datastill.exchange.base.names import IMAGE_WORDS, LABEL_WORDS, RATE_WORDS, keyed, words_of
 from datastill.exchange.base.tensors import is_tensor, rate_of, tensor_of

@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.artifacts import described_set, domain_of
+from datastill.base.errors import InputError, suggestion
+from datastill.base.registry import plain
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
+from datastill.data.pixels import Pixels
 from datastill.datasets import DATASETS
-from datastill.errors import InputError, suggestion
 from datastill.exchange.base.contract import Found
 from datastill.exchange.base.domains import guessed, known_domain, normalisation_of, places_of
 from datastill.exchange.base.labels import settle_labels
 from datastill.exchange.base.spaces import ZCA, Claim, kept, settle_images
 from datastill.exchange.base.tensors import MOST_BYTES
 from datastill.exchange.base.tiles import take_apart
-from datastill.pixels import Pixels
-from datastill.registry import plain
+from datastill.store import described_set, domain_of
 
 CHANNELS = (1, 3)
 LEAST = 8

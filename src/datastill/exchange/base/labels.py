@@ -9,8 +9,8 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.errors import InputError
-from datastill.registry import plain
+from datastill.base.errors import InputError
+from datastill.base.registry import plain
 
 MOST_CLASSES = 10**5
 

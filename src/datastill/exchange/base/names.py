@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from datastill.registry import plain
+from datastill.base.registry import plain
 
 OTHERS = {
     *("kuzushiji", "kannada", "not", "sign", "language", "rotated", "permuted", "extended"),

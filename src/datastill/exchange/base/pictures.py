@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import ImageSet
+from datastill.data.pixels import ready
 from datastill.datasets.base.decode import blank
-from datastill.errors import InputError
-from datastill.pixels import ready
 
 KINDS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")

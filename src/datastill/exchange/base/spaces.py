@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError
 from datastill.data import Domain
+from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.datasets import Reading, load_split
 from datastill.datasets.base.statistics import statistics
-from datastill.errors import InputError
 from datastill.exchange.base.appearance import (
     CORRELATED,
     ENOUGH,
@@ -25,7 +26,6 @@ from datastill.exchange.base.appearance import (
 )
 from datastill.exchange.base.contract import Found, Rule
 from datastill.exchange.base.whitening import fit_whitening
-from datastill.pixels import FLOATS_MOST, Pixels
 
 ZCA: Mapping[str, Rule | None] = {
     "zca": None,

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.artifacts import set_header
+from datastill.base.errors import InputError, installing
 from datastill.data import ImageSet
-from datastill.errors import InputError, installing
+from datastill.data.pixels import ready
 from datastill.exchange.base.contract import Found, content_of, header_of
 from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
-from datastill.pixels import ready
+from datastill.store import set_header
 
 IMAGES, LABELS = (
     ("image", "img", "picture"),

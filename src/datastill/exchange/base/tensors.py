@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.base.errors import InputError
 from datastill.exchange.base.names import RATE_WORDS, keyed
 from datastill.exchange.base.unpickling import PlainArray, PlainTensor, plain_of
 

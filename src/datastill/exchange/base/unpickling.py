@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.errors import InputError
+from datastill.base.errors import InputError
 from datastill.exchange.base.contract import content_of
 
 MOST_BYTES = 2**33

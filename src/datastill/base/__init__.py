@@ -1,0 +1,1 @@
+"""What everything stands on: errors, words, random streams, registries, the machine."""

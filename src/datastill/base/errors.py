@@ -1,0 +1,179 @@
+"""The one error that a person can put right, and the words for it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+class InputError(ValueError):
+    """Something that was asked for cannot be done as asked.
+
+    The message is one line: what was found, what was expected and, for a name, the nearest one.
+    The command line prints it and exits with code 2.
+
+    Arguments are called by their names in Python, between backticks and with a value where one is
+    meant: "`lr` must be above zero", "take `init='noise'`". The command line says the option that
+    stands for each.
+
+    Args:
+        message: the line.
+        typed: the line for the command line, where it is to say more than other names.
+    """
+
+    def __init__(self, message: str, *, typed: str | None = None) -> None:
+        super().__init__(message)
+        self.typed = typed or message
+
+
+def positive(**numbers: Any) -> None:
+    """Refuse arguments that are not finite numbers above zero; None is none that was given.
+
+    >>> positive(lr=float("nan"))
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `lr` must be above zero, found nan
+    """
+    for name, value in numbers.items():
+        if value is not None and not (is_number(value) and value > 0):
+            raise InputError(f"`{name}` must be above zero, found {told(value)}")
+
+
+def not_negative(**numbers: Any) -> None:
+    """Refuse arguments that are not finite numbers from zero on."""
+    for name, value in numbers.items():
+        if not (is_number(value) and value >= 0):
+            raise InputError(f"`{name}` must not be negative, found {told(value)}")
+
+
+def whole(least: int = 1, **numbers: Any) -> None:
+    """Refuse arguments that are not whole numbers, ``least`` or more.
+
+    >>> whole(ipc=10)
+    >>> whole(ipc="10")
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `ipc` must be a whole number, 1 or more, found '10'
+    """
+    for name, value in numbers.items():
+        if not is_whole(value) or value < least:
+            raise InputError(
+                f"`{name}` must be a whole number, {least} or more, found {told(value)}"
+            )
+
+
+def of_kind(kind: type | tuple[type, ...], wanted: str, **values: Any) -> None:
+    """Refuse arguments of another kind.
+
+    >>> of_kind(str, "the name of a model", model=None)
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `model` must be the name of a model, found None
+    """
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise InputError(f"`{name}` must be {wanted}, found {told(value)}")
+
+
+def in_plain_numbers(settings: object, *names: str) -> None:
+    """Hold numbers of a frozen dataclass as Python's own: files and PyTorch take no others.
+
+    What is none, or already Python's, stays as it is.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and type(value) not in (int, float):
+            plain = int(value) if is_whole(value) else float(value)
+            object.__setattr__(settings, name, plain)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number, of whatever type but a truth value."""
+    try:
+        return not (isinstance(value, str) or is_truth(value)) and math.isfinite(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number, of whatever type but a truth value."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not is_truth(value)
+
+
+def is_truth(value: Any) -> bool:
+    """Tell whether a value is true or false: Python's, or that of an array library.
+
+    >>> is_truth(False), is_truth(0)
+    (True, False)
+    """
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")) in {"bool", "torch.bool"}
+
+
+def told(value: Any) -> str:
+    """Name a value in a few words: itself where it is short, or else what it is.
+
+    >>> told(-1), told("x"), told(int), told([1] * 100)
+    ('-1', "'x'", 'the class int', 'a list')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value) if isinstance(value, str | int | float | tuple | list | None) else ""
+    if 0 < len(text) <= MOST_TOLD:
+        return text
+    name = getattr(value, "__name__", None)
+    kind = type(value).__name__
+    article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
+    return f"{article} {kind}" + (f" {name}" if isinstance(name, str) else "")
+
+
+MOST_TOLD = 40
+"""Letters of a value that a message shows."""
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """Say which of ``names`` was probably meant, or what there is to choose from.
+
+    >>> suggestion("DN", ["DC", "DSA", "DM"])
+    "did you mean 'DM'?"
+    >>> suggestion("xylophone", ["DC", "DSA"])
+    'choose from DC, DSA'
+    """
+    known = {candidate.casefold(): candidate for candidate in names}
+    near = difflib.get_close_matches(name.casefold(), sorted(known, reverse=True), n=1, cutoff=0.5)
+    return (
+        f"did you mean {known[near[0]]!r}?" if near else f"choose from {', '.join(known.values())}"
+    )
+
+
+def reason(error: Exception) -> str:
+    r"""Return the first line of what another error says, or its kind where it says nothing.
+
+    >>> reason(RuntimeError("shapes differ\n  at line 3")), reason(TimeoutError())
+    ('shapes differ', 'TimeoutError')
+    """
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+LIBRARIES = {
+    "hf": "datasets>=4",
+    "transformers": "transformers>=5",
+    "tensorboard": "tensorboard>=2.16",
+    "trackio": "trackio>=0.4",
+}
+"""What the extras of the package are made of."""
+
+
+def installing(extra: str) -> str:
+    """Say how to install what an extra needs: from any index, wherever datastill came from.
+
+    >>> installing("hf")
+    "pip install 'datasets>=4'"
+    """
+    return f"pip install '{LIBRARIES[extra]}'"

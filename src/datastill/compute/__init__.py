@@ -1,0 +1,1 @@
+"""How networks are computed on this machine: kernels, routes, and the fastest of several ways."""

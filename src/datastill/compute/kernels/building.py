@@ -1,0 +1,115 @@
+"""Kernels are built once for each set of instructions, and kept where nobody else can write."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from datastill.base import machine
+from datastill.compute.kernels.instructions import Instructions
+
+SOURCE = Path(__file__).with_name("layers.cpp")
+FLAGS = (
+    *("-std=c++17", "-O3", "-fopenmp", "-fPIC", "-shared"),
+    *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
+)
+BUILD_SECONDS = 600
+"""A busy machine with a slow disk takes its time; a compiler that hangs is given up."""
+
+_log = logging.getLogger("datastill")
+
+
+class Unavailable(Exception):
+    """There are no kernels to load; says why, in one phrase."""
+
+
+def built(best: Instructions) -> Path:
+    """Return the file of the kernels for a set of instructions, built now if nobody has before.
+
+    It is known by source, compiler and set of instructions, so that processors of several kinds
+    can share a home, and by its own digest: one that was cut off, or is another, is built again.
+
+    Raises:
+        Unavailable: where there is no compiler, it fails, or there is no place that is safe.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("g++")
+    if compiler is None:
+        raise Unavailable("no g++ was found")
+    try:
+        return _kept(compiler, best)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Unavailable(f"they could not be built: {_said(error)}") from None
+
+
+def _kept(compiler: str, best: Instructions) -> Path:
+    flags = (*FLAGS, *best.flags, *best.constants)
+    recipe = "\n".join([SOURCE.read_text(), _told(compiler, "--version"), *flags])
+    name = f"layers-{best.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    folder = machine.cache_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if trouble := untrusted(folder):
+        raise Unavailable(
+            f"{folder} {trouble}, who could put anything in their place: remove it, or let "
+            "XDG_CACHE_HOME name a folder of your own"
+        )
+    there = sorted(folder.glob(f"{name}-*.so"))
+    for file in there:
+        if file.name == _named(name, file) and not untrusted(file):
+            return file
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for number, file in enumerate(there):  # out of the way, and away with the folder
+            file.replace(Path(scratch) / f"bad-{number}")
+        made = Path(scratch) / "made.so"
+        _log.info("building datastill's kernels for %s: some seconds, once", best.name)
+        command = [compiler, *flags, str(SOURCE), "-o", str(made)]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_SECONDS)
+        made.chmod(0o700)
+        return made.replace(folder / _named(name, made))
+
+
+def _named(name: str, file: Path) -> str:
+    # What a file is called, by what is in it.
+    return f"{name}-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}.so"
+
+
+def untrusted(path: Path) -> str:
+    """Say who else than this user can change a file or folder: empty where nobody can."""
+    found = path.stat()
+    if found.st_uid not in (os.geteuid(), 0):
+        return f"belongs to another user ({found.st_uid})"
+    if found.st_mode & stat.S_IWOTH:
+        return "can be written by everybody"
+    if found.st_mode & stat.S_IWGRP and not _private(found.st_gid):
+        return f"can be written by others, of the group {found.st_gid}"
+    return ""
+
+
+def _private(group: int) -> bool:
+    # Whether a group is this user's alone, as many systems give each user one.
+    import grp
+    import pwd
+
+    with contextlib.suppress(KeyError):
+        user = pwd.getpwuid(os.geteuid())
+        known = grp.getgrgid(group)
+        mine = known.gr_gid == user.pw_gid and known.gr_name == user.pw_name
+        return mine and set(known.gr_mem) <= {user.pw_name}
+    return False
+
+
+def _told(*command: str) -> str:
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, input="")
+    return found.stdout + found.stderr
+
+
+def _said(error: Exception) -> str:
+    lines: Iterator[str] = iter(f"{getattr(error, 'stderr', None) or error}".strip().splitlines())
+    return next(lines, type(error).__name__)[:200]

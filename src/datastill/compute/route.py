@@ -1,0 +1,354 @@
+"""How a network is run over many images: what changes is the time, not the result."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
+
+from datastill.base.errors import InputError, suggestion, whole
+from datastill.compute import kernels, measuring, timing
+from datastill.data.pixels import ready
+from datastill.networks.base.network import (
+    Network,
+    depends_on_batch,
+    features,
+    has_batch_statistics,
+    kernel_sizes,
+)
+
+CHUNK_PIXELS = 128 * 28 * 28
+EAGER_CHUNK_PIXELS = 32 * 28 * 28
+GPU_CHUNK_PIXELS = 4096 * 32 * 32
+TOGETHER = 4096 * 32 * 32
+"""Pixels of images, all channels counted once, whose way through a network is kept in memory at
+once, until their gradient is found."""
+ENGINE = "DATASTILL_ENGINE"
+"""The environment variable that says what ``"auto"`` means: kernels or plain, without measuring."""
+
+SIZES = (32, 128)
+"""Images of 28x28 pixels in a chunk, which the fastest layers are tried with."""
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+Run = Callable[[Any, Tensor], Tensor]
+"""A way through a network: its ``logits``, or its ``features``."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way images take through a network.
+
+    Attributes:
+        chunk: images that go through at once; None for all. On a CPU, small chunks stay in its
+            caches: without kernels, the published ConvNet passes 2,560 images of 28x28 pixels in
+            a third of the time by 32. ``"auto"`` means as many as have the pixels of 128 such
+            images, or of 32 without kernels; on a GPU those of 4,096 images of 32x32 pixels, which
+            give it enough to do.
+        kernels: on a CPU, use the kernels of this package where they serve and a compiler is
+            there to build them; see ``kernels.missing``. ``"auto"`` means what is fastest for the
+            network at hand: that is measured once for each architecture and size of images on a
+            machine and remembered, see ``tuning``; the environment variable ``DATASTILL_ENGINE``
+            (kernels or plain) answers without measuring.
+        compiled: fuse the layers by ``torch.compile``, which costs seconds once for each
+            architecture and number of images. It takes the place of the kernels.
+        precision: of the layers that gain by it; weights, sums and losses stay float32, and so do
+            synthetic images in distilling. The kernels know float32 alone. ``"tf32"`` lets a GPU
+            round whatever it multiplies to 10 bits, as PyTorch lets convolutions by default; on a
+            CPU it is float32.
+        channels_last: without kernels, give convolutions their images channels last.
+        at_once: find the gradients of all classes in one vectorised pass, where a method matches
+            gradients and classes have equal numbers of images. None: on a GPU, which a class at a
+            time leaves idle; a CPU is slower that way.
+        tracked: images whose way through a network is kept at once, until their gradient is found.
+            More go in turns, and a second time when their gradient is asked for. None: as many as
+            have ``TOGETHER`` pixels.
+    """
+
+    chunk: int | Literal["auto"] | None = "auto"
+    kernels: bool | Literal["auto"] = "auto"
+    compiled: bool = False
+    precision: Precision = "float32"
+    channels_last: bool = False
+    at_once: bool | None = None
+    tracked: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunk not in (None, "auto"):
+            whole(chunk=self.chunk)
+        if self.tracked is not None:
+            whole(tracked=self.tracked)
+        if self.precision not in ("float32", "tf32", "bfloat16"):
+            near = suggestion(str(self.precision), ["float32", "tf32", "bfloat16"])
+            raise InputError(f"no precision named {self.precision!r}; {near}")
+
+    @property
+    def exact(self) -> Route:
+        """The same layer by layer, and not in bfloat16: for synthetic images."""
+        precision = "float32" if self.precision == "bfloat16" else self.precision
+        return replace(self, precision=precision, compiled=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Return its settings, and what kept the kernels from being used if they were wanted.
+
+        That is told of plain layers too, which ``"auto"`` takes for want of kernels. Of ``"auto"``
+        also what this process chose so far.
+        """
+        wanted = self.kernels or _tell_what_is_missing.cache_info().currsize
+        found = {**asdict(self), "without_kernels": kernels.missing() if wanted else ""}
+        if self.kernels == "auto":
+            found["chosen"] = {choice.of: choice.way for choice in measuring.chosen().values()}
+        return found
+
+    def by_kernels(self, images: Tensor) -> bool:
+        """Tell whether images go through the kernels, of a route that is settled."""
+        wanted = self.kernels is True and not self.compiled and self.precision == "float32"
+        return wanted and images.device.type == "cpu" and not kernels.missing()
+
+    def settled(self, network: nn.Module, images: Tensor) -> Route:
+        """Return the route that ``"auto"`` means for a network, and images ``(N, C, H, W)``.
+
+        The first time that anybody asks for an architecture it is measured, on a copy of the
+        network: see ``choose``.
+
+        Raises:
+            InputError: when ``DATASTILL_ENGINE`` says what there is not.
+        """
+        if self.kernels != "auto":
+            return self
+        asked, device = forced(), images.device
+        if asked:
+            return replace(self, kernels=asked == "kernels")
+        compared = not (self.compiled or self.channels_last or self.precision == "bfloat16")
+        if not compared or not kernel_sizes(network) or device.type not in ("cpu", "cuda"):
+            return replace(self, kernels=False)
+        choice = choose(network, images.shape[1:], device)
+        found = candidates(network, images.shape[1:], device)[choice.way]
+        chunk = found.chunk if self.chunk == "auto" else self.chunk
+        return replace(self, kernels=found.kernels, channels_last=found.channels_last, chunk=chunk)
+
+    def vectorises(self, images: Tensor) -> bool:
+        """Tell whether the gradients of all classes of images are found at once."""
+        return images.device.type != "cpu" if self.at_once is None else self.at_once
+
+    @contextlib.contextmanager
+    def arithmetic(self, device: torch.device) -> Generator[None]:
+        """Let a GPU multiply as the precision says inside the ``with`` block, backward too.
+
+        PyTorch has one switch for a process, which stands afterwards as it stood before.
+        """
+        if device.type == "cpu":
+            yield
+            return
+        matmul: Any = torch.backends.cuda.matmul
+        cudnn: Any = torch.backends.cudnn
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32 = cudnn.allow_tf32 = self.precision == "tf32"
+        try:
+            yield
+        finally:
+            matmul.allow_tf32, cudnn.allow_tf32 = before
+
+    def split(self, images: Tensor, network: nn.Module) -> list[tuple[Tensor, int]]:
+        """Cut a batch into chunks of one size.
+
+        A network that normalises by the statistics of its batch sees it whole.
+
+        Returns:
+            Chunks, and how many images of each count: the last may be filled up by blank ones.
+        """
+        if self.chunk is None or depends_on_batch(network):
+            return [(images, len(images))]
+        pieces = max(1, -(-len(images) // self.settled(network, images).most(images)))
+        size = -(-len(images) // pieces)
+        if not self.compiled:
+            return [(piece, len(piece)) for piece in images.split(size)]
+        return [(_filled(piece, size), len(piece)) for piece in images.split(size)]
+
+    def run(
+        self, through: Run, network: nn.Module, images: Tensor, *, twice: bool = False
+    ) -> Tensor:
+        """Pass one chunk through a network.
+
+        Args:
+            through: ``logits`` or ``features``.
+            network: any.
+            images: ``(N, C, H, W)``.
+            twice: the result shall be differentiable twice, which what is compiled is not.
+        """
+        images = ready(images)
+        way = self.settled(network, images)
+        if way.by_kernels(images):
+            with kernels.lowered(twice=twice):
+                return through(network, images)
+        if way.channels_last and not way.compiled:
+            with ChannelsLast():
+                return way._layers(through, network, images)
+        return way._layers(
+            fused(through) if way.compiled and not twice else through, network, images
+        )
+
+    def casting(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        """Let layers that gain by it compute in bfloat16 inside the block, if that is asked for."""
+        if self.precision != "bfloat16":
+            return contextlib.nullcontext()
+        # What is cast inside a transform of torch.func must not be found again outside of it.
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+    def _layers(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
+        with self.casting(images.device):
+            found = through(network, images)
+            return found.float() if self.precision == "bfloat16" else found
+
+    @torch.no_grad()
+    def over(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
+        """Pass all images through a network, without gradients."""
+        way = self.settled(network, images)
+        parts = way.split(images, network)
+        with way.arithmetic(images.device):
+            return torch.cat([way.run(through, network, part)[:count] for part, count in parts])
+
+    def in_turns(
+        self,
+        see: Callable[[Tensor], Tensor],
+        images: Tensor,
+        network: nn.Module,
+        shape: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Pass images through a network, and keep the way of no more than ``tracked`` at once.
+
+        Args:
+            see: passes some of them, see ``run``; it is done again for their gradient.
+            images: ``(N, C, H, W)``.
+            network: through which; one that normalises by its batch sees all at once.
+            shape: ``(C, H, W)`` that it is shown, if not theirs.
+
+        Returns:
+            What it makes of all, differentiable in the images.
+        """
+        most = self.at_most(shape or images.shape[1:])
+        if len(images) <= most or depends_on_batch(network):
+            return see(images)
+        parts = images.split(most)
+        if not (torch.is_grad_enabled() and images.requires_grad):
+            return torch.cat([see(part) for part in parts])
+        again: Any = partial(checkpoint, see, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([again(part) for part in parts])
+
+    def at_most(self, shape: Sequence[int]) -> int:
+        """Return how many images of a shape ``(C, H, W)`` are tracked at once."""
+        height, width = shape[-2:]
+        return max(1, TOGETHER // (height * width)) if self.tracked is None else self.tracked
+
+    def most(self, images: Tensor) -> int:
+        """Return how many of such images, ``(N, C, H, W)``, go through at once if they are cut."""
+        if isinstance(self.chunk, int):
+            return self.chunk
+        height, width = images.shape[-2:]
+        if images.device.type != "cpu":
+            return max(1, GPU_CHUNK_PIXELS // (height * width))
+        pixels = CHUNK_PIXELS if self.by_kernels(images) else EAGER_CHUNK_PIXELS
+        return max(1, pixels // (height * width))
+
+
+class ChannelsLast(TorchFunctionMode):
+    """Gives convolutions their images channels last; the layers behind them follow."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d:
+            args = (args[0].contiguous(memory_format=torch.channels_last), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+_log = logging.getLogger("datastill")
+
+PLAIN = Route(chunk=None, kernels=False)
+"""Everything at once, eagerly: the oracle that other routes are held against."""
+
+
+def logits(network: nn.Module, images: Tensor) -> Tensor:
+    """Return what a network says of images."""
+    return network(images)
+
+
+def choose(network: nn.Module, shape: Sequence[int], device: torch.device) -> measuring.Answer:
+    """Return which candidate is the fastest, measured now if nobody has before.
+
+    Args:
+        network: is copied, and left as it is.
+        shape: of an image, ``(C, H, W)``.
+        device: where.
+    """
+    built = kernels.instructions() if device.type == "cpu" else ""
+    if device.type == "cpu":
+        _tell_what_is_missing()
+    ways = {
+        name: partial(_passes, route) for name, route in candidates(network, shape, device).items()
+    }
+    return timing.choose(network, shape, device, ways, built=built)
+
+
+def candidates(network: nn.Module, shape: Sequence[int], device: torch.device) -> dict[str, Route]:
+    """Return what is tried, by name: layers, the usual ones first, and chunks of other sizes."""
+    plain = Route(kernels=False)
+    found = {"plain": plain, "channels last": replace(plain, channels_last=True)}
+    if device.type != "cpu":
+        return found
+    if (3, 3) in kernel_sizes(network) and not kernels.missing():
+        found = {"kernels": Route(kernels=True), **found}
+    if not has_batch_statistics(network):  # else it sees its batch whole
+        for name, route in list(found.items()):
+            usual = CHUNK_PIXELS if route.kernels else EAGER_CHUNK_PIXELS
+            for size in (size for size in SIZES if size * 28 * 28 != usual):
+                chunk = max(1, size * 28 * 28 // (shape[1] * shape[2]))
+                found[f"{name}, {chunk} at once"] = replace(route, chunk=chunk)
+    return found
+
+
+def forced() -> str:
+    """Return the engine that the environment asks for, empty where it is to be measured.
+
+    Raises:
+        InputError: when there is none of that name.
+    """
+    wanted = os.environ.get(ENGINE, "").strip().lower() or "auto"
+    if wanted not in ("auto", "kernels", "plain"):
+        raise InputError(f"{ENGINE} is auto, kernels or plain, found {wanted!r}")
+    return "" if wanted == "auto" else wanted
+
+
+@cache
+def _tell_what_is_missing() -> None:
+    if kernels.missing():
+        _log.warning("PyTorch's layers run in place of datastill's kernels: %s", kernels.missing())
+
+
+def _passes(route: Route, network: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    through: Run = features if isinstance(network, Network) else logits
+    for chunk, count in route.split(images, network):
+        yield route.run(through, network, chunk)[:count]
+
+
+def _filled(images: Tensor, size: int) -> Tensor:
+    # One size means one compiled program; blank images cost less than compiling another.
+    return images if len(images) == size else F.pad(images, (0,) * 7 + (size - len(images),))
+
+
+@cache
+def fused(function: Any) -> Any:
+    """Return what ``torch.compile`` makes of a function, the same for the same function."""
+    # The weights are inputs of what is compiled: networks of one architecture share it. Each
+    # architecture, size and mode counts as one entry, and the default of 8 entries is soon full.
+    torch._dynamo.config.recompile_limit = 256
+    return torch.compile(function, dynamic=False)

@@ -1,0 +1,1 @@
+"""From real images to a synthetic set: the loop, its methods, CLOM, soft labels."""

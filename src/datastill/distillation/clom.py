@@ -1,0 +1,213 @@
+"""CLOM: guidance from original models, that is, models that were trained on real images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datastill.base.errors import InputError, not_negative, of_kind, whole
+from datastill.base.rng import Key, moved
+from datastill.base.wording import counted
+from datastill.compute.route import Route
+from datastill.data import Domain, ImageSet
+from datastill.data.losses import contrastive_loss
+from datastill.training.pool import (
+    Member,
+    Pool,
+    Seen,
+    Teacher,
+    by_architecture,
+    encoder,
+    require_members,
+    teacher,
+)
+
+
+class Regulariser(Protocol):
+    """A scalar added to a method's loss."""
+
+    def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+        """Return the weighted scalar for ``(M, C, H, W)`` images and their ``(M,)`` labels."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Teachers that are drawn from together, and the weight of what they say."""
+
+    teachers: Sequence[Teacher]
+    alpha: float
+
+
+def draw(groups: Sequence[Group], *, key: Key) -> tuple[Teacher, float]:
+    """Draw a group, then one of its teachers, both uniformly; return it and its weight."""
+    group = groups[key.at("group").integer(len(groups))]
+    return group.teachers[key.at("teacher").integer(len(group.teachers))], group.alpha
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropyClom:
+    r"""Classification loss of the synthetic images under an original model.
+
+    Each call draws one group (an architecture) and then one of its teachers :math:`f`, both
+    uniformly, and returns :math:`\alpha \cdot \frac{1}{M} \sum_i CE(f(s_i), y_i)`, over the
+    whole set, un-augmented. Only the images receive a gradient.
+
+    Reference:
+        Which Assessment Should be Prioritized in Dataset Distillation?, 2023.
+    """
+
+    groups: Sequence[Group]
+
+    def tracking(self, images: int | None) -> CrossEntropyClom:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        return replace(self, groups=_tracking(self.groups, images))
+
+    def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+        """Return the weighted loss under one teacher, drawn with ``key``."""
+        teacher, alpha = draw(self.groups, key=key)
+        return alpha * F.cross_entropy(teacher(images), labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastiveClom:
+    """Nearness of synthetic images to real ones of their class, in features of a teacher.
+
+    The teacher need not know the classes: it may come from another dataset. Each call draws one
+    as ``CrossEntropyClom`` does, and real images; see ``losses.contrastive_loss``.
+
+    Attributes:
+        groups: of encoders, from images to features.
+        real: images of the dataset that is distilled.
+        batch: how many of them a call draws.
+
+    Reference:
+        Lu et al., Dataset Distillation with Pre-trained Models: A Contrastive Approach,
+        Neurocomputing 2025.
+    """
+
+    groups: Sequence[Group]
+    real: ImageSet
+    batch: int
+
+    def tracking(self, images: int | None) -> ContrastiveClom:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        return replace(self, groups=_tracking(self.groups, images))
+
+    def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+        """Return the weighted loss under one encoder and one real batch, drawn with ``key``."""
+        encode, alpha = draw(self.groups, key=key)
+        order = torch.randperm(len(self.real), generator=key.at("real").generator())
+        batch = self.real.take(moved(order[: self.batch], images.device))
+        with torch.no_grad():
+            target = encode(batch.images)
+        return alpha * contrastive_loss(encode(images), labels, target, batch.hard_labels)
+
+
+def cross_entropy_clom(
+    pool: Pool, alphas: float | Sequence[float], domain: Domain, *, route: Route | None = None
+) -> CrossEntropyClom:
+    """Guide the distillation of images of a domain by a pool.
+
+    Args:
+        pool: original models, of one or several architectures.
+        alphas: one weight for all architectures, or one for each in order of appearance.
+        domain: of the synthetic images; members trained under another normalisation see them
+            re-normalised.
+        route: how they pass the members.
+
+    Raises:
+        InputError: for an empty pool, another number of alphas, or a member of another kind.
+    """
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
+    return CrossEntropyClom(
+        _groups(pool, alphas, lambda member: teacher(member, domain, route=route))
+    )
+
+
+def contrastive_clom(
+    pool: Pool,
+    alphas: float | Sequence[float],
+    real: ImageSet,
+    *,
+    batch: int = 256,
+    route: Route | None = None,
+) -> ContrastiveClom:
+    """Guide distillation by the features of a pool, of the same or of another dataset.
+
+    Args:
+        pool: see ``cross_entropy_clom``; members of another dataset see images resized and
+            re-normalised.
+        alphas: see ``cross_entropy_clom``.
+        real: images of the dataset that is distilled.
+        batch: real images to compare with, at each update.
+        route: how images pass the members.
+
+    Raises:
+        InputError: for an empty pool, another number of alphas, or channels that do not match.
+    """
+    whole(batch=batch)
+    of_kind(ImageSet, "an ImageSet", real=real)
+    groups = _groups(pool, alphas, lambda member: encoder(member, real.domain, route=route))
+    return ContrastiveClom(groups, real, batch)
+
+
+def tracking(regulariser: Regulariser, images: int | None) -> Regulariser:
+    """Return a regulariser that keeps the way of so many images at once, if it is of this module.
+
+    What a person wrote is returned as it is.
+    """
+    ours = isinstance(regulariser, CrossEntropyClom | ContrastiveClom)
+    return regulariser.tracking(images) if ours else regulariser
+
+
+def _tracking(groups: Sequence[Group], images: int | None) -> list[Group]:
+    return [
+        replace(
+            group,
+            teachers=[
+                one.tracking(images) if isinstance(one, Seen) else one for one in group.teachers
+            ],
+        )
+        for group in groups
+    ]
+
+
+def _groups(
+    pool: Pool, alphas: float | Sequence[float], wrap: Callable[[Member], Teacher]
+) -> list[Group]:
+    require_members(pool)
+    members = by_architecture(pool)
+    if not members:
+        raise InputError("CLOM needs a pool of at least one original model")
+    given = alphas if isinstance(alphas, Sequence) else [alphas]
+    weights = pair_alphas(given, list(members))
+    return [
+        Group([wrap(member) for member in group], weights[name]) for name, group in members.items()
+    ]
+
+
+def pair_alphas(alphas: Sequence[float], architectures: Sequence[str]) -> dict[str, float]:
+    """Give every architecture its alpha.
+
+    Raises:
+        InputError: unless there is one alpha, or one for each architecture, zero or above.
+
+    >>> pair_alphas([1000, 2000], ["ConvNet", "VGG11"])
+    {'ConvNet': 1000, 'VGG11': 2000}
+    """
+    for alpha in alphas:
+        not_negative(alphas=alpha)
+    if len(alphas) == 1:
+        return dict.fromkeys(architectures, alphas[0])
+    if len(alphas) != len(architectures):
+        raise InputError(
+            f"{counted(len(alphas), 'alpha')} for {counted(len(architectures), 'architecture')} "
+            f"({', '.join(architectures)}); give one, or one for each"
+        )
+    return dict(zip(architectures, alphas, strict=True))

@@ -1,0 +1,10 @@
+"""Every module in this folder is a method; importing the folder registers them all."""
+
+from __future__ import annotations
+
+from datastill.base.registry import load_plugins
+from datastill.distillation.methods.base import METHODS, Method, Published, Targeting, Targets, Task
+
+load_plugins(__name__, __path__)
+
+__all__ = ["METHODS", "Method", "Published", "Targeting", "Targets", "Task"]

@@ -1,0 +1,237 @@
+"""Dataset Condensation with Gradient Matching (Zhao, Mopuri and Bilen, ICLR 2021), DC.
+
+With Differentiable Siamese Augmentation (Zhao and Bilen, ICML 2021), DSA, it is the same method
+under a task that augments.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.func import functional_call, grad, vmap
+
+from datastill.base.errors import InputError, positive, suggestion, whole
+from datastill.base.rng import Key, moved
+from datastill.compute.route import Route, fused, logits
+from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.data.losses import Metric, gradient_distance
+from datastill.distillation.methods.base import METHODS, Published, Task
+from datastill.networks import Network, has_batch_statistics, vectorisable
+from datastill.training.fit import Fit, train
+
+LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
+"""Images per class, and the published numbers of outer and inner steps."""
+
+GENERATIONS = 1000
+"""Random networks that a published run goes through."""
+
+BATCH_STATISTICS = 16
+"""Real images per class from which a network takes its batch statistics, as published."""
+
+
+@dataclass(frozen=True)
+class GradientMatching:
+    """Match the gradients that each class asks of a network which learns the synthetic set.
+
+    Attributes:
+        outer_loop: updates of the images under one network, before the next random one.
+        inner_loop: epochs on the synthetic set by which the network ages between two updates.
+        lr_net: learning rate of that, plain SGD without momentum or decay.
+        batch_train: synthetic images per step of that.
+        dis_metric: distance between gradients, see ``losses.gradient_distance``.
+    """
+
+    outer_loop: int = 10
+    inner_loop: int = 50
+    lr_net: float = 0.01
+    batch_train: int = 256
+    dis_metric: Metric = "layerwise-cosine"
+
+    def __post_init__(self) -> None:
+        whole(outer_loop=self.outer_loop, inner_loop=self.inner_loop, batch_train=self.batch_train)
+        positive(lr_net=self.lr_net)
+        if self.dis_metric not in typing.get_args(Metric):
+            hint = suggestion(str(self.dis_metric), typing.get_args(Metric))
+            raise InputError(f"no distance named {self.dis_metric!r}; {hint}")
+
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
+        """Return a new network, or ``last`` after some training on the synthetic set."""
+        generation, age = divmod(step, self.outer_loop)
+        key = task.key.at("network", generation)
+        network = task.build(key=key) if last is None or age == 0 else last
+        if network is last:
+            fit = Fit(self.inner_loop, self.batch_train, self.lr_net, momentum=0, weight_decay=0)
+            here = key.at("age", age)
+            train(network, synthetic, fit, policy=task.policy, key=here, route=task.route)
+        network.train()
+        if has_batch_statistics(network):
+            freeze_batch_statistics(network, task.real, key=key.at("statistics", age))
+        return network
+
+    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+        """Return the distance between gradients, summed over the classes of the synthetic set."""
+        vectorised = route.vectorises(synthetic.images) and even(real, synthetic)
+        if vectorised and vectorisable(network):
+            return self._distance_at_once(network, real, synthetic, route)
+        distances: list[Tensor] = []
+        for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True)):
+            if len(s):
+                target = real_gradient(network, r, label, route=route)
+                distances.append(self._distance(network, target, s, label, route))
+        return torch.stack(distances).sum()
+
+    def _distance_at_once(
+        self, network: Network, real: ByClass, synthetic: ByClass, route: Route
+    ) -> Tensor:
+        present = torch.tensor([k for k, count in enumerate(synthetic.counts) if count])
+        labels, shape = moved(present, synthetic.images.device), (len(present), -1)
+        find = fused(class_gradients) if route.compiled else class_gradients
+        with torch.no_grad(), route.casting(labels.device):
+            target = find(network, real.images.unflatten(0, shape), labels)
+        asked = class_gradients(network, synthetic.images.unflatten(0, shape), labels)
+        distance = partial(gradient_distance, metric=self.dis_metric)
+        return vmap(distance)(target, asked).sum()
+
+    def _distance(
+        self,
+        network: Network,
+        target: tuple[Tensor, ...],
+        images: Tensor,
+        label: int,
+        route: Route,
+    ) -> Tensor:
+        # A graph that has been differentiated once is large: that of one class is walked and freed
+        # before the next is made, whoever asks for the gradient of their sum.
+        alone = images.detach().requires_grad_(images.requires_grad)
+        asked = synthetic_gradient(network, alone, label, route=route)
+        distance = gradient_distance(target, asked, self.dis_metric)
+        if not images.requires_grad:
+            return distance.detach()
+        (slope,) = torch.autograd.grad(distance, alone)
+        return Sloping.apply(images, distance.detach(), slope)
+
+
+class Sloping(Function):
+    """A scalar whose gradient in the images has been found already."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, value: Tensor, slope: Tensor) -> Tensor:  # noqa: ARG004
+        ctx.save_for_backward(slope)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (slope,) = ctx.saved_tensors
+        return grads[0] * slope, None, None
+
+
+def synthetic_gradient(
+    network: nn.Module, images: Tensor, label: int, *, route: Route
+) -> tuple[Tensor, ...]:
+    """Return the gradient of the mean cross-entropy, itself differentiable in the images."""
+    labels = torch.full((len(images),), label, device=images.device)
+    said = route.exact.run(logits, network, images, twice=True)
+    risk = F.cross_entropy(said, labels)
+    return torch.autograd.grad(risk, list(network.parameters()), create_graph=True)
+
+
+def real_gradient(
+    network: nn.Module, images: Tensor, label: int, *, route: Route
+) -> tuple[Tensor, ...]:
+    """Return the gradient of the mean cross-entropy, summed chunk by chunk."""
+    weights = list(network.parameters())
+    total = [torch.zeros_like(weight) for weight in weights]
+    for chunk, count in route.split(images, network):
+        labels = torch.full((count,), label, device=images.device)
+        said = route.run(logits, network, chunk)[:count]
+        risk = F.cross_entropy(said, labels, reduction="sum") / len(images)
+        for part, found in zip(total, torch.autograd.grad(risk, weights), strict=True):
+            part += found
+    return tuple(total)
+
+
+def even(real: ByClass, synthetic: ByClass) -> bool:
+    """Tell whether all classes that there are have as many images as each other, on both sides."""
+    pairs = {pair for pair in zip(real.counts, synthetic.counts, strict=True) if any(pair)}
+    return len(pairs) == 1 and all(next(iter(pairs)))
+
+
+def class_gradients(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Return what ``synthetic_gradient`` and ``real_gradient`` do, for all classes at once.
+
+    Args:
+        network: see ``networks.vectorisable``.
+        images: ``(K, n, C, H, W)``, of K classes.
+        labels: ``(K,)``.
+
+    Returns:
+        One gradient per parameter, ``(K, *shape)``, differentiable in the images.
+    """
+
+    def risk(weights: dict[str, Tensor], images: Tensor, label: Tensor) -> Tensor:
+        said = functional_call(network, weights, (images,))
+        return F.cross_entropy(said, label.expand(len(images)))
+
+    weights: dict[str, Tensor] = dict(network.named_parameters())
+    # vmap cannot ask for the memory format that some transforms leave behind.
+    images = images.contiguous()
+    return tuple(vmap(grad(risk), in_dims=(None, 0, 0))(weights, images, labels).values())
+
+
+def freeze_batch_statistics(network: nn.Module, real: ImageSet, *, key: Key) -> None:
+    """Take the statistics of batch norm from a few real images of every class, and keep them.
+
+    Images of a single class have other statistics than a batch of training has.
+    """
+    few = sample_per_class(real, BATCH_STATISTICS, key=key)
+    with torch.no_grad():
+        network(few.images)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def loops(ipc: int) -> tuple[int, int]:
+    """Return the outer and inner steps for a number of images per class.
+
+    The published numbers where there are any, straight lines between them, and those of 50
+    beyond: the reference code stops at any other number.
+
+    >>> loops(10), loops(25), loops(200)
+    ((10, 50), (25, 22), (50, 10))
+    """
+    whole(ipc=ipc)
+    if ipc >= max(LOOPS):
+        return LOOPS[max(LOOPS)]
+    below = max(known for known in LOOPS if known <= ipc)
+    above = min(known for known in LOOPS if known > ipc)
+    share = (ipc - below) / (above - below)
+    outer, inner = (a + share * (b - a) for a, b in zip(LOOPS[below], LOOPS[above], strict=True))
+    return round(outer), round(inner)
+
+
+@METHODS.register("DC")
+def published(ipc: int) -> Published:
+    """Return the settings of Dataset Condensation: from noise, without augmentation."""
+    outer, inner = loops(ipc)
+    return Published(
+        GradientMatching(outer, inner),
+        updates=GENERATIONS * outer,
+        lr=0.1,
+        init="noise",
+        augmented=False,
+        protocol="dc",
+    )
+
+
+@METHODS.register("DSA")
+def published_siamese(ipc: int) -> Published:
+    """Return the settings of Differentiable Siamese Augmentation: from real images."""
+    return replace(published(ipc), init="real", augmented=True, protocol="dsa")

@@ -1,0 +1,85 @@
+"""Soft labels: what original models say of the images of a set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from datastill.base.errors import InputError, of_kind, positive, whole
+from datastill.data import Domain, ImageSet, require_given
+from datastill.identity import described
+from datastill.training.pool import Pool, require_members, teacher
+
+
+@torch.no_grad()
+def soft_labels(
+    images: Tensor, domain: Domain, pool: Pool, *, temperature: float = 1.0, batch: int = 256
+) -> Tensor:
+    r"""Average over a pool how its models share out each image among the classes.
+
+    :math:`p = \frac{1}{|F|} \sum_{f \in F} softmax(f(x) / T)`.
+
+    Args:
+        images: ``(N, C, H, W)``, normalised as ``domain`` says.
+        domain: of the images; models trained under another normalisation see them re-normalised.
+        pool: original models.
+        temperature: above 0; the higher, the softer.
+        batch: images at a time.
+
+    Returns:
+        ``(N, K)``, on the device of the images; rows sum to 1.
+
+    Raises:
+        InputError: for an empty pool, or a model of another shape or other classes.
+    """
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
+    require_members(pool)
+    if temperature is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InputError("`temperature` must be above zero, found None")
+    positive(temperature=temperature)
+    whole(batch=batch)
+    if not pool:
+        raise InputError("soft labels need at least one original model")
+    teachers = [teacher(member, domain) for member in pool]
+    shares = [
+        torch.stack([(f(part) / temperature).softmax(1) for f in teachers]).mean(0)
+        for part in images.split(batch)
+    ]
+    return torch.cat(shares)
+
+
+def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> ImageSet:
+    """Give a set soft labels; its facts keep the hard ones, see ``hardened``."""
+    of_kind(ImageSet, "an ImageSet", data=data)
+    require_given(data, "the set")
+    labels = soft_labels(data.images, data.domain, pool, temperature=temperature)
+    facts = {
+        "temperature": float(temperature),
+        "teachers": len(pool),
+        "architectures": sorted({member.architecture for member in pool}),
+        "originals": described(pool),
+        "hard_labels": hardened(data).labels.tolist(),
+    }
+    before = {name: value for name, value in data.facts.items() if name != "validated"}
+    return replace(data, labels=labels, facts={**before, "relabelled": facts})
+
+
+def hardened(data: ImageSet) -> ImageSet:
+    """Return a set with hard labels: those that it had before ``relabelled``, or the likeliest."""
+    if data.labels.ndim == 1:
+        return data
+    kept = data.facts.get("relabelled")
+    held = kept.get("hard_labels") if isinstance(kept, dict) else None
+    classes = range(len(data.domain.classes))
+    if isinstance(held, list) and len(held) == len(data) and all(k in classes for k in held):
+        return replace(data, labels=torch.tensor(held, device=data.labels.device))
+    return replace(data, labels=data.labels.argmax(1))
+
+
+def temperature_of(data: ImageSet) -> float:
+    """Return the temperature that the labels of a set were made with, or 1."""
+    kept = data.facts.get("relabelled")
+    found = kept.get("temperature") if isinstance(kept, dict) else None
+    return float(found) if isinstance(found, int | float) and found > 0 else 1.0

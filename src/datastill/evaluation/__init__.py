@@ -1,0 +1,1 @@
+"""Whether to trust a set: validation, comparison, assessments, studies of them."""

@@ -1,0 +1,332 @@
+"""A synthetic set and all that it may be judged by: there is no way to a test set from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from datastill.base.costs import Known, shared
+from datastill.base.errors import InputError, of_kind
+from datastill.base.rng import Key, require_key
+from datastill.compute.route import Route, Run, logits
+from datastill.data import Domain, ImageSet, convert, draw_rows, require_same_kind, require_sound
+from datastill.networks import Network, build, features
+from datastill.training.pool import Member, Pool, by_architecture, freeze, require_members
+
+T = TypeVar("T")
+
+SAMPLE = 30
+"""Real images of each class that a set is compared with, at most. Passing them through the pool is
+most of what all assessments together cost."""
+
+LEAST_ERROR = 1e-10
+"""Mean squared difference of pixels in ``[0, 1]`` below which images count as equal: 100 dB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A network in evaluation mode, and what it makes of the real sample.
+
+    Attributes:
+        member: an original model, or one that was never trained.
+        real: ``(R, D)`` features of the real sample, float64, scaled to a root mean square of 1:
+            the members of a pool, and their architectures, then weigh alike.
+        scale: what they were divided by.
+        known: what was worked out from these.
+    """
+
+    member: Member
+    real: Tensor
+    scale: float
+    known: Known = field(init=False, default_factory=lambda: Known(lasting=True))
+
+    @shared
+    def distances(self) -> Tensor:
+        """The ``(R, R)`` squared distances of real features."""
+        return squared_distances(self.real, self.real)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A synthetic set as one network sees it.
+
+    Attributes:
+        judge: the network, and the real sample as it sees it.
+        synthetic: ``(M, D)`` features, scaled like the real ones.
+        known: what was worked out from these.
+    """
+
+    judge: Judge
+    synthetic: Tensor
+    known: Known = field(init=False, default_factory=Known)
+
+    @property
+    def real(self) -> Tensor:
+        """The ``(R, D)`` features of the real sample."""
+        return self.judge.real
+
+    @shared
+    def within(self) -> Tensor:
+        """The ``(M, M)`` squared distances of synthetic features."""
+        return squared_distances(self.synthetic, self.synthetic)
+
+    @shared
+    def between(self) -> Tensor:
+        """The ``(M, R)`` squared distances of synthetic from real features."""
+        return squared_distances(self.synthetic, self.real)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The real side of the evidence, worked out once for all the sets that are held against it.
+
+    Attributes:
+        train: training images.
+        key: decides which real images are looked at, and the weights of fresh networks.
+        route: how images pass a network.
+        known: what was found out about the real side: here, and by families of assessments.
+    """
+
+    train: ImageSet
+    key: Key
+    route: Route
+    known: Known = field(init=False, default_factory=lambda: Known(lasting=True))
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` made of the real side when ``name`` was first asked for."""
+        return self.known.once(name, make)
+
+    @shared
+    def sample(self) -> ImageSet:
+        """At most ``SAMPLE`` training images of each class, sorted by class."""
+        rows = torch.cat(draw_rows(self.train, SAMPLE, key=self.key.at("real")))
+        return self.train.take(rows.to(self.train.images.device))
+
+    def judge(self, member: Member) -> Judge:
+        """Return what a network makes of the real sample.
+
+        Raises:
+            InputError: for one that takes images of another kind.
+        """
+        require_same_kind(member.domain, self.train.domain)
+        return self.known.once(member, lambda: self._judge(member))
+
+    def untrained(self, architecture: str) -> Member:
+        """Return a network as it was built, the same one every time."""
+        return self.known.once(
+            ("untrained", architecture),
+            lambda: freeze(
+                self.fresh_network(architecture), architecture, self.train.domain, facts={}
+            ),
+        )
+
+    def fresh_network(self, architecture: str) -> Network:
+        """Build a network; what batch norm needs to know of images, it learns from the sample."""
+        domain, images = self.train.domain, self.sample.images
+        network = build(architecture, domain, key=self.key.at("fresh", architecture))
+        network = network.to(images.device)
+        norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        if norms:
+            for norm in norms:
+                norm.momentum = None  # the statistics become those of these images, and no mixture
+            with torch.no_grad():
+                network.train()
+                for some in images.split(self.route.at_most(domain.shape)):
+                    network(some)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        return network.eval()
+
+    def _judge(self, member: Member) -> Judge:
+        images = self.sample.images
+        found = passed(features, member, images, self.train.domain, self.route).double()
+        scale = max(float(found.square().mean().sqrt()), 1e-12)
+        return Judge(member, found / scale, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A synthetic set and all that it may be judged by: no test set is among it.
+
+    What assessments share is worked out once, when the first of them asks.
+
+    Attributes:
+        synthetic: the set to score.
+        train: the training images that it stands for.
+        pool: original models, trained on them.
+        key: decides which real images are looked at, and the weights of fresh networks.
+        route: how images pass a network.
+        early: original models as they were after fewer epochs. They judge only where they are
+            asked for, see ``scores.assess``.
+        known: what was found out about this set.
+
+    Raises:
+        InputError: for a set without images, of another kind than the training images, or with
+            values that are not finite numbers.
+    """
+
+    synthetic: ImageSet
+    train: ImageSet
+    pool: Pool
+    key: Key
+    route: Route = field(default_factory=Route)
+    early: Pool = ()
+    known: Known = field(init=False, default_factory=Known)
+
+    def __post_init__(self) -> None:
+        of_kind(ImageSet, "an ImageSet", synthetic=self.synthetic, train=self.train)
+        require_key(self.key)
+        require_members(self.pool)
+        require_members(self.early)
+        for data, source in ((self.synthetic, "synthetic set"), (self.train, "training set")):
+            if not len(data):
+                raise InputError(f"the {source} has no images")
+        require_same_kind(self.synthetic.domain, self.train.domain)
+        require_sound(self.synthetic, "the synthetic set")
+
+    def of(self, synthetic: ImageSet) -> Evidence:
+        """Return the evidence about another set, sharing what is known of the real side."""
+        other = replace(self, synthetic=synthetic)
+        vars(other)["reference"] = self.reference
+        return other
+
+    def under(self, pool: Pool) -> Evidence:
+        """Return the evidence that other original models give, sharing all that is known."""
+        other = replace(self, pool=pool)
+        vars(other).update(reference=self.reference, known=self.known)
+        return other
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The real side."""
+        return Reference(self.train, self.key, self.route)
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Those of the pool.
+
+        Raises:
+            InputError: for an empty pool.
+        """
+        self._require_pool()
+        return tuple(by_architecture(self.pool))
+
+    @property
+    def originals(self) -> tuple[View, ...]:
+        """What each member of the pool sees.
+
+        Raises:
+            InputError: for an empty pool, or a member of another kind.
+        """
+        self._require_pool()
+        return tuple(self._view(member) for member in self.pool)
+
+    @property
+    def fresh(self) -> tuple[View, ...]:
+        """What an untrained network of each architecture of the pool sees."""
+        return tuple(self._view(self.reference.untrained(name)) for name in self.architectures)
+
+    @property
+    def logits(self) -> Tensor:
+        """``(P, M, K)``, float64: what each member of the pool says of each image."""
+        self._require_pool()
+        return torch.stack([self._said(member) for member in self.pool])
+
+    @shared
+    def judged(self) -> ImageSet:
+        """The synthetic set, normalised as the training images are, in an order of its own.
+
+        Sorted by class and brightness, so that the order in which images came changes nothing.
+        """
+        data = self.synthetic.under(self.train.domain)
+        brightness = data.images.flatten(1).double().mean(1)
+        order = brightness.argsort(stable=True)
+        return data.take(order[data.hard_labels[order].argsort(stable=True)])
+
+    @shared
+    def pairs(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Rows of ``judged`` and of the real sample, for each class that has real images.
+
+        For a class that the synthetic set lacks, the whole set stands in: it is what a network
+        that learns from the set knows of that class.
+        """
+        everything = torch.arange(len(self.judged))
+        both = zip(self.judged.rows_by_class, self.reference.sample.rows_by_class, strict=True)
+        return tuple((s if len(s) else everything, r) for s, r in both if len(r))
+
+    @shared
+    def copies(self) -> Tensor:
+        """``(M, R)`` booleans: which images of ``judged`` are which of the real sample, unchanged.
+
+        A subset of the training images may share some with the sample; to be near those, or to
+        classify them, is nothing to its credit.
+        """
+        synthetic, real = (
+            self.train.domain.pixels(data.images).double().flatten(1)
+            for data in (self.judged, self.reference.sample)
+        )
+        return squared_distances(synthetic, real) <= LEAST_ERROR * synthetic.shape[1]
+
+    def _view(self, member: Member) -> View:
+        judge = self.reference.judge(member)
+
+        def look() -> View:
+            return View(judge, self._features(member).double() / judge.scale)
+
+        return self.known.once(("view", member), look)
+
+    def _said(self, member: Member) -> Tensor:
+        require_same_kind(member.domain, self.train.domain)
+
+        def listen() -> Tensor:
+            if type(member.network).forward is not Network.forward:
+                return self._seen(member, logits).double()
+            with torch.no_grad():  # the features are nearly all of the way
+                return member.network.head(self._features(member)).double()
+
+        return self.known.once(("said", member), listen)
+
+    def _features(self, member: Member) -> Tensor:
+        return self.known.once(("features", member), lambda: self._seen(member, features))
+
+    def _seen(self, member: Member, through: Run) -> Tensor:
+        found = passed(through, member, self.judged.images, self.train.domain, self.route)
+        if not bool(torch.isfinite(found).all()):
+            raise InputError(
+                f"a {member.architecture} gives values that are not finite numbers "
+                "for the synthetic set; are its pixels out of all bounds?"
+            )
+        return found
+
+    def _require_pool(self) -> None:
+        if not self.pool:
+            raise InputError("this assessment needs a pool of at least one original model")
+
+
+def passed(through: Run, member: Member, images: Tensor, domain: Domain, route: Route) -> Tensor:
+    """Return what a member makes of ``(N, C, H, W)`` images of a domain, without gradients.
+
+    They are shown to it as its own domain has them, some at a time: those may be far larger.
+    """
+    some = images.split(route.at_most(member.domain.shape))
+    shown = (convert(part, domain, member.domain) for part in some)
+    return torch.cat([route.over(through, member.network, part) for part in shown])
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return the ``(M, R)`` squared distances of ``(M, D)`` and ``(R, D)`` float64 points.
+
+    Rounding leaves a trace where points coincide; it is set to zero.
+
+    >>> squared_distances(torch.eye(2).double(), torch.eye(2).double()).tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    norms = a.square().sum(1)[:, None] + b.square().sum(1)
+    found = norms - 2 * (a @ b.T)
+    return torch.where(found > 1e-12 * norms, found, torch.zeros_like(found))

@@ -1,0 +1,159 @@
+"""Score a synthetic set by many assessments at once, without a test set.
+
+An assessment is asked for by its name, such as ``om-accuracy``: then all of the pool judges.
+``om-accuracy/ConvNet`` asks the original models of one architecture alone, ``om-accuracy@5`` those
+of all architectures as they were after five epochs, ``om-accuracy/ConvNet@5`` both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from datastill.base.costs import bill
+from datastill.base.errors import InputError, of_kind, suggestion
+from datastill.base.registry import plain
+from datastill.evaluation.assessments import ASSESSMENTS, COSTLY, Evidence, Score
+from datastill.training.pool import Pool, by_architecture, by_epoch
+
+PARTED = "semantic"
+"""The family whose assessments are also made by each part of the pool, unasked."""
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """A score, and what it cost.
+
+    Attributes:
+        score: the value and its direction.
+        seconds: that it takes for a set, all that it shares with other assessments included.
+        once: seconds that its share of the real side takes, however many sets there are.
+    """
+
+    score: Score
+    seconds: float
+    once: float
+
+
+def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, Assessed]:
+    """Score a set by every assessment, or by those named.
+
+    Args:
+        evidence: the set, and what it is held against.
+        names: of assessments, see above; by default ``usual_names``.
+
+    Returns:
+        What each said, by its name, in the order of ``names``.
+
+    Raises:
+        InputError: for an unknown name, when the evidence does not suffice, or naming the
+            assessment that found no finite value.
+    """
+    of_kind(Evidence, "an Evidence", evidence=evidence)
+    names = usual_names(evidence) if names is None else names
+    names = [names] if isinstance(names, str) else names
+    of_kind(Iterable, "names of assessments", names=names)
+    names = list(names)
+    for name in names:
+        of_kind(str, "names of assessments", names=name)
+    chosen = [_asked(name, evidence) for name in names]
+    return {asked.name: _assessed(asked) for asked in chosen}
+
+
+def usual_names(evidence: Evidence) -> list[str]:
+    """Name all assessments but the ``COSTLY`` ones, and those of ``PARTED`` by parts of the pool.
+
+    The parts are its architectures, where there are several, and its early epochs, if any.
+    """
+    names = [name for name in ASSESSMENTS.names if name not in COSTLY]
+    architectures = list(by_architecture(evidence.pool))
+    parts = [f"/{name}" for name in architectures] if len(architectures) > 1 else []
+    parts += [f"@{epoch}" for epoch in by_epoch(evidence.early)]
+    return [
+        name + part for name in names for part in ["", *(parts if family(name) == PARTED else [])]
+    ]
+
+
+def spelling(name: str, evidence: Evidence) -> str:
+    """Return the full name of an assessment that this evidence allows.
+
+    Raises:
+        InputError: for one that is unknown, or asks a part of the pool that is not there.
+    """
+    return _asked(name, evidence).name
+
+
+def family(name: str) -> str:
+    """Return the family of an assessment, which is the file that it is in.
+
+    >>> family("om-accuracy@5")
+    'semantic'
+    """
+    return ASSESSMENTS[_parted(name)[0]].__module__.rpartition(".")[2]
+
+
+def epoch_of(name: str) -> int | None:
+    """Return the early epoch that an assessment asks for; None for one of the whole training.
+
+    Raises:
+        InputError: for one that is no number.
+
+    >>> epoch_of("om-accuracy/ConvNet@5")
+    5
+    """
+    epoch = _parted(name)[2]
+    if epoch and not epoch.isdecimal():
+        raise InputError(f"{name!r}: {epoch!r} is no number of epochs")
+    return int(epoch) if epoch else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    name: str
+    assessment: str
+    evidence: Evidence
+
+
+def _asked(name: str, evidence: Evidence) -> _Asked:
+    base, architecture, _ = _parted(name)
+    epoch, found = epoch_of(name), ASSESSMENTS.spelling(base)
+    if not architecture and epoch is None:
+        return _Asked(found, found, evidence)
+    pool = evidence.pool if epoch is None else _of_epoch(epoch, evidence.early)
+    full = found
+    if architecture:
+        spelled = _spelling(architecture, pool)
+        pool, full = by_architecture(pool)[spelled], f"{full}/{spelled}"
+    full += "" if epoch is None else f"@{epoch}"
+    return _Asked(full, found, evidence.under(pool))
+
+
+def _of_epoch(epoch: int, early: Pool) -> Pool:
+    epochs = by_epoch(early)
+    if epoch not in epochs:
+        known = ", ".join(map(str, epochs)) or "none"
+        raise InputError(f"no early models of epoch {epoch}; there are {known}")
+    return epochs[epoch]
+
+
+def _spelling(architecture: str, pool: Pool) -> str:
+    known = {plain(name): name for name in by_architecture(pool)}
+    if plain(architecture) not in known:
+        hint = suggestion(architecture, known.values())
+        raise InputError(f"no original models named {architecture!r} in this pool; {hint}")
+    return known[plain(architecture)]
+
+
+def _assessed(asked: _Asked) -> Assessed:
+    with bill() as paid:
+        score = ASSESSMENTS[asked.assessment](asked.evidence)
+    if not math.isfinite(score.value):
+        raise InputError(f"{asked.name} found {score.value} for this set, not a finite number")
+    return Assessed(score, paid.seconds, paid.once)
+
+
+def _parted(name: str) -> tuple[str, str, str]:
+    rest, _, epoch = name.partition("@")
+    base, _, architecture = rest.partition("/")
+    return base, architecture, epoch

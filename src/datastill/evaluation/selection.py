@@ -1,0 +1,77 @@
+"""Choose a set by an assessment: a snapshot of a distillation, or one of finished sets."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from datastill.base.errors import of_kind, whole
+from datastill.distillation.loop import Snapshot
+from datastill.evaluation.assessments import Evidence, Score
+from datastill.evaluation.scores import assess
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The snapshot that an assessment likes best of those that it has seen.
+
+    Attributes:
+        snapshot: that one; of equal ones the last, which the method worked on longest.
+        scores: what the assessment said of each that it saw, by the number of updates.
+    """
+
+    snapshot: Snapshot
+    scores: Mapping[int, Score]
+
+    @property
+    def score(self) -> Score:
+        """The best of the scores."""
+        return self.scores[self.snapshot.step]
+
+
+@dataclass(frozen=True, eq=False)
+class Selector:
+    """An assessment that looks at a distillation every so many updates, without a test set.
+
+    Attributes:
+        name: of the assessment, see ``scores``.
+        evidence: about any set of the same kind; each snapshot takes its place.
+        every: so many updates.
+    """
+
+    name: str
+    evidence: Evidence
+    every: int
+
+    def __post_init__(self) -> None:
+        whole(every=self.every)
+        of_kind(str, "the name of an assessment", name=self.name)
+
+    def looks(self, step: int, updates: int) -> bool:
+        """Tell whether it looks after ``step`` of so many updates; after the last it does."""
+        return step % self.every == 0 or step == updates
+
+    def after(self, choice: Choice | None, snapshot: Snapshot) -> Choice:
+        """Return the choice after one more snapshot.
+
+        Raises:
+            InputError: when the assessment cannot score it.
+        """
+        (found,) = assess(self.evidence.of(snapshot.synthetic), [self.name]).values()
+        if choice is None:
+            return Choice(snapshot, {snapshot.step: found.score})
+        scores = {**choice.scores, snapshot.step: found.score}
+        better = found.score.worth >= choice.score.worth
+        return Choice(snapshot if better else choice.snapshot, scores)
+
+
+def ranked(scores: Mapping[K, Score]) -> list[K]:
+    """Return the names of what was scored, the best first; equal ones stay in order.
+
+    >>> ranked({"a": Score(2, "lower"), "b": Score(1, "lower"), "c": Score(2, "lower")})
+    ['b', 'a', 'c']
+    """
+    return sorted(scores, key=lambda name: -scores[name].worth)

@@ -1,0 +1,41 @@
+"""Studies: which assessment to trust, found out on sets whose accuracy is known."""
+
+from __future__ import annotations
+
+from datastill.evaluation.studies.agreement import Agreement, Coefficient
+from datastill.evaluation.studies.examination import (
+    Bench,
+    Study,
+    conclude,
+    distinct,
+    examine,
+    study,
+)
+from datastill.evaluation.studies.population import Candidate, Kind, Workshop, candidates, parse
+from datastill.evaluation.studies.ranking import Verdict, contrast
+from datastill.evaluation.studies.records import Outcome, Record, blank, record_of, table_of
+from datastill.evaluation.studies.resampling import Resampling
+
+__all__ = [
+    "Agreement",
+    "Bench",
+    "Candidate",
+    "Coefficient",
+    "Kind",
+    "Outcome",
+    "Record",
+    "Resampling",
+    "Study",
+    "Verdict",
+    "Workshop",
+    "blank",
+    "candidates",
+    "conclude",
+    "contrast",
+    "distinct",
+    "examine",
+    "parse",
+    "record_of",
+    "study",
+    "table_of",
+]

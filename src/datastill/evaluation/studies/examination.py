@@ -1,0 +1,186 @@
+"""Assess and validate every set of a study, piece by piece, and judge the assessments by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from datastill.base.rng import Key
+from datastill.compute.route import Route
+from datastill.data import ImageSet
+from datastill.evaluation.assessments import Evidence
+from datastill.evaluation.scores import assess, spelling, usual_names
+from datastill.evaluation.studies.ranking import Verdict, ignorance, verdicts, yardstick
+from datastill.evaluation.studies.records import Outcome, Record, blank
+from datastill.evaluation.studies.resampling import Resampling
+from datastill.evaluation.validation import Watch, contest
+from datastill.store import fingerprint
+from datastill.training.pool import Pool
+from datastill.training.protocol import Protocol
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What every set of a study is held to.
+
+    Attributes:
+        train: training images, by which sets are assessed.
+        test: images that nothing but the trained networks sees.
+        pool: original models, by which sets are assessed.
+        model: architecture of the networks that are trained on a set.
+        protocol: by which they are trained.
+        key: trial ``i`` starts from the same weights for every set.
+        early: original models after fewer epochs.
+        route: how images pass the networks that are trained.
+        assessing: how they pass original models and untrained ones.
+        watch: sees the networks that are trained.
+    """
+
+    train: ImageSet
+    test: ImageSet
+    pool: Pool
+    model: str
+    protocol: Protocol
+    key: Key
+    early: Pool = ()
+    route: Route = field(default_factory=Route)
+    assessing: Route = field(default_factory=Route)
+    watch: Watch | None = None
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The evidence by which sets are assessed; each takes the place of the real one in it."""
+        key = self.key.at("assess")
+        return Evidence(self.train, self.train, self.pool, key, self.assessing, self.early)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study found.
+
+    Attributes:
+        records: of every set.
+        verdicts: on every assessment, the best first.
+        yardstick: how validation by one network would do among them; None with single trials.
+        ignorance: how the mean of a recipe's other sets would; None where there are none.
+    """
+
+    records: tuple[Record, ...]
+    verdicts: tuple[Verdict, ...]
+    yardstick: Verdict | None
+    ignorance: Verdict | None = None
+
+
+def study(
+    sets: Mapping[str, ImageSet],
+    bench: Bench,
+    *,
+    trials: int,
+    names: Iterable[str] | None = None,
+    resampling: Resampling | None = None,
+) -> Study:
+    """Find out, on sets whose accuracy is found by training, which assessment to trust.
+
+    Args:
+        sets: by name. Their facts say which method made them, see ``records.blank``. One that
+            equals another does not count, see ``distinct``.
+        bench: original models, images and protocol.
+        trials: networks trained on each set.
+        names: of assessments, by default all that cost little.
+        resampling: for intervals and p-values.
+
+    Raises:
+        InputError: for fewer than three sets, or a set of another kind than the images.
+    """
+    sets, _ = distinct(sets)
+    records = {name: blank(name, data) for name, data in sets.items()}
+    for record in examine(sets, bench, records, trials=trials, names=names):
+        records[record.name] = record
+    return conclude(records.values(), resampling or Resampling(bench.key.at("resampling")))
+
+
+def examine(
+    sets: Mapping[str, ImageSet],
+    bench: Bench,
+    known: Mapping[str, Record],
+    *,
+    trials: int,
+    names: Iterable[str] | None = None,
+) -> Iterator[Record]:
+    """Do what remains to be done, and yield the record of a set whenever it grows.
+
+    First every set is assessed; then networks are trained, the first on every set before
+    the second on any: whoever stops early has something of everything.
+
+    Args:
+        sets: by name.
+        bench: see ``study``; so are the others.
+        known: the record of every set, as far as it is known.
+        trials: networks for each set.
+        names: of assessments.
+    """
+    records = dict(known)
+    usual = usual_names(bench.evidence) if names is None else names
+    wanted = [spelling(name, bench.evidence) for name in usual]
+    for name, data in sets.items():
+        missing = [one for one in wanted if one not in records[name].scores]
+        if missing:
+            scores = assess(bench.evidence.of(data), missing)
+            records[name] = records[name].with_scores(scores)
+            yield records[name]
+    for trial in range(trials):
+        for name, data in sets.items():
+            if len(records[name].trials) == trial:
+                outcome = _validated(name, data, bench, trial)
+                records[name] = records[name].with_trial(outcome)
+                yield records[name]
+
+
+def distinct(sets: Mapping[str, ImageSet]) -> tuple[dict[str, ImageSet], dict[str, str]]:
+    """Leave out sets that hold the same images as one before: they are no further evidence.
+
+    Herding and k-means, for one, agree on one image per class.
+
+    Returns:
+        The sets that remain; and for each that does not, the one that it equals.
+    """
+    names: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    for name, data in sets.items():
+        first = names.setdefault(fingerprint(data), name)
+        if first != name:
+            copies[name] = first
+    return {name: data for name, data in sets.items() if name not in copies}, copies
+
+
+def conclude(records: Iterable[Record], resampling: Resampling) -> Study:
+    """Judge the assessments by what is known of all sets.
+
+    Raises:
+        InputError: for fewer than three sets, or one that was not validated.
+    """
+    found = tuple(records)
+    repeated = min((len(record.trials) for record in found), default=0) > 1
+    return Study(
+        found,
+        tuple(verdicts(found, resampling)),
+        yardstick(found, resampling) if repeated else None,
+        ignorance(found, resampling),
+    )
+
+
+def _validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:
+    rounds = contest(
+        {name: lambda _: data},
+        bench.test,
+        [bench.model],
+        bench.protocol,
+        trials=1,
+        first=trial,
+        key=bench.key.at("validate"),
+        route=bench.route,
+        watch=bench.watch,
+    )
+    (found,) = rounds
+    return Outcome(found.accuracy, found.seconds)

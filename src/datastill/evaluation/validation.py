@@ -1,0 +1,336 @@
+"""Train fresh networks on sets of images and test them: the judge of every synthetic set."""
+
+from __future__ import annotations
+
+import time
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import takewhile
+
+import torch
+
+from datastill.augment import policy_for
+from datastill.base.errors import InputError, of_kind, whole
+from datastill.base.rng import Key, require_key
+from datastill.compute.route import Route
+from datastill.data import ImageSet, require_given
+from datastill.networks import Network, build, find
+from datastill.training import stacked
+from datastill.training.accuracies import Accuracies
+from datastill.training.fit import Epoch, Fitting, accuracy, epochs
+from datastill.training.protocol import Protocol, at_learning_rate
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One network trained on one set, and its accuracy on the test set.
+
+    Attributes:
+        source: name of the set.
+        model: architecture of the network.
+        number: of the trial.
+        network: as trained; None of one that was told of in a file.
+        accuracy: on the test set, between 0 and 1.
+        seconds: that training and testing took; of networks trained at once, a share for each.
+        together: networks that were trained at once, this one counted.
+        obstacle: why that were not more, where it could have been.
+    """
+
+    source: str
+    model: str
+    number: int
+    network: Network | None
+    accuracy: float
+    seconds: float
+    together: int = 1
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All trials of one architecture on one set; see ``Trial``."""
+
+    source: str
+    model: str
+    accuracies: Accuracies
+    seconds: float
+    together: int = 1
+    obstacle: str = ""
+
+
+class Watch(typing.Protocol):
+    """Sees networks that are trained alone, and knows where one was cut off; each has a place."""
+
+    def begun(self, place: str) -> Fitting | None:
+        """Return where the fit of a network was cut off; None where it is to begin."""
+        ...
+
+    def seen(self, place: str, epoch: Epoch) -> None:
+        """Look at a network after an epoch."""
+        ...
+
+
+Draw = Callable[[int], ImageSet]
+"""The set that trial ``i`` trains on: the same for all, or a draw of its own for each."""
+
+
+def validate(
+    synthetic: ImageSet,
+    test: ImageSet,
+    model: str,
+    protocol: Protocol,
+    *,
+    trials: int,
+    key: Key,
+    route: Route | None = None,
+    together: int | None = None,
+) -> Accuracies:
+    """Train ``trials`` networks on ``synthetic`` and test each once, at the end.
+
+    Args:
+        synthetic: the set to be judged; any set of labelled images.
+        test: images that nothing before has seen. Their domain decides whether augmentation may
+            mirror.
+        model: name of the architecture, see ``networks.build``.
+        protocol: how to train.
+        trials: number of networks. Trial ``i`` has the same weights and the same order of images
+            whatever the set, so that two sets are compared in pairs.
+        key: decides all of that.
+        route: how images pass the network.
+        together: see ``contest``.
+
+    Raises:
+        InputError: when the two sets differ in shape or classes, one of them has no images, labels
+            that are no classes or values that are not finite, or what is given is not what is asked
+            for; see ``contest``.
+    """
+    of_kind(ImageSet, "an ImageSet", synthetic=synthetic)
+    of_kind(ImageSet, "an ImageSet of test images; without any nothing can be tested", test=test)
+    of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=protocol)
+    require_key(key)
+    whole(trials=trials)
+    find(model)
+    require_given(synthetic, "the set")
+    require_given(test, "the test images")
+    sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
+    found = contest(
+        *(sets, test, [model], protocol), trials=trials, key=key, route=route, together=together
+    )
+    return Accuracies(tuple(trial.accuracy for trial in found))
+
+
+def contest(
+    sets: Mapping[str, Draw],
+    test: ImageSet,
+    models: Sequence[str],
+    protocol: Protocol,
+    *,
+    trials: int,
+    first: int = 0,
+    key: Key,
+    route: Route | None = None,
+    together: int | None = None,
+    watch: Watch | None = None,
+) -> Iterator[Trial]:
+    """Hold sets against each other under one protocol, and pause after every network.
+
+    Networks that are trained at once end as they would have alone, up to rounding.
+
+    Args:
+        sets: by name.
+        test: see ``validate``; so are the others.
+        models: names of architectures.
+        protocol: the same for all sets.
+        trials: networks for each set and architecture.
+        first: number of the first trial.
+        key: trial ``i`` of an architecture starts from the same weights for every set.
+        route: how images pass the networks.
+        together: how many networks of an architecture on a set are trained at once. None: on a
+            CPU one, which keeps its caches; on a GPU all, or as many as its memory holds, but
+            one where ``stacked.obstacle`` finds something.
+        watch: sees the networks that are trained one at a time.
+
+    Raises:
+        InputError: when so many cannot be trained at once, or there are no test images.
+    """
+    if not len(test):
+        raise InputError(f"{test.domain.name}: there are no test images, so nothing can be tested")
+    for model in models:
+        for name, draw in sets.items():
+            bout = _Bout(name, draw, model, test, protocol, key, route, watch)
+            yield from bout.trials(range(first, first + trials), together)
+
+
+@dataclass(frozen=True, eq=False)
+class Bouts:
+    """All that a validation trains and tests, of which some may be done.
+
+    Attributes:
+        sets: by name.
+        test: images.
+        protocol: how networks are trained.
+        routes: of images through networks, by the names of the architectures.
+        count: networks of each architecture on each set.
+        key: decides the rest.
+        together: see ``contest``.
+        rates: learning rates of sets that ask for their own, by name.
+    """
+
+    sets: Mapping[str, Draw]
+    test: ImageSet
+    protocol: Protocol
+    routes: Mapping[str, Route]
+    count: int
+    key: Key
+    together: int | None = None
+    rates: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def total(self) -> int:
+        """How many networks that are."""
+        return len(self.sets) * len(self.routes) * self.count
+
+    @property
+    def places(self) -> list[tuple[str, str, int]]:
+        """Set, architecture and number of every trial, in their order."""
+        return [
+            (source, model, number)
+            for model in self.routes
+            for source in self.sets
+            for number in range(self.count)
+        ]
+
+    def protocol_of(self, source: str) -> Protocol:
+        """Return how networks are trained on a set."""
+        rate = self.rates.get(source)
+        return self.protocol if rate is None else at_learning_rate(self.protocol, rate)
+
+    def remaining(self, done: Sequence[Trial] = (), watch: Watch | None = None) -> Iterator[Trial]:
+        """Train and test what is not done, as ``contest`` would have gone on."""
+        for model, route in self.routes.items():
+            for source, draw in self.sets.items():
+                first = sum((trial.source, trial.model) == (source, model) for trial in done)
+                if first == self.count:
+                    continue
+                yield from contest(
+                    *({source: draw}, self.test, [model], self.protocol_of(source)),
+                    trials=self.count - first,
+                    first=first,
+                    key=self.key,
+                    route=route,
+                    together=self.together,
+                    watch=watch,
+                )
+
+
+def at_once(device: torch.device, trials: int) -> int:
+    """Return how many networks to try to train at once on a device: on a CPU one, else all."""
+    return 1 if device.type == "cpu" else trials
+
+
+def collect(trials: Iterable[Trial]) -> list[Result]:
+    """Put the trials of each architecture on each set together, in order of appearance."""
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.source, trial.model), []).append(trial)
+    return [
+        Result(
+            source,
+            model,
+            Accuracies(tuple(trial.accuracy for trial in group)),
+            round(sum(trial.seconds for trial in group), 1),
+            max(trial.together for trial in group),
+            next((trial.obstacle for trial in group if trial.obstacle), ""),
+        )
+        for (source, model), group in groups.items()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Bout:
+    # One architecture on one set.
+    source: str
+    draw: Draw
+    model: str
+    test: ImageSet
+    protocol: Protocol
+    key: Key
+    route: Route | None
+    watch: Watch | None = None
+
+    def trials(self, numbers: range, together: int | None) -> Iterator[Trial]:
+        most, obstacle = self._most(len(numbers), together)
+        while numbers:
+            some = numbers[:most]
+            try:
+                found = self._judged(some)
+            except torch.OutOfMemoryError:
+                if len(some) == 1:
+                    raise
+                if together is not None:
+                    raise self._refusal(len(some), "they do not fit into memory") from None
+                found, most = [], len(some) // 2
+            if not found:
+                torch.cuda.empty_cache()
+            yield from (replace(trial, obstacle=obstacle) for trial in found)
+            numbers = numbers[len(found) :]
+
+    def _most(self, count: int, together: int | None) -> tuple[int, str]:
+        most = min(count, together or at_once(self.test.images.device, count))
+        if most == 1:
+            return 1, ""
+        obstacle = stacked.obstacle(
+            [self._built(self.test, i) for i in (0, 1)], self.test.images[:2]
+        )
+        if obstacle and together is not None:
+            raise self._refusal(most, obstacle)
+        return (1 if obstacle else most), obstacle
+
+    def _refusal(self, count: int, reason: str) -> InputError:
+        return InputError(f"{self.model}: {count} networks cannot be trained at once: {reason}")
+
+    def _judged(self, numbers: range) -> list[Trial]:
+        # As many as have sets alike, from the first on.
+        started, first = time.perf_counter(), self.draw(numbers[0])
+        others = takewhile(partial(stacked.alike, first), map(self.draw, numbers[1:]))
+        sets = [first, *others]
+        if not all(map(len, sets)):
+            raise InputError(f"the set {self.source!r} holds no images to train on")
+        judges = [self.test.under(data.domain) for data in sets]  # refuses a set of another kind
+        networks = [self._built(data, i) for data, i in zip(sets, numbers, strict=False)]
+        self._train(networks, sets, numbers)
+        found = [
+            accuracy(network, judge, route=self.route)
+            for network, judge in zip(networks, judges, strict=True)
+        ]
+        seconds = (time.perf_counter() - started) / len(sets)
+        return [
+            Trial(self.source, self.model, *row, seconds, len(sets))
+            for row in zip(numbers, networks, found, strict=False)
+        ]
+
+    def _train(self, networks: Sequence[Network], sets: Sequence[ImageSet], numbers: range) -> None:
+        # Of the test images, whatever a set says of itself: all sets are augmented alike.
+        policy = policy_for(self.protocol.augmentation, self.test.domain)
+        keys = [self._at(i).at("fit") for i, _ in zip(numbers, sets, strict=False)]
+        fit, route = self.protocol.fit, self.route
+        if len(sets) == 1:
+            place = f"{self.source}, {self.model} {numbers[0]}"
+            state = self.watch.begun(place) if self.watch else None
+            fitted = epochs(
+                *(networks[0], sets[0], fit), policy=policy, key=keys[0], route=route, state=state
+            )
+            for epoch in fitted:
+                if self.watch:
+                    self.watch.seen(place, epoch)
+        else:
+            stacked.train(networks, sets, fit, policy=policy, keys=keys, route=route)
+
+    def _built(self, data: ImageSet, number: int) -> Network:
+        key = self._at(number).at("network")
+        return build(self.model, data.domain, key=key).to(data.images.device)
+
+    def _at(self, number: int) -> Key:
+        return self.key.at("trial", self.model, number)

@@ -1,0 +1,183 @@
+"""Networks of a person's own: any module that classifies, any function that makes one."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from datastill.base.errors import InputError, suggestion
+from datastill.data import Domain
+from datastill.networks.base.network import Network, evaluating
+
+
+def adapt(module: nn.Module, domain: Domain) -> Network:
+    """Make a network of any module that classifies the images of a domain.
+
+    Its features are what the module's own method ``embed`` returns or, without one, what the
+    last linear layer is given. To find that layer, two blank images pass the module in
+    evaluation mode.
+
+    Args:
+        module: from ``(N, C, H, W)`` images to ``(N, K)`` logits.
+        domain: of the images.
+
+    Returns:
+        A network that holds the module itself, not a copy.
+
+    Raises:
+        InputError: when the module fails on such images, gives no ``(N, K)`` logits, or has
+            neither ``embed`` nor a linear layer that ends in the logits.
+    """
+    kind, classes = type(module).__name__, len(domain.classes)
+    last = _last_linear(module, domain)
+    if isinstance(module, Network):
+        return module
+    # Vision transformers have layers of that name, which embed patches: only a method will do.
+    if inspect.isroutine(getattr(module, "embed", None)):
+        return _Adapted(module, tap=None)
+    if not isinstance(last, nn.Linear) or last.out_features != classes:
+        raise InputError(
+            f"{kind} has neither a method embed nor an nn.Linear that gives its {classes} logits"
+        )
+    tap = _Tap()
+    last.register_forward_pre_hook(tap)
+    return _Adapted(module, tap)
+
+
+def imported(name: str) -> Callable[[Domain], Network]:
+    """Return the function that ``package.module:factory`` names, its results adapted.
+
+    The module may lie in the current folder, which is the last place to be looked in, and none once
+    the module and its networks are made.
+
+    Raises:
+        InputError: when there is no such module or function; the function that is returned,
+            when it fails, or what it makes is no network for its domain.
+    """
+    path, _, attribute = name.partition(":")
+    try:
+        with _current_folder_last():
+            module = importlib.import_module(path)
+    except Exception as error:
+        raise InputError(f"no model {name!r}: {path!r} does not import: {_line(error)}") from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        known = [known for known, value in vars(module).items() if callable(value)]
+        hint = suggestion(attribute, known) if known else "it has no functions"
+        said = f"no model {name!r}: {path} has no function {attribute!r}; {hint}"
+        raise InputError(said + _namesake(module, path))
+
+    def make(domain: Domain) -> Network:
+        try:
+            with _current_folder_last():
+                made = factory(domain)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"{name} fails for a Domain: {_line(error)}") from error
+        if not isinstance(made, nn.Module):
+            kind = type(made).__name__
+            raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
+        with _current_folder_last():
+            return adapt(made, domain)
+
+    return make
+
+
+@contextmanager
+def _current_folder_last() -> Generator[None]:
+    # Whoever names code of their own may have it here; nothing else that is called as a file here
+    # may come before what is installed.
+    try:
+        here = os.getcwd()  # noqa: PTH109 - a string of its own, to be told from others below
+    except OSError:  # the folder is gone
+        yield
+        return
+    sys.path.append(here)
+    importlib.invalidate_caches()  # a file may be newer than the last look at its folder
+    try:
+        yield
+    finally:
+        sys.path[:] = [place for place in sys.path if place is not here]
+
+
+def _namesake(module: ModuleType, path: str) -> str:
+    # Another module may be called as the person's own file.
+    own, found = Path(*path.split(".")).with_suffix(".py"), getattr(module, "__file__", None)
+    if found is None or not own.is_file() or own.resolve() == Path(found).resolve():
+        return ""
+    return f"; it is {found}, for {own} in the current folder comes last: give that another name"
+
+
+class _Tap:
+    # A hook that stays, mostly shut: torch cannot compile one that comes and goes with a call.
+    def __init__(self) -> None:
+        self.open = False
+        self.caught: Tensor | None = None
+
+    def __call__(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if self.open:
+            self.caught = inputs[0]
+
+
+class _Adapted(Network):
+    module: Any
+
+    def __init__(self, module: nn.Module, tap: _Tap | None) -> None:
+        nn.Module.__init__(self)
+        self.module, self.tap = module, tap
+
+    def embed(self, images: Tensor) -> Tensor:
+        if self.tap is None:
+            return self.module.embed(images).flatten(1)
+        self.tap.open = True
+        try:
+            self.module(images)
+            caught = self.tap.caught
+        finally:
+            self.tap.open, self.tap.caught = False, None
+        if caught is None:
+            raise InputError(f"the last linear layer of {type(self.module).__name__} was passed by")
+        return caught.flatten(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.module(images)
+
+
+def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
+    kind, expected = type(module).__name__, (2, len(domain.classes))
+    passed: list[nn.Module] = []
+
+    def note(layer: nn.Module, _: tuple[Tensor, ...]) -> None:
+        passed.append(layer)
+
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    device = next((weight.device for weight in module.parameters()), None)
+    try:
+        with torch.no_grad(), evaluating(module):
+            logits = module(torch.zeros(2, *domain.shape, device=device))
+    except Exception as error:
+        raise InputError(f"{kind} fails on images of {domain.shape}: {_line(error)}") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if found != expected:
+        raise InputError(f"{kind} gives {found} for 2 images of {domain.name}, not {expected}")
+    return passed[-1] if passed else None
+
+
+def _line(error: Exception) -> str:
+    # With its kind, for it comes from a person's own code: the message of a KeyError is but a key.
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

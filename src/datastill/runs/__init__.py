@@ -1,0 +1,1 @@
+"""Runs as a whole: what they cost, and what they were measured to reach."""

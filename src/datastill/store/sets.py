@@ -1,0 +1,217 @@
+"""Sets of images and the folders of the runs that make them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from datastill.base.errors import InputError, of_kind
+from datastill.data import ImageSet, require_sound, unnormalised
+from datastill.data.pixels import Pixels
+from datastill.identity import OF_A_SET, require_facts
+from datastill.store.checkpoints import ENDING
+from datastill.store.files import (
+    FORMAT,
+    domain_of,
+    load_tensors,
+    replace_file,
+    require_writable,
+    save_tensors,
+    versions,
+    write_json,
+    writing,
+)
+from datastill.store.journal import LOG_FILE, Journal
+from datastill.store.succession import NEXT, RUN_FILES, SET_FILE, begin
+
+BYTES = "pixels: bytes from 0 to 255; normalised as (byte / 255 - mean) / std, per channel"
+SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
+
+
+def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> Journal:
+    """Make a folder for a new run, write its settings, and return its journal.
+
+    A finished set that is there stays until this one is finished, too: see ``settle``. What a run
+    left there that was not finished is removed.
+
+    Raises:
+        InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
+            written to.
+    """
+    require_free(path, (SET_FILE,), overwrite=overwrite)
+    require_finished(path, overwrite=overwrite)
+    require_writable(path)
+    place = begin(path, beside=(path / SET_FILE).exists())
+    write_json(place / "settings.json", settings)
+    return Journal(place / LOG_FILE)
+
+
+def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None:
+    """Refuse a folder that holds any of the files ``names``, unless they may be overwritten."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, not a folder")
+    held = [name for name in names if (path / name).exists()]
+    if held and not overwrite:
+        hint = "pass --overwrite to replace it"
+        if (path / NEXT).is_dir():
+            hint += ", or --resume to go on with what was to replace it"
+        raise InputError(f"{path} holds another run ({held[0]}); {hint}")
+
+
+def require_finished(path: Path, *, overwrite: bool) -> None:
+    """Refuse a folder with a run that did not come to its end, unless it may be overwritten."""
+    held = [name for name in RUN_FILES if (path / name).exists()]
+    held += [file.name for file in path.glob(f"*{ENDING}*")]
+    if held and not overwrite:
+        raise InputError(
+            f"{path} holds another run that is not finished ({held[0]}); pass --resume to go on "
+            "with it, or --overwrite to start over"
+        )
+
+
+def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:
+    """Return where a synthetic set lives; ``ipc`` is a number, or says how classes differ."""
+    return root / dataset / method / f"IPC{ipc}"
+
+
+def save(data: ImageSet, path: Path | str) -> None:
+    """Write a set of images with its domain and facts, all of it or nothing.
+
+    The file is a ``safetensors`` container: ``images`` as they are in memory, ``labels``, and
+    one JSON text that says everything else. Of images that are kept as bytes (``Pixels``) these are
+    written, as ``pixels``.
+
+    Raises:
+        InputError: for what is no set, a path that is a folder, or when it cannot be written.
+    """
+    of_kind(ImageSet, "an ImageSet", data=data)
+    of_kind((str, PathLike), "the path of a file", path=path)
+    _require_json(data.facts)
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
+    images, header = {"images": data.images}, set_header(data)
+    if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
+        images, header["space"] = {"pixels": data.images.chosen()}, BYTES
+    save_tensors({**images, "labels": data.labels}, header, Path(path))
+
+
+def _require_json(facts: object) -> None:
+    of_kind(Mapping, "a dict", facts=facts)
+    try:
+        json.dumps(dict(cast("Mapping[str, Any]", facts)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"`facts` of a set must be what JSON can hold: {error}") from None
+
+
+def set_header(data: ImageSet) -> dict[str, Any]:
+    """Return everything that a file of a set says beside its images and labels."""
+    return {
+        "format": FORMAT,
+        "kind": "image set",
+        "space": SPACE,
+        "domain": asdict(data.domain),
+        "facts": dict(data.facts),
+    }
+
+
+def described_set(
+    images: Tensor, labels: Tensor, header: Mapping[str, Any], source: Path
+) -> ImageSet:
+    """Return the set that a header describes, if it is sound.
+
+    Raises:
+        InputError: naming ``source`` and what is wrong with it.
+    """
+    try:
+        domain, facts = domain_of(header["domain"]), require_facts(header["facts"], OF_A_SET)
+        return require_sound(ImageSet(images, labels, domain, facts), str(source))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source} is damaged: {error}") from None
+
+
+def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
+    """Read what ``save`` wrote: a file, or the folder of a run.
+
+    Args:
+        path: of either.
+        pixels: undo the normalisation: images as people see them, whose domain has mean 0 and
+            std 1. They are not clamped: synthetic ones may leave ``[0, 1]``.
+
+    Returns:
+        The set, which a ``torch.utils.data.DataLoader`` takes as it is; ``facts`` tells where it
+        comes from.
+
+    Raises:
+        InputError: when there is no such file, or it is damaged or of another kind.
+    """
+    path = Path(path)
+    path = path / SET_FILE if path.is_dir() else path
+    tensors, header = load_tensors(path, "image set")
+    if set(tensors) not in ({"images", "labels"}, {"pixels", "labels"}):
+        raise InputError(f"{path} holds {sorted(tensors)}, not images and labels")
+    images = tensors["images"] if "images" in tensors else _pixels(tensors["pixels"], header, path)
+    data = described_set(images, tensors["labels"], header, path)
+    return data.under(unnormalised(data.domain)) if pixels else data
+
+
+def _pixels(values: Tensor, header: Mapping[str, Any], source: Path) -> Tensor:
+    try:
+        domain = domain_of(header["domain"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source} is damaged: {error}") from None
+    if values.dtype != torch.uint8 or tuple(values.shape[1:]) != domain.shape:
+        raise InputError(f"{source} is damaged: its pixels are no bytes of {domain.shape}")
+    return Pixels(values, domain.mean, domain.std)
+
+
+def validation_file(file: Path) -> Path:
+    """Return where the validations of a set are kept."""
+    return _beside(file, "validation.json")
+
+
+def assessment_file(file: Path) -> Path:
+    """Return where the assessments of a set are kept."""
+    return _beside(file, "assessment.json")
+
+
+def log_file(file: Path) -> Path:
+    """Return where what happens to a set is written, line by line."""
+    return _beside(file, LOG_FILE)
+
+
+def networks_folder(file: Path) -> Path:
+    """Return where the networks are kept that were trained on a set."""
+    return file.parent / "models"
+
+
+def add_validation(file: Path, found: Mapping[str, Any]) -> None:
+    """Write a validation of a set, with every trial, beside it and into the set itself."""
+    data = load(file)
+    held = [*(data.facts.get("validated") or []), {**found, "versions": versions()}]
+    with writing(file.parent):
+        write_json(validation_file(file), held)
+    save(replace(data, facts={**data.facts, "validated": held}), file)  # last: now it is done
+
+
+def copy_set(file: Path, folder: Path) -> None:
+    """Copy the file of a set into a folder, as that of a run, all of it or nothing."""
+    require_writable(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / SET_FILE, file.read_bytes())
+
+
+def stem_of(file: Path) -> str:
+    """Return how names of files begin that belong to a set: not at all in the folder of a run."""
+    return "" if file.name == SET_FILE else f"{file.stem}."
+
+
+def _beside(file: Path, name: str) -> Path:
+    return file.with_name(stem_of(file) + name)

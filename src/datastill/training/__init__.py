@@ -1,0 +1,1 @@
+"""Fitting networks, alone or stacked; pools of original models, protocols, coresets."""

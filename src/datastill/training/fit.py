@@ -1,0 +1,259 @@
+"""Training and testing one network: the only place where weights are fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from datastill.augment import Policy, draw_cutmix, identity, mixed
+from datastill.base.errors import (
+    InputError,
+    in_plain_numbers,
+    not_negative,
+    of_kind,
+    positive,
+    reason,
+    whole,
+)
+from datastill.base.present import Present
+from datastill.base.rng import Key, moved
+from datastill.compute.route import Route, logits
+from datastill.data import ImageSet
+from datastill.data.losses import label_loss
+from datastill.networks import evaluating
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How to fit weights by SGD.
+
+    Attributes:
+        epochs: passes over the images.
+        batch: images per step; the last batch of an epoch may be smaller.
+        lr: learning rate at the start.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        milestones: numbers of epochs after which the learning rate falls to a tenth.
+        restart: forget the momentum at a milestone, as the field's evaluation code does.
+        nesterov: whether the momentum looks ahead.
+        cosine: let the learning rate fall to zero along half a cosine, besides any milestones.
+        warmup: epochs in which it first rises in even steps.
+        cutmix: put a rectangle of another image, and its share of the label, into every image.
+        temperature: of soft labels: the loss is their Kullback-Leibler divergence from the softened
+            logits; None for cross-entropy. Hard labels have none. See ``label_loss``.
+    """
+
+    epochs: int = 300
+    batch: int = 256
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    milestones: tuple[int, ...] = ()
+    restart: bool = False
+    nesterov: bool = False
+    cosine: bool = False
+    warmup: int = 0
+    cutmix: bool = False
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        whole(epochs=self.epochs, batch=self.batch)
+        whole(warmup=self.warmup, least=0)
+        positive(temperature=self.temperature)
+        not_negative(lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        of_kind((tuple, list), "a tuple of numbers of epochs", milestones=self.milestones)
+        for milestone in self.milestones:
+            whole(milestones=milestone, least=0)
+        object.__setattr__(self, "milestones", tuple(map(int, self.milestones)))
+        for name in ("restart", "nesterov", "cosine", "cutmix"):
+            of_kind(bool, "True or False", **{name: getattr(self, name)})
+        numbers = ("epochs", "batch", "lr", "momentum", "weight_decay", "warmup", "temperature")
+        in_plain_numbers(self, *numbers)
+
+    def lr_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, from 0.
+
+        >>> [round(Fit(epochs=4, lr=1.0, cosine=True, warmup=1).lr_at(e), 2) for e in range(4)]
+        [0.5, 0.85, 0.5, 0.15]
+        """
+        lr = self.lr * 0.1 ** sum(milestone <= epoch for milestone in self.milestones)
+        if self.cosine:
+            lr *= (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        return lr * min(1.0, (epoch + 1) / (self.warmup + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """One pass over the images.
+
+    Attributes:
+        number: from 1.
+        loss: the mean, a scalar tensor.
+        state: makes a copy of all that the fit can be taken up from; ``InputError`` once the next
+            epoch has begun.
+    """
+
+    number: int
+    loss: Tensor
+    state: Callable[[], Fitting]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """A network in the middle of a fit: all that the epochs to come follow from.
+
+    Attributes:
+        epoch: passes that were made.
+        weights: of the network, and its buffers.
+        momentum: of the parameters, by their number; none without.
+    """
+
+    epoch: int
+    weights: Mapping[str, Tensor]
+    momentum: Mapping[int, Tensor]
+
+
+def train(
+    network: nn.Module,
+    data: ImageSet,
+    fit: Fit,
+    *,
+    policy: Policy | None = None,
+    key: Key,
+    route: Route | None = None,
+) -> None:
+    """Fit ``network`` to ``data`` in place.
+
+    Args:
+        network: from images to logits.
+        data: with hard or soft labels.
+        fit: how.
+        policy: augments every image of a batch by a draw of its own.
+        key: decides the order of the images and the draws.
+        route: how a batch passes the network.
+    """
+    for _ in epochs(network, data, fit, policy=policy, key=key, route=route):
+        pass
+
+
+def epochs(
+    network: nn.Module,
+    data: ImageSet,
+    fit: Fit,
+    *,
+    policy: Policy | None = None,
+    key: Key,
+    route: Route | None = None,
+    state: Fitting | None = None,
+) -> Iterator[Epoch]:
+    """Do what ``train`` does, and pause after every epoch.
+
+    With the ``state`` of an earlier fit with the same arguments it goes on from there.
+
+    Raises:
+        InputError: when the state is that of another network.
+    """
+    route, policy, device = route or Route(), policy or identity, data.images.device
+    done, present = state.epoch if state else 0, Present("epoch")
+    temperature = fit.temperature if data.labels.ndim == 2 else None
+    for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
+        if state and epoch + 1 == done:
+            _restore(state, network, optimiser)
+        if epoch < done:
+            continue
+        present.ends()
+        network.train()
+        order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
+        total = torch.zeros((), device=device)
+        for i, rows in enumerate(moved(order, device).split(fit.batch)):
+            batch = data.take(rows)
+            images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
+            labels = batch.labels
+            if fit.cutmix:
+                mix = draw_cutmix(len(batch), key=key.at("cutmix", epoch, i))
+                images, labels = mixed(images, batch.shares, [mix])
+            optimiser.zero_grad()
+            with route.arithmetic(device):
+                total += len(rows) * _backward(network, images, labels, temperature, route)
+            optimiser.step()
+        now = partial(_fitting, epoch + 1, network, optimiser)
+        yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
+
+
+def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:
+    """Yield what moves the weights in each epoch: one optimiser, which milestones change."""
+    weights = list(weights)
+    optimiser = _sgd(weights, fit)
+    for epoch in range(fit.epochs):
+        if fit.restart and epoch in fit.milestones:
+            optimiser = _sgd(weights, fit)
+        for group in optimiser.param_groups:
+            group["lr"] = fit.lr_at(epoch)
+        yield optimiser
+
+
+def accuracy(network: nn.Module, data: ImageSet, *, route: Route | None = None) -> float:
+    """Return the share of ``data`` that ``network`` labels correctly, in evaluation mode."""
+    found = predict(network, data.images, route=route)
+    return float((found.argmax(1) == data.hard_labels).float().mean())
+
+
+def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -> Tensor:
+    """Return the ``(N, K)`` logits of ``(N, C, H, W)`` images, in evaluation mode."""
+    with evaluating(network):
+        return (route or Route()).over(logits, network, images)
+
+
+def _fitting(epoch: int, network: nn.Module, optimiser: torch.optim.SGD) -> Fitting:
+    momentum = {
+        i: found.clone()
+        for i, weight in enumerate(optimiser.param_groups[0]["params"])
+        if (found := optimiser.state[weight].get("momentum_buffer")) is not None
+    }
+    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    return Fitting(epoch, weights, momentum)
+
+
+def _restore(state: Fitting, network: nn.Module, optimiser: torch.optim.SGD) -> None:
+    weights: list[Tensor] = optimiser.param_groups[0]["params"]
+    try:
+        network.load_state_dict(dict(state.weights))
+        for i, held in state.momentum.items():
+            momentum = torch.zeros_like(weights[i]).copy_(held.reshape(weights[i].shape))
+            optimiser.state[weights[i]]["momentum_buffer"] = momentum
+    except (RuntimeError, IndexError) as error:
+        raise InputError(
+            f"what was kept of the fit does not fit this network: {reason(error)}"
+        ) from None
+
+
+def _sgd(weights: list[Tensor], fit: Fit) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        weights,
+        lr=fit.lr,
+        momentum=fit.momentum,
+        weight_decay=fit.weight_decay,
+        nesterov=fit.nesterov,
+    )
+
+
+def _backward(
+    network: nn.Module, images: Tensor, labels: Tensor, temperature: float | None, route: Route
+) -> Tensor:
+    # The mean over the batch, summed chunk by chunk: the gradients add up to those of the whole.
+    route = route.settled(network, images)
+    total = torch.zeros((), device=images.device)
+    start = 0
+    for chunk, count in route.split(images, network):
+        found = route.run(logits, network, chunk)[:count]
+        wanted = labels[start : start + count]
+        loss = label_loss(found, wanted, temperature) / len(images)
+        loss.backward()
+        total += loss.detach()
+        start += count
+    return total

@@ -1,0 +1,270 @@
+"""Original models: networks trained on real data, kept frozen as teachers and as judges."""
+
+from __future__ import annotations
+
+import time
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datastill.base.errors import InputError, of_kind, whole
+from datastill.base.present import Present
+from datastill.base.rng import Key, require_key
+from datastill.compute.route import Route, Run, logits
+from datastill.data import Domain, ImageSet, convert, draw_share, require_given, require_same_kind
+from datastill.data.pixels import ready
+from datastill.identity import trained_on
+from datastill.networks import Network, backbone, build, features
+from datastill.training.fit import Epoch, Fit, Fitting, accuracy, epochs
+
+Teacher = Callable[[Tensor], Tensor]
+
+HELD_OUT = 0.05
+
+ENCODED = 64
+"""Images that a member encodes at once: those of a backbone are larger than those of a set."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Member:
+    """One original model and what is known about it.
+
+    Attributes:
+        network: frozen, in evaluation mode.
+        architecture: the name by which ``networks.build`` makes it.
+        domain: of the images it was trained on, with their normalisation.
+        facts: seed, epoch, how it was trained and how well it does.
+    """
+
+    network: Network
+    architecture: str
+    domain: Domain
+    facts: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        epoch = f", epoch {self.facts['epoch']}" if "epoch" in self.facts else ""
+        return f"Member({self.architecture} of {self.domain.name}{epoch})"
+
+
+Pool = Sequence[Member]
+
+
+def original_fit(epochs: int = 150) -> Fit:
+    """Return the published way to train original models, stretched to another length.
+
+    SGD with a learning rate of 0.01 that falls to a tenth after one and after two thirds,
+    momentum 0.9, weight decay 0.005, batches of 256, no augmentation.
+
+    >>> original_fit().milestones
+    (50, 100)
+    """
+    whole(epochs=epochs)
+    thirds = (epochs // 3, 2 * epochs // 3)
+    milestones = tuple(sorted({epoch for epoch in thirds if epoch > 0}))
+    return Fit(epochs=epochs, batch=256, lr=0.01, weight_decay=5e-3, milestones=milestones)
+
+
+def split_held_out(real: ImageSet, share: float, *, key: Key) -> tuple[ImageSet, ImageSet]:
+    """Split training images into those to fit and those to judge by, class by class.
+
+    Args:
+        real: training images; the test set has no part in this.
+        share: of every class to hold out; above 0, at least one image where a class has two.
+        key: decides which.
+    """
+    chosen = draw_share(real.rows_by_class, share, key=key).to(real.images.device)
+    return real.part(~chosen), real.part(chosen)
+
+
+def train_member(
+    architecture: str,
+    real: ImageSet,
+    fit: Fit,
+    *,
+    key: Key,
+    held_out: float = HELD_OUT,
+    route: Route | None = None,
+    state: Fitting | None = None,
+) -> Iterator[tuple[Epoch, Callable[[], Member]]]:
+    """Train one original model and pause after every epoch.
+
+    The checkpoint is never chosen: whoever wants the model of some epoch takes that of the last.
+
+    Args:
+        architecture: see ``networks.build``.
+        real: training images.
+        fit: see ``original_fit``.
+        key: decides the weights, the order of the images and what is held out.
+        held_out: share of the training images to judge by.
+        route: how batches pass the network.
+        state: where it was, for one that was cut off; see ``train.epochs``.
+
+    Yields:
+        The epoch, and a function that makes a frozen member of the model as it now stands;
+        ``InputError`` once the next epoch has begun.
+    """
+    started, present = time.perf_counter(), Present("epoch")
+    network = build(architecture, real.domain, key=key.at("network")).to(real.images.device)
+    seen = trained_on(real)
+    fitted, held = split_held_out(real, held_out, key=key.at("held-out"))
+
+    def member(epoch: Epoch) -> Member:
+        facts = {
+            "key": key.seed,
+            "epoch": epoch.number,
+            "fit": asdict(fit),
+            "train_loss": round(float(epoch.loss), 6),
+            "train_images": len(fitted),
+            "train_accuracy": accuracy(network, fitted, route=route),
+            "held_out_images": len(held),
+            "held_out_accuracy": accuracy(network, held, route=route) if len(held) else None,
+            "seconds": round(time.perf_counter() - started, 2),
+            "trained_on": seen,
+        }
+        copy = build(architecture, real.domain, key=key).to(real.images.device)
+        copy.load_state_dict(network.state_dict())
+        return freeze(copy, architecture, real.domain, facts)
+
+    for epoch in epochs(network, fitted, fit, key=key.at("fit"), route=route, state=state):
+        yield epoch, present.only(epoch.number, partial(member, epoch))
+        if epoch.number < fit.epochs:
+            present.ends()
+
+
+def train_pool(
+    architecture: str, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
+) -> Pool:
+    """Train ``num`` original models that differ in their seed, one or more."""
+    whole(num=num)
+    require_key(key)
+    of_kind(ImageSet, "an ImageSet", real=real)
+    if fit is not None:
+        of_kind(Fit, "a Fit, such as original_fit()", fit=fit)
+    require_given(real, "the training images")
+    pool: list[Member] = []
+    for i in range(num):
+        *_, (_, last) = train_member(architecture, real, fit or original_fit(), key=key.at(i))
+        pool.append(last())
+    return tuple(pool)
+
+
+def require_members(pool: object) -> None:
+    """Refuse what is no pool; one without members is one."""
+    of_kind(Sequence, "original models, such as those of train_pool()", pool=pool)
+    for member in typing.cast("Sequence[object]", pool):
+        of_kind(Member, "original models, such as those of train_pool()", pool=member)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A member of a pool as a function of images of a domain, in bounded memory.
+
+    Attributes:
+        through: what it says of them: logits, or features.
+        member: which.
+        domain: of the images, which are shown to the member as its own domain has them.
+        route: how they pass it.
+    """
+
+    through: Run
+    member: Member
+    domain: Domain
+    route: Route
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return what the member says of ``(N, C, H, W)`` images, differentiable in these."""
+        network = self.member.network
+
+        def see(some: Tensor) -> Tensor:
+            shown = convert(some, self.domain, self.member.domain)
+            return self.route.run(self.through, network, shown)
+
+        return self.route.in_turns(see, images, network, self.member.domain.shape)
+
+    def tracking(self, images: int | None) -> Seen:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        return replace(self, route=replace(self.route, tracked=images))
+
+
+def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[str, Any]) -> Member:
+    """Make a member of a network that will not change any more."""
+    network.eval().requires_grad_(False)
+    return Member(network, architecture, domain, facts)
+
+
+def backbone_member(name: str, domain: Domain) -> Member:
+    """Return a model of Hugging Face as a member of a pool, for the images of a domain.
+
+    It has features and no logits: it serves the contrastive form of CLOM, assessments that look at
+    features, and coresets.
+
+    Args:
+        name: ``hf:NAME``, see ``networks.backbone``.
+        domain: of the images that it will be given.
+    """
+    found = backbone(name, domain)
+    return freeze(found.network, name, domain, found.facts)
+
+
+def features_of(member: Member, data: ImageSet) -> Tensor:
+    """Return the ``(N, D)`` features of a set's images, which may be of another domain."""
+    parts = data.images.split(ENCODED)
+    encode = encoder(member, data.domain)
+    with torch.no_grad():
+        return torch.cat([encode(ready(part)) for part in parts])
+
+
+def teacher(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
+    """Return the member as a function of images that are normalised as ``domain`` says.
+
+    Images are re-normalised for a member that was trained under another normalisation.
+
+    Raises:
+        InputError: when the member was trained on images of another shape or other classes.
+    """
+    try:
+        require_same_kind(member.domain, domain)
+    except InputError as error:
+        raise InputError(
+            f"this {member.architecture} cannot teach {domain.name}: {error}"
+        ) from None
+    return Seen(logits, member, domain, (route or Route()).exact)
+
+
+def encoder(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
+    """Return the member's features of images that are normalised as ``domain`` says.
+
+    The member may come from another dataset: images are resized and re-normalised for it.
+
+    Raises:
+        InputError: when the channels cannot be matched.
+    """
+    convert(torch.zeros(1, *domain.shape), domain, member.domain)
+    return Seen(features, member, domain, (route or Route()).exact)
+
+
+def by_architecture(pool: Pool) -> dict[str, Pool]:
+    """Group a pool by architecture, in order of appearance."""
+    groups: dict[str, list[Member]] = {}
+    for member in pool:
+        groups.setdefault(member.architecture, []).append(member)
+    return {name: tuple(members) for name, members in groups.items()}
+
+
+def by_epoch(pool: Pool) -> dict[int, Pool]:
+    """Group a pool by the epoch after which each member was kept, the earliest first.
+
+    Raises:
+        InputError: for a member whose facts do not say.
+    """
+    groups: dict[int, list[Member]] = {}
+    for member in pool:
+        if "epoch" not in member.facts:
+            raise InputError(f"this {member.architecture} does not say after which epoch it is")
+        groups.setdefault(member.facts["epoch"], []).append(member)
+    return {epoch: tuple(groups[epoch]) for epoch in sorted(groups)}
