@@ -14,13 +14,15 @@ from datastill.data import Domain
 from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
 from datastill.exchange.base.contract import Found
 from datastill.exchange.base.labels import in_order
-from datastill.exchange.base.names import named_in, names_of
+from datastill.exchange.base.names import names_of
+from datastill.exchange.base.neighbours import mentions
 
 
 def guessed(found: Found, labels: Tensor, path: Path) -> tuple[str | None, tuple[str, ...]]:
     """Return the dataset that the name of a file or of its folders says, and why.
 
-    The nearest name that says one counts, if neither shape nor classes of the set contradict it.
+    The nearest name that says one counts, if neither shape nor classes of the set contradict it,
+    nor other words of the name: see ``mentions``.
 
     Args:
         found: what the file holds.
@@ -28,15 +30,23 @@ def guessed(found: Found, labels: Tensor, path: Path) -> tuple[str | None, tuple
         path: as it was typed.
     """
     for name in names_of(path):
-        faults = {each: _fault(each, found, labels) for each in named_in(name, DATASETS.names)}
+        said = mentions(name, DATASETS.names)
+        faults = {
+            each.dataset: _fault(each.dataset, found, labels) or _estranged(each.stranger)
+            for each in said
+        }
         fitting = [each for each, fault in faults.items() if fault is None]
         if len(fitting) == 1:
             return fitting[0], (f"taken as {fitting[0]} by its name; --dataset says otherwise",)
         if faults:
             why = [f"{each}, but {fault}" for each, fault in faults.items() if fault]
-            told = " and ".join(fitting) if fitting else "; ".join(why)
+            told = " and ".join(faults) if fitting or len(faults) > 1 else why[0]
             return None, (f"{name!r} speaks of {told}: not taken; --dataset says whose they are",)
     return None, ()
+
+
+def _estranged(word: str | None) -> str | None:
+    return word and f"{word!r} in it makes it another"
 
 
 def places_of(names: Sequence[str], classes: Sequence[str], dataset: str) -> list[int] | None:

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from datastill.base.registry import plain
-
-OTHERS = {
-    *("kuzushiji", "kannada", "not", "sign", "language", "rotated", "permuted", "extended"),
-    *("colored", "coloured", "color", "moving", "afro", "arabic", "medical", "med", "path"),
-    *("blood", "chest", "breast", "oct", "tissue", "derma", "retina", "pneumonia", "organ"),
-    *("organa", "organc", "organs", "e", "k", "q", "c", "n"),
-}
-"""Words that, before the name of a dataset, make it the name of another: Kuzushiji-MNIST."""
-
-VARIANTS = {"c", "m", "n", "h", "lt", "rot", "rotated"}
-"""Likewise after it: MNIST-M, CIFAR10-C."""
 
 METHODS = ("DATM", "MTT", "TESLA", "FTD", "DataDAM", "IDM", "IDC", "DREAM", "NCFM", "KIP", "FRePo")
 """Methods that are told by a word of a name."""
@@ -57,34 +47,41 @@ def names_of(path: Path, most: int = NEAR) -> tuple[str, ...]:
 def named_in(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return those of ``known`` that one or several whole words of a name spell.
 
-    A shorter one inside of a longer one does not count, nor one that its neighbours make another.
+    A shorter one inside of a longer one does not count.
 
     >>> named_in("my_cifar-100_set.npz", ["CIFAR10", "CIFAR100", "MNIST"])
     ('CIFAR100',)
-    >>> named_in("kmnist.npz", ["MNIST"]), named_in("Kuzushiji-MNIST.npz", ["MNIST"])
-    ((), ())
+    >>> named_in("kmnist.npz", ["MNIST"])
+    ()
     >>> named_in("fashion_mnist", ["MNIST", "FashionMNIST"])
     ('FashionMNIST',)
+    >>> named_in("cifar10_0.7.pt", ["CIFAR10", "CIFAR100"])
+    ('CIFAR10',)
     """
+    return tuple(dict.fromkeys(each for _, _, each in runs_in(name, known)))
+
+
+def runs_in(name: str, known: Iterable[str]) -> list[tuple[int, int, str]]:
+    """Return where the words of a name spell one of ``known``: first word, end, and which."""
     words = words_of(name)
     spelled = {plain(each): each for each in known}
     runs = [
-        (end - start, start, spelled[run])
+        (start, end, spelled[run])
         for start in range(len(words))
         for end in range(start + 1, min(start + 4, len(words)) + 1)
-        if (run := "".join(words[start:end])) in spelled
+        if (run := "".join(words[start:end])) in spelled and not _joins_numbers(words[start:end])
     ]
-    taken, found = set[int](), list[tuple[int, str]]()
-    for length, start, each in sorted(runs, key=lambda run: -run[0]):
-        places = set(range(start, start + length))
-        if places & taken:
-            continue
-        taken |= places
-        before = words[start - 1] if start else ""
-        after = words[start + length] if start + length < len(words) else ""
-        if before not in OTHERS and after not in VARIANTS:
-            found.append((start, each))
-    return tuple(dict.fromkeys(each for _, each in sorted(found)))
+    taken, found = set[int](), list[tuple[int, int, str]]()
+    for start, end, each in sorted(runs, key=lambda run: run[0] - run[1]):
+        if taken.isdisjoint(range(start, end)):
+            taken.update(range(start, end))
+            found.append((start, end, each))
+    return sorted(found)
+
+
+def _joins_numbers(words: Sequence[str]) -> bool:
+    # cifar10_0 is not CIFAR100
+    return any(a[-1].isdecimal() and b[0].isdecimal() for a, b in pairwise(words))
 
 
 def factor_named(path: Path) -> int | None:
