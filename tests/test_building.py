@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing(
 
 def missing_with(tmp_path: Path, **environment: str) -> str:
     """Return what ``missing`` says in a process with another environment."""
-    code = "from datastill import kernels; print(kernels.missing())"
+    code = "from datastill.compute import kernels; print(kernels.missing())"
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), **environment}
     return subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
