@@ -16,6 +16,7 @@ from datastill.data import Domain, ImageSet
 from datastill.datasets import load_split
 from datastill.networks import build
 from datastill.report.preview import preview, write_preview
+from datastill.store.files import save_tensors
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import freeze
 
@@ -108,7 +109,12 @@ def test_other_peoples_safetensors_are_refused(tmp_path: Path) -> None:
 def test_contents_that_make_no_sense_are_refused(
     tmp_path: Path, few: ImageSet, field: str, value: torch.Tensor, complaint: str
 ) -> None:
-    store.save(replace(few, **{field: value}), tmp_path / "a.safetensors")
+    broken = replace(few, **{field: value})
+    with pytest.raises(InputError, match=complaint):
+        store.save(broken, tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+    tensors = {"images": broken.images, "labels": broken.labels}
+    save_tensors(tensors, store.set_header(broken), tmp_path / "a.safetensors")
     with pytest.raises(InputError, match=complaint):
         store.load(tmp_path / "a.safetensors")
 

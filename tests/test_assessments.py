@@ -234,14 +234,14 @@ def test_evidence_refuses_what_cannot_be_scored(good: Evidence) -> None:
     broken = data.images.clone()
     broken[3, 0, 0, 0] = torch.nan
     for synthetic, message in [
-        (data.take(torch.tensor([], dtype=torch.long)), "synthetic set has no images"),
+        (data.take(torch.tensor([], dtype=torch.long)), "the synthetic set: not a single image"),
         (replace(data, images=broken), "not finite"),
         (replace(data, labels=data.labels + 1), "outside the classes"),
         (blobs(shape=(1, 8, 8)), "images of 1x8x8"),
     ]:
         with pytest.raises(InputError, match=message):
             good.of(synthetic)
-    with pytest.raises(InputError, match="training set has no images"):
+    with pytest.raises(InputError, match="the training images: not a single image"):
         replace(good, train=good.train.take(torch.tensor([], dtype=torch.long)))
 
 

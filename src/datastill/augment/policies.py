@@ -26,7 +26,7 @@ from datastill.augment.transforms import (
     rotation,
     translate,
 )
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, of_kind, suggestion
 from datastill.base.rng import Key
 from datastill.data import ByClass, Domain
 
@@ -129,6 +129,7 @@ def dsa(strategy: str) -> Policy:
     Reference:
         Zhao and Bilen, Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021.
     """
+    of_kind(str, "names of steps, such as 'color_crop_flip'", strategy=strategy)
     if strategy.casefold() in ("", "none"):
         return identity
     steps = strategy.casefold().split("_")
@@ -141,6 +142,7 @@ def dsa(strategy: str) -> Policy:
 
 def usual_strategy(domain: Domain) -> str:
     """Return the published strategy: every step, but no flip where a mirror changes the class."""
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     return "_".join(step for step in DSA_STEPS if step != "flip" or domain.mirror)
 
 

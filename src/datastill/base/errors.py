@@ -78,6 +78,24 @@ def of_kind(kind: type | tuple[type, ...], wanted: str, **values: Any) -> None:
             raise InputError(f"`{name}` must be {wanted}, found {told(value)}")
 
 
+def truth(**values: Any) -> None:
+    """Refuse arguments that are not Python's True or False."""
+    of_kind(bool, "True or False", **values)
+
+
+def function(wanted: str, **values: Any) -> None:
+    """Refuse arguments that cannot be called; a class is none, for an instance of it is meant.
+
+    >>> function("a policy, such as dsa('flip')", policy="flip")
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `policy` must be a policy, such as dsa('flip'), found 'flip'
+    """
+    for name, value in values.items():
+        if not callable(value) or isinstance(value, type):
+            raise InputError(f"`{name}` must be {wanted}, found {told(value)}")
+
+
 def in_plain_numbers(settings: object, *names: str) -> None:
     """Hold numbers of a frozen dataclass as Python's own: files and PyTorch take no others.
 
@@ -85,9 +103,20 @@ def in_plain_numbers(settings: object, *names: str) -> None:
     """
     for name in names:
         value = getattr(settings, name)
-        if value is not None and type(value) not in (int, float):
-            plain = int(value) if is_whole(value) else float(value)
-            object.__setattr__(settings, name, plain)
+        if value is not None:
+            object.__setattr__(settings, name, in_plain(value))
+
+
+def in_plain(number: Any) -> int | float:
+    """Return a number of whatever type as Python's own.
+
+    >>> import numpy
+    >>> in_plain(numpy.float32(0.5)), in_plain(numpy.int8(3))
+    (0.5, 3)
+    """
+    if type(number) in (int, float):
+        return number
+    return int(number) if is_whole(number) else float(number)
 
 
 def is_number(value: Any) -> bool:

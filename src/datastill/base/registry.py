@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar, cast
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, of_kind, suggestion
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -56,8 +56,8 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         return self._items[self._find(name)][1]
 
-    def __contains__(self, name: str) -> bool:
-        return plain(name) in self._items
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and plain(name) in self._items
 
     def spelling(self, name: str) -> str:
         """Return ``name`` as it was registered: ``dm`` becomes ``DM``."""
@@ -69,6 +69,7 @@ class Registry(Generic[T]):
         return sorted((name for name, _ in self._items.values()), key=str.casefold)
 
     def _find(self, name: str) -> str:
+        of_kind(str, f"the name of a {self.kind}", name=name)
         if plain(name) not in self._items:
             hint = suggestion(name, self.names)
             raise InputError(f"no {self.kind} named {name!r}; {hint}")

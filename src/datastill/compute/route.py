@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-from datastill.base.errors import InputError, suggestion, whole
+from datastill.base.errors import InputError, in_plain_numbers, of_kind, suggestion, truth, whole
 from datastill.compute import kernels, measuring, timing
 from datastill.data.pixels import ready
 from datastill.networks.base.network import (
@@ -83,10 +83,17 @@ class Route:
     tracked: int | None = None
 
     def __post_init__(self) -> None:
-        if self.chunk not in (None, "auto"):
+        if not (self.chunk is None or (isinstance(self.chunk, str) and self.chunk == "auto")):
             whole(chunk=self.chunk)
         if self.tracked is not None:
             whole(tracked=self.tracked)
+        if not (isinstance(self.kernels, str) and self.kernels == "auto"):
+            of_kind(bool, "True, False or 'auto'", kernels=self.kernels)
+        if self.at_once is not None:
+            of_kind(bool, "True, False or None", at_once=self.at_once)
+        truth(compiled=self.compiled, channels_last=self.channels_last)
+        of_kind(str, "'float32', 'tf32' or 'bfloat16'", precision=self.precision)
+        in_plain_numbers(self, "tracked", *(() if self.chunk == "auto" else ("chunk",)))
         if self.precision not in ("float32", "tf32", "bfloat16"):
             near = suggestion(str(self.precision), ["float32", "tf32", "bfloat16"])
             raise InputError(f"no precision named {self.precision!r}; {near}")
@@ -258,6 +265,11 @@ class Route:
             return max(1, GPU_CHUNK_PIXELS // (height * width))
         pixels = CHUNK_PIXELS if self.by_kernels(images) else EAGER_CHUNK_PIXELS
         return max(1, pixels // (height * width))
+
+
+def require_route(**routes: Any) -> None:
+    """Refuse what is no route."""
+    of_kind(Route, "a Route, such as Route(kernels=False)", **routes)
 
 
 class ChannelsLast(TorchFunctionMode):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.base.errors import InputError, is_number, is_whole, of_kind, told
+from datastill.base.errors import InputError, in_plain, is_number, is_whole, of_kind, told, truth
 from datastill.base.rng import Key, moved
 from datastill.base.wording import counted
 from datastill.data.pixels import Pixels
@@ -22,7 +22,7 @@ UNNAMED = "imported"
 
 def _several(name: str, values: Any) -> tuple[Any, ...]:
     if (
-        isinstance(values, str)
+        isinstance(values, str | bytes | Mapping)
         or not isinstance(values, Iterable)
         or not getattr(values, "ndim", 1)
     ):
@@ -55,7 +55,9 @@ class Domain:
         for name in ("shape", "classes", "mean", "std"):
             object.__setattr__(self, name, _several(name, getattr(self, name)))
         of_kind(str, "the name of the dataset", name=self.name)
-        of_kind(bool, "True or False", mirror=self.mirror)
+        for known in self.classes:
+            of_kind(str, "a tuple of names", classes=known)
+        truth(mirror=self.mirror)
         if len(self.shape) != 3 or not all(is_whole(side) and side > 0 for side in self.shape):
             raise InputError(f"images of shape {self.shape}, not (channels, height, width)")
         if not len(self.mean) == len(self.std) == self.shape[0]:
@@ -65,6 +67,8 @@ class Domain:
         numbers = (*self.mean, *self.std)
         if not all(map(is_number, numbers)) or min(self.std) <= 0:
             raise InputError(f"a normalisation by mean {self.mean} and std {self.std}")
+        for name in ("shape", "mean", "std"):
+            object.__setattr__(self, name, tuple(map(in_plain, getattr(self, name))))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map ``(..., C, H, W)`` pixels in ``[0, 1]`` to ``(pixels - mean) / std``."""
@@ -102,6 +106,11 @@ class ImageSet:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        of_kind(Tensor, "a tensor", images=self.images, labels=self.labels)
+        of_kind(Domain, "a Domain", domain=self.domain)
+        of_kind(Mapping, "a dict", facts=self.facts)
+        if not self.labels.ndim:
+            raise InputError("`labels` must be a tensor of labels, found a single number")
         if tuple(self.images.shape[1:]) != self.domain.shape or len(self.images) != len(
             self.labels
         ):
@@ -350,15 +359,19 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
 
 
 def require_given(data: ImageSet, source: str) -> None:
-    """Refuse a set from Python that is not sound, or whose images no network takes.
+    """Refuse a set from Python that holds nothing, is not sound, or that no network takes.
 
     Raises:
         InputError: naming ``source`` and what is wrong with it.
     """
-    of_kind((Tensor, Pixels), "a tensor", images=data.images)
+    if not len(data):
+        raise InputError(f"{source}: not a single image")
+    if data.images.dtype != torch.float32:
+        found = str(data.images.dtype).removeprefix("torch.")
+        floats = data.images.is_floating_point()
+        way = "; pass `images.float()`" if floats else "; from_arrays makes a set of pixels"
+        raise InputError(f"{source}: images are {found}, not float32{way}")
     require_sound(data, source)
-    if data.images.dtype == torch.float64:
-        raise InputError(f"{source}: images are float64, not float32; pass `images.float()`")
 
 
 def unnormalised(domain: Domain) -> Domain:

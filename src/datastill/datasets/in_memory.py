@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from datastill.base.errors import InputError, is_whole, told
+from datastill.base.errors import InputError, of_kind, reason, told
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base import (
     GREY_MODES,
@@ -23,6 +23,7 @@ from datastill.datasets.base import (
     require_classes,
     resized,
     set_for_tests,
+    sides,
     unseen,
     upright,
 )
@@ -67,9 +68,11 @@ def from_arrays(
     >>> data.domain.classes, data.labels.tolist(), data.domain.mean
     (('a', 'b'), [0, 1, 1, 0], (0.125,))
     """
+    _require_told(name, like)
     source = f"the arrays of {name}"
-    array = images if isinstance(images, Tensor) else np.asanyarray(images)
-    found, known = labels_of(labels, None if classes is None else tuple(classes), source)
+    array = images if isinstance(images, Tensor) else _array("images", images)
+    labels = labels.cpu() if isinstance(labels, Tensor) else _array("labels", labels)
+    found, known = labels_of(labels, _names(classes), source)
     pixels = pixels_of(array, source)
     if len(found) != len(pixels):
         raise InputError(f"{source}: {len(pixels)} images but {len(found)} labels")
@@ -104,7 +107,9 @@ def from_dataset(
     Raises:
         InputError: for items that are no such pairs, or images of different shapes and no size.
     """
-    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+    _require_told(name, like)
+    _names(classes)
+    if isinstance(dataset, type | Mapping) or not _numbered(dataset):
         raise InputError(
             f"`dataset` must have a length and items by their numbers, found {told(dataset)}; "
             "list(...) makes that of what can only be gone through; of a loader take its dataset"
@@ -132,22 +137,35 @@ def from_dataset(
     )
 
 
-def sides(size: Size | int | None) -> Size | None:
-    """Return a size as height and width; one number is both.
+def _require_told(name: object, like: object) -> None:
+    of_kind(str, "a name for the images", name=name)
+    of_kind((Domain, type(None)), "the domain of a set (`data.domain`), or None", like=like)
 
-    Raises:
-        InputError: for anything else.
 
-    >>> sides(32), sides((32, 48)), sides(None)
-    ((32, 32), (32, 48), None)
-    """
-    if size is None:
+def _names(classes: Any) -> tuple[str, ...] | None:
+    wanted = "a list of names, one for each class"
+    if classes is None:
         return None
-    given = tuple(size) if isinstance(size, Sequence) and not isinstance(size, str) else (size,) * 2
-    if len(given) != 2 or not all(map(is_whole, given)):
-        raise InputError(f"`size` must be a number, or height and width, found {told(size)}")
-    height, width = map(int, given)
-    return height, width
+    if isinstance(classes, str | bytes | Mapping) or not isinstance(classes, Iterable):
+        raise InputError(f"`classes` must be {wanted}, found {told(classes)}")
+    given = tuple(cast("Iterable[Any]", classes)) if getattr(classes, "ndim", 1) else (classes,)
+    for one in given:
+        of_kind(str, wanted, classes=one)
+    return tuple(map(str, given))
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asanyarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of lists of different lengths, say
+        raise InputError(f"`{name}` make no array: {reason(error)}") from None
+
+
+def _numbered(dataset: Any) -> bool:
+    try:
+        return hasattr(dataset, "__getitem__") and len(dataset) >= 0
+    except TypeError:  # of what says so itself, as a tensor without axes
+        return False
 
 
 def _pair(item: Any, index: int, name: str) -> tuple[Any, Any]:

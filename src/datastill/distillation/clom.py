@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.base.errors import InputError, not_negative, of_kind, whole
+from datastill.base.errors import InputError, not_negative, of_kind, told, whole
 from datastill.base.rng import Key, moved
 from datastill.base.wording import counted
-from datastill.compute.route import Route
-from datastill.data import Domain, ImageSet
+from datastill.compute.route import Route, require_route
+from datastill.data import Domain, ImageSet, require_given
 from datastill.data.losses import contrastive_loss
 from datastill.training.pool import (
     Member,
@@ -125,6 +125,7 @@ def cross_entropy_clom(
         InputError: for an empty pool, another number of alphas, or a member of another kind.
     """
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
+    require_route(route=Route() if route is None else route)
     return CrossEntropyClom(
         _groups(pool, alphas, lambda member: teacher(member, domain, route=route))
     )
@@ -153,6 +154,8 @@ def contrastive_clom(
     """
     whole(batch=batch)
     of_kind(ImageSet, "an ImageSet", real=real)
+    require_given(real, "the real images")
+    require_route(route=Route() if route is None else route)
     groups = _groups(pool, alphas, lambda member: encoder(member, real.domain, route=route))
     return ContrastiveClom(groups, real, batch)
 
@@ -181,10 +184,12 @@ def _tracking(groups: Sequence[Group], images: int | None) -> list[Group]:
 def _groups(
     pool: Pool, alphas: float | Sequence[float], wrap: Callable[[Member], Teacher]
 ) -> list[Group]:
-    require_members(pool)
+    require_members(pool=pool)
     members = by_architecture(pool)
     if not members:
         raise InputError("CLOM needs a pool of at least one original model")
+    if isinstance(alphas, str | bytes):
+        raise InputError(f"`alphas` must not be negative, found {told(alphas)}")
     given = alphas if isinstance(alphas, Sequence) else [alphas]
     weights = pair_alphas(given, list(members))
     return [

@@ -24,7 +24,7 @@ from datastill.base.errors import (
 )
 from datastill.base.present import Present
 from datastill.base.rng import Key, moved
-from datastill.data import ByClass, ImageSet, draw_rows, require_sound, said_of_class
+from datastill.data import ByClass, ImageSet, draw_rows, said_of_class
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.methods.base import Method, Published, Targeting, Task
 from datastill.networks import Network, has_batch_statistics
@@ -35,6 +35,10 @@ CLASSES_TOLD = 12
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
+
+
+STARTS = ("noise", "real")
+"""What synthetic images may start as, besides what a coreset picks."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Descent:
     init: str = "real"
 
     def __post_init__(self) -> None:
-        if isinstance(self.ipc, Sequence) and not isinstance(self.ipc, str):
+        if isinstance(self.ipc, Sequence) and not isinstance(self.ipc, str | bytes):
             object.__setattr__(self, "ipc", tuple(self.ipc))
         each = self.ipc if isinstance(self.ipc, tuple) else (self.ipc,)
         least = 0 if isinstance(self.ipc, tuple) else 1
@@ -74,6 +78,9 @@ class Descent:
         whole(batch=self.batch)
         not_negative(lr=self.lr, momentum=self.momentum)
         of_kind(str, "'noise', 'real' or the name of a coreset", init=self.init)
+        if self.init not in STARTS and self.init not in CORESETS:
+            hint = suggestion(self.init, [*STARTS, *CORESETS.names])
+            raise InputError(f"no start named {self.init!r}; {hint}")
         in_plain_numbers(self, "updates", "batch", "lr", "momentum")
 
 
@@ -149,7 +156,9 @@ def distill(
     """
     if isinstance(method, Published):
         method = method.method
-    _require_sense(method, task, descent, regularisers or {})
+    _require_sense(method, task, descent, {} if regularisers is None else regularisers)
+    of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
+    _require_features(features, task.real)
     start = initial(task.real, descent, key=task.key.at("init"), features=features)
     counts, labels = start.counts, start.labels
     pixels = start.images.clone().requires_grad_()
@@ -199,26 +208,50 @@ def _updates(moving: _Moving, steps: range, network: Network | None) -> Iterator
 def _require_sense(
     method: Any, task: Task, descent: Descent, regularisers: Mapping[str, Regulariser]
 ) -> None:
-    if isinstance(method, str | type) or not hasattr(method, "loss"):
+    parts = (getattr(method, name, None) for name in ("network", "loss"))
+    if isinstance(method, type) or not all(map(callable, parts)):
         raise InputError(
             "`method` must be a method with its settings, such as METHODS['DM'](ipc=1), found "
             f"{told(method)}"
         )
     of_kind(Task, "a Task", task=task)
     of_kind(Descent, "a Descent, such as Descent(ipc=1)", descent=descent)
-    require_sound(task.real, "the real images")
+    of_kind(Mapping, "functions by their names, such as {'clom': ...}", regularisers=regularisers)
     if MATCH in regularisers:
         raise InputError(f"a regulariser cannot be named {MATCH!r}: that is the method's own loss")
     for name, regulariser in regularisers.items():
         if not callable(regulariser):
-            raise InputError(f"the regulariser {name!r} must be a function, found {regulariser!r}")
-    with task.key.scope():  # a person's own may draw from the generator of the process
-        network = task.build(key=task.key)
+            said = told(regulariser)
+            raise InputError(f"the regulariser {name!r} must be a function, found {said}")
+    network = _built(task)
     if not callable(getattr(network, "embed", None)):
         raise InputError(
             f"`build` makes {told(network)}, which has no method embed, from images to features; "
             "datastill.networks.adapt(module, domain) makes a network of any that classifies"
         )
+
+
+def _built(task: Task) -> Any:
+    try:
+        with task.key.scope():  # a person's own may draw from the generator of the process
+            return task.build(key=task.key)
+    except InputError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {reason(error)}"
+        raise InputError(f"`build` fails for `key=Key(...)`: {said}") from error
+
+
+def _require_features(features: Any, real: ImageSet) -> None:
+    if features is None:
+        return
+    wanted = f"a tensor of {len(real)} rows of finite numbers, one for each real image"
+    of_kind(Tensor, wanted, features=features)
+    if features.ndim != 2 or len(features) != len(real) or not features.is_floating_point():
+        shape, kind = tuple(features.shape), str(features.dtype).removeprefix("torch.")
+        raise InputError(f"`features` must be {wanted}, found {kind} of {shape}")
+    if not features.is_meta and not bool(torch.isfinite(features).all()):
+        raise InputError(f"`features` must be {wanted}, found others among them")
 
 
 def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
@@ -232,9 +265,6 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
         raise InputError(f"`ipc` has {len(wanted)} numbers for {len(classes)} classes")
-    if descent.init not in ("noise", "real") and descent.init not in CORESETS:
-        hint = suggestion(descent.init, ["noise", "real", *CORESETS.names])
-        raise InputError(f"no start named {descent.init!r}; {hint}")
     for k, (name, have, want) in enumerate(zip(classes, real.counts, wanted, strict=True)):
         if have < (min(want, 1) if descent.init == "noise" else want):
             said = f"{said_of_class(real, k)} fewer than the {want} to start from; take a smaller"

@@ -35,7 +35,10 @@ def soft_labels(
         InputError: for an empty pool, or a model of another shape or other classes.
     """
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
-    require_members(pool)
+    of_kind(Tensor, "a tensor", images=images)
+    if tuple(images.shape[1:]) != domain.shape or not len(images):
+        raise InputError(f"`images` of shape {tuple(images.shape)} are none of {domain.shape}")
+    require_members(pool=pool)
     if temperature is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("`temperature` must be above zero, found None")
     positive(temperature=temperature)

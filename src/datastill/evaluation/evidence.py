@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 from datastill.base.costs import Known, shared
 from datastill.base.errors import InputError, of_kind
 from datastill.base.rng import Key, require_key
-from datastill.compute.route import Route, Run, logits
-from datastill.data import Domain, ImageSet, convert, draw_rows, require_same_kind, require_sound
+from datastill.compute.route import Route, Run, logits, require_route
+from datastill.data import Domain, ImageSet, convert, draw_rows, require_given, require_same_kind
 from datastill.networks import Network, build, features
 from datastill.training.pool import Member, Pool, by_architecture, freeze, require_members
 
@@ -182,25 +183,32 @@ class Evidence:
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet", synthetic=self.synthetic, train=self.train)
         require_key(self.key)
-        require_members(self.pool)
-        require_members(self.early)
-        for data, source in ((self.synthetic, "synthetic set"), (self.train, "training set")):
-            if not len(data):
-                raise InputError(f"the {source} has no images")
-        require_same_kind(self.synthetic.domain, self.train.domain)
-        require_sound(self.synthetic, "the synthetic set")
+        require_members(pool=self.pool, early=self.early)
+        require_route(route=self.route)
+        require_given(self.train, "the training images")
+        self._require_synthetic()
 
     def of(self, synthetic: ImageSet) -> Evidence:
         """Return the evidence about another set, sharing what is known of the real side."""
-        other = replace(self, synthetic=synthetic)
-        vars(other)["reference"] = self.reference
+        other = self._with(synthetic=synthetic, known=Known())
+        other._require_synthetic()
         return other
 
     def under(self, pool: Pool) -> Evidence:
         """Return the evidence that other original models give, sharing all that is known."""
-        other = replace(self, pool=pool)
-        vars(other).update(reference=self.reference, known=self.known)
+        require_members(pool=pool)
+        return self._with(pool=pool)
+
+    def _with(self, **changed: Any) -> Evidence:
+        # A copy, and not made anew: nobody looks again at every training image.
+        other = copy.copy(self)
+        vars(other).update(reference=self.reference, **changed)
         return other
+
+    def _require_synthetic(self) -> None:
+        of_kind(ImageSet, "an ImageSet", synthetic=self.synthetic)
+        require_given(self.synthetic, "the synthetic set")
+        require_same_kind(self.synthetic.domain, self.train.domain)
 
     @cached_property
     def reference(self) -> Reference:

@@ -8,11 +8,12 @@ of all architectures as they were after five epochs, ``om-accuracy/ConvNet@5`` b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from datastill.base.costs import bill
-from datastill.base.errors import InputError, of_kind, suggestion
+from datastill.base.errors import InputError, of_kind, suggestion, told
 from datastill.base.registry import plain
 from datastill.evaluation.assessments import ASSESSMENTS, COSTLY, Evidence, Score
 from datastill.training.pool import Pool, by_architecture, by_epoch
@@ -51,14 +52,26 @@ def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, 
             assessment that found no finite value.
     """
     of_kind(Evidence, "an Evidence", evidence=evidence)
-    names = usual_names(evidence) if names is None else names
-    names = [names] if isinstance(names, str) else names
-    of_kind(Iterable, "names of assessments", names=names)
-    names = list(names)
-    for name in names:
-        of_kind(str, "names of assessments", names=name)
-    chosen = [_asked(name, evidence) for name in names]
+    chosen = [_asked(name, evidence) for name in named(names, evidence)]
     return {asked.name: _assessed(asked) for asked in chosen}
+
+
+def named(names: Any, evidence: Evidence) -> list[str]:
+    """Return names of assessments as a list: the usual ones for None, a single one for a text.
+
+    Raises:
+        InputError: for anything but names.
+    """
+    if names is None:
+        return usual_names(evidence)
+    wanted = "names of assessments"
+    if isinstance(names, bytes | Mapping) or not getattr(names, "ndim", 1):
+        raise InputError(f"`names` must be {wanted}, found {told(names)}")
+    of_kind(Iterable, wanted, names=names)
+    found = [names] if isinstance(names, str) else list(names)
+    for name in found:
+        of_kind(str, wanted, names=name)
+    return found
 
 
 def usual_names(evidence: Evidence) -> list[str]:

@@ -49,6 +49,7 @@ class Selector:
     def __post_init__(self) -> None:
         whole(every=self.every)
         of_kind(str, "the name of an assessment", name=self.name)
+        of_kind(Evidence, "an Evidence", evidence=self.evidence)
 
     def looks(self, step: int, updates: int) -> bool:
         """Tell whether it looks after ``step`` of so many updates; after the last it does."""

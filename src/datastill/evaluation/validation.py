@@ -14,7 +14,7 @@ import torch
 from datastill.augment import policy_for
 from datastill.base.errors import InputError, of_kind, whole
 from datastill.base.rng import Key, require_key
-from datastill.compute.route import Route
+from datastill.compute.route import Route, require_route
 from datastill.data import ImageSet, require_given
 from datastill.networks import Network, build, find
 from datastill.training import stacked
@@ -111,6 +111,8 @@ def validate(
     of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=protocol)
     require_key(key)
     whole(trials=trials)
+    whole(together=1 if together is None else together)
+    require_route(route=Route() if route is None else route)
     find(model)
     require_given(synthetic, "the set")
     require_given(test, "the test images")

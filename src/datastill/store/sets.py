@@ -12,8 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, of_kind
-from datastill.data import ImageSet, require_sound, unnormalised
+from datastill.base.errors import InputError, of_kind, truth
+from datastill.data import ImageSet, require_given, require_sound, unnormalised
 from datastill.data.pixels import Pixels
 from datastill.identity import OF_A_SET, require_facts
 from datastill.store.checkpoints import ENDING
@@ -93,6 +93,7 @@ def save(data: ImageSet, path: Path | str) -> None:
     """
     of_kind(ImageSet, "an ImageSet", data=data)
     of_kind((str, PathLike), "the path of a file", path=path)
+    require_given(data, "the set")
     _require_json(data.facts)
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
@@ -151,6 +152,8 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
     Raises:
         InputError: when there is no such file, or it is damaged or of another kind.
     """
+    of_kind((str, PathLike), "the path of a file or of the folder of a run", path=path)
+    truth(pixels=pixels)
     path = Path(path)
     path = path / SET_FILE if path.is_dir() else path
     tensors, header = load_tensors(path, "image set")

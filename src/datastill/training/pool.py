@@ -19,7 +19,7 @@ from datastill.compute.route import Route, Run, logits
 from datastill.data import Domain, ImageSet, convert, draw_share, require_given, require_same_kind
 from datastill.data.pixels import ready
 from datastill.identity import trained_on
-from datastill.networks import Network, backbone, build, features
+from datastill.networks import Network, backbone, build, features, find
 from datastill.training.fit import Epoch, Fit, Fitting, accuracy, epochs
 
 Teacher = Callable[[Tensor], Tensor]
@@ -140,6 +140,7 @@ def train_pool(
     architecture: str, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
 ) -> Pool:
     """Train ``num`` original models that differ in their seed, one or more."""
+    find(architecture)
     whole(num=num)
     require_key(key)
     of_kind(ImageSet, "an ImageSet", real=real)
@@ -153,11 +154,13 @@ def train_pool(
     return tuple(pool)
 
 
-def require_members(pool: object) -> None:
+def require_members(**pools: object) -> None:
     """Refuse what is no pool; one without members is one."""
-    of_kind(Sequence, "original models, such as those of train_pool()", pool=pool)
-    for member in typing.cast("Sequence[object]", pool):
-        of_kind(Member, "original models, such as those of train_pool()", pool=member)
+    wanted = "original models, such as those of train_pool()"
+    for name, pool in pools.items():
+        of_kind((tuple, list), wanted, **{name: pool})
+        for member in typing.cast("Sequence[object]", pool):
+            of_kind(Member, wanted, **{name: member})
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,13 @@ class Protocol:
     fit: Fit
     augmentation: str
 
+    def __post_init__(self) -> None:
+        of_kind(str, "a name", name=self.name)
+        of_kind(Fit, "a Fit, such as original_fit()", fit=self.fit)
+        of_kind(str, "'none', 'dsa' or a strategy", augmentation=self.augmentation)
+        if self.augmentation not in (NONE, DSA):
+            by_image(self.augmentation)
+
     @property
     def augmented(self) -> bool:
         """Whether training images are augmented."""
@@ -113,6 +120,7 @@ def preset(name: str, *, epochs: int | None = None, dataset: str = "") -> Protoc
         InputError: for an unknown name.
     """
     of_kind(str, "the name of a protocol", name=name)
+    of_kind(str, "the name of a dataset", dataset=dataset)
     whole(epochs=1 if epochs is None else epochs)
     if name not in PRESETS:
         raise InputError(f"no protocol named {name!r}; {suggestion(name, PRESETS)}")
@@ -127,8 +135,6 @@ def with_augmentation(protocol: Protocol, augmentation: str) -> Protocol:
     Raises:
         InputError: for one that does not exist.
     """
-    if augmentation not in (NONE, DSA):
-        by_image(augmentation)
     return replace(protocol, augmentation=augmentation)
 
 

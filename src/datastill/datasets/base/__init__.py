@@ -31,6 +31,7 @@ from datastill.datasets.base.reading import (
     Size,
     Source,
     Split,
+    sides,
     unseen,
 )
 from datastill.datasets.base.tables import (
@@ -85,6 +86,7 @@ __all__ = [
     "require_classes",
     "resized",
     "set_for_tests",
+    "sides",
     "unopened",
     "unseen",
     "untestable",

@@ -161,6 +161,8 @@ def class_names(array: Any, source: str) -> tuple[str, ...]:
 
 def _tensor(array: Any, source: str) -> Tensor:
     if isinstance(array, Tensor):
+        if array.is_complex():
+            raise InputError(f"{source}: complex numbers are no pixels")
         return array.detach()
     if array.dtype.kind not in "uifb":
         raise InputError(f"{source}: {array.dtype} are no pixels")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from datastill.base.errors import InputError
-from datastill.data import Domain, ImageSet, rows_by_class
+from datastill.base.errors import InputError, of_kind
+from datastill.data import Domain, ImageSet, require_same_kind, rows_by_class
 from datastill.datasets.base.making import (
     Part,
     require_classes,
@@ -48,7 +49,7 @@ def load_split(
         InputError: for an unknown name, for files that are missing or not what they should be, and
             for test images that do not exist.
     """
-    found = _load(name, (split,), path, reading or Reading(), like)
+    found = _load(name, (split,), path, reading, like)
     if split not in found:
         raise untestable(name, reading or Reading())
     return found[split]
@@ -85,11 +86,11 @@ def load_test(
     like: Domain | None = None,
 ) -> ImageSet | None:
     """Do what ``load_split`` does for test images; return None if there are none."""
-    return _load(name, ("test",), path, reading or Reading(), like).get("test")
+    return _load(name, ("test",), path, reading, like).get("test")
 
 
 def load_dataset(
-    name: str,
+    name: str | PathLike[str],
     path: Path | str | None = None,
     reading: Reading | None = None,
     *,
@@ -97,9 +98,15 @@ def load_dataset(
 ) -> tuple[ImageSet, ImageSet | None]:
     """Read a dataset: the training images, and the test images where there are any.
 
-    Facts of the test images say how many of them are among the training images too.
+    Facts of the test images say how many of them are among the training images too. For the
+    arguments see ``load_split``.
+
+    Raises:
+        InputError: see there; also when what is given is not what is asked for.
     """
-    found = _load(name, ("train", "test"), path, reading or Reading(), like)
+    found = _load(name, ("train", "test"), path, reading, like)
+    if like is not None:
+        require_same_kind(found["train"].domain, like)
     return found["train"], found.get("test")
 
 
@@ -118,12 +125,16 @@ def dataset_name(name: str, path: Path | str | None = None, size: Size | None = 
 
 
 def _load(
-    name: str,
+    name: str | PathLike[str],
     wanted: Sequence[Split],
     path: Path | str | None,
-    reading: Reading,
+    reading: Reading | None,
     like: Domain | None,
 ) -> dict[Split, ImageSet]:
+    name, reading = _named(name), Reading() if reading is None else reading
+    of_kind((str, PathLike, type(None)), "the path of a folder, or None", path=path)
+    of_kind(Reading, "a Reading, such as Reading(size=(32, 32))", reading=reading)
+    of_kind((Domain, type(None)), "the domain of a set (`data.domain`)", like=like)
     where = place(name, None if path is None else Path(path))
     called = sized(where.name, reading.size)
     own = where.has_test(reading)
@@ -142,6 +153,15 @@ def _load(
         like = like or _domain(parts.get("train"), name, path, reading, called)
         made["test"], seen["test"] = tests_of(test, reading, called, like)
     return _told_of_each_other(made, seen)
+
+
+def _named(name: str | PathLike[str]) -> str:
+    # A path is no name, though it be of one word.
+    of_kind((str, PathLike), "the name of a dataset, or the path of images", name=name)
+    if isinstance(name, str):
+        return name
+    text = fspath(name)
+    return text if "/" in text else f"./{text}"
 
 
 def _domain(

@@ -9,7 +9,16 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import (
+    InputError,
+    function,
+    in_plain_numbers,
+    is_number,
+    is_whole,
+    of_kind,
+    told,
+    truth,
+)
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base.layout import SPLIT_WORDS, Split
 
@@ -46,6 +55,26 @@ def unexamined(data: ImageSet) -> None:
     """Refuse nothing."""
 
 
+def sides(size: Size | int | None) -> Size | None:
+    """Return a size as height and width; one number is both.
+
+    Raises:
+        InputError: for anything else.
+
+    >>> sides(32), sides((32, 48)), sides(None)
+    ((32, 32), (32, 48), None)
+    """
+    if size is None:
+        return None
+    given: tuple[Any, ...] = (size, size)
+    if isinstance(size, Sequence) and not isinstance(size, str | bytes):
+        given = tuple(size)
+    if len(given) != 2 or not all(map(is_whole, given)):
+        raise InputError(f"`size` must be a number, or height and width, found {told(size)}")
+    height, width = map(int, given)
+    return height, width
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a dataset is read.
@@ -77,13 +106,21 @@ class Reading:
     foresee: Callable[[ImageSet], None] = unexamined
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sides(self.size))
+        of_kind((str, type(None)), "the name of a column or array", images=self.images)
+        of_kind((str, type(None)), "the name of a column or array", labels=self.labels)
+        of_kind((bool, type(None)), "True, False or None", mirror=self.mirror)
+        truth(skip_damaged=self.skip_damaged)
+        function("a function", progress=self.progress, tell=self.tell, foresee=self.foresee)
         if self.size is not None and not all(LEAST <= n <= MOST_ON_REQUEST for n in self.size):
             raise InputError(
                 f"cannot resize images to {side_by_side(self.size)}; "
                 f"sides must have {LEAST} to {MOST_ON_REQUEST} pixels"
             )
-        if not 0 <= self.test_share < 1:
-            raise InputError(f"a share kept for tests is from 0 to below 1, not {self.test_share}")
+        if not (is_number(self.test_share) and 0 <= self.test_share < 1):
+            found = told(self.test_share)
+            raise InputError(f"a share kept for tests is from 0 to below 1, not {found}")
+        in_plain_numbers(self, "test_share")
 
 
 @dataclass(frozen=True, eq=False)

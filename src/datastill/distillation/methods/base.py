@@ -9,11 +9,11 @@ from typing import Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from datastill.augment import Policy, identity
-from datastill.base.errors import InputError, of_kind, told
+from datastill.base.errors import function, of_kind
 from datastill.base.registry import Registry
 from datastill.base.rng import Key, require_key
-from datastill.compute.route import Route
-from datastill.data import ByClass, ImageSet
+from datastill.compute.route import Route, require_route
+from datastill.data import ByClass, ImageSet, require_given
 from datastill.networks import Build, Network
 
 
@@ -64,10 +64,11 @@ class Task:
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
         require_key(self.key)
-        if not callable(self.build):
-            raise InputError(f"`build` must make networks, see builder, found {told(self.build)}")
-        if not len(self.real):
-            raise InputError(f"{self.real.domain.name} holds no images to distil")
+        function("a function that makes networks, see builder", build=self.build)
+        function("a policy, such as dsa('flip')", policy=self.policy)
+        require_route(route=self.route)
+        of_kind((Targets, type(None)), "Targets() or None", targets=self.targets)
+        require_given(self.real, "the real images")
 
 
 class Method(Protocol):

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, cast
 
-from datastill.base.rng import Key
-from datastill.compute.route import Route
-from datastill.data import ImageSet
+from datastill.base.errors import function, of_kind, whole
+from datastill.base.rng import Key, require_key
+from datastill.compute.route import Route, require_route
+from datastill.data import ImageSet, require_given, require_same_kind
 from datastill.evaluation.assessments import Evidence
-from datastill.evaluation.scores import assess, spelling, usual_names
+from datastill.evaluation.scores import assess, named, spelling
 from datastill.evaluation.studies.ranking import Verdict, ignorance, verdicts, yardstick
 from datastill.evaluation.studies.records import Outcome, Record, blank
 from datastill.evaluation.studies.resampling import Resampling
 from datastill.evaluation.validation import Watch, contest
+from datastill.networks import find
 from datastill.store import fingerprint
-from datastill.training.pool import Pool
+from datastill.training.pool import Pool, require_members
 from datastill.training.protocol import Protocol
 
 
@@ -35,6 +38,9 @@ class Bench:
         route: how images pass the networks that are trained.
         assessing: how they pass original models and untrained ones.
         watch: sees the networks that are trained.
+
+    Raises:
+        InputError: when one of these is not what is asked for; images are looked at by ``study``.
     """
 
     train: ImageSet
@@ -47,6 +53,19 @@ class Bench:
     route: Route = field(default_factory=Route)
     assessing: Route = field(default_factory=Route)
     watch: Watch | None = None
+
+    def __post_init__(self) -> None:
+        of_kind(ImageSet, "an ImageSet", train=self.train)
+        of_kind(ImageSet, "an ImageSet of test images", test=self.test)
+        require_members(pool=self.pool, early=self.early)
+        find(self.model)
+        of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=self.protocol)
+        require_key(self.key)
+        require_route(route=self.route, assessing=self.assessing)
+        if self.watch is not None:
+            for name in ("begun", "seen"):
+                method = getattr(self.watch, name, None)
+                function("what has methods begun and seen", watch=method)
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -93,6 +112,7 @@ def study(
     Raises:
         InputError: for fewer than three sets, or a set of another kind than the images.
     """
+    _require_sense(sets, bench, trials, resampling)
     sets, _ = distinct(sets)
     records = {name: blank(name, data) for name, data in sets.items()}
     for record in examine(sets, bench, records, trials=trials, names=names):
@@ -121,8 +141,7 @@ def examine(
         names: of assessments.
     """
     records = dict(known)
-    usual = usual_names(bench.evidence) if names is None else names
-    wanted = [spelling(name, bench.evidence) for name in usual]
+    wanted = [spelling(name, bench.evidence) for name in named(names, bench.evidence)]
     for name, data in sets.items():
         missing = [one for one in wanted if one not in records[name].scores]
         if missing:
@@ -168,6 +187,20 @@ def conclude(records: Iterable[Record], resampling: Resampling) -> Study:
         yardstick(found, resampling) if repeated else None,
         ignorance(found, resampling),
     )
+
+
+def _require_sense(sets: Any, bench: Any, trials: Any, resampling: Any) -> None:
+    of_kind(Bench, "a Bench", bench=bench)
+    of_kind(Mapping, "sets by their names", sets=sets)
+    whole(trials=trials)
+    of_kind((Resampling, type(None)), "a Resampling, or None", resampling=resampling)
+    require_given(bench.test, "the test images")
+    require_same_kind(bench.test.domain, bench.train.domain)
+    for name, data in cast("Mapping[Any, Any]", sets).items():
+        of_kind(str, "sets by their names", sets=name)
+        of_kind(ImageSet, "sets by their names", sets=data)
+        require_given(data, f"the set {name!r}")
+        require_same_kind(data.domain, bench.train.domain)
 
 
 def _validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:

@@ -14,7 +14,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from datastill.base.rng import Key
+from datastill.base.errors import in_plain_numbers, whole
+from datastill.base.rng import Key, require_key
 from datastill.evaluation.studies.coefficients import Numbers
 
 Rows = NDArray[np.int64]
@@ -40,6 +41,12 @@ class Resampling:
     bootstraps: int = 4000
     permutations: int = 9999
     choices: int = 2000
+
+    def __post_init__(self) -> None:
+        require_key(self.key)
+        numbers = ("bootstraps", "permutations", "choices")
+        whole(**{name: getattr(self, name) for name in numbers})
+        in_plain_numbers(self, *numbers)
 
     def generator(self, *path: str) -> np.random.Generator:
         """Return the generator at an address."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from datastill.base.errors import InputError, of_kind, suggestion
+from datastill.base.errors import InputError, of_kind, reason, suggestion, told
 from datastill.base.registry import Registry, plain
 from datastill.base.rng import Key, moved, require_key
 from datastill.data import Domain
@@ -118,6 +118,7 @@ def build(name: str, domain: Domain, *, key: Key) -> Network:
     """
     _, factory = find(name)
     require_key(key)
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     with key.scope():
         made = factory(domain)
     made.name = name
@@ -128,16 +129,26 @@ def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Bu
     """Return what builds networks of one name for one domain, on one device.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: for an unknown name, or a device that is not there.
     """
     find(name)
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
-    place = torch.device(device)
+    place = _device(device)
 
     def make(*, key: Key) -> Network:
         return build(name, domain, key=key)._apply(partial(moved, device=place))
 
     return make
+
+
+def _device(device: Any) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        said = told(device) if isinstance(error, TypeError) else f"{device!r}: {reason(error)}"
+        raise InputError(f"`device` must be that of tensors, such as 'cpu', found {said}") from None
+    return found
 
 
 def _refused(name: str, domain: Domain) -> Network:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, of_kind, suggestion
 from datastill.data import Domain
 from datastill.networks.base.network import Network, evaluating
 
@@ -38,6 +38,8 @@ def adapt(module: nn.Module, domain: Domain) -> Network:
         InputError: when the module fails on such images, gives no ``(N, K)`` logits, or has
             neither ``embed`` nor a linear layer that ends in the logits.
     """
+    of_kind(nn.Module, "an nn.Module, such as nn.Sequential(...)", module=module)
+    of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     kind, classes = type(module).__name__, len(domain.classes)
     last = _last_linear(module, domain)
     if isinstance(module, Network):
