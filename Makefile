@@ -9,7 +9,7 @@ demo: .venv/.ready
 	$(BIN)/datastill demo
 
 test: .venv/.ready
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 bench: .venv/.ready
 	$(BIN)/python benchmarks/time_to_quality.py

@@ -5,8 +5,10 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from caches import own_cache
+from caches import build_once, own_cache
+from sharing import told_of_cores, workers
 
+os.environ.update(told_of_cores())  # before PyTorch is loaded
 os.environ["XDG_CACHE_HOME"] = own_cache()  # tests depend on nothing that a machine remembers
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 os.environ["DATASTILL_ENGINE"] = "kernels"  # nor does a clock decide by what a network runs
@@ -19,6 +21,14 @@ from torch import Tensor, nn
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
 from datastill.networks import Network
+
+build_once()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Say how many processes ``--numprocesses auto`` means."""
+    return workers()
 
 
 def blobs(

@@ -96,6 +96,10 @@ def test_a_network_of_ones_own(home: Path) -> None:
         f"--batch-real 4 --alphas 5 --models-pool {own}"
     )
     run(f"validate --dataset FashionMNIST --ipc 2 --model {own} --epochs 1 --num-eval 1")
+    made = datastill.load(home / "condensed" / "FashionMNIST" / "DM" / "IPC2")
+    assert made.facts["model"] == own
+    (report,) = made.facts["validated"]
+    assert [row["model"] for row in report["results"]] == [own]
 
 
 def test_a_run_that_shall_end_in_time(

@@ -5,6 +5,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from datastill.data import Domain, ImageSet, convert
 from datastill.datasets import load_split
 from datastill.evaluation.validation import validate
 from datastill.exchange import FORMATS, Claim, Reading, import_set, recognised
-from datastill.exchange.base.appearance import look_at
+from datastill.exchange.base.appearance import Kind, look_at
 from datastill.exchange.base.tiles import take_apart
 from datastill.exchange.base.whitening import EPSILON, fit_whitening
 from datastill.exchange.hub import push
@@ -598,8 +599,8 @@ def test_kinds_are_told_apart(kind: str, images: Tensor) -> None:
 
 def test_flat_images_have_a_kind() -> None:
     for level in (0.0, 0.5, -3.0):
-        look_at(torch.full((2, 1, 4, 4), level))
-    look_at(torch.full((2, 1, 1, 1), -3.0))
+        assert look_at(torch.full((2, 1, 4, 4), level)).kind in get_args(Kind)
+    assert look_at(torch.full((2, 1, 1, 1), -3.0)).kind in get_args(Kind)
 
 
 # Claims.

@@ -208,6 +208,6 @@ def test_an_update_never_waits_for_a_gpu(name: str) -> None:
     next(steps)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        list(steps)
+        assert list(steps)
     finally:
         torch.cuda.set_sync_debug_mode("default")

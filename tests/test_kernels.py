@@ -242,7 +242,9 @@ def test_the_published_network_is_three_blocks(monkeypatch: pytest.MonkeyPatch) 
     network = build("ConvNet", domain(1, 28, 28), key=Key(0))
     for layer in (nn.GroupNorm, nn.ReLU, nn.AvgPool2d):
         monkeypatch.setattr(layer, "forward", refuse)
-    Route().run(logits, network, torch.zeros(2, 1, 28, 28))
+    assert Route().run(logits, network, torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    with pytest.raises(AssertionError, match="was called"):
+        PLAIN.run(logits, network, torch.zeros(2, 1, 28, 28))
 
 
 def test_layers_that_differ_are_left_as_they_are() -> None:

@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,7 +92,8 @@ class Option:
         return several if self.many else one
 
 
-def options_of(kind: Any) -> dict[str, Option]:
+@cache  # the source of a command is read once, whoever asks
+def options_of(kind: Any) -> Mapping[str, Option]:
     """Return the options of a command, and those of the groups of options in it, by names."""
     found: dict[str, Option] = {}
     hints, texts = typing.get_type_hints(kind, include_extras=True), said_of(kind)
@@ -104,7 +106,8 @@ def options_of(kind: Any) -> dict[str, Option]:
     return found
 
 
-def said_of(kind: Any) -> dict[str, str]:
+@cache
+def said_of(kind: Any) -> Mapping[str, str]:
     """Return what the source says below each field of a dataclass, on one line each."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(body, ast.ClassDef)
@@ -117,6 +120,7 @@ def said_of(kind: Any) -> dict[str, str]:
     return found
 
 
+@cache
 def told(kind: Any) -> None:
     """Give every option of a command the words for its help, with names from the registries."""
     hints, texts = typing.get_type_hints(kind), said_of(kind)
