@@ -36,6 +36,7 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_study_from_nothing(run: Run, tmp_path: Path) -> None:
     said = run(f"{TINY} --ipc 1 2")
     assert said.code == 0, said.err

@@ -29,6 +29,7 @@ def run(line: str) -> None:
     main([*line.split(), "--quiet"])
 
 
+@pytest.mark.slow
 def test_train(home: Path) -> None:
     run("train --dataset FashionMNIST --model ConvNet --num 10 --epochs 1 --batch-train 32")
     run("train --dataset FashionMNIST --model AlexNet VGG11 ResNet18 --num 1 --epochs 1")
@@ -37,6 +38,7 @@ def test_train(home: Path) -> None:
     assert (folder / "VGG11" / "model_000_epoch_001.safetensors").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

@@ -72,8 +72,18 @@ MODULES = {
 """Where a command is held up, and the command."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("module", MODULES)
+TERMINATED = ("datastill.cli", "tyro", "torch", "numpy")
+"""Where SIGTERM is sent too: what hears one hears the other from the same line on."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "number"),
+    [
+        *((module, signal.SIGINT) for module in MODULES),
+        *((module, signal.SIGTERM) for module in TERMINATED),
+    ],
+)
 def test_one_line_wherever_the_imports_are(
     tmp_path: Path, module: str, number: signal.Signals
 ) -> None:

@@ -32,6 +32,7 @@ def unmeasured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 ESTIMATE = "estimate --dataset digits --model ConvNetD1W16 --ipc 1 --models-pool ConvNetD1W32"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 def test_estimate_tells_what_auto_takes_and_forgets_it_when_asked(
     unmeasured: Counter[str], capsys: pytest.CaptureFixture[str]

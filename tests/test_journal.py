@@ -171,6 +171,7 @@ def test_the_commands_write_them(
     assert not (pool / "tensorboard").exists()
 
 
+@pytest.mark.slow
 def test_no_library_is_imported_unless_it_is_asked_for(tmp_path: Path) -> None:
     code = (
         "import sys; from datastill.cli import main; "

@@ -128,6 +128,7 @@ cli.main("distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine p
 """
 
 
+@pytest.mark.slow
 def test_nothing_asks_for_what_only_unix_has(tmp_path: Path) -> None:
     """Sets are saved, loaded, shown and made where modules and functions of Unix are missing."""
     code = ELSEWHERE.format(names=MODULES, functions=FUNCTIONS) + USE

@@ -20,6 +20,7 @@ print(pages() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of GNU")
 def test_memory_that_is_kept_is_not_fetched_again() -> None:
     def faults(how: str) -> int:

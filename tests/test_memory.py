@@ -99,6 +99,7 @@ print(json.dumps({"loaded": loaded, "peak": peak()}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not FASHION.is_dir() and "DATASTILL_REQUIRE_DATA" not in os.environ,
     reason="needs the package dataset-fashion-mnist",

@@ -80,6 +80,7 @@ DISTILL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [AS_INSTALLED, AS_MODULE], ids=["datastill", "python -m datastill"])
 @pytest.mark.parametrize("line", ["--version", "--help", "distill --help", DISTILL])
 def test_files_called_as_libraries_do_nothing(traps: Path, way: list[str], line: str) -> None:
@@ -119,6 +120,7 @@ def test_what_the_person_put_on_the_path_stays_there(tmp_path: Path, safe: str) 
     assert done.stdout.splitlines()[-1] == str(here / "mine.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [AS_INSTALLED, AS_MODULE], ids=["datastill", "python -m datastill"])
 def test_code_of_ones_own_lies_here_and_libraries_do_not(traps: Path, way: list[str]) -> None:
     (traps / "own_nets.py").write_text(OWN)
@@ -128,6 +130,7 @@ def test_code_of_ones_own_lies_here_and_libraries_do_not(traps: Path, way: list[
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()

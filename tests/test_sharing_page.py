@@ -12,6 +12,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "sharing.md").read_text()
 COMMANDS = re.findall(r"^ +datastill (.*)$", PAGE.replace("\\\n", " "), flags=re.M)
 
 
+@pytest.mark.slow
 def test_every_command_works_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
