@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -214,7 +215,14 @@ FACTS: dict[str, Any] = {
         "dataset": "blobs",
         "data_path": None,
         "size": [8, 8],
-        "kept_for_tests": {"share": 0.2, "images": 2, "digest": "0" * 16, "all": "1" * 16},
+        "kept_for_tests": {
+            "share": 0.2,
+            "images": 2,
+            "digest": "0" * 16,
+            "all": "1" * 16,
+            "kept_though_above": ["4" * 16],
+            "trained_though_below": ["1" * 16],
+        },
         "content": {"images": 4, "digest": "2" * 16},
     },
     "real_images": 4,
@@ -246,6 +254,9 @@ def facts_changed(rng: random.Random) -> list[dict[str, Any]]:
 def test_facts_of_a_set(tmp_path: Path, nowhere_else: Path, number: int) -> None:
     rng, real = random.Random(f"facts {number}"), blobs()
     test = blobs("test", per_class=2)
+    known = np.array([1, 2**62] * len(test), np.uint64)[: len(test)]
+    now = {"kept_for_tests": {"share": 0.2, "images": 2, "digest": "5" * 16, "all": "6" * 16}}
+    kept = replace(test, facts=now, digests=known)
     file = tmp_path / "synthetic.safetensors"
     for facts in facts_changed(rng):
         try:
@@ -258,6 +269,7 @@ def test_facts_of_a_set(tmp_path: Path, nowhere_else: Path, number: int) -> None
         assert attempt(partial(summary, read), longest=900)
         attempt(partial(require_made_from, read, real), longest=900)
         attempt(partial(require_unseen, read, test, real), longest=900)
+        attempt(partial(require_unseen, read, kept, real), longest=900)
         assert attempt(lambda: store.add_validation(file, {"results": []}) or True, longest=900)
         assert store.load(file).facts["validated"][-1]["results"] == []
 

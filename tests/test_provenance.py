@@ -13,6 +13,9 @@ from PIL import Image
 import datastill
 from datastill import store
 from datastill.cli import main
+from datastill.data import ImageSet
+from datastill.evaluation import validation
+from datastill.identity import without_seen
 
 Go = Callable[[str], tuple[int, str, str]]
 QUICK = "--model MLP --iterations 1 --batch-real 4"
@@ -111,7 +114,11 @@ def test_training_images_that_were_put_in_place_of_test_images_are_told(
     assert succeed(go, judged("compare") + " --out beforehand")
     replaced = kept_pictures()[0]
     write(replaced.parent, 99, 1, replaced.stem)
-    refused(go, judged(command), "put back what was there, or distil it again")
+    if command != "validate":
+        refused(go, judged(command), "put back what was there, or distil it again")
+    else:
+        told = "1 of the 8 test images of pets is left out: they were not kept for tests when"
+        assert told in succeed(go, judged(command))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -134,6 +141,104 @@ def test_pictures_that_are_added_for_training(go: Go, command: str) -> None:
         assert "see caveats" in shown
     else:
         refused(go, judged(command), "are not those that the")
+
+
+def shown(data: ImageSet) -> set[bytes]:
+    pixels = (data.domain.pixels(data.images) * 255).round()
+    return {image.numpy().astype(np.uint8).tobytes() for image in pixels}
+
+
+def grow(kind: str) -> None:
+    """Add pictures, or take some away, so that the set of those that are kept is another."""
+    if kind == "fewer":
+        for path in sorted(Path("pets/ant").iterdir())[::3]:
+            path.unlink()
+    if kind in ("one more", "many more"):
+        write(Path("pets/ant"), 50, 1 if kind == "one more" else 35, "a{:03d}")
+        write(Path("pets/bee"), 51, 3, "a{:03d}")
+    if kind == "other classes":  # of some pictures the label was wrong
+        for i, path in enumerate(sorted(Path("pets/ant").iterdir())[:10]):
+            path.rename(Path("pets/bee") / f"x{i}.png")
+        write(Path("pets/ant"), 50, 15, "a{:03d}")
+
+
+@pytest.mark.parametrize("kind", ["one more", "many more", "fewer", "other classes"])
+def test_a_set_is_tested_on_what_it_was_surely_not_made_from(
+    go: Go, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pets()
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    made_from, kept_then = map(shown, datastill.load_dataset("./pets"))
+    grow(kind)
+    _, now = datastill.load_dataset("./pets")
+    tested: list[ImageSet] = []
+    real = validation.contest
+
+    def contest(sets: object, test: ImageSet, *given: object, **more: object) -> object:
+        tested.append(test)
+        return real(sets, test, *given, **more)
+
+    monkeypatch.setattr(validation, "contest", contest)
+    said = succeed(go, judged("validate"))
+    (test,) = tested
+    assert now is not None
+    assert shown(test) <= shown(now)
+    assert not shown(test) & made_from
+    assert shown(test) >= shown(now) & kept_then
+    left = len(now) - len(test)
+    assert (f"{left} of the {len(now)} test images of pets" in said) == (left > 0)
+    assert f"tested on {len(test)} images" in said
+    assert "are not those that the set was made from" in said
+    (report,) = json.loads((SET / "validation.json").read_text())
+    assert sum("left out" in caveat for caveat in report["caveats"]) == (left > 0)
+    for command in ("against", "compare", "assess", "select"):
+        refused(go, judged(command), "are not those that the set was made from")
+
+
+def test_of_sets_of_several_days_none_is_tested_on_what_another_saw(go: Go) -> None:
+    pets()
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1 --save-path first")
+    first, _ = datastill.load_dataset("./pets")
+    grow("many more")
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    second, test = datastill.load_dataset("./pets")
+    assert test is not None
+    sets = {str(path): datastill.load(path) for path in (Path("first/pets/DM/IPC1"), SET)}
+    tests, caveats = without_seen(sets, test, second)
+    assert 0 < len(tests) < len(test)
+    assert not shown(tests) & (shown(first) | shown(second))
+    (told,) = (caveat for caveat in caveats if "left out" in caveat)
+    assert f"{len(test) - len(tests)} of the {len(test)}" in told
+
+
+@pytest.mark.parametrize("sizes", [("8", "12"), ("12", "8")])
+def test_a_model_of_another_size_has_seen_the_same_pictures(go: Go, sizes: tuple[str, str]) -> None:
+    pets()
+    for size in sizes:
+        train(go, more=f"--size {size}")
+    seen = {
+        json.dumps(store.load_member(path).facts["trained_on"])
+        for path in Path("pretrained_model").rglob("*.safetensors")
+    }
+    assert len(seen) == 1
+
+
+def test_sets_of_an_earlier_version_are_known_by_one_digest(go: Go) -> None:
+    pets()
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1 --size 10")
+    made = datastill.load("condensed/pets-10/DM/IPC1")
+    reading = datastill.Reading(size=(10, 10), originals=False)
+    real, _ = datastill.load_dataset("./pets", reading=reading)
+    data = {k: v for k, v in real.facts.items() if k != "originals"}
+    kept = data["kept_for_tests"]
+    data["kept_for_tests"] = {name: kept[name] for name in ("share", "images", "digest", "all")}
+    datastill.save(replace(made, facts={**made.facts, "data": data}), "old.safetensors")
+    old = f"old.safetensors {TESTING} --protocol dc"
+    succeed(go, f"validate {old} --against random")
+    assert f"tested on {kept['images']} images" in succeed(go, f"validate {old} --resume --seed 1")
+    grow("one more")
+    write(Path("pets/bee"), 52, 20, "b{:03d}")
+    refused(go, f"validate {old}", "may have seen some of them")
 
 
 def test_training_images_that_stand_in_for_test_images_are_a_caveat(go: Go) -> None:
@@ -335,7 +440,14 @@ def test_the_same_pictures_at_another_size_are_no_other_dataset(go: Go) -> None:
     pets()
     train(go)
     line = GUIDED + " --size 10 --source-dataset ./pets --clom-distance cosine"
-    refused(go, line, "was trained on")
+    succeed(go, line)  # the same are kept for tests at any size
+    facts = datastill.load("condensed/pets-10/DM/IPC1").facts
+    assert facts["clom"]["originals"][0]["trained_on"] == facts["data"]["content"]["digest"]
+    train(go, more="--test-share 0 --overwrite")
+    again = line + " --save-path other"
+    refused(go, again, "has seen the images of pets-10 that are kept for tests")
+    write(Path("pets/ant"), 70, 3, "new{}")
+    refused(go, again, "was trained on")
 
 
 def test_models_that_do_not_say_what_they_were_trained_on(go: Go) -> None:

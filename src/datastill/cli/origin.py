@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,8 @@ class Origin:
                 images=data.image_column or told.get("image_column"),
                 labels=data.label_column or told.get("label_column"),
                 test_share=share,
+                # An earlier version knew images by what they showed when they were resized.
+                originals=told.get("originals") is True if told.get("content") else None,
                 skip_damaged=reading.skip_damaged or told.get("skip_damaged") is True,
                 mirror=told.get("mirror") if reading.mirror is None else reading.mirror,
             ),
@@ -121,7 +123,7 @@ class Origin:
                 from other training images.
         """
         from datastill.datasets import agreed, load_dataset, load_test
-        from datastill.identity import require_unseen
+        from datastill.identity import without_seen
 
         where, like = (self.dataset, self.data_path, self.reading), _first(made).domain
         if train or not agreed(self.dataset, self.data_path):
@@ -133,8 +135,7 @@ class Origin:
             test, caveats = self.stand_in(like)
             caveats += self.train_caveats(made, real)
         else:
-            tests = test
-            caveats = _of_each(made, lambda data: require_unseen(data, tests, real))
+            test, caveats = without_seen(made, test, real)
             if train and real is not None:
                 caveats += self.train_caveats(made, real)
         require_classes(like, test.domain, self.dataset)
@@ -145,9 +146,10 @@ class Origin:
 
     def train_caveats(self, made: Mapping[str, ImageSet], real: ImageSet) -> Caveats:
         """Hold sets against the training images."""
-        from datastill.identity import require_made_from
+        from datastill.identity import of_each, require_made_from
 
-        return _of_each(made, lambda data: require_made_from(data, real))
+        some = of_each(made, lambda data: require_made_from(data, real))
+        return tuple(dict.fromkeys(caveat for caveats in some for caveat in caveats))
 
     def stand_in(self, like: Domain) -> tuple[ImageSet, Caveats]:
         """Return training images that have to do for test images, and what is to be said of it."""
@@ -200,16 +202,6 @@ def _named(said: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
     if not said.get("dataset") and (name == UNNAMED or "/" in name or "\\" in name):
         raise InputError("the set does not say what it was made from; name it by --dataset")
     return name
-
-
-def _of_each(made: Mapping[str, ImageSet], check: Callable[[ImageSet], Caveats]) -> Caveats:
-    found: list[str] = []
-    for name, data in made.items():
-        try:
-            found += check(data)
-        except InputError as error:
-            raise InputError(f"{name}: {error}" if len(made) > 1 else str(error)) from None
-    return tuple(dict.fromkeys(found))
 
 
 def said(caveats: Caveats, console: Console) -> Caveats:

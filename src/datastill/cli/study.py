@@ -94,7 +94,7 @@ class Study:
             raise untestable(self.dataset, self.data.reading(console))
         build(self.model, real.domain, key=Key(0))  # images too small for it are found out now
         self.workshop(real).check(wanted)
-        brought = self.brought(real, test, console)
+        brought, test = self.brought(real, test, console)
         folder = StudyFolder(self.save_path / real.domain.name)
         names = {*folder.names(), *brought, *(candidate.name for candidate in wanted)}
         if len(names) < LEAST:
@@ -159,28 +159,32 @@ class Study:
             **({} if self.data.mirror is None else {"mirror": real.domain.mirror}),
         }
 
-    def brought(self, real: ImageSet, test: ImageSet, console: Console) -> dict[str, ImageSet]:
+    def brought(
+        self, real: ImageSet, test: ImageSet, console: Console
+    ) -> tuple[dict[str, ImageSet], ImageSet]:
         """Read the sets that are there already, and name them by what they hold.
+
+        Returns:
+            The sets, and the test images that none was made from.
 
         Raises:
             InputError: when one was made from other images.
         """
-        from datastill.identity import require_made_from, require_unseen
+        from datastill.identity import of_each, require_made_from, without_seen
         from datastill.store import fingerprint
         from datastill.store import load as load_set
 
+        sets = {str(path): load_set(set_file(path)) for path in self.plan.sets}
         found: dict[str, ImageSet] = {}
-        for path in self.plan.sets:
-            data = load_set(set_file(path))
-            try:
-                caveats = (*require_unseen(data, test, real), *require_made_from(data, real))
-            except InputError as error:
-                raise InputError(f"{path}: {error}") from None
-            held = [*(data.facts.get("caveats") or ()), *said(caveats, console)]
+        test, seen = without_seen(sets, test, real)
+        made = of_each(sets, lambda data: require_made_from(data, real))
+        for data, others in zip(sets.values(), made, strict=True):
+            caveats = said((*seen, *others), console)
+            held = [*(data.facts.get("caveats") or ()), *caveats]
             data = replace(data.under(real.domain), facts={**data.facts, "caveats": held})
             method = re.sub(r"[^\w+-]", "_", str(data.facts.get("method", "unknown")))
             found[f"{method}-ipc{max(data.counts)}-{fingerprint(data)}"] = data
-        return found
+        return found, test
 
     def bench(self, folder: StudyFolder, real: ImageSet, test: ImageSet, console: Console) -> Bench:
         """Return what every set is held to; train original models if the study has none."""

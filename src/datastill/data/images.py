@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from datastill.base.errors import InputError, in_plain, is_number, is_whole, of_kind, told, truth
@@ -98,12 +100,15 @@ class ImageSet:
         labels: ``(N,)`` int64, or ``(N, K)`` float: soft labels.
         domain: what the images share.
         facts: where the set comes from: how it was made, by which version, how it did.
+        digests: ``(N,)`` numbers by which images that were read are known again, see ``identity``;
+            None of others, and of some that were chosen by rows on a device.
     """
 
     images: Tensor
     labels: Tensor
     domain: Domain
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    digests: NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         of_kind(Tensor, "a tensor", images=self.images, labels=self.labels)
@@ -134,13 +139,19 @@ class ImageSet:
 
     def take(self, rows: Tensor) -> ImageSet:
         """Return the images that ``rows`` (indices or booleans) name, in that order."""
-        return replace(self, images=self.images[rows], labels=self.labels[rows])
+        return self._of(rows, self.images[rows])
 
     def part(self, rows: Tensor) -> ImageSet:
         """Do what ``take`` does for many rows: images that are kept as pixels stay so."""
         if not isinstance(self.images, Pixels):
             return self.take(rows)
-        return replace(self, images=self.images.part(rows), labels=self.labels[rows])
+        return self._of(rows, self.images.part(rows))
+
+    def _of(self, rows: Tensor, images: Tensor) -> ImageSet:
+        known = None
+        if self.digests is not None and rows.device.type == "cpu":  # a GPU is not waited for
+            known = self.digests[rows.numpy()]
+        return replace(self, images=images, labels=self.labels[rows], digests=known)
 
     def to(self, device: torch.device | str) -> ImageSet:
         """Return the same set with its tensors on ``device``."""

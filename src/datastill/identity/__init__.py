@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datastill.identity.aside import Aside, kept_aside
 from datastill.identity.content import (
     Content,
     Digests,
     content_of,
+    digest_of,
     digests,
     fingerprint,
-    kept_aside,
 )
-from datastill.identity.data import require_made_from, require_unseen, shared
+from datastill.identity.data import of_each, require_made_from, require_unseen, shared, without_seen
 from datastill.identity.facts import OF_A_MODEL, OF_A_SET, require_facts
 from datastill.identity.originals import (
     called,
@@ -24,14 +25,17 @@ from datastill.identity.originals import (
 __all__ = [
     "OF_A_MODEL",
     "OF_A_SET",
+    "Aside",
     "Content",
     "Digests",
     "called",
     "content_of",
     "described",
+    "digest_of",
     "digests",
     "fingerprint",
     "kept_aside",
+    "of_each",
     "require_facts",
     "require_made_from",
     "require_same_originals",
@@ -40,4 +44,5 @@ __all__ = [
     "shared",
     "trained_on",
     "unknown",
+    "without_seen",
 ]

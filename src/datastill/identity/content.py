@@ -23,7 +23,6 @@ AT_ONCE = 4096
 """Images at a time."""
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 """An odd number: to multiply by it loses nothing."""
-ALL_ROWS = 2.0**64
 
 
 @dataclass(frozen=True)
@@ -62,20 +61,17 @@ def digests(values: Tensor, rows: Tensor | None = None) -> Digests:
         values: ``(N, C, H, W)`` bytes, or floats, before any normalisation.
         rows: which of them; by default all.
     """
-    found: list[bytes] = []
-    seed = hashlib.blake2b(digest_size=8, person=PERSON)
-    for images in _parts(values, rows):
-        grey = (images == images[:, :1]).flatten(1).all(1).tolist()
-        held = images.contiguous().numpy()
-        kinds = [(held.dtype.str, channels, *held.shape[2:]) for channels in (held.shape[1], 1)]
-        starts = [seed.copy() for _ in kinds]
-        for start, kind in zip(starts, kinds, strict=True):
-            start.update(repr(kind).encode())
-        for image, is_grey in zip(held, grey, strict=True):
-            one = starts[is_grey].copy()
-            one.update((image[:1] if is_grey else image).data)
-            found.append(one.digest())
+    found = [digest for images in _parts(values, rows) for digest in _of_each(images)]
     return np.frombuffer(b"".join(found), np.uint64)
+
+
+def digest_of(image: NDArray[Any]) -> bytes:
+    """Return the eight bytes of the digest of one image, ``(C, H, W)``: see ``digests``."""
+    looked_at = (image[:, :1], image)  # the first row of a coloured picture mostly tells
+    held = image[:1] if all((part == part[:1]).all() for part in looked_at) else image
+    digest = hashlib.blake2b(_kind(held), digest_size=8, person=PERSON)
+    digest.update(np.ascontiguousarray(held).data)
+    return digest.digest()
 
 
 def content_of(data: ImageSet) -> Content:
@@ -112,31 +108,22 @@ def fingerprint(data: ImageSet) -> str:
     return digest.hexdigest()
 
 
-def kept_aside(found: Digests, by_class: Sequence[Tensor], share: float) -> Tensor:
-    """Choose the images that are kept for tests, as ``(N,)`` booleans.
-
-    An image is kept if its digest is below the share of all that there are: it stays on its side
-    whatever is added, moved or renamed, and so do its copies, in whatever class. Only where that
-    does not serve a class do others of it count: one of two or more is for tests, that with the
-    least digest; and more than a half, or than the share, with the largest, are for training.
-
-    Args:
-        found: digests of the images.
-        by_class: the rows of each class, see ``data.rows_by_class``.
-        share: to keep, above 0 and below 1.
-    """
-    limit = np.uint64(min(share * ALL_ROWS, ALL_ROWS - 4096))
-    classes = [np.unique(found[rows.numpy()]) for rows in by_class]
-    kept = set[int](found[found < limit].tolist())
-    kept |= {int(mine[0]) for mine in classes if len(mine) > 1 and mine[0] >= limit}
-    below = [[each for each in mine.tolist() if each in kept] for mine in classes]
-    for mine, low in zip(classes, below, strict=True):
-        kept -= set(low[_most(len(mine), share) :])
-    return torch.from_numpy(np.isin(found, np.array(sorted(kept), np.uint64)))
+def _of_each(images: Tensor) -> Iterator[bytes]:
+    # What ``digest_of`` makes of each, faster.
+    grey = (images == images[:, :1]).flatten(1).all(1).tolist()
+    held = images.contiguous().numpy()
+    seed = hashlib.blake2b(digest_size=8, person=PERSON)
+    starts = [seed.copy(), seed.copy()]
+    starts[False].update(_kind(held[0]))
+    starts[True].update(_kind(held[0, :1]))
+    for image, is_grey in zip(held, grey, strict=True):
+        one = starts[is_grey].copy()
+        one.update((image[:1] if is_grey else image).data)
+        yield one.digest()
 
 
-def _most(images: int, share: float) -> int:
-    return min(images - 1, max(1, int(images * max(share, 0.5)))) if images else 0
+def _kind(image: NDArray[Any]) -> bytes:
+    return repr((image.dtype.str, *image.shape)).encode()
 
 
 def _parts(values: Tensor, rows: Tensor | None) -> Iterator[Tensor]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import ImageSet
+from datastill.identity.aside import Aside
 from datastill.identity.content import content_of, fingerprint
 
+T = TypeVar("T")
+
 AGAIN = "put back what was there, or distil it again"
+EARLIER = "an earlier version kept other images for tests"
 
 
 def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
@@ -49,37 +57,87 @@ def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
     )
 
 
-def require_unseen(made: ImageSet, test: ImageSet, real: ImageSet | None) -> tuple[str, ...]:
-    """Refuse test images that a set may have been made from.
+def without_seen(
+    sets: Mapping[str, ImageSet], test: ImageSet, real: ImageSet | None
+) -> tuple[ImageSet, tuple[str, ...]]:
+    """Return the test images that no set was made from, and what has to be said of them.
 
     Args:
-        made: the set.
+        sets: by name.
         test: test images, as they are now.
         real: training images, likewise; None where it is agreed on what the test images are, and
             the training images are not read.
 
     Returns:
-        What has to be said of it, and written down with the results.
+        Those of the test images, and lines to write down with the results.
 
     Raises:
-        InputError: saying what changed and what to do.
+        InputError: when a set may have been made from any of them, or, of test images that somebody
+            chose himself, from some; saying what changed and what to do.
+    """
+    unseen, said = np.ones(len(test), np.bool_), list[str]()
+    for mask, caveats in of_each(sets, lambda made: require_unseen(made, test, real)):
+        unseen &= mask
+        said += caveats
+    if unseen.all():
+        return test, tuple(dict.fromkeys(said))
+    if not unseen.any():
+        raise _changed(test, "the sets were made from different images, and no test image is left")
+    out = len(test) - int(unseen.sum())
+    since = "the set was" if len(sets) == 1 else "the sets were"
+    said.append(
+        f"{out} of the {len(test)} test images of {test.domain.name} {_are(out)} left out: they "
+        f"were not kept for tests when {since} made, which may have been from them"
+    )
+    return test.part(torch.from_numpy(unseen)), tuple(dict.fromkeys(said))
+
+
+def require_unseen(
+    made: ImageSet, test: ImageSet, real: ImageSet | None
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Tell which test images a set was certainly not made from, and what has to be said of them.
+
+    Args:
+        made: the set.
+        test: see ``without_seen``.
+        real: likewise.
+
+    Raises:
+        InputError: see ``without_seen``.
     """
     data: Mapping[str, Any] = made.facts.get("data") or {}
     then, now = data.get("kept_for_tests"), test.facts.get("kept_for_tests")
+    everything = np.ones(len(test), np.bool_)
     if then and now:
-        return _still_kept(made, test, then, now)
+        return _still_kept(made, test, real)
     if now:
-        return _kept_now(made, test, now)
+        return everything, _kept_now(made, test, now)
     if real is None:
-        return ()
+        return everything, ()
     held = _content(made)
     if held is None or held == content_of(real).facts():
         if not then:
             require_made_from(made, real)  # for want of the content, the fingerprint
         elif held is None:
-            return _others(made, test, "an earlier version kept other images for tests")
-        return shared(test)
-    return _others(made, test, "its training images are others, and test images may be among those")
+            return everything, _others(made, test, EARLIER)
+        return everything, shared(test)
+    why = "its training images are others, and test images may be among those"
+    return everything, _others(made, test, why)
+
+
+def of_each(sets: Mapping[str, ImageSet], check: Callable[[ImageSet], T]) -> list[T]:
+    """Return what a check says of each set; where there are several, a refusal names the one.
+
+    Raises:
+        InputError: as the check does.
+    """
+    found: list[T] = []
+    for name, made in sets.items():
+        try:
+            found.append(check(made))
+        except InputError as error:
+            raise InputError(f"{name}: {error}" if len(sets) > 1 else str(error)) from None
+    return found
 
 
 def shared(test: ImageSet) -> tuple[str, ...]:
@@ -87,24 +145,36 @@ def shared(test: ImageSet) -> tuple[str, ...]:
     among = test.facts.get("among_training")
     if not among:
         return ()
-    are = "is" if among == 1 else "are"
-    return (f"{among} of the {len(test)} test images {are} among the training images too",)
+    said = f"{among} of the {len(test)} test images {_are(among)} among the training images too"
+    return (said,)
 
 
 def _still_kept(
-    made: ImageSet, test: ImageSet, then: Mapping[str, Any], now: Mapping[str, Any]
-) -> tuple[str, ...]:
+    made: ImageSet, test: ImageSet, real: ImageSet | None
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     _require_share(made, test)
-    if "digest" not in then:
-        return _others(made, test, "an earlier version kept other images for tests")
-    if now["digest"] != then["digest"]:
-        return _others(made, test, "other images are kept for tests")
-    if now["all"] != then.get("all"):
-        return (
-            f"the training images of {test.domain.name} are not those that the set was made from; "
-            "those kept for tests are the same",
+    then, now = made.facts["data"]["kept_for_tests"], test.facts["kept_for_tests"]
+    everything, rule, name = np.ones(len(test), np.bool_), Aside.of(then), test.domain.name
+    trained = "the training images of {} are not those that the set was made from; {}"
+    if now["digest"] == then.get("digest"):
+        same = now["all"] == then.get("all")
+        return everything, () if same else (
+            trained.format(name, "those kept for tests are the same"),
         )
-    return ()
+    if real is not None and _content(made) == content_of(real).facts():
+        return everything, (
+            f"other images of {name} are kept for tests than when the set was made; those for "
+            "training are the same",
+        )
+    if rule is None or test.digests is None:
+        why = "other images are kept for tests" if "digest" in then else EARLIER
+        return everything, _others(made, test, why)
+    unseen = rule.unseen(test.digests)
+    if not unseen.any():
+        raise _changed(test, "none of the images kept for tests now would have been kept then")
+    if name != made.domain.name:
+        return unseen, (f"{name} is another dataset than {made.domain.name}",)
+    return unseen, (trained.format(name, "of those it is tested on it was made from none"),)
 
 
 def _require_share(made: ImageSet, read: ImageSet) -> None:
@@ -112,7 +182,7 @@ def _require_share(made: ImageSet, read: ImageSet) -> None:
     now = read.facts.get("kept_for_tests")
     same_name = read.domain.name == made.domain.name
     if same_name and then and now and now["share"] != then.get("share"):
-        raise InputError(f"this set was made with --test-share {then.get('share', 0):g}")
+        raise InputError(f"this set was made with --test-share {then.get('share') or 0:g}")
 
 
 def _kept_now(made: ImageSet, test: ImageSet, now: Mapping[str, Any]) -> tuple[str, ...]:
@@ -137,10 +207,15 @@ def _others(made: ImageSet, test: ImageSet, why: str) -> tuple[str, ...]:
             f"{name} is another dataset than {made.domain.name}: whether the set was made from "
             "some of the images that it is tested on is not known",
         )
-    raise InputError(
-        f"{name} has changed since the set was made: {why}, and the set may "
-        f"have seen some of them; {AGAIN}"
-    )
+    raise _changed(test, f"{why}, and the set may have seen some of them")
+
+
+def _changed(test: ImageSet, why: str) -> InputError:
+    return InputError(f"{test.domain.name} has changed since the set was made: {why}; {AGAIN}")
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _content(made: ImageSet) -> Mapping[str, Any] | None:

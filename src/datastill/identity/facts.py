@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST
 
 
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
+
+
 def _is_size(value: Any) -> bool:
     return (
         isinstance(value, list | tuple)
@@ -73,8 +78,20 @@ POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 
 YES_OR_NO = Kind("true or false", lambda value: isinstance(value, bool))
 SIZE = Kind("a height and a width", _is_size)
 
+DIGEST = Kind("16 hexadecimal digits", _is_digest)
+
 CONTENT = Table({"images": WHOLE, "digest": TEXT}, needed=("images", "digest"))
-KEPT = Table({"share": SHARE, "images": WHOLE, "digest": TEXT, "all": TEXT, "which": TEXT})
+KEPT = Table(
+    {
+        "share": SHARE,
+        "images": WHOLE,
+        "digest": TEXT,
+        "all": TEXT,
+        "which": TEXT,
+        "kept_though_above": Rows(DIGEST),
+        "trained_though_below": Rows(DIGEST),
+    }
+)
 TRAINED_ON = Table({**CONTENT.fields, "kept_for_tests": KEPT}, CONTENT.needed)
 DATA = Table(
     {
@@ -85,6 +102,7 @@ DATA = Table(
         "label_column": TEXT,
         "mirror": YES_OR_NO,
         "skip_damaged": YES_OR_NO,
+        "originals": YES_OR_NO,
         "damaged": Rows(TEXT),
         "unused_folders": Rows(TEXT),
         "kept_of_classes": Rows(WHOLE),
@@ -109,6 +127,7 @@ RESULT = Table(
         "model": TEXT,
         "accuracies": Table({"values": Rows(SHARE)}),
         "seconds": NUMBER,
+        "together": WHOLE,
     }
 )
 VALIDATION = Table(

@@ -32,6 +32,7 @@ from datastill.datasets.base.reading import (
     Size,
     side_by_side,
 )
+from datastill.identity import Digests, digest_of
 
 T = TypeVar("T")
 
@@ -76,8 +77,14 @@ class Damaged(InputError):
 
 
 def decode(
-    pictures: Pictures, rows: Sequence[int], kind: Kind, *, source: str, progress: Progress
-) -> Tensor:
+    pictures: Pictures,
+    rows: Sequence[int],
+    kind: Kind,
+    *,
+    source: str,
+    progress: Progress,
+    known: bool = False,
+) -> tuple[Tensor, Digests]:
     """Decode pictures into one array of bytes ``(n, C, H, W)``.
 
     Args:
@@ -86,22 +93,29 @@ def decode(
         kind: what to bring them to.
         source: their name on the progress bar.
         progress: shows how far this is.
+        known: whether their digests are wanted.
+
+    Returns:
+        The array, and the digests of the pictures as large as they are, see ``identity.digests``;
+        none where they are not wanted.
 
     Raises:
         InputError: for pictures that are damaged, all of which are named, or of a kind that cannot
             be read, or of another size.
     """
+    found: list[bytes] = []
     images = blank((len(rows), 3 if kind.colour else 1, *kind.size), torch.uint8)
     held = images.numpy()
     with warnings.catch_warnings(action="ignore"):  # of odd palettes and the like
-        done = _worked(pictures, rows, partial(_array, kind=kind))
-        for row, array in enumerate(progress(done, f"reading {source}", len(rows))):
+        done = _worked(pictures, rows, partial(_array, kind=kind, known=known))
+        for row, (array, digest) in enumerate(progress(done, f"reading {source}", len(rows))):
             if len(array) > held.shape[1]:  # the first that has colour: all become coloured
                 grey, images = images, blank((len(rows), 3, *kind.size), torch.uint8)
                 held = images.numpy()
                 held[:row] = grey[:row].numpy()
             held[row] = array
-    return images
+            found.append(digest)
+    return images, np.frombuffer(b"".join(found), np.uint64)
 
 
 def kind_of(
@@ -274,27 +288,37 @@ def _handfuls(items: Iterable[Encoded]) -> Iterator[list[Encoded]]:
         yield handful
 
 
-def _array(encoded: Encoded, kind: Kind) -> np.ndarray:
-    plain = _plain(encoded, kind.size if kind.fitted else None, kind.colour)
+def _array(encoded: Encoded, kind: Kind, *, known: bool) -> tuple[np.ndarray, bytes]:
+    plain, whole = _plain(encoded, kind.size if kind.fitted else None, kind.colour)
     height, width = kind.size
+    digest = b""
+    if known:
+        original = plain if whole else _plain(encoded, None, kind.colour)[0]
+        digest = digest_of(_values(original))
     if plain.size != (width, height):
         if not kind.fitted:
             raise _differing(kind, encoded, (plain.height, plain.width))
         plain = ImageOps.fit(plain, (width, height), Image.Resampling.BILINEAR)
+    return _values(plain), digest
+
+
+def _values(plain: Image.Image) -> np.ndarray:
     array = np.asarray(plain)
     return array.transpose(2, 0, 1) if array.ndim == 3 else array[None]
 
 
-def _plain(encoded: Encoded, size: Size | None, colour: bool | None) -> Image.Image:
-    # A picture in RGB or grey, upright: as large as it is, or larger than a size.
+def _plain(encoded: Encoded, size: Size | None, colour: bool | None) -> tuple[Image.Image, bool]:
+    # A picture in RGB or grey, upright: as large as it is, or larger than a size; and which of it.
     with _opened(encoded) as picture:
         if colour is None:
             colour = picture.mode not in GREY_MODES
+        own = picture.size
         try:
             if size is not None:
                 # A JPEG can be decoded at a half, a quarter, an eighth of its size.
                 picture.draft(None, (2 * max(size), 2 * max(size)))
-            return upright(picture, colour=colour, own=True)
+            whole = picture.size == own
+            return upright(picture, colour=colour, own=True), whole
         except Exception as error:  # a damaged picture can fail in any way
             raise Damaged(f"{encoded.name} is damaged: {error or type(error).__name__}") from None
 

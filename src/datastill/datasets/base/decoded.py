@@ -10,11 +10,18 @@ from datastill.datasets.base.damage import complaint
 from datastill.datasets.base.decode import Damaged, decode, kind_of
 from datastill.datasets.base.kept import Entry, keep, key_of, recall
 from datastill.datasets.base.reading import Pictures, Reading
+from datastill.identity import Digests
 
 
 def decoded(
-    pictures: Pictures, rows: Sequence[int], reading: Reading, colour: bool | None, *, source: str
-) -> Tensor:
+    pictures: Pictures,
+    rows: Sequence[int],
+    reading: Reading,
+    colour: bool | None,
+    *,
+    source: str,
+    known: bool = False,
+) -> tuple[Tensor, Digests | None]:
     """Return pictures as ``(n, C, H, W)`` bytes of one size.
 
     Args:
@@ -23,6 +30,10 @@ def decoded(
         reading: the size, if one is asked for.
         colour: whether they are to be read in colour; None if they are to tell.
         source: their name, for messages.
+        known: whether the digests of the pictures, as large as they are, are wanted too.
+
+    Returns:
+        The bytes, and the digests if those were wanted.
 
     Raises:
         InputError: for pictures that are damaged, all of which are named, or of a kind that cannot
@@ -33,13 +44,16 @@ def decoded(
     looked_at = rows if whole or colour is not None else range(len(pictures))
     key = key_of(pictures, looked_at, "decoded", list(rows), reading.size, colour)
     held = recall(key) if key else None
-    if held is not None:
-        return held.images
+    if held is not None and (held.digests is not None or not known):
+        return held.images, held.digests
     try:
         kind = kind_of(pictures, reading, colour, source=source, whole=whole)
-        images = decode(pictures, rows, kind, source=source, progress=reading.progress)
+        images, digests = decode(
+            *(pictures, rows, kind), source=source, progress=reading.progress, known=known
+        )
     except Damaged:
         raise complaint(pictures, reading, source=source) from None
+    found = digests if known else None
     if key:
-        keep(key, Entry({}, images), reading)
-    return images
+        keep(key, Entry({}, images, found), reading)
+    return images, found

@@ -14,7 +14,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import PIL
 import torch
+from numpy.typing import NDArray
 from PIL import features
 from torch import Tensor
 
@@ -29,6 +30,7 @@ from datastill.base.errors import InputError
 from datastill.base.machine import cache_folder
 from datastill.datasets.base.decode import blank
 from datastill.datasets.base.reading import Encoded, Pictures, Reading
+from datastill.identity import Digests
 
 LEAST, MOST = 2**20, 2**32
 """Bytes of encoded pictures below which decoding is quick, and bytes that all entries may take."""
@@ -47,10 +49,12 @@ class Entry:
     Attributes:
         facts: about them.
         images: ``(n, C, H, W)`` bytes.
+        digests: of the pictures as large as they are, where somebody asked.
     """
 
     facts: Mapping[str, Any]
     images: Tensor
+    digests: Digests | None = None
 
 
 def key_of(pictures: Pictures, rows: Iterable[int], *options: Any) -> str | None:
@@ -101,14 +105,17 @@ def recall(key: str) -> Entry | None:
 
 def keep(key: str, entry: Entry, reading: Reading) -> None:
     """Keep an entry for the next run, and say so; where that cannot be, it is made again."""
-    folder, content = _folder(make=True), entry.images.numpy().reshape(-1)
-    if folder is None or content.nbytes > MOST // 2:
+    folder, images, known = _folder(make=True), entry.images.numpy().reshape(-1), entry.digests
+    content = [images, *([] if known is None else [known.view(np.uint8)])]
+    length = sum(part.nbytes for part in content)
+    if folder is None or length > MOST // 2:
         return
     try:
-        _make_room(folder, content.nbytes)
-        if shutil.disk_usage(folder).free < content.nbytes + SPARE:
+        _make_room(folder, length)
+        if shutil.disk_usage(folder).free < length + SPARE:
             return
         header: dict[str, Any] = {"shape": list(entry.images.shape), "facts": entry.facts}
+        header["known"] = known is not None
         header["digest"] = _digest(key, header, content)
         line = json.dumps(header).encode() + b"\n"
         if len(line) > HEADER_MOST:
@@ -117,7 +124,7 @@ def keep(key: str, entry: Entry, reading: Reading) -> None:
     except OSError:
         return
     reading.tell(
-        f"decoded pictures are kept in {folder} for the next run ({content.nbytes / 1e6:.0f} MB of "
+        f"decoded pictures are kept in {folder} for the next run ({length / 1e6:.0f} MB of "
         f"at most {MOST / 1e9:.0f} GB; the folder may be deleted)"
     )
 
@@ -152,26 +159,34 @@ def _read(file: BinaryIO, key: str) -> Entry | None:
     try:
         header = json.loads(file.readline(HEADER_MOST))
         shape, digest, facts = tuple(header["shape"]), header.pop("digest"), dict(header["facts"])
+        known = header["known"] is True
         length = int(np.prod(shape, dtype=np.int64))
         sound = len(shape) == 4 and all(type(side) is int and side >= 0 for side in shape)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if not sound or os.fstat(file.fileno()).st_size != file.tell() + length:
+    if not sound or os.fstat(file.fileno()).st_size != file.tell() + length + known * 8 * shape[0]:
         return None
-    images = blank(shape, torch.uint8)
-    content = images.numpy().reshape(-1)
-    for start in range(0, length, CHUNK):
-        part = content[start : start + CHUNK]
+    images, digests = blank(shape, torch.uint8), np.empty(known * shape[0], np.uint64)
+    content = [images.numpy().reshape(-1), digests.view(np.uint8)]
+    for part in _chunks(content):
         if file.readinto(part.data) != part.nbytes:  # type: ignore[attr-defined]
             return None
-    return Entry(facts, images) if _digest(key, header, content) == digest else None
+    if _digest(key, header, content) != digest:
+        return None
+    return Entry(facts, images, digests if known else None)
 
 
-def _digest(key: str, header: Mapping[str, Any], content: np.ndarray) -> str:
+def _digest(key: str, header: Mapping[str, Any], content: Sequence[NDArray[np.uint8]]) -> str:
     digest = hashlib.blake2b(json.dumps([key, header]).encode(), digest_size=16)
-    for start in range(0, content.nbytes, CHUNK):
-        digest.update(content[start : start + CHUNK].data)
+    for part in _chunks(content):
+        digest.update(part.data)
     return digest.hexdigest()
+
+
+def _chunks(content: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    for part in content:
+        for start in range(0, part.nbytes, CHUNK):
+            yield part[start : start + CHUNK]
 
 
 def _make_room(folder: Path, length: int) -> None:
@@ -184,12 +199,13 @@ def _make_room(folder: Path, length: int) -> None:
         file.unlink()
 
 
-def _write(file: Path, line: bytes, content: np.ndarray) -> None:
+def _write(file: Path, line: bytes, content: Sequence[NDArray[np.uint8]]) -> None:
     scratch = tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False)  # noqa: SIM115
     try:
         with scratch as opened:
             opened.write(line)
-            opened.write(content.data)
+            for part in content:
+                opened.write(part.data)
         Path(scratch.name).replace(file)
     finally:
         with contextlib.suppress(OSError):

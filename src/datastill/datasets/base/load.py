@@ -22,7 +22,7 @@ from datastill.datasets.base.making import (
 )
 from datastill.datasets.base.places import Place, place, sized
 from datastill.datasets.base.reading import Reading, Size, Split
-from datastill.identity import Content, Digests, digests, kept_aside
+from datastill.identity import Aside, Content, digests, kept_aside
 
 
 def load_split(
@@ -138,21 +138,23 @@ def _load(
     where = place(name, None if path is None else Path(path))
     called = sized(where.name, reading.size)
     own = where.has_test(reading)
+    if reading.originals is None:
+        reading = replace(reading, originals=not own)
     parts = _read(where, wanted, reading, name) if own else _divided(where, wanted, reading, name)
     described = _described(name, path, reading)
     parts = {s: part.told(described).mirrored(where.name, reading) for s, part in parts.items()}
-    made, seen = dict[Split, ImageSet](), dict[Split, Digests]()
+    made = dict[Split, ImageSet]()
     if "train" in wanted:
         require_classes(parts["train"].found)
-        made["train"], seen["train"] = set_of(parts["train"], reading, called, like)
+        made["train"] = set_of(parts["train"], reading, called, like)
         like = made["train"].domain
     test = parts.get("test") if "test" in wanted else None
     if test is not None and test.found.normalisation is not None:
-        made["test"], seen["test"] = set_of(test, reading, called, None)
+        made["test"] = set_of(test, reading, called, None)
     elif test is not None:
         like = like or _domain(parts.get("train"), name, path, reading, called)
-        made["test"], seen["test"] = tests_of(test, reading, called, like)
-    return _told_of_each_other(made, seen)
+        made["test"] = tests_of(test, reading, called, like)
+    return _told_of_each_other(made)
 
 
 def _named(name: str | PathLike[str]) -> str:
@@ -169,7 +171,7 @@ def _domain(
 ) -> Domain:
     if train is None:
         return _load(name, ("train",), path, reading, None)["train"].domain
-    return set_of(train, reading, called, None)[0].domain
+    return set_of(train, reading, called, None).domain
 
 
 def _read(where: Place, wanted: Sequence[Split], reading: Reading, name: str) -> dict[Split, Part]:
@@ -194,8 +196,9 @@ def _divided(
     if not reading.test_share:
         return {"train": Part(found)}
     require_classes(found)
-    values, _, labels = values_of(found, None, reading)
-    found, known = replace(found, images=values), digests(values)
+    values, _, labels, known = values_of(found, None, reading)
+    known = digests(values) if known is None else known
+    found = replace(found, images=values)
     kept = kept_aside(known, rows_by_class(labels, len(found.classes)), reading.test_share)
     sides: dict[Split, Tensor] = {
         "train": (~kept).nonzero()[:, 0],
@@ -206,7 +209,7 @@ def _divided(
     }
     tests = parts["test"]
     aside = {
-        "share": reading.test_share,
+        **Aside.by(known, kept, reading.test_share).facts(),
         **tests.content().facts(),
         "all": Content.of(known, labels, found.classes).digest,
     }
@@ -216,13 +219,13 @@ def _divided(
     return parts if kept.any() else {"train": parts["train"]}
 
 
-def _told_of_each_other(
-    made: dict[Split, ImageSet], seen: dict[Split, Digests]
-) -> dict[Split, ImageSet]:
+def _told_of_each_other(made: dict[Split, ImageSet]) -> dict[Split, ImageSet]:
     if len(made) < 2:
         return made
-    among = int(np.isin(seen["test"], seen["train"]).sum())
-    test = made["test"]
+    test, train = made["test"], made["train"]
+    assert test.digests is not None
+    assert train.digests is not None
+    among = int(np.isin(test.digests, train.digests).sum())
     return {**made, "test": replace(test, facts={**test.facts, "among_training": among})}
 
 
@@ -235,4 +238,5 @@ def _described(name: str, path: Path | str | None, reading: Reading) -> dict[str
         "label_column": reading.labels,
         "mirror": reading.mirror,
         "skip_damaged": reading.skip_damaged,
+        "originals": reading.originals,
     }

@@ -96,7 +96,7 @@ def image_set(
     Raises:
         InputError: when there are no images, or they do not fit together.
     """
-    return set_of(Part(found, rows), reading, name, like)[0]
+    return set_of(Part(found, rows), reading, name, like)
 
 
 def set_for_tests(
@@ -114,7 +114,7 @@ def set_for_tests(
     Raises:
         InputError: for a class that training images do not have, or another shape.
     """
-    return tests_of(Part(found, rows), reading, name, like)[0]
+    return tests_of(Part(found, rows), reading, name, like)
 
 
 def require_classes(found: Found) -> None:
@@ -149,14 +149,12 @@ def _first(*values: bool | None) -> bool:
     return next(value for value in values if value is not None)
 
 
-def set_of(
-    part: Part, reading: Reading, name: str, like: Domain | None
-) -> tuple[ImageSet, Digests]:
-    """Do what ``image_set`` does for a part, and return the digests of its images too."""
+def set_of(part: Part, reading: Reading, name: str, like: Domain | None) -> ImageSet:
+    """Do what ``image_set`` does for a part."""
     found = part.found
     if not len(found.labels):
         raise InputError(f"{found.source} holds no images")
-    values, rows, labels = values_of(found, part.rows, reading)
+    values, rows, labels, own = values_of(found, part.rows, reading)
     normalisation = found.normalisation or (like and (like.mean, like.std))
     normalisation = normalisation or statistics(values, rows, source=found.source)
     shape = (values.shape[1], values.shape[2], values.shape[3])
@@ -168,13 +166,14 @@ def set_of(
     domain = Domain(name, shape, found.classes, *normalisation, mirror)
     images = _images(values, rows, domain)
     made = require_sound(ImageSet(images, labels, domain), found.source)
-    known = digests(values, rows) if part.known is None else part.known
+    known = own if part.known is None else part.known
+    known = digests(values, rows) if known is None else known
     facts = {**found.facts, "content": Content.of(known, labels, found.classes).facts()}
-    return replace(made, facts=facts), known
+    return replace(made, facts=facts, digests=known)
 
 
-def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> tuple[ImageSet, Digests]:
-    """Do what ``set_for_tests`` does for a part, and return the digests of its images too."""
+def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> ImageSet:
+    """Do what ``set_for_tests`` does for a part."""
     found = part.found
     place_of = {known: k for k, known in enumerate(like.classes)}
     for k in found.labels.unique().tolist():
@@ -191,33 +190,41 @@ def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> tuple[Ima
         mirror=_first(found.mirror, like.mirror),
         colour=True if like.shape[0] == 3 else found.colour,
     )
-    made, known = set_of(replace(part, found=renamed), reading, name, like)
+    made = set_of(replace(part, found=renamed), reading, name, like)
     if made.domain.shape != like.shape:
         raise InputError(
             f"test images of {found.source} have {side_by_side(made.domain.shape)} values, but "
             f"{like.name} has {side_by_side(like.shape)}"
         )
-    return made, known
+    return made
 
 
 def values_of(
     found: Found, rows: Tensor | None, reading: Reading
-) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Return the values of images, which rows of them count if not all, and the labels of these."""
+) -> tuple[Tensor, Tensor | None, Tensor, Digests | None]:
+    """Return the values of images, which rows of them count if not all, and the labels of these.
+
+    If digests of the images before they are resized are wanted, these come last, else None.
+    """
     labels = found.labels if rows is None else found.labels[rows]
     chosen = torch.arange(len(found.labels)) if rows is None else rows
     images = found.images
     if not isinstance(images, Tensor):
         wanted = replace(reading, size=reading.size or found.size)
-        held = decoded(images, chosen.tolist(), wanted, found.colour, source=found.source)
-        return held, None, labels
+        held, known = decoded(
+            *(images, chosen.tolist(), wanted, found.colour),
+            source=found.source,
+            known=bool(reading.originals),
+        )
+        return held, None, labels, known
     size = (images.shape[2], images.shape[3])
     if reading.size is None:
         require_size(size, found.source)
     if reading.size in (None, size):
-        return images, rows, labels
+        return images, rows, labels, None  # they are what is digested anyway
+    known = digests(images, chosen) if reading.originals else None
     fitted = resized(images, chosen, reading.size, source=found.source, progress=reading.progress)
-    return fitted, None, labels
+    return fitted, None, labels, known
 
 
 def _images(values: Tensor, rows: Tensor | None, domain: Domain) -> Tensor:

@@ -89,6 +89,8 @@ class Reading:
         mirror: whether an image seen in a mirror still shows its class, see ``Domain``; None where
             the dataset is to say.
         skip_damaged: whether to go on without pictures that cannot be decoded.
+        originals: whether images are known by what they show before they are resized; None where
+            that is so if the dataset has no test images of its own.
         progress: shows how far the reading is.
         tell: told what a person may want to know.
         foresee: shown what training images will be before pictures are decoded, with classes and a
@@ -101,6 +103,7 @@ class Reading:
     test_share: float = TEST_SHARE
     mirror: bool | None = None
     skip_damaged: bool = False
+    originals: bool | None = None
     progress: Progress = unseen
     tell: Callable[[str], None] = silent
     foresee: Callable[[ImageSet], None] = unexamined

@@ -196,7 +196,8 @@ def _picked(shop: Workshop, candidate: Candidate) -> ImageSet:
     if not kind.share:
         return made
     noise = torch.randn(made.images.shape, generator=key.at("noise").generator())
-    return replace(made, images=(1 - kind.share) * made.images + kind.share * noise.to(made.images))
+    images = (1 - kind.share) * made.images + kind.share * noise.to(made.images)
+    return replace(made, images=images, digests=None)
 
 
 def _task(shop: Workshop, candidate: Candidate, targets: Targets | None) -> Task:
