@@ -62,6 +62,7 @@ def test_the_whole_path(run: Run, tmp_path: Path) -> None:
         "preview.png",
         "settings.json",
         "log.jsonl",
+        "distill.state",
     }
     made = datastill.load(folder)
     assert made.counts == (2,) * 10

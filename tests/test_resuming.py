@@ -242,9 +242,12 @@ def stop_at(step: int, number: int = signal.SIGTERM) -> Callable[[int], None]:
     return lambda now: os.kill(os.getpid(), number) if now == step else None
 
 
+def made_in(folder: Path, line: str) -> Path:
+    return folder / "digits" / ("DC" if "DC" in line else "DM") / "IPC1"
+
+
 def made(folder: Path, line: str) -> ImageSet:
-    method = "DC" if "DC" in line else "DM"
-    return datastill.load(folder / "digits" / method / "IPC1")
+    return datastill.load(made_in(folder, line))
 
 
 def same_but_for_time(one: ImageSet, other: ImageSet) -> bool:
@@ -330,6 +333,67 @@ def test_resuming_nothing_begins_and_resuming_what_is_done_does_nothing(
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
     assert "was begun with --seed 0, not 1" in run(f"{line} --seed 1").err
     assert "exclude each other" in run(f"{line} --overwrite").err
+
+
+@pytest.mark.parametrize("first", [3, 4])
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_more_updates_of_a_finished_set_end_as_if_it_had_not_been_finished(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, first: int
+) -> None:
+    assert run("train --dataset digits --model MLP --num 1 --epochs 1").code == 0
+    assert run(f"{line} --save-path whole").code == 0
+    assert run(f"{line} --save-path more --iterations {first}").code == 0
+    folder = made_in(tmp_path / "more", line)
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    for step in (5, 7):  # cut off while it goes on, and what was finished is whole
+        with monkeypatch.context() as patch:
+            at_look(patch, stop_at(step))
+            said = run(f"{line} --save-path more --resume")
+        assert said.code == 143
+        assert {name: (folder / name).read_bytes() for name in before} == before
+    said = run(f"{line} --save-path more --resume")
+    assert said.code == 0, said.err
+    assert "going on after update 7" in said.out
+    assert same_but_for_time(made(tmp_path / "whole", line), made(tmp_path / "more", line))
+    assert files(tmp_path / "whole") == files(tmp_path / "more")
+    assert "is finished" in run(f"{line} --save-path more --resume").out
+    fewer = run(f"{line} --save-path more --resume --iterations 7")
+    assert (fewer.code, "was begun with --iterations 8, not 7" in fewer.err) == (2, True)
+    other = run(f"{line} --save-path more --resume --iterations 9 --lr-img 0.5")
+    assert (other.code, "was begun with --lr-img" in other.err) == (2, True)
+
+
+def test_more_updates_before_the_first_checkpoint_of_them_and_without_a_state(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"{LINES['DM']} --save-path here"
+    assert run(f"{LINES['DM']} --save-path whole").code == 0
+    assert run(f"{line} --iterations 4").code == 0
+
+    def fail(step: int) -> None:
+        assert step == 5
+        raise InputError("cut off")
+
+    with monkeypatch.context() as patch:
+        at_look(patch, fail)
+        assert run(f"{line} --resume").code == 2
+    said = run(f"{line} --resume")
+    assert "going on after update 4" in said.out
+    whole, here = (made(tmp_path / name, LINES["DM"]) for name in ("whole", "here"))
+    assert same_but_for_time(whole, here)
+
+    state = made_in(tmp_path / "here", LINES["DM"]) / "distill.state"
+    held = state.read_bytes()
+    state.write_bytes(held[:-9])
+    said = run(f"{line} --resume --iterations 9")
+    assert said.code == 2
+    assert "is damaged" in said.err
+    assert "pass --overwrite to make 9 updates from the start" in said.err
+    state.unlink()
+    said = run(f"{line} --resume --iterations 9")
+    assert said.code == 2
+    assert "is finished after 8 updates, and what it would go on from was not kept" in said.err
+    assert run(f"{line} --overwrite --iterations 9").code == 0
 
 
 def test_a_damaged_checkpoint_is_told_and_costs_only_time(
@@ -591,6 +655,42 @@ def test_networks_that_were_tested_count_when_validation_goes_on(
     log = (tmp_path / "cut" / "digits" / "DM" / "IPC1" / "log.jsonl").read_text()
     assert log.count('"trial"') == 8
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def test_networks_are_added_to_a_finished_validation(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("whole", "more"):
+        assert run(f"{LINES['DM']} --save-path {name}").code == 0
+    line = "--model MLP ConvNetD1W16 --epochs 3 --against random --save-model --resume"
+    whole, more = (f"validate {name}/digits/DM/IPC1 {line}" for name in ("whole", "more"))
+    assert run(f"{whole} --num-eval 4").code == 0
+    for count in (1, 2):
+        assert run(f"{more} --num-eval {count}").code == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        said = run(f"{more} --num-eval 4")
+        assert said.code == 143
+        assert "going on after 8 of 16 networks" in said.out
+    said = run(f"{more} --num-eval 4")
+    assert said.code == 0, said.err
+    assert "going on after 11 of 16 networks" in said.out
+    found = [datastill.load(tmp_path / n / "digits" / "DM" / "IPC1") for n in ("whole", "more")]
+    (one,), (other,) = (data.facts["validated"] for data in found)
+    assert [row["accuracies"] for row in one["results"]] == [
+        row["accuracies"] for row in other["results"]
+    ]
+    assert [(row["source"], row["model"]) for row in one["results"]] == [
+        (row["source"], row["model"]) for row in other["results"]
+    ]
+    log = (tmp_path / "more" / "digits" / "DM" / "IPC1" / "log.jsonl").read_text()
+    assert log.count('"trial"') == 16
+    assert files(tmp_path / "whole") == files(tmp_path / "more")
+    assert "is finished" in run(f"{more} --num-eval 4").out
+    first = run(f"{more} --num-eval 2")
+    assert "is finished" in first.out
+    assert "(n=2)" in first.out
+    assert "going on" not in run(f"{more} --num-eval 5 --seed 1").out
 
 
 def stop_in_the_middle(monkeypatch: pytest.MonkeyPatch, kind: Any, *, after: int) -> None:

@@ -28,11 +28,19 @@ LOG_EVERY = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What came of the updates: the last snapshot, what was chosen among all, and the time."""
+    """What came of the updates.
+
+    Attributes:
+        last: the last snapshot.
+        choice: what was chosen among all.
+        seconds: that they took.
+        state: what more updates follow from.
+    """
 
     last: Snapshot
     choice: Choice | None
     seconds: float
+    state: Checkpoint
 
     @property
     def kept(self) -> Snapshot:
@@ -111,7 +119,7 @@ def _updates(
     from datastill.distillation.loop import distill
 
     started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
-    choice, good, last = past.choice if past else None, None, None
+    choice, good, last, state = past.choice if past else None, None, None, None
     total, cheap = work.descent.updates, work.task.real.images.device.type == "cpu"
     begun = past.state.step if past else 0
     snapshots = distill(
@@ -125,6 +133,7 @@ def _updates(
         deferred("after this update, which is kept") as wish,
     ):
         for last in snapshots:
+            before = choice
             choice = look(work.selector, choice, last, total, journal)
             told = time.perf_counter() - logged >= LOG_EVERY or last.step == total
             kept = (keeper.due or wish.asked) and last.step < total
@@ -137,8 +146,15 @@ def _updates(
                 seconds = time.perf_counter() - started
                 keeper.keep(checkpoint_of(work, last, choice, seconds, journal.length))
                 wish.grant()
+            if last.step == total:
+                # A look at the last set alone is one that a longer run would not have had.
+                usual = work.selector is None or last.step % work.selector.every == 0
+                seconds = time.perf_counter() - started
+                sofar = choice if usual else before
+                state = checkpoint_of(work, last, sofar, seconds, journal.length)
     assert last is not None
-    course = Course(last, choice, round(time.perf_counter() - started, 1))
+    assert state is not None
+    course = Course(last, choice, round(time.perf_counter() - started, 1), state)
     journal.log("done", step=course.kept.step, seconds=course.seconds)
     return course
 

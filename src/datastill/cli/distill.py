@@ -14,6 +14,7 @@ from datastill.cli.console import Console
 from datastill.cli.course import Diverged, Progress, follow, progress_of
 from datastill.cli.data import Data
 from datastill.cli.distilling import Work, announce, explained, foresee, keep, keep_good, told_again
+from datastill.cli.further import but_for_length, further, is_longer, keep_state, take_log
 from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
@@ -54,7 +55,7 @@ class Distill:
     """Make a small synthetic set from the real training images.
 
     It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png,
-    settings.json and log.jsonl. The test set is not read.
+    settings.json, log.jsonl and, for more updates, distill.state. The test set is not read.
     """
 
     dataset: str
@@ -158,9 +159,12 @@ class Distill:
         place = store.place_of(path)
         past = self.past(store.checkpoint_file(place, COMMAND), work, console)
         if past is None:
+            past = further(path, work, console) if self.resuming.resume else None
             overwrite = self.overwrite or self.resuming.resume
             place = store.open_run(path, work.settings, overwrite=overwrite).path
-        else:
+            if past is not None:
+                take_log(path, place)
+        if past is not None:
             work = work.by(past.route)
             measuring.hold(past.found)
         announce(work, console)
@@ -180,6 +184,7 @@ class Distill:
             console.say(explained(work.selector, course.choice))
         made = keep(work, course, place)
         file.remove()
+        keep_state(course.state, place, console)
         store.settle(place)
         console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
 
@@ -201,12 +206,16 @@ class Distill:
 
         if not self.resuming.resume or not (path / SET_FILE).exists():
             return False
+        held, asked = load(path).facts, work.asked
+        longer = is_longer(held, asked)
         try:
-            require_same_run(load(path).facts, work.asked, path)
+            require_same_run(held, but_for_length(held, asked) if longer else asked, path)
         except InputError:
             if place_of(path) == path:
                 raise
             return False  # another run was to replace it
+        if longer:
+            return False
         checkpoint_file(path, COMMAND).remove()
         return True
 
@@ -381,7 +390,7 @@ class Distill:
             if name.startswith(BACKBONE) and self.clom_distance != "cosine":
                 raise InputError(f"{name} knows no classes; pass --clom-distance cosine")
         source = dataset_name(self.source_dataset) if self.source_dataset else real.domain.name
-        # The same files at another size are not another dataset: other images are kept of them.
+        # The same files at another size are not another dataset: the same are kept for tests.
         own = self.source_dataset in (None, self.dataset) or source == real.domain.name
         own = own or _same_place(self.source_dataset, self.dataset)
         shelf = Shelf(self.pool_path, source, real, other=not own)

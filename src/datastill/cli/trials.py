@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from datastill.compute.route import Route
     from datastill.evaluation.validation import Bouts, Trial
     from datastill.store import Checkpoint, CheckpointFile
+
+
+COUNT = "num_eval"
+"""What says how many networks a validation has of each architecture on each set."""
 
 
 @dataclass(eq=False)
@@ -55,7 +60,10 @@ class Programme:
         places = [place for one in bouts for place in one.places]
         kept = [(one.source, one.model, one.number) for one in self.found[self.past :]]
         done = min(len(kept), len(places))
-        if kept[:done] != places[:done]:
+        # Of each set and architecture the first are done, but not of all as many.
+        counts = Counter(place[:2] for place in kept[:done])
+        first = [place for place in places if place[2] < counts[place[:2]]]
+        if sorted(kept[:done]) != sorted(first):
             raise InputError(f"the checkpoint in {self.file.path.parent} is of another validation")
         return done
 
@@ -111,6 +119,7 @@ def start(
     console: Console,
     *,
     overwrite: bool,
+    shorter: Mapping[str, Any] | None = None,
 ) -> Programme:
     """Return what is to be gone on with, or begun.
 
@@ -121,6 +130,7 @@ def start(
         resuming: whether to go on.
         console: told what is damaged.
         overwrite: whether to forget what there is.
+        shorter: a finished validation of fewer networks, which are the first of these.
 
     Raises:
         InputError: when there is a run that was cut off, and nothing was said of it; or it was
@@ -135,6 +145,8 @@ def start(
                 f"{file.path.parent} holds a validation that is not finished; pass --resume to go "
                 "on with it, or --overwrite to forget it"
             )
+        if shorter is not None:
+            return Programme(asked, file, resuming, routes, _trials_in(shorter))
         return Programme(asked, file, resuming, routes, [])
     require_same_run(held.asked, asked, file.path.parent)
     found, then, logged = trials_of(held)
@@ -142,6 +154,83 @@ def start(
         raise InputError(f"the checkpoint in {file.path.parent} is of another validation")
     its = {name: then[name] for name in routes}
     return Programme(asked, file, resuming, its, found, logged, held)
+
+
+def finished_of(
+    finished: Iterable[Mapping[str, Any]], asked: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return the last of finished validations that was asked for alike.
+
+    One of more networks will do: the first of them are those that are asked for.
+
+    Args:
+        finished: as they were written down.
+        asked: all that the results follow from, as JSON has it.
+    """
+    alike = [held for held in finished if _is_alike(held, asked)]
+    same = [held for held in alike if held.get(COUNT, asked[COUNT]) == asked[COUNT]]
+    longer = [held for held in alike if _count(held) > asked[COUNT] and _is_whole(held, asked)]
+    return same[-1] if same else _cut(longer[-1], asked[COUNT]) if longer else None
+
+
+def shorter_of(
+    finished: Iterable[Mapping[str, Any]], asked: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return the longest of finished validations that differ from what is asked in being shorter.
+
+    Args:
+        finished: see ``finished_of``.
+        asked: likewise.
+    """
+    alike = [held for held in finished if _is_alike(held, asked) and _is_whole(held, asked)]
+    fit = [held for held in alike if 0 < _count(held) < asked[COUNT]]
+    return max(reversed(fit), key=_count, default=None)
+
+
+def _is_alike(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    return all(held.get(name, held) == value for name, value in asked.items() if name != COUNT)
+
+
+def _count(held: Mapping[str, Any]) -> int:
+    count = held.get(COUNT)
+    return count if type(count) is int else 0
+
+
+def _cut(held: Mapping[str, Any], count: int) -> dict[str, Any]:
+    share = count / held[COUNT]
+    results = [
+        {
+            **one,
+            "accuracies": {"values": one["accuracies"]["values"][:count]},
+            "seconds": round((one.get("seconds") or 0) * share, 1),
+        }
+        for one in held["results"]
+    ]
+    return {**held, COUNT: count, "results": results}
+
+
+def _is_whole(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    places = [(model, source) for model in asked["models"] for source in asked["sets"]]
+    found = {
+        (one.get("model"), one.get("source")): len((one.get("accuracies") or {}).get("values", ()))
+        for one in held.get("results") or ()
+    }
+    return found == dict.fromkeys(places, held[COUNT])
+
+
+def _trials_in(finished: Mapping[str, Any]) -> list[Trial]:
+    from datastill.evaluation.validation import Trial
+
+    found: list[Trial] = []
+    for one in finished["results"]:
+        values = one["accuracies"]["values"]
+        seconds, together = (one.get("seconds") or 0) / len(values), one.get("together") or 1
+        obstacle = str(one.get("obstacle") or "")
+        found += [
+            Trial(one["source"], one["model"], i, None, accuracy, seconds, together, obstacle)
+            for i, accuracy in enumerate(values)
+        ]
+    return found
 
 
 def checkpoint_of(

@@ -29,7 +29,7 @@ from datastill.cli.originals import Features, features_by
 from datastill.cli.quota import Ipc
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import results_in, show_results
-from datastill.cli.trials import Programme, start
+from datastill.cli.trials import Programme, finished_of, shorter_of, start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,8 +105,8 @@ class Validate:
     save_model: Flag = False
     """Keep the trained networks in a folder 'models' beside the set."""
     resume: Flag = False
-    """Go on with the validation of the same options that was cut off here; networks that were done
-    then count. Without it one that is not finished is refused."""
+    """Go on with the validation of the same options that was cut off here, or that had fewer
+    networks; those that were done count. Without it one that is not finished is refused."""
     checkpoint_minutes: float = 5.0
     """Minutes between two checkpoints of a network that is trained; 0 for one at every epoch. Each
     is kept when it is done."""
@@ -162,6 +162,7 @@ class Validate:
         kept = store.checkpoint_file(file.parent, store.stem_of(file) + COMMAND)
         asked = self.asked(made, bouts, rivals)
         finished = self.finished(made, asked) if self.resume else None
+        shorter = self.shorter(made, asked) if self.resume else None
         if finished is not None:
             kept.remove()
             console.say(f"this validation of {file} is finished")
@@ -181,6 +182,7 @@ class Validate:
         programme = start(
             *(kept, asked, bouts.routes, self.resuming, console),
             overwrite=self.overwrite,
+            shorter=shorter,
         )
         bouts = replace(bouts, routes=programme.routes)
         programme.check([bouts])
@@ -191,7 +193,7 @@ class Validate:
             "results": [asdict(result) for result in results],
             "caveats": list(rivals.caveats),
         }
-        store.add_validation(file, found)
+        store.add_validation(file, found, instead=shorter)
         kept.remove()
         self.show(results, file, len(made), console)
 
@@ -247,11 +249,13 @@ class Validate:
         """Return the validation, among those that the set knows of, that was asked for alike."""
         from datastill.store import plain
 
-        wanted = plain(asked)
-        for held in reversed(made.facts.get("validated") or ()):
-            if all(held.get(name, held) == value for name, value in wanted.items()):
-                return held
-        return None
+        return finished_of(made.facts.get("validated") or (), plain(asked))
+
+    def shorter(self, made: ImageSet, asked: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the validation that this one goes on from, of fewer networks, if there is one."""
+        from datastill.store import plain
+
+        return shorter_of(made.facts.get("validated") or (), plain(asked))
 
     def rivals(self, real: ImageSet | None, caveats: Caveats) -> Rivals:
         """Return what the set is held against, and by which features that is picked."""
@@ -324,7 +328,8 @@ class Validate:
 
         found, begun = programme.found, len(programme.found)
         if begun:
-            rewind(log_file(file), programme.logged)
+            if programme.held is not None:
+                rewind(log_file(file), programme.logged)
             console.say(f"going on after {begun} of {bouts.total} networks")
         run = (bouts.test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
         with (

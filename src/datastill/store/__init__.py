@@ -47,7 +47,14 @@ from datastill.store.sets import (
     validation_file,
 )
 from datastill.store.studies import StudyFolder
-from datastill.store.succession import GOOD_FILE, SET_FILE, begin, place_of, settle
+from datastill.store.succession import (
+    GOOD_FILE,
+    SET_FILE,
+    begin,
+    place_of,
+    settle,
+    state_file,
+)
 
 __all__ = [
     "GOOD_FILE",
@@ -91,6 +98,7 @@ __all__ = [
     "set_folder",
     "set_header",
     "settle",
+    "state_file",
     "stem_of",
     "validation_file",
     "versions",

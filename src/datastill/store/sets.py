@@ -194,10 +194,19 @@ def networks_folder(file: Path) -> Path:
     return file.parent / "models"
 
 
-def add_validation(file: Path, found: Mapping[str, Any]) -> None:
-    """Write a validation of a set, with every trial, beside it and into the set itself."""
+def add_validation(
+    file: Path, found: Mapping[str, Any], *, instead: Mapping[str, Any] | None = None
+) -> None:
+    """Write a validation of a set, with every trial, beside it and into the set itself.
+
+    Args:
+        file: of the set.
+        found: the validation.
+        instead: of one that is there and whose trials it holds too.
+    """
     data = load(file)
-    held = [*(data.facts.get("validated") or []), {**found, "versions": versions()}]
+    before = [one for one in data.facts.get("validated") or [] if one != instead]
+    held = [*before, {**found, "versions": versions()}]
     with writing(file.parent):
         write_json(validation_file(file), held)
     save(replace(data, facts={**data.facts, "validated": held}), file)  # last: now it is done

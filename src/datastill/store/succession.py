@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from datastill.store.checkpoints import ENDING
+from datastill.store.checkpoints import ENDING, CheckpointFile
 from datastill.store.files import writing
 from datastill.store.journal import LOG_FILE, TENSORBOARD_FOLDER
 
@@ -19,8 +19,11 @@ NEXT, DONE, CLEARED = ".next", ".done", ".cleared"
 SET_FILE = "synthetic.safetensors"
 GOOD_FILE = "last-good.safetensors"
 """The set before its pixels or losses ceased to be finite numbers."""
+STATE_FILE = "distill.state"
+"""What a finished distillation goes on from when more updates are asked for."""
 RUN_FILES = (
     SET_FILE,
+    STATE_FILE,
     GOOD_FILE,
     "preview.png",
     LOG_FILE,
@@ -31,6 +34,11 @@ RUN_FILES = (
 MANIFEST = "manifest.json"
 OWN = (*RUN_FILES, MANIFEST, "model_*_epoch_*.safetensors", f"*{ENDING}*", TENSORBOARD_FOLDER)
 """What a run writes into its folder, by patterns; whatever else lies there is a person's own."""
+
+
+def state_file(folder: Path) -> CheckpointFile:
+    """Return where a finished distillation keeps what it goes on from."""
+    return CheckpointFile(folder / STATE_FILE)
 
 
 def place_of(folder: Path) -> Path:

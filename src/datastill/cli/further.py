@@ -1,0 +1,90 @@
+"""More updates for a set that is finished: from where it ended, as if it had not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
+from datastill.cli.course import Progress, progress_of
+from datastill.cli.resuming import require_same_run
+
+if TYPE_CHECKING:
+    from datastill.cli.console import Console
+    from datastill.cli.distilling import Work
+    from datastill.store import Checkpoint
+
+
+def is_longer(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Tell whether more updates are asked for than a run had."""
+    return 0 < _updates(held) < _updates(asked)
+
+
+def but_for_length(held: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is asked, with as many updates as a run had that may be gone on with."""
+    same = {**asked, "descent": {**asked["descent"], "updates": _updates(held)}}
+    return {name: value for name, value in same.items() if name != "plan"}  # of its length
+
+
+def further(path: Path, work: Work, console: Console) -> Progress | None:
+    """Return where a finished set goes on, if the same but more updates are asked for.
+
+    Args:
+        path: folder of the set.
+        work: what is asked for.
+        console: told what is damaged.
+
+    Raises:
+        InputError: when it is that, and the set did not keep what it would go on from.
+    """
+    from datastill.store import SET_FILE, load, state_file
+
+    if not (path / SET_FILE).exists():
+        return None
+    held, asked = load(path).facts, work.asked
+    if not is_longer(held, asked):
+        return None
+    try:
+        require_same_run(held, but_for_length(held, asked), path)
+    except InputError:
+        return None  # another run, that was to replace it
+    done, wanted = counted(_updates(held), "update"), counted(_updates(asked), "update")
+    anew = f"pass --overwrite to make {wanted} from the start"
+    found = state_file(path).load(anew)
+    if found is None:
+        raise InputError(
+            f"the run in {path} is finished after {done}, and what it would go on from was not "
+            f"kept; {anew}"
+        )
+    state, complaint = found
+    require_same_run(state.asked, but_for_length(held, asked), path)
+    if complaint:
+        console.say(complaint)
+    return progress_of(state, work)
+
+
+def keep_state(state: Checkpoint, place: Path, console: Console) -> None:
+    """Keep what a set goes on from that is finished; where that cannot be, say so."""
+    from datastill.store import state_file
+
+    try:
+        state_file(place).save(state)
+    except InputError as error:
+        console.say(f"the set is whole, but could not be gone on with: {error}")
+
+
+def take_log(path: Path, place: Path) -> None:
+    """Begin the journal of a run as that of the run that it goes on from."""
+    from datastill.store import LOG_FILE, writing
+
+    with writing(place):
+        if path != place and (path / LOG_FILE).exists():
+            shutil.copyfile(path / LOG_FILE, place / LOG_FILE)
+
+
+def _updates(facts: Mapping[str, Any]) -> int:
+    updates = (facts.get("descent") or {}).get("updates")
+    return updates if isinstance(updates, int) else 0
