@@ -8,7 +8,7 @@ of all architectures as they were after five epochs, ``om-accuracy/ConvNet@5`` b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ def named(names: Any, evidence: Evidence) -> list[str]:
     if names is None:
         return usual_names(evidence)
     wanted = "names of assessments"
-    if isinstance(names, bytes | Mapping) or not getattr(names, "ndim", 1):
+    if isinstance(names, bytes) or not getattr(names, "ndim", 1):
         raise InputError(f"`names` must be {wanted}, found {told(names)}")
     of_kind(Iterable, wanted, names=names)
     found = [names] if isinstance(names, str) else list(names)
