@@ -283,6 +283,30 @@ def test_a_signal_saves_first_and_resuming_ends_as_if_there_had_been_none(
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
 
 
+@pytest.mark.parametrize(
+    ("more", "again"),
+    [
+        ("", "the same command with --resume goes on from there"),
+        ("--resume", "the same command goes on from there"),
+        (
+            "--overwrite",
+            "the same command with --resume in place of --overwrite goes on from there",
+        ),
+    ],
+)
+def test_whoever_stops_a_run_is_told_how_it_goes_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, more: str, again: str
+) -> None:
+    with monkeypatch.context() as patch:
+        at_look(patch, stop_at(2, signal.SIGINT))
+        said = run(f"{LINES['DM']} {more}")
+    assert said.code == 130
+    assert said.err.splitlines()[-1] == f"stopped by SIGINT; {again}"
+    going_on = run(f"{LINES['DM']} --resume")
+    assert going_on.code == 0, going_on.err
+    assert "going on after update 2" in going_on.out
+
+
 def test_a_signal_that_the_shell_has_a_run_ignore_stays_ignored(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

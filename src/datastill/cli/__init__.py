@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.exit(1)
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
+        print(folded(_last_line(stopped, words), width_of(sys.stderr)), file=sys.stderr)
         sys.exit(stopped.code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -137,6 +137,15 @@ def _shortage(error: Exception) -> str:
     if machine.lacks_memory(error):
         return "out of memory; take smaller batches (--batch-real, --batch-train) or fewer images"
     raise error
+
+
+def _last_line(stopped: Stopped, words: Sequence[str]) -> str:
+    # What was stopped, and what to type where it goes on.
+    if "resume" not in _known(words):
+        return str(stopped)
+    more = "" if words[0] == "study" else " with --resume"
+    more += " in place of --overwrite" if "--overwrite" in words else ""
+    return f"{stopped}; the same command{'' if '--resume' in words else more} goes on from there"
 
 
 def _known(words: Sequence[str]) -> set[str]:
