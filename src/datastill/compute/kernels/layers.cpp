@@ -25,12 +25,13 @@ constexpr Size TILES = DATASTILL_TILES; // whose points stay in the cache of one
 constexpr Size TILES_BACK = DATASTILL_TILES_BACK; // the same, for gradients of weights
 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
-constexpr Size POINTS = 36; // of a transformed tile
+constexpr Size PAIR = 2 * LANES; // columns of a product that are held in registers
+constexpr Size POINTS = 36;      // of a transformed tile
 constexpr Size LEFT = 2;    // rows of a product of what ROWS leaves over
 
 static_assert(LANES > 0 && (LANES & (LANES - 1)) == 0, "a register holds a power of two");
 static_assert(ROWS > 0 && TILES % ROWS == 0, "a block of tiles is cut into products of ROWS rows");
-static_assert(2 * LANES % LEFT == 0 && ROWS % LEFT == 0, "channels are cut into ROWS and LEFT");
+static_assert(PAIR % LEFT == 0 && ROWS % LEFT == 0, "channels are cut into ROWS and LEFT");
 
 inline Lanes load(const float* from) {
   Lanes value;
@@ -75,23 +76,42 @@ struct Corner {
         column(tile % grid.across() * 4) {}
 };
 
-inline Lanes at(const float* images, const Grid& grid, const Corner& corner, Size row, Size column,
-                Size channel) {
+constexpr Size WIDE = 128; // channels that are transformed at once: they stay next to the core
+static_assert(WIDE % LANES == 0, "channels are transformed a register at a time");
+alignas(64) const float NOTHING[WIDE] = {};
+
+// Where the channels of a pixel begin, -1 where there is none.
+inline Size pixel(const Grid& grid, const Corner& corner, Size row, Size column) {
   Size y = corner.row + row, x = corner.column + column;
-  if (y < 0 || y >= grid.height || x < 0 || x >= grid.width) return Lanes{};
-  return load(images + ((corner.image * grid.height + y) * grid.width + x) * grid.channels +
-              channel);
+  if (y < 0 || y >= grid.height || x < 0 || x >= grid.width) return -1;
+  return ((corner.image * grid.height + y) * grid.width + x) * grid.channels;
 }
 
-// One line of B' d.
+inline const float* at(const float* images, const Grid& grid, const Corner& corner, Size row,
+                       Size column, Size channel) {
+  Size found = pixel(grid, corner, row, column);
+  return found < 0 ? NOTHING : images + found + channel;
+}
+
+// One line of B' d. In 4 x - 5 y one product is rounded before the other is taken from it: which, is
+// written so that no compiler has a choice. FUSED: the first is, and as it is by a power of two
+// that changes nothing.
+template <bool FUSED>
+inline Lanes four_less_five(Lanes x, Lanes y) {
+  if (!FUSED) return 4 * x - (4 * y + y);
+  Lanes twice = x + x;
+  return (twice + twice) - 5 * y;
+}
+
+template <bool FUSED>
 inline void forth(const Lanes d[6], Lanes o[6]) {
   Lanes a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
-  o[0] = 4 * d[0] - 5 * d[2] + d[4];
+  o[0] = four_less_five<FUSED>(d[0], d[2]) + d[4];
   o[1] = a + b;
   o[2] = a - b;
   o[3] = c + e;
   o[4] = c - e;
-  o[5] = 4 * d[1] - 5 * d[3] + d[5];
+  o[5] = four_less_five<FUSED>(d[1], d[3]) + d[5];
 }
 
 // One line of A' m.
@@ -114,93 +134,125 @@ inline void forth_again(const Lanes y[4], Lanes o[6]) {
   o[5] = y[3];
 }
 
-// Where the transformed tiles of a block lie. The steps are no powers of two: the points of a tile
-// would fall on one another in the cache.
+// Where the transformed tiles of a block lie: points, tiles, channels. The steps are no powers of
+// two: the points of a tile would fall on one another in the cache.
 struct Layout {
-  Size tile, panel, point; // steps from one to the next
-  // A panel holds LANES channels of all tiles, so that a product reads few cache lines.
-  static Layout panels(Size tiles, Size channels) {
-    Size panel = (tiles + 1) * LANES;
-    return {LANES, panel, panel * channels / LANES + LANES};
-  }
-  static Layout rows(Size tiles, Size channels) {
-    return {channels, LANES, tiles * channels + LANES};
-  }
-  // Rows that are read column by column.
-  static Layout columns(Size tiles, Size channels) { return rows(tiles, channels + 16); }
-  Size at(Size p, Size t, Size c) const { return p * point + t * tile + c / LANES * panel; }
+  Size tile, point; // steps from one to the next
+  Layout(Size tiles, Size channels) : tile(channels + 16), point(tiles * tile + LANES) {}
+  Size at(Size p, Size t, Size c) const { return p * point + t * tile + c; }
   Size floats() const { return POINTS * point; }
 };
 
-void input_tile(const float* x, const Grid& grid, Size tile, float* points, Size slot,
-                const Layout& layout) {
-  Corner corner(grid, tile);
-  for (Size c = 0; c < grid.channels; c += LANES) {
-    Lanes half[6][6], line[6], out[6];
-    for (int j = 0; j < 6; j++) {
-      for (int i = 0; i < 6; i++) line[i] = at(x, grid, corner, i - 1, j - 1, c);
-      forth(line, out);
-      for (int i = 0; i < 6; i++) half[i][j] = out[i];
-    }
-    for (int i = 0; i < 6; i++) {
-      forth(half[i], out);
-      for (int j = 0; j < 6; j++) store(points + layout.at(i * 6 + j, slot, c), out[j]);
-    }
+// One line of a transform, for as many channels.
+template <Size FROM, Size TO, void transform(const Lanes*, Lanes*)>
+inline void line(const float* const (&from)[FROM], float* const (&to)[TO], Size channels) {
+  for (Size c = 0; c < channels; c += LANES) {
+    Lanes in[FROM], out[TO];
+    for (Size i = 0; i < FROM; i++) in[i] = load(from[i] + c);
+    transform(in, out);
+    for (Size i = 0; i < TO; i++) store(to[i] + c, out[i]);
   }
 }
 
-void gradient_tile(const float* g, const Grid& grid, Size tile, float* points, Size slot,
-                   const Layout& layout) {
-  Corner corner(grid, tile);
-  for (Size c = 0; c < grid.channels; c += LANES) {
-    Lanes half[6][4], line[4], out[6];
-    for (int j = 0; j < 4; j++) {
-      for (int i = 0; i < 4; i++) line[i] = at(g, grid, corner, i, j, c);
-      forth_again(line, out);
-      for (int i = 0; i < 6; i++) half[i][j] = out[i];
-    }
-    for (int i = 0; i < 6; i++) {
-      forth_again(half[i], out);
-      for (int j = 0; j < 6; j++) store(points + layout.at(i * 6 + j, slot, c), out[j]);
-    }
-  }
-}
+// What lies between the two transforms of a tile: columns, lines, channels.
+typedef float Half[6][6][WIDE];
 
-void output_tile(const float* points, Size slot, const Layout& layout, const float* bias, float* y,
-                 const Grid& grid, Size tile) {
-  Corner corner(grid, tile);
-  for (Size c = 0; c < grid.channels; c += LANES) {
-    Lanes half[4][6], line[6], out[4];
-    for (int j = 0; j < 6; j++) {
-      for (int i = 0; i < 6; i++) line[i] = load(points + layout.at(i * 6 + j, slot, c));
-      back(line, out);
-      for (int i = 0; i < 4; i++) half[i][j] = out[i];
-    }
-    Lanes shift = bias ? load(bias + c) : Lanes{};
-    for (int i = 0; i < 4; i++) {
-      back(half[i], out);
-      for (int j = 0; j < 4; j++) {
-        Size row = corner.row + i, column = corner.column + j;
-        if (row < grid.height && column < grid.width)
-          store(y + ((corner.image * grid.height + row) * grid.width + column) * grid.channels + c,
-                out[j] + shift);
+// B' d B of tiles, which go to the slots from `slot` on.
+void input_tiles(const float* x, const Grid& grid, Size tile, Size count, float* points, Size slot,
+                 const Layout& layout) {
+  alignas(64) Half half;
+  for (Size c = 0; c < grid.channels; c += WIDE) {
+    Size wide = std::min(WIDE, grid.channels - c);
+    for (Size t = 0; t < count; t++) {
+      Corner corner(grid, tile + t);
+      // The last two columns of the tile on the left are the first two of this one.
+      Size known = t > 0 && corner.column > 0 ? 2 : 0;
+      const float* from[6];
+      float* to[6];
+      for (Size j = known; j < 6; j++) {
+        for (Size i = 0; i < 6; i++) from[i] = at(x, grid, corner, i - 1, j - 1, c);
+        for (Size i = 0; i < 6; i++) to[i] = half[(corner.column + j) % 6][i];
+        line<6, 6, forth<true>>(from, to, wide);
+      }
+      for (Size i = 0; i < 6; i++) {
+        for (Size j = 0; j < 6; j++) from[j] = half[(corner.column + j) % 6][i];
+        for (Size j = 0; j < 6; j++) to[j] = points + layout.at(i * 6 + j, slot + t, c);
+        line<6, 6, forth<false>>(from, to, wide);
       }
     }
   }
 }
 
-// Two panels of R rows: out(i) (+)= sum over p of a[i * row + p * next] * b(p). What comes next is
+// A g A' likewise.
+void gradient_tiles(const float* g, const Grid& grid, Size tile, Size count, float* points,
+                    Size slot, const Layout& layout) {
+  alignas(64) Half half;
+  for (Size c = 0; c < grid.channels; c += WIDE) {
+    Size wide = std::min(WIDE, grid.channels - c);
+    for (Size t = 0; t < count; t++) {
+      Corner corner(grid, tile + t);
+      const float* from[4];
+      float* to[6];
+      for (Size j = 0; j < 4; j++) {
+        for (Size i = 0; i < 4; i++) from[i] = at(g, grid, corner, i, j, c);
+        for (Size i = 0; i < 6; i++) to[i] = half[j][i];
+        line<4, 6, forth_again>(from, to, wide);
+      }
+      for (Size i = 0; i < 6; i++) {
+        for (Size j = 0; j < 4; j++) from[j] = half[j][i];
+        for (Size j = 0; j < 6; j++) to[j] = points + layout.at(i * 6 + j, slot + t, c);
+        line<4, 6, forth_again>(from, to, wide);
+      }
+    }
+  }
+}
+
+// A' m A of tiles, and the bias.
+void output_tiles(const float* points, const Layout& layout, const float* bias, float* y,
+                  const Grid& grid, Size tile, Size count) {
+  alignas(64) Half half;
+  alignas(64) float beyond[WIDE]; // the image, where nobody looks
+  for (Size c = 0; c < grid.channels; c += WIDE) {
+    Size wide = std::min(WIDE, grid.channels - c);
+    const float* shift = bias ? bias + c : NOTHING;
+    for (Size t = 0; t < count; t++) {
+      Corner corner(grid, tile + t);
+      const float* from[6];
+      float* to[4];
+      for (Size j = 0; j < 6; j++) {
+        for (Size i = 0; i < 6; i++) from[i] = points + layout.at(i * 6 + j, t, c);
+        for (Size i = 0; i < 4; i++) to[i] = half[j][i];
+        line<6, 4, back>(from, to, wide);
+      }
+      for (Size i = 0; i < std::min<Size>(4, grid.height - corner.row); i++) {
+        for (Size j = 0; j < 6; j++) from[j] = half[j][i];
+        for (Size j = 0; j < 4; j++) {
+          Size found = pixel(grid, corner, i, j);
+          to[j] = found < 0 ? beyond : y + found + c;
+        }
+        for (Size k = 0; k < wide; k += LANES) {
+          Lanes in[6], out[4];
+          for (Size j = 0; j < 6; j++) in[j] = load(from[j] + k);
+          back(in, out);
+          for (Size j = 0; j < 4; j++) store(to[j] + k, out[j] + load(shift + k));
+        }
+      }
+    }
+  }
+}
+
+// R rows of PAIR columns: out(i) (+)= sum over p of a[i * row + p * next] * b(p). What comes next is
 // fetched meanwhile, `step` numbers for each p.
 template <Size R>
-inline void product(const float* a, Size row, Size next, const float* b, Size b_panel, float* out,
-                    Size out_panel, Size depth, bool add, const float* ahead, Size step) {
+inline void product(const float* a, Size row, Size next, const float* b, Size b_row, float* out,
+                    Size out_row, Size depth, bool add, const float* ahead, Size step) {
   Lanes total[R][2];
   for (Size i = 0; i < R; i++)
     for (Size j = 0; j < 2; j++)
-      total[i][j] = add ? load(out + j * out_panel + i * LANES) : Lanes{};
+      total[i][j] = add ? load(out + i * out_row + j * LANES) : Lanes{};
   for (Size p = 0; p < depth; p++) {
     __builtin_prefetch(ahead + p * step);
-    Lanes left = load(b + p * LANES), right = load(b + b_panel + p * LANES);
+    Lanes left = load(b + p * b_row), right = load(b + p * b_row + LANES);
     for (Size i = 0; i < R; i++) {
       float factor = a[i * row + p * next];
       total[i][0] += factor * left;
@@ -208,7 +260,7 @@ inline void product(const float* a, Size row, Size next, const float* b, Size b_
     }
   }
   for (Size i = 0; i < R; i++)
-    for (Size j = 0; j < 2; j++) store(out + j * out_panel + i * LANES, total[i][j]);
+    for (Size j = 0; j < 2; j++) store(out + i * out_row + j * LANES, total[i][j]);
 }
 
 const float G[6][3] = {{1 / 4.f, 0, 0},
@@ -217,6 +269,11 @@ const float G[6][3] = {{1 / 4.f, 0, 0},
                        {1 / 24.f, 1 / 12.f, 1 / 6.f},
                        {1 / 24.f, -1 / 12.f, 1 / 6.f},
                        {0, 0, 1}};
+
+// Where LANES transformed weights from k on lie, of (wide, deep).
+inline Size weight_at(Size point, Size k, Size c, Size wide, Size deep) {
+  return (point * wide + k / PAIR * PAIR) * deep + c * PAIR + k % PAIR;
+}
 
 // The block of a ConvNet behind its convolution: instance norm, relu, mean of 2x2 pixels.
 struct Norm {
@@ -231,24 +288,40 @@ inline Lanes rectified(Lanes x) { return x <= 0 ? Lanes{} : x; }
 
 // Of COUNT times LANES channels, `step` apart: sums that wait for themselves take turns.
 template <Size COUNT>
+struct Deviations {
+  // From the first pixel: squares of large numbers would cancel.
+  Lanes first[COUNT], total[COUNT] = {}, squares[COUNT] = {};
+
+  Deviations(const float* x, Size step) {
+    for (Size k = 0; k < COUNT; k++) first[k] = load(x + k * step);
+  }
+
+  void see(const float* x, Size step, Size pixels, Size stride) {
+    for (Size p = 0; p < pixels; p++)
+      for (Size k = 0; k < COUNT; k++) {
+        Lanes d = load(x + k * step + p * stride) - first[k];
+        total[k] += d;
+        squares[k] += d * d;
+      }
+  }
+
+  void close(Size pixels, float epsilon, Norm* norms) const {
+    for (Size k = 0; k < COUNT; k++) {
+      Lanes offset = total[k] / static_cast<float>(pixels);
+      Lanes variance = squares[k] / static_cast<float>(pixels) - offset * offset, scale;
+      for (Size lane = 0; lane < LANES; lane++)
+        scale[lane] = 1 / std::sqrt(std::max(variance[lane], 0.f) + epsilon);
+      norms[k] = {first[k] + offset, scale, Lanes{}, Lanes{}};
+    }
+  }
+};
+
+template <Size COUNT>
 inline void norms_of(const float* x, Size step, Size pixels, Size stride, float epsilon,
                      Norm* norms) {
-  // Deviations from the first pixel: squares of large numbers would cancel.
-  Lanes first[COUNT], total[COUNT] = {}, squares[COUNT] = {};
-  for (Size k = 0; k < COUNT; k++) first[k] = load(x + k * step);
-  for (Size p = 0; p < pixels; p++)
-    for (Size k = 0; k < COUNT; k++) {
-      Lanes d = load(x + k * step + p * stride) - first[k];
-      total[k] += d;
-      squares[k] += d * d;
-    }
-  for (Size k = 0; k < COUNT; k++) {
-    Lanes offset = total[k] / static_cast<float>(pixels);
-    Lanes variance = squares[k] / static_cast<float>(pixels) - offset * offset, scale;
-    for (Size lane = 0; lane < LANES; lane++)
-      scale[lane] = 1 / std::sqrt(std::max(variance[lane], 0.f) + epsilon);
-    norms[k] = {first[k] + offset, scale, Lanes{}, Lanes{}};
-  }
+  Deviations<COUNT> found(x, step);
+  found.see(x, step, pixels, stride);
+  found.close(pixels, epsilon, norms);
 }
 
 constexpr Size TURNS = 2; // groups of LANES channels whose norms are found at once
@@ -393,27 +466,61 @@ void pad(const float* x, const First& first, float* padded) {
                                first.padded_width() + first.padding);
 }
 
-// LANES channels of the convolution; weights (taps, out), y (pixels, LANES)
-void convolve_first(const float* padded, const First& first, const float* weights, Size out,
-                    Lanes bias, float* y) {
-  constexpr Size SPAN = 8; // sums at once, which wait for themselves
-  Size width = first.out_width();
-  for (Size i = 0; i < first.out_height(); i++)
-    for (Size j = 0; j < width; j += SPAN) {
-      Size span = std::min(SPAN, width - j);
-      const float* corner = padded + i * first.padded_width() + j;
-      Lanes total[SPAN];
-      std::fill(total, total + SPAN, bias);
-      for (Size tap = 0; tap < first.taps(); tap++) {
-        Lanes weight = load(weights + tap * out);
-        const float* under = corner + first.offset(tap);
-        if (span == SPAN)
-          for (Size q = 0; q < SPAN; q++) total[q] += under[q] * weight;
-        else
-          for (Size q = 0; q < span; q++) total[q] += under[q] * weight;
+// SPAN pixels of a row of the convolution, COUNT times LANES channels; weights (taps, out),
+// y (COUNT, pixels, LANES), `step` from one to the next
+template <Size SPAN, Size COUNT>
+inline void convolve_span(const float* corner, const First& first, const float* weights, Size out,
+                          const float* bias, float* y, Size step) {
+  Size wide = first.padded_width(), plane = (first.height + 2 * first.padding) * wide;
+  Lanes total[SPAN][COUNT];
+  for (Size q = 0; q < SPAN; q++)
+    for (Size k = 0; k < COUNT; k++) total[q][k] = load(bias + k * LANES);
+  const float* weight = weights;
+  for (Size c = 0; c < first.channels; c++)
+    for (Size row = 0; row < 3; row++) {
+      const float* under = corner + c * plane + row * wide;
+      for (Size column = 0; column < 3; column++, weight += out) {
+        Lanes factor[COUNT];
+        for (Size k = 0; k < COUNT; k++) factor[k] = load(weight + k * LANES);
+        for (Size q = 0; q < SPAN; q++)
+          for (Size k = 0; k < COUNT; k++) total[q][k] += under[q + column] * factor[k];
       }
-      for (Size q = 0; q < span; q++) store(y + (i * width + j + q) * LANES, total[q]);
     }
+  for (Size q = 0; q < SPAN; q++)
+    for (Size k = 0; k < COUNT; k++) store(y + k * step + q * LANES, total[q][k]);
+}
+
+// COUNT times LANES channels of the convolution and their norms, row by row.
+template <Size COUNT>
+inline void convolve_first(const float* padded, const First& first, const float* weights, Size out,
+                           const float* bias, float* y, Size step, float epsilon, Norm* norms) {
+  constexpr Size SPAN = 4; // pixels at once: with TURNS, as many sums as any registers hold
+  Size rows = first.out_height(), columns = first.out_width();
+  convolve_span<1, COUNT>(padded, first, weights, out, bias, y, step);
+  Deviations<COUNT> found(y, step);
+  for (Size i = 0; i < rows; i++) {
+    const float* corner = padded + i * first.padded_width();
+    float* row = y + i * columns * LANES;
+    Size j = 0;
+    for (; j + SPAN <= columns; j += SPAN)
+      convolve_span<SPAN, COUNT>(corner + j, first, weights, out, bias, row + j * LANES, step);
+    for (; j < columns; j++)
+      convolve_span<1, COUNT>(corner + j, first, weights, out, bias, row + j * LANES, step);
+    found.see(row, step, columns, LANES);
+  }
+  found.close(rows * columns, epsilon, norms);
+}
+
+// The same, of up to TURNS groups; returns how many.
+inline Size convolve_first(const float* padded, const First& first, const float* weights, Size out,
+                           const float* bias, float* y, Size step, Size groups, float epsilon,
+                           Norm* norms) {
+  if (groups >= TURNS) {
+    convolve_first<TURNS>(padded, first, weights, out, bias, y, step, epsilon, norms);
+    return TURNS;
+  }
+  convolve_first<1>(padded, first, weights, out, bias, y, step, epsilon, norms);
+  return 1;
 }
 
 } // namespace
@@ -424,8 +531,8 @@ extern "C" {
 // PyTorch may have brought an OpenMP of its own, which does not know how many threads it was told.
 void use_threads(Size count) { omp_set_num_threads(static_cast<int>(count)); }
 
-// weights (out, in, 3, 3) -> points (36, out / LANES, in, LANES); or, for the gradient of the
-// input, of the turned weights (36, in / LANES, out, LANES).
+// weights (out, in, 3, 3) -> points (36, out / PAIR, in, PAIR); or, for the gradient of the
+// input, of the turned weights (36, in / PAIR, out, PAIR).
 int transform_weights(const float* weights, float* points, Size out, Size in, Size turned) {
   Size wide = turned ? in : out, deep = turned ? out : in;
 #pragma omp parallel for schedule(dynamic)
@@ -442,7 +549,7 @@ int transform_weights(const float* weights, float* points, Size out, Size in, Si
           half[i][j] = G[i][0] * g[0][j] + G[i][1] * g[1][j] + G[i][2] * g[2][j];
       for (Size i = 0; i < 6; i++)
         for (Size j = 0; j < 6; j++)
-          store(points + ((i * 6 + j) * wide + k) * deep + c * LANES,
+          store(points + weight_at(i * 6 + j, k, c, wide, deep),
                 half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2]);
     }
   return 0;
@@ -456,7 +563,7 @@ int gather_weights(const float* points, float* weights, Size out, Size in) {
       Lanes half[3][6] = {}, g[9] = {};
       for (Size i = 0; i < 6; i++)
         for (Size j = 0; j < 6; j++) {
-          Lanes m = load(points + ((i * 6 + j) * out + k) * in + c * LANES);
+          Lanes m = load(points + weight_at(i * 6 + j, k, c, out, in));
           for (Size p = 0; p < 3; p++) half[p][j] += G[i][p] * m;
         }
       for (Size p = 0; p < 3; p++)
@@ -472,60 +579,62 @@ int gather_weights(const float* points, float* weights, Size out, Size in) {
 int convolve(const float* x, const float* points, const float* bias, float* y, Size images,
              Size height, Size width, Size in, Size out) {
   Grid from{images, height, width, in}, to{images, height, width, out};
-  Layout rows = Layout::rows(TILES, in), panels = Layout::panels(TILES, out);
-  Scratch tiles(rows.floats()), products(panels.floats());
+  Layout inputs(TILES, in), outputs(TILES, out);
+  Scratch tiles(inputs.floats()), products(outputs.floats());
   if (!tiles || !products) return 1;
 #pragma omp parallel
   {
     float *v = tiles.mine(), *m = products.mine();
-    std::fill(v, v + rows.floats(), 0.f);
+    std::fill(v, v + inputs.floats(), 0.f);
 #pragma omp for schedule(dynamic)
     for (Size start = 0; start < from.tiles(); start += TILES) {
       Size count = std::min(TILES, from.tiles() - start);
-      for (Size t = 0; t < count; t++) input_tile(x, from, start + t, v, t, rows);
+      input_tiles(x, from, start, count, v, 0, inputs);
       for (Size point = 0; point < POINTS; point++)
-        for (Size k = 0; k < out; k += 2 * LANES) {
+        for (Size k = 0; k < out; k += PAIR) {
           const float* weights = points + (point * out + k) * in;
-          Size size = 2 * LANES * in; // of these, which all tiles are multiplied by
+          Size size = PAIR * in; // of these, which all tiles are multiplied by
           for (Size t = 0; t < count; t += ROWS) // beyond count: leftovers that nobody reads
-            product<ROWS>(v + rows.at(point, t, 0), rows.tile, 1, weights, in * LANES,
-                          m + panels.at(point, t, k), panels.panel, in, false,
-                          weights + size + t * size / TILES, 2 * LANES * ROWS / TILES);
+            product<ROWS>(v + inputs.at(point, t, 0), inputs.tile, 1, weights, PAIR,
+                          m + outputs.at(point, t, k), outputs.tile, in, false,
+                          weights + size + t * size / TILES, PAIR * ROWS / TILES);
         }
-      for (Size t = 0; t < count; t++) output_tile(m, t, panels, bias, y, to, start + t);
+      output_tiles(m, outputs, bias, y, to, start, count);
     }
   }
   return 0;
 }
 
-// The gradient of the weights, as points (36, out / LANES, in, LANES)
+// The gradient of the weights, as points (36, out / PAIR, in, PAIR)
 int convolve_back(const float* x, const float* g, float* points, Size images, Size height,
                   Size width, Size in, Size out) {
+  constexpr Size SHARE = 4; // tiles that a thread transforms at a time
   Grid from{images, height, width, in}, to{images, height, width, out};
   Size block = std::min(TILES_BACK, from.tiles());
-  Layout inputs = Layout::columns(block, in), outputs = Layout::panels(block, out);
+  Layout inputs(block, in), outputs(block, out);
   Scratch v(inputs.floats(), 1), m(outputs.floats(), 1);
   if (!v || !m) return 1;
   for (Size start = 0; start < from.tiles(); start += block) {
     Size count = std::min(block, from.tiles() - start);
 #pragma omp parallel
     {
-#pragma omp for schedule(dynamic, 4)
-      for (Size t = 0; t < count; t++) {
-        input_tile(x, from, start + t, v.at, t, inputs);
-        gradient_tile(g, to, start + t, m.at, t, outputs);
+#pragma omp for schedule(dynamic)
+      for (Size t = 0; t < count; t += SHARE) {
+        Size share = std::min(SHARE, count - t);
+        input_tiles(x, from, start + t, share, v.at, t, inputs);
+        gradient_tiles(g, to, start + t, share, m.at, t, outputs);
       }
 #pragma omp for schedule(dynamic)
       for (Size point = 0; point < POINTS; point++)
-        for (Size k = 0; k < out; k += 2 * LANES) {
+        for (Size k = 0; k < out; k += PAIR) {
           const float *columns = v.at + inputs.at(point, 0, 0), *b = m.at + outputs.at(point, 0, k);
           float* into = points + (point * out + k) * in;
-          Size c = 0, panel = in * LANES;
+          Size c = 0;
           for (; c + ROWS <= in; c += ROWS)
-            product<ROWS>(columns + c, 1, inputs.tile, b, outputs.panel, into + c * LANES, panel,
-                          count, start > 0, into + (c + ROWS) * LANES, LANES * ROWS / TILES_BACK);
+            product<ROWS>(columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR,
+                          count, start > 0, into + (c + ROWS) * PAIR, PAIR * ROWS / TILES_BACK);
           for (; c < in; c += LEFT)
-            product<LEFT>(columns + c, 1, inputs.tile, b, outputs.panel, into + c * LANES, panel,
+            product<LEFT>(columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR,
                           count, start > 0, into, 0);
         }
     }
@@ -727,13 +836,9 @@ int first_block(const float* x, const float* weights, const float* bias, const f
     for (Size n = 0; n < images; n++) {
       pad(x + n * in * height * width, first, padded);
       for (Size c = 0, done; c < out; c += done * LANES) {
-        Size groups = std::min(TURNS, (out - c) / LANES);
-        for (Size k = 0; k < groups; k++) {
-          Size at = c + k * LANES;
-          convolve_first(padded, first, weights + at, out, load(bias + at), values + k * group);
-        }
         Norm norms[TURNS];
-        done = norms_of(values, group, groups, rows * columns, LANES, epsilon, norms);
+        done = convolve_first(padded, first, weights + c, out, bias + c, values, group,
+                              (out - c) / LANES, epsilon, norms);
         for (Size k = 0; k < done; k++) {
           Size at = c + k * LANES;
           norms[k].gain = load(gain + at);
@@ -770,15 +875,11 @@ int first_block_back(const float* x, const float* weights, const float* bias, co
       float* into = sums + n * (taps + 2) * out;
       Norm norms[TURNS];
       for (Size c = 0; c < out; c += LANES) {
-        Size turn = c / LANES % TURNS, groups = std::min(TURNS, (out - c) / LANES);
+        Size turn = c / LANES % TURNS;
         float* values = convolved.mine() + turn * group;
-        if (turn == 0) {
-          for (Size k = 0; k < groups; k++) {
-            Size at = c + k * LANES;
-            convolve_first(padded, first, weights + at, out, load(bias + at), values + k * group);
-          }
-          norms_of(values, group, groups, rows * columns, LANES, epsilon, norms);
-        }
+        if (turn == 0)
+          convolve_first(padded, first, weights + c, out, bias + c, values, group,
+                         (out - c) / LANES, epsilon, norms);
         Norm norm = norms[turn];
         norm.gain = load(gain + c);
         norm.shift = load(shift + c);
