@@ -27,9 +27,10 @@ FLOORS = [
     {"distillation.methods", "evaluation.assessments"},
     {"distillation.loop", "evaluation.validation", "evaluation.scores", "store"},
     {"evaluation.selection", "evaluation.studies", "evaluation.comparison"},
-    {"runs.reached", "runs.forecast"},
     {"report"},
     {"exchange"},
+    {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},
+    {"runs.specs"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -19,6 +19,7 @@ from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
+    Ipc,
     Machine,
     MaybeFloat,
     MaybeInt,
@@ -29,8 +30,8 @@ from datastill.cli.options import (
     positive,
 )
 from datastill.cli.originals import Features, Originals, Shelf, features_by
-from datastill.cli.quota import Ipc, nominal, parse
 from datastill.cli.resuming import Resuming, require_same_run
+from datastill.runs.quota import nominal, parse
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet

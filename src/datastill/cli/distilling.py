@@ -11,7 +11,7 @@ from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.course import Course, Diverged
 from datastill.cli.data import describe, tell_mirror
-from datastill.cli.quota import in_words
+from datastill.runs.quota import in_words
 
 if TYPE_CHECKING:
     from torch import Tensor
