@@ -193,6 +193,8 @@ def test_a_set_is_tested_on_what_it_was_surely_not_made_from(
     assert sum("left out" in caveat for caveat in report["caveats"]) == (left > 0)
     for command in ("against", "compare", "assess", "select"):
         refused(go, judged(command), "are not those that the set was made from")
+    for command in ("against", "compare"):
+        refused(go, judged(command), "again, or validate it without --against, on what it has not")
 
 
 def test_of_sets_of_several_days_none_is_tested_on_what_another_saw(go: Go) -> None:

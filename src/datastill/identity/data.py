@@ -21,7 +21,7 @@ AGAIN = "put back what was there, or distil it again"
 EARLIER = "an earlier version kept other images for tests"
 
 
-def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
+def require_made_from(made: ImageSet, real: ImageSet, more: str = "") -> tuple[str, ...]:
     """Refuse training images that are not those that a set was made from.
 
     Sets that tell nothing of them, as those of other projects, are taken as they come; those of
@@ -30,6 +30,7 @@ def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
     Args:
         made: the set.
         real: training images, as they are now, normalised as those of the set.
+        more: what else a person can do where they are others.
 
     Returns:
         What has to be said of it, and written down with the results.
@@ -53,7 +54,7 @@ def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
         return (f"{real.domain.name} is another dataset than {made.domain.name}",)
     raise InputError(
         f"the training images of {real.domain.name} are not those that the set was made from "
-        f"({found}); {AGAIN}"
+        f"({found}); {AGAIN}{more}"
     )
 
 
