@@ -16,6 +16,7 @@ from datastill.cli import main
 from datastill.data import ImageSet
 from datastill.evaluation import validation
 from datastill.identity import without_seen
+from datastill.identity.aside import kept_by_threshold
 
 Go = Callable[[str], tuple[int, str, str]]
 QUICK = "--model MLP --iterations 1 --batch-real 4"
@@ -241,6 +242,32 @@ def test_sets_of_an_earlier_version_are_known_by_one_digest(go: Go) -> None:
     grow("one more")
     write(Path("pets/bee"), 52, 20, "b{:03d}")
     refused(go, f"validate {old}", "may have seen some of them")
+
+
+def test_sets_of_an_earlier_version_are_tested_on_what_that_kept(
+    go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pets()
+    with monkeypatch.context() as patch:
+        patch.setattr("datastill.datasets.base.load.kept_aside", kept_by_threshold)
+        succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1 --size 10")
+        reading = datastill.Reading(size=(10, 10), originals=False)
+        real, then = datastill.load_dataset("./pets", reading=reading)
+    assert then is not None
+    made = datastill.load("condensed/pets-10/DM/IPC1")
+    data = {k: v for k, v in real.facts.items() if k != "originals"}
+    kept = data["kept_for_tests"]
+    data["kept_for_tests"] = {name: kept[name] for name in ("share", "images", "digest", "all")}
+    datastill.save(replace(made, facts={**made.facts, "data": data}), "old.safetensors")
+    _, now = datastill.load_dataset("./pets", reading=reading)
+    assert now is not None
+    both = len(shown(now) & shown(then))
+    assert 0 < both < len(now)
+    said = succeed(go, f"validate old.safetensors {TESTING} --protocol dc")
+    assert f"tested on {both} images" in said
+    assert "an earlier version kept other images for tests of pets-10 than are kept now" in said
+    write(Path("pets/bee"), 52, 20, "b{:03d}")
+    refused(go, f"validate old.safetensors {TESTING}", "an earlier version kept other images")
 
 
 def test_training_images_that_stand_in_for_test_images_are_a_caveat(go: Go) -> None:
