@@ -281,6 +281,7 @@ def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
         "noise": kind.share,
         "seed": candidate.seed,
         "data": dict(shop.real.facts),
+        "route": shop.route.facts(),
     }
 
 
