@@ -120,7 +120,7 @@ class All:
 
     def require_images(self) -> None:
         """Refuse a start that lacks images, before original models are trained for it."""
-        from datastill.distillation.loop import Descent, starting_counts
+        from datastill.distillation.descent import Descent, starting_counts
         from datastill.distillation.methods import METHODS
 
         console = self.machine.console()

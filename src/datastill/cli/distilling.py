@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datastill.compute.route import Route
     from datastill.data import ImageSet
     from datastill.distillation.clom import Regulariser
-    from datastill.distillation.loop import Descent
+    from datastill.distillation.descent import Descent
     from datastill.distillation.methods import Published, Task
     from datastill.evaluation.selection import Choice, Selector
     from datastill.runs.forecast import Plan

@@ -60,7 +60,7 @@ class Estimate:
         """Measure, and print the terms."""
         self.check()
         from datastill.compute import measuring
-        from datastill.distillation.loop import Descent, starting_counts
+        from datastill.distillation.descent import Descent, starting_counts
         from datastill.distillation.methods import METHODS
         from datastill.runs import forecast
         from datastill.training.protocol import preset
