@@ -21,8 +21,8 @@ from datastill.base.errors import (
 )
 from datastill.base.rng import Key
 from datastill.data import ByClass, ImageSet, said_of_class
-from datastill.distillation.parameters import Optimiser, Sgd
-from datastill.distillation.parametrisations import Parametrisation, Pixels
+from datastill.distillation.parameters import Optimiser, Sgd, require_optimisers
+from datastill.distillation.parametrisations import Parametrisation, Pixels, require_parametrisation
 from datastill.training.coresets import CORESETS
 
 CLASSES_TOLD = 12
@@ -79,12 +79,8 @@ class Descent:
             hint = suggestion(self.init, [*STARTS, *CORESETS.names])
             raise InputError(f"no start named {self.init!r}; {hint}")
         in_plain_numbers(self, "updates", "batch", "lr", "momentum")
-        of_kind(Mapping, "optimisers by the names of parameters", optimisers=self.optimisers)
-        if isinstance(self.parametrisation, type) or not hasattr(self.parametrisation, "decode"):
-            raise InputError(
-                "`parametrisation` must be a parametrisation, such as Pixels(), found "
-                f"{told(self.parametrisation)}"
-            )
+        require_optimisers(self.optimisers)
+        require_parametrisation(self.parametrisation)
 
     @classmethod
     def moving(cls, optimisers: Mapping[str, Optimiser], **settings: Any) -> Descent:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, in_plain_numbers, not_negative
+from datastill.base.errors import InputError, in_plain_numbers, not_negative, of_kind, told
 
 Params = Mapping[str, Tensor]
 """Leaves by name: ``"images"``; ``"labels"`` and ``"lr"`` where they are learned too."""
@@ -68,6 +68,20 @@ class Adam:
     def over(self, leaf: Tensor) -> torch.optim.Optimizer:
         """Return PyTorch's, of one leaf."""
         return torch.optim.Adam([leaf], lr=self.lr, betas=self.betas)
+
+
+def require_optimisers(optimisers: Any) -> None:
+    """Refuse what are no optimisers by the names of parameters.
+
+    Raises:
+        InputError: naming the first.
+    """
+    wanted = "optimisers by the names of parameters, such as {'images': Sgd(1.0)}"
+    of_kind(Mapping, wanted, optimisers=optimisers)
+    for name, one in optimisers.items():
+        known = isinstance(name, str) and not isinstance(one, type)
+        if not known or not callable(getattr(one, "over", None)):
+            raise InputError(f"`optimisers` must be {wanted}, found {told(name)}: {told(one)}")
 
 
 @dataclass(frozen=True, eq=False)

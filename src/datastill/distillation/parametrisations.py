@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from datastill.base.errors import InputError, told
 from datastill.base.rng import Key
 from datastill.data import ByClass, Domain, ImageSet
 from datastill.distillation.parameters import Params
@@ -96,3 +97,17 @@ class Pixels:
 def gradients(loss: Tensor, synthetic: Synthetic) -> list[Tensor | None]:
     """Return the gradient of a loss in each tensor of a set, None where it has no part in it."""
     return list(torch.autograd.grad(loss, synthetic.tensors, allow_unused=True))
+
+
+def require_parametrisation(parametrisation: Any) -> None:
+    """Refuse what is no parametrisation.
+
+    Raises:
+        InputError: naming what was found.
+    """
+    parts = (getattr(parametrisation, name, None) for name in ("start", "decode", "project"))
+    if isinstance(parametrisation, type) or not all(map(callable, parts)):
+        raise InputError(
+            "`parametrisation` must be a parametrisation, such as Pixels(), found "
+            f"{told(parametrisation)}"
+        )

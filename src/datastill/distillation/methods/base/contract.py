@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from datastill.augment import Policy, identity
-from datastill.base.errors import function, of_kind
+from datastill.base.errors import function, in_plain_numbers, of_kind, whole
 from datastill.base.registry import Registry
 from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
@@ -74,6 +74,8 @@ class Task:
         require_route(route=self.route)
         of_kind((Targets, type(None)), "Targets() or None", targets=self.targets)
         require_given(self.real, "the real images")
+        whole(batch=self.batch)
+        in_plain_numbers(self, "batch")
 
 
 class Method(Protocol):
