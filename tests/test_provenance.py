@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,7 +176,7 @@ def test_a_set_is_tested_on_what_it_was_surely_not_made_from(
     tested: list[ImageSet] = []
     real = validation.contest
 
-    def contest(sets: object, test: ImageSet, *given: object, **more: object) -> object:
+    def contest(sets: Any, test: ImageSet, *given: Any, **more: Any) -> Any:
         tested.append(test)
         return real(sets, test, *given, **more)
 
