@@ -77,6 +77,13 @@ def test_what_deviates_is_written_down_and_proves_every_side(
     require_facts({"kept": facts}, KEPT)
     assert Aside.of(facts) == rule
     assert rule.unseen(found).tolist() == kept.tolist()
+    assert rule.covers(rule)
+    half = kept_of(found, labels, 0.5)
+    if (of_half := Aside.by(found, half, 0.5)).covers(rule):
+        assert not (kept & ~half).any()
+    elif share < 0.5:
+        assert (kept & ~half).any()
+    assert of_half.share == share or not rule.covers(of_half)
     few = sum(max(round(share * size), 1) for size in sizes)
     assert len(rule.above) + len(rule.below) <= few + len(found) // 2
 

@@ -466,6 +466,19 @@ def test_models_that_saw_the_test_images_do_not_guide(go: Go, source: str) -> No
     succeed(go, GUIDED + source + " --test-share 0")
 
 
+def test_models_of_a_copy_of_which_fewer_were_kept_do_not_guide(go: Go) -> None:
+    pets()
+    pets(Path("copy"))
+    line = GUIDED + " --source-dataset ./copy --clom-distance cosine --size 10"
+    train(go, "./copy", "--test-share 0.1")
+    refused(go, line, "has seen images of pets-10 that are kept for tests")
+    train(go, "./copy", "--test-share 0.4 --overwrite")
+    succeed(go, line)
+    write(Path("copy/ant"), 60, 3, "new{}")
+    train(go, "./copy", "--test-share 0.4 --overwrite")
+    succeed(go, line + " --save-path other")
+
+
 def test_the_same_pictures_at_another_size_are_no_other_dataset(go: Go) -> None:
     pets()
     train(go)

@@ -68,6 +68,13 @@ class Aside:
         above, below = (np.array(each, np.uint64) for each in (self.above, self.below))
         return ((found < _limit(self.share)) & ~np.isin(found, below)) | np.isin(found, above)
 
+    def covers(self, other: Aside) -> bool:
+        """Tell whether of the same images all that ``other`` keeps are kept here, too."""
+        above, below = (np.array(each, np.uint64) for each in (other.above, self.below))
+        if self.share < other.share:
+            return False
+        return bool(self.unseen(above).all()) and not bool(other.unseen(below).any())
+
 
 def kept_aside(found: Digests, by_class: Sequence[Tensor], share: float) -> Tensor:
     """Choose the images that are kept for tests, as ``(N,)`` booleans.
