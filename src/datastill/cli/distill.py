@@ -183,9 +183,9 @@ class Distill:
                 raise InputError(keep_good(work, diverged, place)) from None
         if work.selector is not None and course.choice is not None:
             console.say(explained(work.selector, course.choice))
+        keep_state(course.state, place, console)
         made = keep(work, course, place)
         file.remove()
-        keep_state(course.state, place, console)
         store.settle(place)
         console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
 
