@@ -53,7 +53,9 @@ def made(options: argparse.Namespace, real: ImageSet, seed: int, route: Route) -
     published, key = ds.METHODS["DM"](options.ipc), ds.Key(seed).at("distil")
     policy = ds.dsa(ds.usual_strategy(real.domain))
     task = ds.Task(real, ds.builder(options.model, real.domain), key, policy, route)
-    descent = published.descent(options.ipc, updates=options.updates)
+    descent = ds.Descent(
+        ipc=options.ipc, updates=options.updates, lr=published.lr, init=published.init
+    )
     *_, last = ds.distill(published.method, task, descent)
     return last.synthetic
 

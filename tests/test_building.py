@@ -184,7 +184,7 @@ def test_wrong_results_are_put_aside(
     ("wrong", "told"),
     [
         ({"rows": 6, "tiles": 32}, "a block of tiles is cut into products of ROWS rows"),
-        ({"rows": 5, "tiles": 25}, "channels are cut into ROWS and LEFT"),
+        ({"lanes": 1}, "channels are cut into ROWS and LEFT"),
     ],
 )
 def test_blocks_that_do_not_divide_are_not_built(

@@ -206,8 +206,7 @@ def describe(real: ImageSet, console: Console) -> None:
     unused = real.facts.get("unused_folders")
     if unused:
         console.say(
-            f"pictures in {', '.join(unused)} are not read: they are neither the training images "
-            "nor the test images here"
+            f"of pictures in {', '.join(unused)} nothing is read: not the classes used here"
         )
     passed_over = real.facts.get("passed_over")
     if passed_over:

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <omp.h>
+#include <type_traits>
 
 namespace {
 
@@ -27,11 +28,11 @@ constexpr Size TILES_BACK = DATASTILL_TILES_BACK; // the same, for gradients of 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
 constexpr Size PAIR = 2 * LANES; // columns of a product that are held in registers
 constexpr Size POINTS = 36;      // of a transformed tile
-constexpr Size LEFT = 2;    // rows of a product of what ROWS leaves over
+constexpr Size LEFT = 4;         // rows of a product where ROWS do not divide them
 
 static_assert(LANES > 0 && (LANES & (LANES - 1)) == 0, "a register holds a power of two");
 static_assert(ROWS > 0 && TILES % ROWS == 0, "a block of tiles is cut into products of ROWS rows");
-static_assert(PAIR % LEFT == 0 && ROWS % LEFT == 0, "channels are cut into ROWS and LEFT");
+static_assert(PAIR % LEFT == 0, "channels are cut into ROWS and LEFT");
 
 inline Lanes load(const float* from) {
   Lanes value;
@@ -308,7 +309,7 @@ struct Deviations {
   void close(Size pixels, float epsilon, Norm* norms) const {
     for (Size k = 0; k < COUNT; k++) {
       Lanes offset = total[k] / static_cast<float>(pixels);
-      Lanes variance = squares[k] / static_cast<float>(pixels) - offset * offset, scale;
+      Lanes variance = squares[k] / static_cast<float>(pixels) - offset * offset, scale{};
       for (Size lane = 0; lane < LANES; lane++)
         scale[lane] = 1 / std::sqrt(std::max(variance[lane], 0.f) + epsilon);
       norms[k] = {first[k] + offset, scale, Lanes{}, Lanes{}};
@@ -316,38 +317,42 @@ struct Deviations {
   }
 };
 
-template <Size COUNT>
-inline void norms_of(const float* x, Size step, Size pixels, Size stride, float epsilon,
-                     Norm* norms) {
-  Deviations<COUNT> found(x, step);
-  found.see(x, step, pixels, stride);
-  found.close(pixels, epsilon, norms);
+// Pixels whose channels are read one group after the other: they stay next to the core.
+constexpr Size NEAR = 16;
+
+// The norms of all channels of an image; `sums` is room for as many.
+inline void norms_of(const float* x, Size pixels, Size channels, float epsilon,
+                     Deviations<1>* sums, Norm* norms) {
+  for (Size c = 0; c < channels; c += LANES) sums[c / LANES] = Deviations<1>(x + c, 0);
+  for (Size p = 0; p < pixels; p += NEAR)
+    for (Size c = 0; c < channels; c += LANES)
+      sums[c / LANES].see(x + p * channels + c, 0, std::min(NEAR, pixels - p), channels);
+  for (Size c = 0; c < channels; c += LANES)
+    sums[c / LANES].close(pixels, epsilon, norms + c / LANES);
 }
 
-constexpr Size TURNS = 2; // groups of LANES channels whose norms are found at once
+constexpr Size TURNS = 2; // groups of LANES channels of a first block that take turns
 
-// The norms of up to TURNS groups; returns how many.
-inline Size norms_of(const float* x, Size step, Size groups, Size pixels, Size stride,
-                     float epsilon, Norm* norms) {
-  if (groups >= TURNS) {
-    norms_of<TURNS>(x, step, pixels, stride, epsilon, norms);
-    return TURNS;
+// Completes a norm, and tells mean and scale.
+inline void known(Norm& norm, const float* gain, const float* shift, float* statistics,
+                  Size channels) {
+  norm.gain = load(gain);
+  norm.shift = load(shift);
+  store(statistics, norm.mean);
+  store(statistics + channels, norm.scale);
+}
+
+// A row of pools, of the two rows of pixels from x on.
+inline void pooled_row(const float* x, Size stride, Size width, const Norm& norm, float* y,
+                       Size step) {
+  for (Size j = 0; j < width / 2; j++) {
+    const float* corner = x + 2 * j * stride;
+    Lanes total = rectified(norm.before_relu(load(corner)));
+    total += rectified(norm.before_relu(load(corner + stride)));
+    total += rectified(norm.before_relu(load(corner + width * stride)));
+    total += rectified(norm.before_relu(load(corner + (width + 1) * stride)));
+    store(y + j * step, total * .25f);
   }
-  norms_of<1>(x, step, pixels, stride, epsilon, norms);
-  return 1;
-}
-
-inline void pooled(const float* x, Size stride, Size height, Size width, const Norm& norm, float* y,
-                   Size step) {
-  for (Size i = 0; i < height / 2; i++)
-    for (Size j = 0; j < width / 2; j++) {
-      const float* corner = x + (2 * i * width + 2 * j) * stride;
-      Lanes total = rectified(norm.before_relu(load(corner)));
-      total += rectified(norm.before_relu(load(corner + stride)));
-      total += rectified(norm.before_relu(load(corner + width * stride)));
-      total += rectified(norm.before_relu(load(corner + (width + 1) * stride)));
-      store(y + (i * (width / 2) + j) * step, total * .25f);
-    }
 }
 
 struct Moments { Lanes plain, normal; }; // sums of the gradient before the relu, and times `normal`
@@ -356,29 +361,28 @@ inline Lanes behind_relu(Lanes x, const Norm& norm, Lanes g) {
   return norm.before_relu(x) <= 0 ? Lanes{} : g * .25f;
 }
 
-// Pixels in an odd last row or column are in no pool, and have no gradient of their own.
+// The pixels of a row, and the gradients of the pools that they are in. Those in an odd last row or
+// column are in no pool, and have no gradient of their own.
 template <typename Visit>
-inline void each_pixel(Size height, Size width, const float* g, Size step, Visit visit) {
-  Size columns = width / 2;
-  for (Size i = 0; i < height; i++) {
-    const float* from = g + i / 2 * columns * step;
-    if (i / 2 == height / 2) {
-      for (Size j = 0; j < width; j++) visit(i * width + j, Lanes{});
-      continue;
-    }
-    for (Size j = 0; j < columns; j++) {
-      Lanes d = load(from + j * step);
-      visit(i * width + 2 * j, d);
-      visit(i * width + 2 * j + 1, d);
-    }
-    if (width % 2) visit(i * width + width - 1, Lanes{});
+inline void each_pixel(Size row, Size height, Size width, const float* g, Size step, Visit visit) {
+  Size columns = width / 2, pixel = row * width;
+  const float* from = g + row / 2 * columns * step;
+  if (row / 2 == height / 2) {
+    for (Size j = 0; j < width; j++) visit(pixel + j, Lanes{});
+    return;
   }
+  for (Size j = 0; j < columns; j++) {
+    Lanes d = load(from + j * step);
+    visit(pixel + 2 * j, d);
+    visit(pixel + 2 * j + 1, d);
+  }
+  if (width % 2) visit(pixel + width - 1, Lanes{});
 }
 
-inline Moments moments(const float* x, Size stride, Size height, Size width, const Norm& norm,
-                       const float* g, Size step) {
-  Moments found{Lanes{}, Lanes{}};
-  each_pixel(height, width, g, step, [&](Size pixel, Lanes from) {
+// Of a row, added to those of the rows before.
+inline Moments moments(Moments found, Size row, const float* x, Size stride, Size height,
+                       Size width, const Norm& norm, const float* g, Size step) {
+  each_pixel(row, height, width, g, step, [&](Size pixel, Lanes from) {
     Lanes value = load(x + pixel * stride), d = behind_relu(value, norm, from);
     found.plain += d;
     found.normal += d * norm.normal(value);
@@ -386,15 +390,30 @@ inline Moments moments(const float* x, Size stride, Size height, Size width, con
   return found;
 }
 
-struct Channels {
-  Norm norm;
-  Moments total;
+// How many pixels a mean is of. Division is slow, and by a power of two, as most images have, the
+// same as a product, bit for bit.
+struct Pixels {
+  float count, share;
+  bool exact;
+  explicit Pixels(Size pixels)
+      : count(static_cast<float>(pixels)), share(1 / count), exact((pixels & (pixels - 1)) == 0) {}
+  Lanes mean(Lanes total) const { return exact ? total * share : total / count; }
 };
 
 // The gradient before the norm, of one behind it.
-inline Lanes before_norm(Lanes x, const Norm& norm, Lanes d, const Moments& total, float pixels) {
-  return norm.gain * norm.scale * (d - total.plain / pixels - norm.normal(x) * total.normal / pixels);
-}
+struct BeforeNorm {
+  Norm norm;
+  Lanes factor, mean, slope; // of the norm; of the gradient; of the gradient times `normal`
+
+  BeforeNorm() = default;
+  BeforeNorm(const Norm& norm, const Moments& total, const Pixels& pixels)
+      : norm(norm), factor(norm.gain * norm.scale), mean(pixels.mean(total.plain)),
+        slope(total.normal) {}
+
+  Lanes operator()(Lanes x, Lanes d, const Pixels& pixels) const {
+    return factor * (d - mean - pixels.mean(norm.normal(x) * slope));
+  }
+};
 
 // What `before_norm` asks of x, g and gain when it is differentiated itself. With h = normal(x), d
 // the gradient behind the relu and v that of the result: gx = gain scale (d - sum d / P - h sum dh
@@ -630,12 +649,16 @@ int convolve_back(const float* x, const float* g, float* points, Size images, Si
           const float *columns = v.at + inputs.at(point, 0, 0), *b = m.at + outputs.at(point, 0, k);
           float* into = points + (point * out + k) * in;
           Size c = 0;
-          for (; c + ROWS <= in; c += ROWS)
-            product<ROWS>(columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR,
-                          count, start > 0, into + (c + ROWS) * PAIR, PAIR * ROWS / TILES_BACK);
-          for (; c < in; c += LEFT)
-            product<LEFT>(columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR,
-                          count, start > 0, into, 0);
+          auto multiply = [&](auto rows) {
+            product<rows>(columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR, count,
+                          start > 0, into + (c + ROWS) * PAIR, PAIR * ROWS / TILES_BACK);
+            c += rows;
+          };
+          while (c < in)
+            if ((in - c) % ROWS)
+              multiply(std::integral_constant<Size, LEFT>());
+            else
+              multiply(std::integral_constant<Size, ROWS>());
         }
     }
   }
@@ -647,22 +670,25 @@ int convolve_back(const float* x, const float* g, float* points, Size images, Si
 int normalise(const float* x, const float* gain, const float* shift, float* y, float* statistics,
                Size images, Size height, Size width, Size channels, float epsilon) {
   Size pixels = height * width, pools = (height / 2) * (width / 2);
-#pragma omp parallel for schedule(dynamic)
-  for (Size n = 0; n < images; n++)
-    for (Size c = 0, done; c < channels; c += done * LANES) {
-      const float* image = x + n * pixels * channels + c;
-      Norm norms[TURNS];
-      done = norms_of(image, LANES, (channels - c) / LANES, pixels, channels, epsilon, norms);
-      for (Size k = 0; k < done; k++) {
-        Size at = c + k * LANES;
-        norms[k].gain = load(gain + at);
-        norms[k].shift = load(shift + at);
-        store(statistics + 2 * n * channels + at, norms[k].mean);
-        store(statistics + (2 * n + 1) * channels + at, norms[k].scale);
-        pooled(image + k * LANES, channels, height, width, norms[k], y + n * pools * channels + at,
-               channels);
-      }
+  Scratch room(channels / LANES * sizeof(Norm) / sizeof(float));
+  Scratch sums(channels / LANES * sizeof(Deviations<1>) / sizeof(float));
+  if (!room || !sums) return 1;
+#pragma omp parallel
+  {
+    Norm* norms = reinterpret_cast<Norm*>(room.mine());
+    Deviations<1>* seen = reinterpret_cast<Deviations<1>*>(sums.mine());
+#pragma omp for schedule(dynamic)
+    for (Size n = 0; n < images; n++) {
+      const float* image = x + n * pixels * channels;
+      norms_of(image, pixels, channels, epsilon, seen, norms);
+      for (Size c = 0; c < channels; c += LANES)
+        known(norms[c / LANES], gain + c, shift + c, statistics + 2 * n * channels + c, channels);
+      for (Size i = 0; i < height / 2; i++)
+        for (Size c = 0; c < channels; c += LANES)
+          pooled_row(image + 2 * i * width * channels + c, channels, width, norms[c / LANES],
+                     y + (n * pools + i * (width / 2)) * channels + c, channels);
     }
+  }
   return 0;
 }
 
@@ -671,21 +697,33 @@ int normalise_back(const float* x, const float* gain, const float* shift, const 
                     const float* g, float* gx, float* sums, Size images, Size height, Size width,
                     Size channels) {
   Size pixels = height * width, pools = (height / 2) * (width / 2);
-  Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
-  if (!room) return 1;
+  Pixels count(pixels);
+  Scratch room(channels / LANES * sizeof(BeforeNorm) / sizeof(float));
+  Scratch found(channels / LANES * sizeof(Norm) / sizeof(float));
+  Scratch added(channels / LANES * sizeof(Moments) / sizeof(float));
+  if (!room || !found || !added) return 1;
 #pragma omp parallel
   {
-    Channels* known = reinterpret_cast<Channels*>(room.mine());
+    BeforeNorm* known = reinterpret_cast<BeforeNorm*>(room.mine());
+    Norm* norms = reinterpret_cast<Norm*>(found.mine());
+    Moments* totals = reinterpret_cast<Moments*>(added.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pools * channels;
+      for (Size c = 0; c < channels; c += LANES)
+        norms[c / LANES] = {load(statistics + 2 * n * channels + c),
+                            load(statistics + (2 * n + 1) * channels + c), load(gain + c),
+                            load(shift + c)};
+      std::fill(totals, totals + channels / LANES, Moments{});
+      for (Size i = 0; i < height; i++)
+        for (Size c = 0; c < channels; c += LANES)
+          totals[c / LANES] = moments(totals[c / LANES], i, image + c, channels, height, width,
+                                      norms[c / LANES], from + c, channels);
       for (Size c = 0; c < channels; c += LANES) {
-        Norm norm{load(statistics + 2 * n * channels + c),
-                  load(statistics + (2 * n + 1) * channels + c), load(gain + c), load(shift + c)};
-        Moments total = moments(image + c, channels, height, width, norm, from + c, channels);
+        const Moments& total = totals[c / LANES];
         store(sums + 2 * n * channels + c, total.plain);
         store(sums + (2 * n + 1) * channels + c, total.normal);
-        known[c / LANES] = {norm, total};
+        known[c / LANES] = {norms[c / LANES], total, count};
       }
       // Pixel by pixel: results that are written in order need not be fetched first.
       for (Size i = 0; i < height; i++)
@@ -694,11 +732,10 @@ int normalise_back(const float* x, const float* gain, const float* shift, const 
           const float* d = from + (i / 2 * (width / 2) + j / 2) * channels;
           Size pixel = (i * width + j) * channels;
           for (Size c = 0; c < channels; c += LANES) {
-            const Channels& at = known[c / LANES];
+            const BeforeNorm& before = known[c / LANES];
             Lanes value = load(image + pixel + c);
-            Lanes behind = behind_relu(value, at.norm, in ? load(d + c) : Lanes{});
-            store(gx + n * pixels * channels + pixel + c,
-                  before_norm(value, at.norm, behind, at.total, static_cast<float>(pixels)));
+            Lanes behind = behind_relu(value, before.norm, in ? load(d + c) : Lanes{});
+            store(gx + n * pixels * channels + pixel + c, before(value, behind, count));
           }
         }
     }
@@ -728,9 +765,10 @@ int normalise_back_again(const float* x, const float* gain, const float* shift,
         Norm norm{load(statistics + 2 * n * channels + c),
                   load(statistics + (2 * n + 1) * channels + c), load(gain + c), load(shift + c)};
         Again again(norm, load(gain_again + c), load(shift_again + c), count);
-        each_pixel(height, width, from + c, channels, [&](Size pixel, Lanes d) {
-          again.see(load(image + pixel * channels + c), d, load(other + pixel * channels + c));
-        });
+        for (Size i = 0; i < height; i++)
+          each_pixel(i, height, width, from + c, channels, [&](Size pixel, Lanes d) {
+            again.see(load(image + pixel * channels + c), d, load(other + pixel * channels + c));
+          });
         again.close();
         store(gains + n * channels + c, norm.scale * again.slope);
         known[c / LANES] = again;
@@ -758,27 +796,21 @@ int normalise_back_again(const float* x, const float* gain, const float* shift,
 int norm(const float* x, const float* gain, const float* shift, float* y, float* statistics,
           Size images, Size pixels, Size channels, float epsilon) {
   Scratch room(channels / LANES * sizeof(Norm) / sizeof(float));
-  if (!room) return 1;
+  Scratch sums(channels / LANES * sizeof(Deviations<1>) / sizeof(float));
+  if (!room || !sums) return 1;
 #pragma omp parallel
   {
-    Norm* known = reinterpret_cast<Norm*>(room.mine());
+    Norm* norms = reinterpret_cast<Norm*>(room.mine());
+    Deviations<1>* seen = reinterpret_cast<Deviations<1>*>(sums.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float* image = x + n * pixels * channels;
-      for (Size c = 0, done; c < channels; c += done * LANES) {
-        Norm* found = known + c / LANES;
-        done = norms_of(image + c, LANES, (channels - c) / LANES, pixels, channels, epsilon, found);
-        for (Size k = 0; k < done; k++) {
-          Size at = c + k * LANES;
-          store(statistics + 2 * n * channels + at, found[k].mean);
-          store(statistics + (2 * n + 1) * channels + at, found[k].scale);
-          found[k].gain = load(gain + at);
-          found[k].shift = load(shift + at);
-        }
-      }
+      norms_of(image, pixels, channels, epsilon, seen, norms);
+      for (Size c = 0; c < channels; c += LANES)
+        known(norms[c / LANES], gain + c, shift + c, statistics + 2 * n * channels + c, channels);
       for (Size at = 0; at < pixels * channels; at += LANES)
         store(y + n * pixels * channels + at,
-              known[at % channels / LANES].before_relu(load(image + at)));
+              norms[at % channels / LANES].before_relu(load(image + at)));
     }
   }
   return 0;
@@ -786,11 +818,12 @@ int norm(const float* x, const float* gain, const float* shift, float* y, float*
 
 int norm_back(const float* x, const float* gain, const float* statistics, const float* g,
                float* gx, float* sums, Size images, Size pixels, Size channels) {
-  Scratch room(channels / LANES * sizeof(Channels) / sizeof(float));
+  Pixels count(pixels);
+  Scratch room(channels / LANES * sizeof(BeforeNorm) / sizeof(float));
   if (!room) return 1;
 #pragma omp parallel
   {
-    Channels* known = reinterpret_cast<Channels*>(room.mine());
+    BeforeNorm* known = reinterpret_cast<BeforeNorm*>(room.mine());
 #pragma omp for schedule(dynamic)
     for (Size n = 0; n < images; n++) {
       const float *image = x + n * pixels * channels, *from = g + n * pixels * channels;
@@ -805,13 +838,11 @@ int norm_back(const float* x, const float* gain, const float* statistics, const 
         }
         store(sums + 2 * n * channels + c, total.plain);
         store(sums + (2 * n + 1) * channels + c, total.normal);
-        known[c / LANES] = {found, total};
+        known[c / LANES] = {found, total, count};
       }
       for (Size at = 0; at < pixels * channels; at += LANES) {
-        const Channels& here = known[at % channels / LANES];
         store(gx + n * pixels * channels + at,
-              before_norm(load(image + at), here.norm, load(from + at), here.total,
-                          static_cast<float>(pixels)));
+              known[at % channels / LANES](load(image + at), load(from + at), count));
       }
     }
   }
@@ -843,7 +874,9 @@ int first_block(const float* x, const float* weights, const float* bias, const f
           Size at = c + k * LANES;
           norms[k].gain = load(gain + at);
           norms[k].shift = load(shift + at);
-          pooled(values + k * group, LANES, rows, columns, norms[k], y + n * pools * out + at, out);
+          for (Size i = 0; i < rows / 2; i++)
+            pooled_row(values + k * group + 2 * i * columns * LANES, LANES, columns, norms[k],
+                       y + (n * pools + i * (columns / 2)) * out + at, out);
         }
       }
     }
@@ -862,6 +895,7 @@ int first_block_back(const float* x, const float* weights, const float* bias, co
   Size wide = first.padded_width();
   Size pools = (rows / 2) * (columns / 2);
   Size group = rows * columns * LANES;
+  Pixels count(rows * columns);
   Scratch room(first.padded()), convolved(group * TURNS);
   Scratch below(gx ? first.padded() * LANES : LANES);
   if (!room || !convolved || !below) return 1;
@@ -884,15 +918,18 @@ int first_block_back(const float* x, const float* weights, const float* bias, co
         norm.gain = load(gain + c);
         norm.shift = load(shift + c);
         const float* from = g + n * pools * out + c;
-        Moments total = moments(values, LANES, rows, columns, norm, from, out);
+        Moments total{};
+        for (Size i = 0; i < rows; i++)
+          total = moments(total, i, values, LANES, rows, columns, norm, from, out);
         store(into + taps * out + c, total.plain);
         store(into + (taps + 1) * out + c, total.normal);
-        each_pixel(rows, columns, from, out, [&](Size pixel, Lanes d) {
-          float* at = values + pixel * LANES;
-          Lanes value = load(at);
-          store(at, before_norm(value, norm, behind_relu(value, norm, d), total,
-                                static_cast<float>(rows * columns)));
-        });
+        BeforeNorm before(norm, total, count);
+        for (Size i = 0; i < rows; i++)
+          each_pixel(i, rows, columns, from, out, [&](Size pixel, Lanes d) {
+            float* at = values + pixel * LANES;
+            Lanes value = load(at);
+            store(at, before(value, behind_relu(value, norm, d), count));
+          });
         for (Size start = 0; start < taps; start += 9) { // as many sums as registers hold
           Lanes sums_of[9] = {};
           Size base = first.offset(start);

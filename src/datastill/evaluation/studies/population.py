@@ -15,8 +15,7 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, require_held
 from datastill.distillation.clom import Regulariser, cross_entropy_clom
-from datastill.distillation.descent import Descent, starting_counts
-from datastill.distillation.loop import Snapshot, State, distill
+from datastill.distillation.loop import Descent, Snapshot, State, distill, starting_counts
 from datastill.distillation.methods import METHODS, Published, Targets, Task
 from datastill.identity import described
 from datastill.networks import builder
@@ -222,7 +221,7 @@ def _distilled(
         "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
         "protocol": published.protocol,
         "model": shop.model,
-        "descent": descent.facts(),
+        "descent": asdict(descent),
         "dsa_strategy": _strategy(shop, candidate),
     }
     regularisers = _clom(shop, candidate)
@@ -255,7 +254,7 @@ def _published(shop: Workshop, candidate: Candidate) -> Published:
 
 def _descent(shop: Workshop, candidate: Candidate) -> Descent:
     published, updates = _published(shop, candidate), candidate.kind.updates
-    descent = published.descent(candidate.ipc, updates=updates, batch=shop.batch)
+    descent = Descent(candidate.ipc, updates, shop.batch, published.lr, init=published.init)
     starting_counts(shop.real, descent)
     return descent
 
@@ -282,7 +281,6 @@ def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
         "noise": kind.share,
         "seed": candidate.seed,
         "data": dict(shop.real.facts),
-        "route": shop.route.facts(),
     }
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from datastill.augment import Policy, identity
-from datastill.base.errors import function, in_plain_numbers, of_kind, whole
+from datastill.base.errors import function, of_kind
 from datastill.base.registry import Registry
 from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
-from datastill.data import ImageSet, require_given
-from datastill.distillation.descent import Descent
-from datastill.distillation.parameters import Optimiser
-from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
+from datastill.data import ByClass, ImageSet, require_given
 from datastill.networks import Build, Network
 
 
@@ -53,7 +50,6 @@ class Task:
         key: everything random about the run has its address below this one.
         policy: augments; real and synthetic images share each draw.
         route: how images pass a network.
-        batch: real images of each class that an update may draw; ``distill`` says how many.
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
     """
@@ -64,7 +60,6 @@ class Task:
     policy: Policy = identity
     route: Route = field(default_factory=Route)
     targets: Targets | None = None
-    batch: int = 256
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -74,50 +69,50 @@ class Task:
         require_route(route=self.route)
         of_kind((Targets, type(None)), "Targets() or None", targets=self.targets)
         require_given(self.real, "the real images")
-        whole(batch=self.batch)
-        in_plain_numbers(self, "batch")
 
 
 class Method(Protocol):
-    """Says how far the synthetic set is from what it ought to be: a frozen value.
+    """Says under which network to compare images, and how far apart they are there."""
 
-    The loop owns what is learned and what moves it; a method owns a scalar.
-    """
-
-    def loss(
-        self, task: Task, step: int, memory: Any, synthetic: Synthetic, *, key: Key
-    ) -> tuple[Tensor, Any]:
-        """Return the scalar to minimise in update ``step``, and what to remember.
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
+        """Return the network for update ``step``.
 
         Args:
             task: the task at hand.
             step: how many updates have been made.
-            memory: what this returned in the update before, which may be changed; None in the
-                first. It has a ``state_dict``, as networks have: see ``Remembering``.
-            synthetic: the set as it stands; the scalar is differentiated in its tensors.
-            key: of this update alone.
+            last: the network of the update before, which may be trained further and returned.
+            synthetic: the images as they stand.
+        """
+        ...
+
+    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+        """Return the scalar to minimise, a sum over classes: it may be given a few at a time.
+
+        Args:
+            network: where to compare.
+            real: images of each class.
+            synthetic: likewise; the loss is differentiable in these.
+            route: how the real images pass the network.
         """
         ...
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """A method that remembers something from one update to the next."""
+class Targeting(Protocol):
+    """A method whose loss is the distance from a target that synthetic images have no part in.
 
-    def recall(self, task: Task, tensors: Mapping[str, Tensor]) -> Any:
-        """Return the memory whose ``state_dict`` held these tensors.
+    Nor have its networks. Runs that differ in their regularisers alone have all targets in common.
+    """
 
-        Raises:
-            RuntimeError: when they are those of another.
-        """
+    def target(self, network: Network, real: ByClass, *, route: Route) -> Tensor:
+        """Return what real images of each class ask for."""
         ...
 
-
-def recalled(task: Task, tensors: Mapping[str, Tensor]) -> Network:
-    """Return a network of the task with these weights."""
-    network = task.build(key=task.key)  # any: its weights are replaced
-    network.load_state_dict(dict(tensors))
-    return network
+    def distance(
+        self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
+    ) -> Tensor:
+        """Return what ``loss`` does, from the target."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -127,40 +122,18 @@ class Published:
     Attributes:
         method: the method.
         updates: of the synthetic set.
-        optimisers: of what is learned, by the names of the parameters: ``"images"`` and others.
+        lr: learning rate of the pixels.
         init: what the synthetic set starts from: noise, or real images.
         augmented: whether distillation uses differentiable Siamese augmentation.
         protocol: the name of the protocol by which its sets are validated.
-        parametrisation: what is learned, and how networks are shown it.
     """
 
     method: Method
     updates: int
-    optimisers: Mapping[str, Optimiser]
+    lr: float
     init: Literal["noise", "real"]
     augmented: bool
     protocol: str
-    parametrisation: Parametrisation = field(default_factory=Pixels)
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the images."""
-        return self.optimisers["images"].lr
-
-    def descent(self, ipc: int | tuple[int, ...], **changes: Any) -> Descent:
-        """Return how what is learned is moved: as published, but for what is named.
-
-        Args:
-            ipc: images per class, one number for all classes or one for each.
-            **changes: fields of ``Descent``.
-        """
-        settings: dict[str, Any] = {
-            "ipc": ipc,
-            "updates": self.updates,
-            "init": self.init,
-            "parametrisation": self.parametrisation,
-        }
-        return Descent.moving(self.optimisers, **{**settings, **changes})
 
 
 class Publication(Protocol):
