@@ -24,7 +24,8 @@ from datastill.augment import dsa, usual_strategy
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import Domain, ImageSet
-from datastill.distillation.loop import Descent, distill
+from datastill.distillation.descent import Descent
+from datastill.distillation.loop import distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.networks import builder
 from datastill.runs import forecast

@@ -53,9 +53,7 @@ def made(options: argparse.Namespace, real: ImageSet, seed: int, route: Route) -
     published, key = ds.METHODS["DM"](options.ipc), ds.Key(seed).at("distil")
     policy = ds.dsa(ds.usual_strategy(real.domain))
     task = ds.Task(real, ds.builder(options.model, real.domain), key, policy, route)
-    descent = ds.Descent(
-        ipc=options.ipc, updates=options.updates, lr=published.lr, init=published.init
-    )
+    descent = published.descent(options.ipc, updates=options.updates)
     *_, last = ds.distill(published.method, task, descent)
     return last.synthetic
 

@@ -38,7 +38,7 @@ from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.datasets import load_split
 from datastill.datasets.idx import FASHION
-from datastill.distillation.loop import Descent, Snapshot, distill
+from datastill.distillation.loop import Snapshot, distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.distillation.methods.gradient_matching import GradientMatching
 from datastill.networks import build, builder
@@ -90,7 +90,7 @@ def updates(
         method = replace(method, inner_loop=0)
     policy = dsa(usual_strategy(FASHION) if published.augmented else "none")
     task = Task(real, builder("ConvNet", FASHION, place), Key(0), policy, route)
-    descent = Descent(ipc=ipc, updates=count, batch=256, lr=published.lr, init=published.init)
+    descent = published.descent(ipc, updates=count, batch=256)
     return distill(method, task, descent)
 
 

@@ -65,7 +65,7 @@ def main() -> None:
         ds.dsa(ds.usual_strategy(real.domain)),
         route,
     )
-    descent = ds.Descent(ipc=IPC, updates=options.updates, lr=published.lr, init=published.init)
+    descent = published.descent(IPC, updates=options.updates)
     *_, last = ds.distill(published.method, task, descent)
     clock.lap(f"distilling, updates: {options.updates}")
     accuracies = ds.validate(

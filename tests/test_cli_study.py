@@ -75,6 +75,11 @@ def test_a_study_from_nothing(run: Run, tmp_path: Path) -> None:
         assert len(picture.convert("RGB").getcolors(maxcolors=2**24) or ()) > 50
     for record in table["records"]:
         assert read(folder / "sets" / record["name"] / "record.json")["name"] == record["name"]
+        route = datastill.load(folder / "sets" / record["name"]).facts["route"]
+        assert route["precision"] == "float32"
+        assert "kernels" in route
+    assert {*table["routes"]} == {"training", "assessing"}
+    assert all("without_kernels" in route for route in table["routes"].values())
 
 
 def test_a_study_goes_on_where_it_stopped(

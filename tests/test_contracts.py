@@ -20,6 +20,7 @@ import datastill as ds
 from conftest import blobs, linear
 from datastill.augment import identity
 from datastill.compute.route import PLAIN
+from datastill.distillation.parametrisations import Pixels
 from datastill.distillation.relabelling import relabelled, soft_labels
 from datastill.evaluation.selection import Selector
 from datastill.evaluation.studies import Resampling
@@ -151,7 +152,10 @@ PUBLIC: dict[str, Contract] = {
     ),
     "Descent": Contract(
         ds.Descent,
-        {"ipc": 1, "updates": 1, "batch": 2, "lr": 1.0, "momentum": 0.5, "init": "real"},
+        {
+            **{"ipc": 1, "updates": 1, "batch": 2, "lr": 1.0, "momentum": 0.5, "init": "real"},
+            **{"parametrisation": Pixels(), "optimisers": {}},
+        },
         {"ipc": COUNT, "updates": FROM_ZERO, "batch": COUNT, "lr": AMOUNT, "momentum": AMOUNT},
     ),
     "Domain": Contract(
@@ -204,11 +208,11 @@ PUBLIC: dict[str, Contract] = {
         ds.Task,
         {
             **{"real": REAL, "build": build, "key": KEY, "policy": identity, "route": PLAIN},
-            "targets": None,
+            **{"targets": None, "batch": 2},
         },
         {
             **{"real": SOUND, "build": "function, network", "key": "key"},
-            **{"policy": "function, network", "targets": "None"},
+            **{"policy": "function, network", "targets": "None", "batch": COUNT},
         },
     ),
     "adapt": Contract(ds.adapt, {"module": MODULE, "domain": REAL.domain}),

@@ -17,6 +17,7 @@ from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import cross_entropy_clom
 from datastill.distillation.loop import Descent, Snapshot, State, distill, initial
 from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.base import Synthetic, matched
 from datastill.networks import Network, build, builder
 from datastill.training.pool import freeze
 
@@ -35,7 +36,12 @@ class TowardsMeans:
         self.steps.append((step, last, held))
         return task.build(key=task.key.at("network", step))
 
-    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+    def loss(
+        self, task: Task, step: int, memory: Network | None, synthetic: Synthetic, *, key: Key
+    ) -> tuple[Tensor, Network]:
+        return matched(self, task, step, memory, synthetic, key=key)
+
+    def match(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         self.batches.append((real, synthetic))
         means = real.means(real.images.flatten(1))[synthetic.labels]
         return (synthetic.images.flatten(1) - means).square().sum()
@@ -235,7 +241,7 @@ def test_the_state_of_a_snapshot_is_its_own_or_refused(name: str) -> None:
     with pytest.raises(InputError, match="update 3 is over"):
         kept[-2].state()
     last = kept[-1].state()  # no other has begun
-    assert torch.equal(last.pixels, kept[-1].synthetic.images)
+    assert torch.equal(last.params["images"], kept[-1].synthetic.images)
     for state in held[:-1]:
         resumed = list(again(state=state))
         assert torch.equal(resumed[-1].synthetic.images, kept[-1].synthetic.images)

@@ -25,7 +25,8 @@ from datastill.exchange.base.appearance import Kind, look_at
 from datastill.exchange.base.tiles import take_apart
 from datastill.exchange.base.whitening import EPSILON, fit_whitening
 from datastill.exchange.hub import push
-from datastill.store import load
+from datastill.store import load, set_header
+from datastill.store.files import save_tensors
 from datastill.training.fit import Fit
 from datastill.training.protocol import Protocol
 from test_cli import Run, files, run
@@ -748,10 +749,9 @@ def test_mistakes_get_one_line_and_leave_nothing(
 
 
 def test_an_empty_set_is_not_exported(run: Run, tmp_path: Path) -> None:
-    from datastill import save
-
-    data = blobs()
-    save(replace(data, images=data.images[:0], labels=data.labels[:0]), tmp_path / "a.safetensors")
+    data = blobs().take(torch.arange(0))  # `save` refuses it; somebody else wrote it
+    tensors = {"images": data.images, "labels": data.labels}
+    save_tensors(tensors, set_header(data), tmp_path / "a.safetensors")
     said = run("export a.safetensors --to npz")
     assert "the set holds no images" in said.err
 

@@ -23,13 +23,20 @@ FLOORS = [
     {"compute.tuning"},
     {"training.accuracies", "training.fit"},
     {"training.pool", "training.protocol", "training.stacked", "training.coresets"},
-    {"distillation.clom", "distillation.relabelling", "evaluation.evidence"},
+    {"distillation.parameters"},
+    {"distillation.parametrisations"},
+    {
+        *("distillation.descent", "distillation.clom", "distillation.relabelling"),
+        "evaluation.evidence",
+    },
     {"distillation.methods", "evaluation.assessments"},
+    {"distillation.requirements"},
     {"distillation.loop", "evaluation.validation", "evaluation.scores", "store"},
     {"evaluation.selection", "evaluation.studies", "evaluation.comparison"},
-    {"runs.reached", "runs.forecast"},
     {"report"},
     {"exchange"},
+    {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},
+    {"runs.specs"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

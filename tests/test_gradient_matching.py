@@ -64,7 +64,7 @@ def test_the_loss_is_the_papers(metric, counts: tuple[int, ...], route: Route) -
     start = sample_per_class(data, counts, key=Key(2))
     pixels = start.images.clone().requires_grad_()
     synthetic = ByClass(pixels, start.counts)
-    found = GradientMatching(dis_metric=metric).loss(network, real, synthetic, route=route)
+    found = GradientMatching(dis_metric=metric).match(network, real, synthetic, route=route)
     wanted = by_hand(network, real, synthetic, metric)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     ours, theirs = (torch.autograd.grad(loss, pixels)[0] for loss in (found, wanted))
@@ -88,7 +88,7 @@ def test_all_classes_at_once_are_the_classes_one_by_one(
         pixels = start.images.clone().requires_grad_()
         # A crop leaves images with their channels last.
         pair = siamese(draw_crop, real, ByClass(pixels, start.counts), key=Key(3))
-        loss = GradientMatching().loss(network, *pair, route=route)
+        loss = GradientMatching().match(network, *pair, route=route)
         found += [loss, *torch.autograd.grad(loss, pixels)]
     torch.testing.assert_close(found[:2], found[2:], rtol=1e-8, atol=1e-10)
 
@@ -108,9 +108,9 @@ def test_uneven_classes_and_other_networks_go_class_by_class(
     data = blobs()
     network = build(name, data.domain, key=Key(0))
     sides = [sample_per_class(data, counts, key=Key(1)) for counts in (real, synthetic)]
-    wanted = GradientMatching().loss(network, *sides, route=PLAIN)
+    wanted = GradientMatching().match(network, *sides, route=PLAIN)
     monkeypatch.setattr(gradient_matching, "vmap", None)
-    found = GradientMatching().loss(network, *sides, route=AT_ONCE)
+    found = GradientMatching().match(network, *sides, route=AT_ONCE)
     torch.testing.assert_close(found, wanted)
 
 
@@ -124,8 +124,8 @@ def test_all_classes_at_once_can_be_compiled(monkeypatch: pytest.MonkeyPatch) ->
     network = linear(data.domain)
     sides = [sample_per_class(data, n, key=Key(n)) for n in (4, 2)]
     for _ in range(2):
-        wanted = GradientMatching().loss(network, *sides, route=PLAIN)
-        found = GradientMatching().loss(network, *sides, route=replace(AT_ONCE, compiled=True))
+        wanted = GradientMatching().match(network, *sides, route=PLAIN)
+        found = GradientMatching().match(network, *sides, route=replace(AT_ONCE, compiled=True))
         torch.testing.assert_close(found, wanted)
         network = linear(data.domain, seed=5)  # other weights must count
 
@@ -134,7 +134,7 @@ def test_bfloat16_is_for_the_real_side_alone() -> None:
     data = blobs()
     network = build("ConvNetD2W16", data.domain, key=Key(0))
     sides = [sample_per_class(data, n, key=Key(n)) for n in (7, 2)]
-    exact = GradientMatching().loss(network, *sides, route=PLAIN).detach()
+    exact = GradientMatching().match(network, *sides, route=PLAIN).detach()
     half = {torch.bfloat16: 0, torch.float32: 0}
 
     def note(module: nn.Module, _: object, made: torch.Tensor) -> None:
@@ -146,7 +146,7 @@ def test_bfloat16_is_for_the_real_side_alone() -> None:
     for route in (PLAIN, AT_ONCE):
         half.update(dict.fromkeys(half, 0))
         route = replace(route, precision="bfloat16")
-        found = GradientMatching().loss(network, *sides, route=route).detach()
+        found = GradientMatching().match(network, *sides, route=route).detach()
         assert 0 < abs(float(found - exact)) < 0.02 * float(exact)
         real, synthetic = half.values()
         assert real / synthetic == 7 / 2
@@ -205,7 +205,7 @@ def test_batch_norm_is_frozen_on_real_images_of_all_classes() -> None:
     before = [module.running_mean.clone() for module in norms if module.running_mean is not None]
     assert all(float(mean.abs().sum()) > 0 for mean in before)
     real = sample_per_class(data, 5, key=Key(1))
-    method.loss(
+    method.match(
         network, real, ByClass(real.images.clone().requires_grad_(), real.counts), route=Route()
     )
     after = [module.running_mean for module in norms]

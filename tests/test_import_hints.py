@@ -251,7 +251,10 @@ def test_archives_and_sets_of_our_own_say_what_to_do(run: Run, tmp_path: Path) -
     matched(tmp_path / "run", FEW, LABELS)
     with tarfile.open(tmp_path / "run.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "run", "run")
-    assert "unpack it, and name what was in it" in run("import run.tar.gz").err
+    assert (
+        "is packed: type tar -xf run.tar.gz -C . and name what comes out"
+        in run("import run.tar.gz").err
+    )
     assert run("import run --dataset digits --out made").code == 0
     said = run("import made")
     assert said.code == 2
@@ -263,7 +266,8 @@ def test_archives_and_sets_of_our_own_say_what_to_do(run: Run, tmp_path: Path) -
 def test_an_unknown_file_is_told_what_there_is(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"x")
     said = run("import a.bin")
-    assert "choose --format from folder: pictures" in said.err
+    assert "choose --format from dataset: " in said.err
+    assert "; folder: pictures" in said.err
     assert "; pt: tensors of torch.save or pickle" in said.err
 
 

@@ -1,12 +1,16 @@
 """How people lay out pictures: which folders are classes, which are splits, which are nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from conftest import blobs
 from datastill.base.errors import InputError
+from datastill.cli.console import Console
+from datastill.cli.data import describe
 from datastill.datasets.base.layout import (
     Layout,
     layout_of,
@@ -168,3 +172,11 @@ def test_links_that_lead_round_end(tmp_path: Path) -> None:
     part = layout_of(tree_of_folder(tmp_path), "it").part("train")
     assert part is not None
     assert part.classes["cat"] == files("cat")
+
+
+def test_folders_that_nobody_reads_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are of classes that are used; but nobody asked for images to choose by."""
+    told = replace(blobs(), facts={"unused_folders": ["Valid-Set"]})
+    describe(told, Console())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "pictures in Valid-Set are not read: they are neither the training images nor" in said

@@ -106,7 +106,7 @@ def test_the_loss_reaches_every_synthetic_image(method: Method, model: str) -> N
     task = make_task(model=model)
     synthetic = to_match((1, 3, 2, 2))
     real = sample_per_class(task.real, 8, key=Key(2))
-    loss = method.loss(first_network(method, task), real, synthetic, route=Route(chunk=5))
+    loss = method.match(first_network(method, task), real, synthetic, route=Route(chunk=5))
     (slope,) = torch.autograd.grad(loss, synthetic.images)
     assert loss.shape == ()
     assert torch.isfinite(slope).all()
@@ -120,25 +120,27 @@ def test_a_set_matches_itself_and_no_other(method: Method, counts: tuple[int, ..
     images = to_match(counts)
     itself = ByClass(images.images.detach().clone(), counts)
     other = ByClass(itself.images.flip(0), counts)
-    near, far = (method.loss(network, real, images, route=PLAIN).item() for real in (itself, other))
+    near, far = (
+        method.match(network, real, images, route=PLAIN).item() for real in (itself, other)
+    )
     assert abs(near) < 1e-3 * far
 
 
 def test_an_absent_class_has_no_part(method: Method) -> None:
     network = first_network(method, make_task())
     images, real = to_match((2, 2, 0, 0)), to_match((3, 3, 0, 0), seed=5)
-    part = method.loss(network, real, images, route=PLAIN)
+    part = method.match(network, real, images, route=PLAIN)
     assert torch.isfinite(part)
     both = ByClass(torch.cat([images.images, real.images[:2]]), (2, 2, 2, 0))
     more = ByClass(torch.cat([real.images, images.images[:2]]), (3, 3, 2, 0))
-    assert method.loss(network, more, both, route=PLAIN) > part
+    assert method.match(network, more, both, route=PLAIN) > part
 
 
 def test_the_order_within_a_class_does_not_matter(method: Method) -> None:
     network = first_network(method, make_task())
     images, real = to_match((3, 2, 4, 1)), to_match((5, 5, 5, 5), seed=5)
     turned = ByClass(torch.cat([part.flip(0) for part in images.split()]), images.counts)
-    losses = [method.loss(network, real, one, route=PLAIN).item() for one in (images, turned)]
+    losses = [method.match(network, real, one, route=PLAIN).item() for one in (images, turned)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
@@ -147,7 +149,7 @@ def test_the_route_changes_time_and_not_the_loss(method: Method) -> None:
         network = first_network(method, make_task(model=model))
         images, real = to_match((3, 2, 4, 1)), to_match((5, 6, 7, 5), seed=5)
         plain, chunked = (
-            method.loss(copy.deepcopy(network), real, images, route=route).item()
+            method.match(copy.deepcopy(network), real, images, route=route).item()
             for route in (PLAIN, Route(chunk=3))
         )
         assert chunked == pytest.approx(plain, rel=1e-3), model
@@ -202,7 +204,7 @@ def test_a_class_without_real_images_spoils_no_other(method: Method) -> None:
     slopes = []
     for rows, counts in (([0, 1, 2, 3], (1, 1, 1, 1)), ([0, 1, 3], (1, 1, 0, 1))):
         pixels = start[rows].requires_grad_()
-        loss = method.loss(network, batch, ByClass(pixels, counts), route=PLAIN)
+        loss = method.match(network, batch, ByClass(pixels, counts), route=PLAIN)
         slopes.append(torch.autograd.grad(loss, pixels)[0])
     assert torch.isfinite(slopes[0]).all()
     torch.testing.assert_close(slopes[0][[0, 1, 3]], slopes[1])
@@ -216,7 +218,7 @@ def test_distillation_lowers_the_loss(method: Method) -> None:
     pixels = torch.randn(8, 3, 8, 8, generator=Key(3).generator()).requires_grad_()
     losses = []
     for _ in range(12):
-        loss = method.loss(network, real, ByClass(pixels, (2, 2, 2, 2)), route=PLAIN)
+        loss = method.match(network, real, ByClass(pixels, (2, 2, 2, 2)), route=PLAIN)
         (slope,) = torch.autograd.grad(loss, pixels)
         pixels = (pixels - 3 * slope / slope.norm()).detach().requires_grad_()
         losses.append(loss.item())
@@ -238,7 +240,7 @@ def test_distribution_matching_is_the_formula_of_the_paper(counts: tuple[int, ..
             of_real = sum(network.body(image[None]).flatten() for image in r) / len(r)
             of_synthetic = sum(network.body(image[None]).flatten() for image in s) / len(s)
             total = total + ((of_real.detach() - of_synthetic) ** 2).sum()
-    loss = found.method.loss(network, real, synthetic, route=Route(chunk=4))
+    loss = found.method.match(network, real, synthetic, route=Route(chunk=4))
     torch.testing.assert_close(loss, total)
     slopes = [torch.autograd.grad(value, synthetic.images)[0] for value in (loss, total)]
     torch.testing.assert_close(*slopes)
@@ -300,7 +302,7 @@ def test_a_target_and_the_distance_from_it_are_the_loss(method: Method) -> None:
     target = method.target(network, real, route=PLAIN)
     assert not target.requires_grad
     found = method.distance(network, target, synthetic, route=PLAIN)
-    assert found == method.loss(network, real, synthetic, route=PLAIN)
+    assert found == method.match(network, real, synthetic, route=PLAIN)
 
 
 def test_real_images_pass_networks_once_for_all_twins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -295,7 +295,7 @@ def test_nothing_is_tested_on_no_image() -> None:
     data = load_split("digits", "test")
     empty = data.take(torch.zeros(0, dtype=torch.long))
     protocol = datastill.preset("dc", epochs=1)
-    with pytest.raises(InputError, match="digits: there are no test images"):
+    with pytest.raises(InputError, match="the test images: not a single image"):
         datastill.validate(data, empty, "MLP", protocol, trials=1, key=datastill.Key(0))
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from datastill.cli import main
 from datastill.data import ImageSet
 from datastill.evaluation import validation
 from datastill.identity import without_seen
+from datastill.identity.aside import kept_by_threshold
 
 Go = Callable[[str], tuple[int, str, str]]
 QUICK = "--model MLP --iterations 1 --batch-real 4"
@@ -174,7 +176,7 @@ def test_a_set_is_tested_on_what_it_was_surely_not_made_from(
     tested: list[ImageSet] = []
     real = validation.contest
 
-    def contest(sets: object, test: ImageSet, *given: object, **more: object) -> object:
+    def contest(sets: Any, test: ImageSet, *given: Any, **more: Any) -> Any:
         tested.append(test)
         return real(sets, test, *given, **more)
 
@@ -193,6 +195,8 @@ def test_a_set_is_tested_on_what_it_was_surely_not_made_from(
     assert sum("left out" in caveat for caveat in report["caveats"]) == (left > 0)
     for command in ("against", "compare", "assess", "select"):
         refused(go, judged(command), "are not those that the set was made from")
+    for command in ("against", "compare"):
+        refused(go, judged(command), "again, or validate it without --against, on what it has not")
 
 
 def test_of_sets_of_several_days_none_is_tested_on_what_another_saw(go: Go) -> None:
@@ -239,6 +243,32 @@ def test_sets_of_an_earlier_version_are_known_by_one_digest(go: Go) -> None:
     grow("one more")
     write(Path("pets/bee"), 52, 20, "b{:03d}")
     refused(go, f"validate {old}", "may have seen some of them")
+
+
+def test_sets_of_an_earlier_version_are_tested_on_what_that_kept(
+    go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pets()
+    with monkeypatch.context() as patch:
+        patch.setattr("datastill.datasets.base.load.kept_aside", kept_by_threshold)
+        succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1 --size 10")
+        reading = datastill.Reading(size=(10, 10), originals=False)
+        real, then = datastill.load_dataset("./pets", reading=reading)
+    assert then is not None
+    made = datastill.load("condensed/pets-10/DM/IPC1")
+    data = {k: v for k, v in real.facts.items() if k != "originals"}
+    kept = data["kept_for_tests"]
+    data["kept_for_tests"] = {name: kept[name] for name in ("share", "images", "digest", "all")}
+    datastill.save(replace(made, facts={**made.facts, "data": data}), "old.safetensors")
+    _, now = datastill.load_dataset("./pets", reading=reading)
+    assert now is not None
+    both = len(shown(now) & shown(then))
+    assert 0 < both < len(now)
+    said = succeed(go, f"validate old.safetensors {TESTING} --protocol dc")
+    assert f"tested on {both} images" in said
+    assert "an earlier version kept other images for tests of pets-10 than are kept now" in said
+    write(Path("pets/bee"), 52, 20, "b{:03d}")
+    refused(go, f"validate old.safetensors {TESTING}", "an earlier version kept other images")
 
 
 def test_training_images_that_stand_in_for_test_images_are_a_caveat(go: Go) -> None:
@@ -434,6 +464,19 @@ def test_models_that_saw_the_test_images_do_not_guide(go: Go, source: str) -> No
     train(go, "./copy" if source else "./pets", "--test-share 0")
     refused(go, GUIDED + source, "has seen the images of pets that are kept for tests")
     succeed(go, GUIDED + source + " --test-share 0")
+
+
+def test_models_of_a_copy_of_which_fewer_were_kept_do_not_guide(go: Go) -> None:
+    pets()
+    pets(Path("copy"))
+    line = GUIDED + " --source-dataset ./copy --clom-distance cosine --size 10"
+    train(go, "./copy", "--test-share 0.1")
+    refused(go, line, "has seen images of pets-10 that are kept for tests")
+    train(go, "./copy", "--test-share 0.4 --overwrite")
+    succeed(go, line)
+    write(Path("copy/ant"), 60, 3, "new{}")
+    train(go, "./copy", "--test-share 0.4 --overwrite")
+    succeed(go, line + " --save-path other")
 
 
 def test_the_same_pictures_at_another_size_are_no_other_dataset(go: Go) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from conftest import blobs
 from datastill.base.errors import InputError
-from datastill.cli.quota import nominal, parse, shared
 from datastill.data import Domain, ImageSet
+from datastill.runs.quota import nominal, parse, shared
 
 
 def data(counts=(30, 12, 3), names=("cat", "Ankle boot", "x=y,z")) -> ImageSet:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import datastill
 from conftest import blobs, same
@@ -21,12 +22,12 @@ from datastill import store
 from datastill.augment import dsa
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.cli.underway import Descents, Fits
+from datastill.cli.underway import Descents, Fits, state_of
 from datastill.cli.validate import Validate
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import cross_entropy_clom
-from datastill.distillation.loop import Descent, Snapshot, distill
+from datastill.distillation.loop import Descent, Snapshot, State, distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.distillation.methods.distribution_matching import DistributionMatching
 from datastill.evaluation import validation
@@ -86,29 +87,60 @@ def test_a_run_goes_on_from_any_update_as_it_would_have(
     assert not course(name, model, momentum, whole[-1].state)
 
 
+def with_params(state: State, change: Callable[[Tensor], Tensor]) -> State:
+    return replace(state, params={"images": change(state.params["images"])})
+
+
+def with_momentum(state: State, change: Callable[[Tensor], Tensor]) -> State:
+    held = change(state.optimisers["images"]["momentum_buffer"])
+    return replace(state, optimisers={"images": {"momentum_buffer": held}})
+
+
 def test_the_state_matters() -> None:
     whole = course("DC", "ConvNetD1W16", 0.5)
     state = whole[3].state
+    assert isinstance(state, State)
     for other in (
-        replace(state, momentum=state.momentum * 1.5),
-        replace(state, pixels=state.pixels + 0.01),
-        replace(state, network={name: value + 0.01 for name, value in state.network.items()}),
+        with_momentum(state, lambda held: held * 1.5),
+        with_params(state, lambda images: images + 0.01),
+        replace(state, memory={name: value + 0.01 for name, value in state.memory.items()}),
         replace(state, step=5),
     ):
         last = course("DC", "ConvNetD1W16", 0.5, other)[-1]
         assert not torch.equal(last.synthetic.images, whole[-1].synthetic.images)
 
 
+def test_a_state_is_made_of_tensors_by_name() -> None:
+    state = course("DC", "ConvNetD1W16", 0.5)[1].state
+    assert isinstance(state, State)
+    again = State.of(2, state.tensors())
+    assert again.tensors().keys() == state.tensors().keys()
+    assert all(again.tensors()[name] is value for name, value in state.tensors().items())
+    with pytest.raises(InputError, match="has no 'network"):
+        State.of(2, {**state.tensors(), "network.head": torch.zeros(1)})
+
+
 def test_a_state_of_another_run_is_refused() -> None:
-    state = course("DM", "ConvNetD1W16", 0.5)[0].state
-    for other, model in (
-        (replace(state, pixels=state.pixels[:2]), "ConvNetD1W16"),
-        (replace(state, momentum=state.momentum.double()), "ConvNetD1W16"),
-        (state, "MLP"),
-        (replace(state, network={}), "ConvNetD1W16"),
+    state = course("DC", "ConvNetD1W16", 0.5)[0].state
+    assert isinstance(state, State)
+    for other, name, model in (
+        (with_params(state, lambda images: images[:2]), "DC", "ConvNetD1W16"),
+        (with_momentum(state, lambda held: held.double()), "DC", "ConvNetD1W16"),
+        (replace(state, params={}), "DC", "ConvNetD1W16"),
+        (state, "DC", "MLP"),
+        (state, "DM", "ConvNetD1W16"),
+        (replace(state, memory={}), "DC", "ConvNetD1W16"),
     ):
         with pytest.raises(InputError, match="does not fit this one"):
-            course("DM", model, 0.5, other)
+            course(name, model, 0.5, other)
+
+
+def test_a_checkpoint_of_an_earlier_datastill_is_refused_in_one_line() -> None:
+    old = Checkpoint(
+        {"seed": 1}, {"step": 3}, {"pixels": torch.zeros(2), "momentum": torch.zeros(2)}
+    )
+    with pytest.raises(InputError, match="of an earlier datastill, which"):
+        state_of(old)
 
 
 # Checkpoint files.
@@ -443,16 +475,16 @@ def test_a_damaged_checkpoint_is_told_and_costs_only_time(
 def test_what_is_not_finite_stops_the_run_and_the_last_good_set_is_kept(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float, what: str
 ) -> None:
-    loss, calls = DistributionMatching.loss, []
+    match, calls = DistributionMatching.match, []
 
     def spoilt(self: object, network: object, real: object, synthetic: ByClass, **how: object):
         calls.append(1)
-        found = loss(self, network, real, synthetic, **how)
+        found = match(self, network, real, synthetic, **how)
         much = 0 * synthetic.images.sum() + (synthetic.images - synthetic.images.detach()).sum()
         return found + (factor * much if len(calls) == 4 else 0)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DistributionMatching, "loss", spoilt)
+        patch.setattr(DistributionMatching, "match", spoilt)
         said = run(f"{QUICK} --iterations 9 --lr-img 500")
     assert said.code == 2
     assert f"{what} is not a finite number after update 4; take a smaller --lr-img than 500" in (
@@ -516,7 +548,7 @@ def test_a_full_disk_or_a_folder_that_vanished_gets_one_line(
 def test_lack_of_memory_makes_chunks_smaller_and_then_gets_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss, seen = DistributionMatching.loss, []
+    match, seen = DistributionMatching.match, []
     enough = 20
 
     def greedy(self: object, *given: object, route: Route) -> object:
@@ -524,9 +556,9 @@ def test_lack_of_memory_makes_chunks_smaller_and_then_gets_one_line(
         seen.append(chunk)
         if chunk > enough:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
-        return loss(self, *given, route=route)
+        return match(self, *given, route=route)
 
-    monkeypatch.setattr(DistributionMatching, "loss", greedy)
+    monkeypatch.setattr(DistributionMatching, "match", greedy)
     said = run(f"{QUICK} --iterations 2")
     assert said.code == 0, said.err
     assert "out of memory; going on after update 0 with smaller chunks" in said.out

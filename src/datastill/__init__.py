@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datastill.data import Domain, ImageSet
     from datastill.datasets import Reading, from_arrays, from_dataset, load_dataset
     from datastill.distillation.clom import contrastive_clom, cross_entropy_clom
-    from datastill.distillation.loop import Descent, distill
+    from datastill.distillation.descent import Descent
+    from datastill.distillation.loop import distill
     from datastill.distillation.methods import METHODS, Task
     from datastill.evaluation.assessments import Evidence
     from datastill.evaluation.scores import assess
@@ -37,7 +38,8 @@ _HOMES = {
     "distillation.clom": ("contrastive_clom", "cross_entropy_clom"),
     "data": ("Domain", "ImageSet"),
     "datasets": ("Reading", "from_arrays", "from_dataset", "load_dataset"),
-    "distillation.loop": ("Descent", "distill"),
+    "distillation.descent": ("Descent",),
+    "distillation.loop": ("distill",),
     "base.errors": ("InputError",),
     "distillation.methods": ("METHODS", "Task"),
     "networks": ("adapt", "build", "builder"),

@@ -13,11 +13,11 @@ from datastill.cli.data import Data
 from datastill.cli.distill import Distill
 from datastill.cli.export import Export
 from datastill.cli.logs import Logs
-from datastill.cli.options import Flag, Machine, MaybePath, SomeFloats, SomeTexts, positive
-from datastill.cli.quota import Ipc, parse
+from datastill.cli.options import Flag, Ipc, Machine, MaybePath, SomeFloats, SomeTexts, positive
 from datastill.cli.resuming import Resuming
 from datastill.cli.train import Train
 from datastill.cli.validate import Validate
+from datastill.runs.quota import parse
 
 Format = Annotated[
     Literal["folder", "npz", "pt", "parquet", "hub"] | None,
@@ -120,7 +120,7 @@ class All:
 
     def require_images(self) -> None:
         """Refuse a start that lacks images, before original models are trained for it."""
-        from datastill.distillation.loop import Descent, starting_counts
+        from datastill.distillation.descent import Descent, starting_counts
         from datastill.distillation.methods import METHODS
 
         console = self.machine.console()

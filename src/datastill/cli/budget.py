@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datastill.cli.distill import Distill
     from datastill.data import ImageSet
     from datastill.distillation.clom import Regulariser
-    from datastill.distillation.loop import Descent
+    from datastill.distillation.descent import Descent
     from datastill.distillation.methods import Method, Published, Task
     from datastill.runs.forecast import Plan
     from datastill.training.protocol import Protocol

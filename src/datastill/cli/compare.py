@@ -24,10 +24,10 @@ from datastill.cli.options import (
     positive,
 )
 from datastill.cli.origin import said
-from datastill.cli.quota import in_words
 from datastill.cli.resuming import Resuming, require_same_run
 from datastill.cli.tables import rows_in, show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
+from datastill.runs.quota import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.interruption import deferred
-from datastill.cli.underway import state_of, tensors_of_state
+from datastill.cli.underway import CHOSEN, state_of
 from datastill.compute import measuring
 
 if TYPE_CHECKING:
@@ -204,9 +204,9 @@ def checkpoint_of(
 
     assert now.state is not None
     state = now.state()
-    tensors = tensors_of_state(state)
+    tensors = state.tensors()
     if choice is not None:
-        tensors["chosen"] = choice.snapshot.synthetic.images
+        tensors[CHOSEN] = choice.snapshot.synthetic.images
     facts = {
         "step": state.step,
         "seconds": round(seconds, 1),
@@ -232,7 +232,7 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
         choice, route = _choice(checkpoint, work), Route(**facts["route"])
         seconds, logged = float(facts["seconds"]), int(facts["logged"])
         found = {at: measuring.Answer(**kept) for at, kept in facts["fastest"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
     if not 0 < state.step < work.descent.updates:
         raise InputError(f"the checkpoint is after {state.step} of {work.descent.updates} updates")
@@ -249,7 +249,7 @@ def _choice(checkpoint: Checkpoint, work: Work) -> Choice | None:
     if facts["chosen"] is None:
         return None
     real = work.task.real
-    images = checkpoint.tensors["chosen"].to(real.images.device)
+    images = checkpoint.tensors[CHOSEN].to(real.images.device)
     made = ImageSet(images, ByClass(images, work.counts).labels, real.domain)
     scores = {int(step): Score(**score) for step, score in facts["scores"]}
     return Choice(Snapshot(int(facts["chosen"]), made, {}), scores)

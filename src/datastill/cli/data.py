@@ -206,7 +206,8 @@ def describe(real: ImageSet, console: Console) -> None:
     unused = real.facts.get("unused_folders")
     if unused:
         console.say(
-            f"of pictures in {', '.join(unused)} nothing is read: not the classes used here"
+            f"pictures in {', '.join(unused)} are not read: they are neither the training images "
+            "nor the test images here"
         )
     passed_over = real.facts.get("passed_over")
     if passed_over:

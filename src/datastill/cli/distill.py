@@ -19,6 +19,7 @@ from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
+    Ipc,
     Machine,
     MaybeFloat,
     MaybeInt,
@@ -29,13 +30,13 @@ from datastill.cli.options import (
     positive,
 )
 from datastill.cli.originals import Features, Originals, Shelf, features_by
-from datastill.cli.quota import Ipc, nominal, parse
 from datastill.cli.resuming import Resuming, require_same_run
+from datastill.runs.quota import nominal, parse
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
     from datastill.distillation.clom import Regulariser
-    from datastill.distillation.loop import Descent
+    from datastill.distillation.descent import Descent
     from datastill.distillation.methods import Published, Task
     from datastill.evaluation.selection import Selector
     from datastill.runs.forecast import Plan
@@ -182,9 +183,9 @@ class Distill:
                 raise InputError(keep_good(work, diverged, place)) from None
         if work.selector is not None and course.choice is not None:
             console.say(explained(work.selector, course.choice))
+        keep_state(course.state, place, console)
         made = keep(work, course, place)
         file.remove()
-        keep_state(course.state, place, console)
         store.settle(place)
         console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
 
@@ -226,7 +227,7 @@ class Distill:
             InputError: for images too small for the model, or a class with too few.
         """
         from datastill.base.rng import Key
-        from datastill.distillation.loop import starting_counts
+        from datastill.distillation.descent import starting_counts
         from datastill.distillation.methods import METHODS
         from datastill.networks import build
 
@@ -240,7 +241,7 @@ class Distill:
 
     def work(self, console: Console) -> Work:
         """Read the real images, and make ready; what cannot be done is found out here."""
-        from datastill.distillation.loop import starting_counts
+        from datastill.distillation.descent import starting_counts
         from datastill.distillation.methods import METHODS
         from datastill.store import set_folder
 
@@ -302,16 +303,10 @@ class Distill:
             raise InputError("--coreset-features has a meaning with --init herding or the like")
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
-        """Return how the pixels are moved."""
-        from datastill.distillation.loop import Descent
-
-        return Descent(
-            ipc=ipc,
-            updates=self.iterations or published.updates,
-            batch=self.batch_real,
-            lr=self.lr_img or published.lr,
-            init=self.init or published.init,
-        )
+        """Return how what is learned is moved."""
+        given = {"updates": self.iterations, "lr": self.lr_img, "init": self.init}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return published.descent(ipc, batch=self.batch_real, **changed)
 
     def plan(
         self,
@@ -452,7 +447,7 @@ class Distill:
             "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
             "protocol": published.protocol,
             "model": self.model,
-            "descent": asdict(descent),
+            "descent": descent.facts(),
             "coreset_features": self.coreset_features,
             "dsa_strategy": usual if self.dsa_strategy is None else self.dsa_strategy,
             "recipe": self.machine.recipe and self.machine.recipe.name,

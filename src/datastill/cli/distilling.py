@@ -11,7 +11,7 @@ from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.course import Course, Diverged
 from datastill.cli.data import describe, tell_mirror
-from datastill.cli.quota import in_words
+from datastill.runs.quota import in_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datastill.compute.route import Route
     from datastill.data import ImageSet
     from datastill.distillation.clom import Regulariser
-    from datastill.distillation.loop import Descent
+    from datastill.distillation.descent import Descent
     from datastill.distillation.methods import Published, Task
     from datastill.evaluation.selection import Choice, Selector
     from datastill.runs.forecast import Plan

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.wording import counted, duration
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.options import Flag, Machine, MaybeInt, MaybePath, positive
-from datastill.cli.quota import Ipc, in_words, nominal, parse
+from datastill.cli.options import Flag, Ipc, Machine, MaybeInt, MaybePath, positive
+from datastill.runs.quota import in_words, nominal, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class Estimate:
         """Measure, and print the terms."""
         self.check()
         from datastill.compute import measuring
-        from datastill.distillation.loop import Descent, starting_counts
+        from datastill.distillation.descent import Descent, starting_counts
         from datastill.distillation.methods import METHODS
         from datastill.runs import forecast
         from datastill.training.protocol import preset

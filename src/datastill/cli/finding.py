@@ -13,8 +13,8 @@ import tyro
 from datastill.base.errors import InputError
 from datastill.base.wording import listed
 from datastill.cli.data import Data
-from datastill.cli.options import MaybeText
-from datastill.cli.quota import Ipc, parse
+from datastill.cli.options import Ipc, MaybeText
+from datastill.runs.quota import parse
 
 OnePath = Annotated[
     Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PATH]", help_behavior_hint="")

@@ -67,13 +67,16 @@ def further(path: Path, work: Work, console: Console) -> Progress | None:
 
 
 def keep_state(state: Checkpoint, place: Path, console: Console) -> None:
-    """Keep what a set goes on from that is finished; where that cannot be, say so."""
+    """Keep what a set goes on from that is finished; where that cannot be, say so.
+
+    It is written before the set, which says that the run is finished.
+    """
     from datastill.store import state_file
 
     try:
         state_file(place).save(state)
     except InputError as error:
-        console.say(f"the set is whole, but could not be gone on with: {error}")
+        console.say(f"the set will not be able to go on to more updates: {error}")
 
 
 def take_log(path: Path, place: Path) -> None:

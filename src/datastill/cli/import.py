@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from datastill.data import ImageSet
 
 MaybeFormat = Annotated[
-    Literal["pt", "trajectory", "idc", "npz", "folder", "parquet", "hub"] | None,
-    tyro.conf.arg(metavar="{pt,trajectory,idc,npz,folder,parquet,hub}", help_behavior_hint=""),
+    Literal["pt", "trajectory", "idc", "npz", "folder", "parquet", "hub", "dataset"] | None,
+    tyro.conf.arg(
+        metavar="{pt,trajectory,idc,npz,folder,parquet,hub,dataset}", help_behavior_hint=""
+    ),
 ]
 
 
@@ -29,8 +31,8 @@ class Import:
 
     Understands DatasetCondensation's .pt and other tables of tensors, images_best.pt with
     labels_best.pt (MTT, DATM), data.pt (IDC), pickles (IDM), .npz (KIP, FRePo), folders and zips of
-    pictures, and parquet. What is guessed is said. Nothing in a file is run; a file that is damaged
-    or asks for code is refused.
+    pictures, parquet, and all that datasets are read from. What is guessed is said. Nothing in a
+    file is run; a file that is damaged or asks for code is refused.
     """
 
     path: Annotated[Path, tyro.conf.Positional]

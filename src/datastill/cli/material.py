@@ -234,9 +234,9 @@ class Wanted:
         Raises:
             InputError: when sets differ in size and no --ipc decides, or there are too few images.
         """
-        from datastill.cli.quota import parse
         from datastill.data import require_held
         from datastill.distillation.relabelling import hardened
+        from datastill.runs.quota import parse
 
         sizes = {hardened(data).counts for data in sets.values()}
         if self.ipc is not None:

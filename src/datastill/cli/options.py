@@ -34,6 +34,11 @@ SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILE
 SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+Ipc = Annotated[
+    int | str,
+    tyro.conf.arg(metavar="N|CLASS=N,...|proportional:N", help_behavior_hint="(default: 10)"),
+]
+"""Images per class."""
 Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_SILENT)]
 
 

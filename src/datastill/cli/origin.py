@@ -20,6 +20,10 @@ Caveats = tuple[str, ...]
 """What a person has to know of results, and is written down with them."""
 
 
+ALONE = ", or validate it without --against, on what it has not seen"
+"""What can be done where training images are others."""
+
+
 @dataclass(frozen=True, eq=False)
 class Images:
     """What sets are held against.
@@ -137,18 +141,20 @@ class Origin:
         else:
             test, caveats = without_seen(made, test, real)
             if train and real is not None:
-                caveats += self.train_caveats(made, real)
+                caveats += self.train_caveats(made, real, ALONE)
         require_classes(like, test.domain, self.dataset)
         kept = real.under(like) if train and real is not None else None
         # All but that: sets that are compared are augmented alike, as their test images may be.
         test = test.under(replace(like, mirror=test.domain.mirror))
         return Images(kept, test, said(caveats, console))
 
-    def train_caveats(self, made: Mapping[str, ImageSet], real: ImageSet) -> Caveats:
-        """Hold sets against the training images."""
+    def train_caveats(
+        self, made: Mapping[str, ImageSet], real: ImageSet, more: str = ""
+    ) -> Caveats:
+        """Hold sets against the training images; ``more`` is what a person can do instead."""
         from datastill.identity import of_each, require_made_from
 
-        some = of_each(made, lambda data: require_made_from(data, real))
+        some = of_each(made, lambda data: require_made_from(data, real, more))
         return tuple(dict.fromkeys(caveat for caveats in some for caveat in caveats))
 
     def stand_in(self, like: Domain) -> tuple[ImageSet, Caveats]:

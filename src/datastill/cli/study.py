@@ -346,7 +346,9 @@ class Study:
         plots = write_scatters(found, folder.path)
         facts = [*self.facts(bench, found), *self.caveats(folder)]
         write_page(found, facts, [path.name for path in plots], folder.path / "study.md")
-        folder.write("study.json", {"facts": facts, "versions": versions(), **asdict(found)})
+        routes = {"training": bench.route.facts(), "assessing": bench.assessing.facts()}
+        held = {"facts": facts, "versions": versions(), "routes": routes, **asdict(found)}
+        folder.write("study.json", held)
         console.table("Which assessment to trust", COLUMNS, table(found))
         console.say(LEGEND)
         for fact in facts:

@@ -21,6 +21,10 @@ Make = Callable[[Mapping[str, Any], Mapping[str, Any]], "Checkpoint"]
 """Makes a checkpoint of the facts and tensors of what is under way, and of all that is done."""
 
 
+CHOSEN = "chosen"
+"""The name of the images of the snapshot that was chosen, among the tensors of a checkpoint."""
+
+
 @dataclass(frozen=True, eq=False)
 class Underway:
     """Keeps what is under way when it is time, and knows what was when the command was cut off.
@@ -99,7 +103,7 @@ class Descents:
         if self.underway.due:
             assert snapshot.state is not None
             state = snapshot.state()
-            self.underway.keep({"set": place, "step": state.step}, tensors_of_state(state))
+            self.underway.keep({"set": place, "step": state.step}, state.tensors())
 
 
 def tensors_of_fitting(state: Fitting) -> dict[str, Tensor]:
@@ -123,33 +127,25 @@ def fitting_of(checkpoint: Checkpoint) -> Fitting:
             found[kind][rest] = value
         momentum = {int(i): value for i, value in found["momentum"].items()}
         return Fitting(int(checkpoint.facts["epoch"]), found["weights"], momentum)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the checkpoint is none of a training: {error!r}") from None
-
-
-def tensors_of_state(state: State) -> dict[str, Tensor]:
-    """Return the tensors of a distillation, by names."""
-    network = {f"network.{name}": value for name, value in state.network.items()}
-    momentum = {} if state.momentum is None else {"momentum": state.momentum}
-    return {"pixels": state.pixels, **network, **momentum}
 
 
 def state_of(checkpoint: Checkpoint) -> State:
     """Return the distillation that a checkpoint holds.
 
     Raises:
-        InputError: when it makes no sense.
+        InputError: when it makes no sense, or is of a datastill that kept other tensors.
     """
     from datastill.distillation.loop import State
 
-    tensors = checkpoint.tensors
-    network = {
-        name.removeprefix("network."): value
-        for name, value in tensors.items()
-        if name.startswith("network.")
-    }
+    if "pixels" in checkpoint.tensors:
+        raise InputError(
+            "the checkpoint is of an earlier datastill, which kept other tensors: that one can "
+            "finish the run; pass --overwrite to start over"
+        )
+    tensors = {name: value for name, value in checkpoint.tensors.items() if name != CHOSEN}
     try:
-        step, pixels = int(checkpoint.facts["step"]), tensors["pixels"]
-    except (KeyError, TypeError, ValueError) as error:
+        return State.of(int(checkpoint.facts["step"]), tensors)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the checkpoint is none of a distillation: {error!r}") from None
-    return State(step, pixels, tensors.get("momentum"), network)

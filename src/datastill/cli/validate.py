@@ -16,6 +16,7 @@ from datastill.cli.interruption import deferred
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
+    Ipc,
     Machine,
     MaybeInt,
     MaybePath,
@@ -26,7 +27,6 @@ from datastill.cli.options import (
 )
 from datastill.cli.origin import Caveats, Origin, said
 from datastill.cli.originals import Features, features_by
-from datastill.cli.quota import Ipc
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import results_in, show_results
 from datastill.cli.trials import Programme, finished_of, shorter_of, start

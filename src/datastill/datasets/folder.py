@@ -1,4 +1,4 @@
-"""Pictures in folders, one for each class."""
+"""Pictures in folders, one for each class; also in a zip, which is never unpacked."""
 
 from __future__ import annotations
 
@@ -8,13 +8,38 @@ from typing import Any
 import torch
 
 from datastill.base.errors import InputError
+from datastill.base.registry import plain
 from datastill.base.wording import printable
-from datastill.datasets.base import FORMATS, Files, Format, Found, Reading, Split, unopened
-from datastill.datasets.base.layout import Layout, layout_of, tree_of_folder
+from datastill.datasets.base import (
+    FORMATS,
+    TABLES,
+    WORDS,
+    Files,
+    Format,
+    Found,
+    Reading,
+    Split,
+    Zipped,
+    opened_zip,
+    opening,
+    unopened,
+)
+from datastill.datasets.base.familiar import familiar
+from datastill.datasets.base.layout import (
+    BY_THE_WAY,
+    Layout,
+    layout_of,
+    tree_of_folder,
+    tree_of_names,
+)
+
+ZIP = ".zip"
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
     """Read ``path/train/CLASS`` or ``path/test/CLASS``; of ``path/CLASS`` all are training images.
+
+    A path may be that of a zip of such folders.
 
     The classes are the names of the folders, in alphabetical order. Pictures may lie in folders
     below; hidden files are passed over, other files counted. See ``layout_of`` for what splits may
@@ -27,7 +52,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     try:
         part = layout.part(split)
     except InputError as error:
-        raise InputError(f"{error}{unopened([path])}") from None
+        raise InputError(f"{error}{familiar(path) or unopened([path])}") from None
     if part is None:
         return None
     facts: dict[str, Any] = {}
@@ -35,8 +60,16 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         facts["passed_over"] = dict(part.others)
     if layout.unused:
         facts["unused_folders"] = [printable(name) for name in layout.unused]
+    (only, *others) = part.classes
+    if not others and split == "train" and plain(only) in BY_THE_WAY:
+        raise InputError(
+            f"{path} holds pictures in {only}, the name of no class; expected a folder for each "
+            f"class, or a table of them{familiar(path)}"
+        )
+    names = [name for files in part.classes.values() for name in files]
+    zipped = path.suffix.casefold() == ZIP and path.is_file()
     return Found(
-        Files([path / file for files in part.classes.values() for file in files]),
+        Zipped(opened_zip(path), names) if zipped else Files([path / name for name in names]),
         torch.tensor([k for k, files in enumerate(part.classes.values()) for _ in files]),
         tuple(part.classes),
         str(path / part.place),
@@ -45,13 +78,37 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
 
 
 def layout_in(path: Path) -> Layout:
-    """Find out where the classes of each split are in a folder."""
+    """Find out where the classes of each split are in a folder or a zip."""
+    if path.is_file():
+        return _in_zip(path)
     return layout_of(tree_of_folder(path), str(path))
+
+
+def _in_zip(path: Path) -> Layout:
+    names = opened_zip(path).members
+    tree = tree_of_names(names)
+    tables = sorted(
+        name
+        for name in names
+        if name.casefold().endswith(TABLES) and not name.casefold().endswith(WORDS)
+    )
+    way = f"type {opening(path)} and name the folder that comes out"
+    if not tree.has_pictures:
+        raise InputError(f"{path} holds no pictures: {way}")
+    layout = layout_of(tree, str(path))
+    if tables and len(layout.trees["train"].folders) < 2:
+        raise InputError(f"{path} holds pictures and a table, {tables[0]}: {way}")
+    return layout
+
+
+def recognises(path: Path) -> bool:
+    """Tell whether there is a folder, or a zip."""
+    return path.is_dir() or (path.suffix.casefold() == ZIP and path.is_file())
 
 
 FORMATS.register("folder")(
     Format(
-        recognises=Path.is_dir,
+        recognises=recognises,
         read=read,
         has_test=lambda path, _: "test" in layout_in(path).trees,
         fallback=True,

@@ -33,6 +33,7 @@ from datastill.datasets.base import (
     Split,
     labels_of,
 )
+from datastill.datasets.base.layout import tree_of_folder
 
 IMAGE_WORDS = ("image", "img", "images", "picture", "pixels")
 LABEL_WORDS = ("label", "labels", "class", "class_id", "target", "category", "fine_label")
@@ -190,9 +191,27 @@ def local(path: Path) -> Mapping[str, Any]:
 def is_local(path: Path) -> bool:
     """Tell whether a path looks like a dataset of Hugging Face."""
     if path.is_file():
-        return path.suffix == ".parquet"
+        return path.suffix == ".parquet" and not _names_files(path, path.parent)
     marks = ("dataset_dict.json", "state.json", "*.parquet", "*/*.parquet", "*/*/*.parquet")
-    return any(True for mark in marks for _ in path.glob(mark))
+    found = next((each for mark in marks for each in path.glob(mark)), None)
+    return found is not None and not (found.suffix == ".parquet" and _names_files(found, path))
+
+
+def _names_files(path: Path, folder: Path) -> bool:
+    # A table of texts and numbers alone holds no images: it may name pictures beside it.
+    if not tree_of_folder(folder).has_pictures:
+        return False
+    try:
+        from pyarrow import parquet, types
+
+        kinds: Any = types
+        schema: Any = parquet.read_schema(path)
+        plain_kinds = (kinds.is_string, kinds.is_large_string, kinds.is_integer, kinds.is_floating)
+        return any(kinds.is_string(each.type) for each in schema) and all(
+            any(tells(each.type) for tells in plain_kinds) for each in schema
+        )
+    except Exception:  # told when it is read
+        return False
 
 
 def found_in(
@@ -292,6 +311,8 @@ def _split(tables: Mapping[str, Any], split: Split, source: str) -> Any:
 def _image_column(features: Mapping[str, Any], asked: str | None, source: str) -> str:
     def is_image(name: str) -> bool:
         kind = features[name]
+        if isinstance(kind, Mapping):  # {'bytes': ..., 'path': ...}, whoever wrote it
+            return getattr(kind.get("bytes"), "dtype", None) in BINARY  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
         return type(kind).__name__ == "Image" or getattr(kind, "dtype", None) in BINARY
 
     typed = [name for name in features if type(features[name]).__name__ == "Image"]

@@ -15,6 +15,7 @@ from datastill.datasets.base import (
     LABEL_COLUMNS,
     SPLIT_COLUMNS,
     TABLES,
+    WORDS,
     Files,
     Format,
     Found,
@@ -52,34 +53,46 @@ class Pictures:
     Attributes:
         root: the folder.
         known: their paths below it, by path, by name, and by name without ending.
+        numbered: likewise by the number that is all of their name: 3 for 003.png.
     """
 
     root: Path
     known: Mapping[str, Sequence[str]]
+    numbered: Mapping[int, Sequence[str]]
 
     @classmethod
     def below(cls, root: Path, tree: Tree) -> Pictures:
         """Return those of a folder."""
-        known: dict[str, list[str]] = {}
+        known, numbered = dict[str, list[str]](), dict[int, list[str]]()
         for path in tree.all_pictures():
             place = PurePosixPath(path)
             for name in {path, str(place.with_suffix("")), place.name, place.stem}:
                 known.setdefault(name, []).append(path)
-        return cls(root, known)
+            if place.stem.isdecimal():
+                numbered.setdefault(int(place.stem), []).append(path)
+        return cls(root, known, numbered)
 
-    def called(self, value: str, near: str, word: str | None) -> str | None:
+    def called(
+        self, value: str, near: str, word: str | None, *, by_number: bool = False
+    ) -> str | None:
         """Return the path of the picture that a table means, or None if there is none such.
 
         Args:
             value: what the table calls it: a path or a name, with or without ending.
             near: the folder of the table.
             word: the split that the table is of; of several pictures of one name, that one counts.
+            by_number: whether 3 means 003.png.
         """
         name = value.replace("\\", "/").removeprefix("./")
         if not name or ".." in PurePosixPath(name).parts:
             return None
-        for key in (f"{near}/{name}" if near else name, name, PurePosixPath(name).name):
-            found = self.known.get(key, ())
+        looked = [
+            self.known.get(key, ())
+            for key in (f"{near}/{name}" if near else name, name, PurePosixPath(name).name)
+        ]
+        if by_number and name.isdecimal():
+            looked.append(self.numbered.get(int(name), ()))
+        for found in looked:
             if len(found) > 1:
                 mine = [path for path in found if word and word in _words_of(path)]
                 found = mine or [path for path in found if path.startswith(f"{near}/")]
@@ -116,20 +129,30 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     paths = sorted(mine.labels)
     labels, classes = labels_of(_numbers([mine.labels[p] for p in paths]), None, mine.source)
     facts = {"unlabelled": unlabelled} if unlabelled and split == "train" else {}
-    return Found(Files([path / p for p in paths]), labels, classes, mine.source, facts=facts)
+    root = root_of(path)
+    return Found(Files([root / p for p in paths]), labels, classes, mine.source, facts=facts)
+
+
+def root_of(path: Path) -> Path:
+    """Return the folder that a path names, or that the table lies in which it names."""
+    return path if path.is_dir() else path.parent
 
 
 def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
     """Return what the tables of a folder say of each split, and how many pictures none names.
 
+    Args:
+        path: of the folder; or of one table in it, the others of which are then not read.
+        reading: may name columns.
+
     Raises:
         InputError: see ``read``.
     """
-    tree = tree_of_folder(path)
+    only = None if path.is_dir() else path.name
+    path, tree = root_of(path), tree_of_folder(root_of(path))
     pictures = Pictures.below(path, tree)
     by_word: dict[str, Labels] = {}
-    for place, name in _tables(tree):
-        table = read_table(path / place / name)
+    for table, place in _tables(path, tree, pictures, only):
         for word, picture, label, line in _said(table, place, pictures, reading):
             mine = by_word.setdefault(word, Labels(table.source))
             if mine.labels.setdefault(picture, label) != label:
@@ -152,32 +175,62 @@ def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
 
 def recognises(path: Path) -> bool:
     """Tell whether there is a table of pictures that lie in no folders of classes."""
-    if not path.is_dir():
+    if not path.is_dir() and path.suffix.casefold() not in TABLES:
         return False
-    tree = tree_of_folder(path)
-    tables = list(_tables(tree))
-    if not tables or not tree.has_pictures:
+    root = root_of(path)
+    tree = tree_of_folder(root)
+    if not tree.has_pictures or not any(True for _ in _named(tree)):
         return False
-    try:
-        part = layout_of(tree, str(path)).part("train")
-        classes = [] if part is None else list(part.classes)
-    except InputError:
-        classes = []
-    if len(classes) > 1 and not all(plain(name) in BY_THE_WAY for name in classes):
+    if path.is_dir() and _says_classes(tree, root):
         return False
-    pictures = Pictures.below(path, tree)
+    pictures = Pictures.below(root, tree)
     return any(
-        _file_column(read_table(path / place / name), place, pictures, None, None) is not None
-        for place, name in tables
+        _file_column(table, place, pictures, None, None) is not None
+        for table, place in _tables(root, tree, pictures, None if path.is_dir() else path.name)
     )
 
 
-def _tables(tree: Tree) -> Iterator[tuple[str, str]]:
+def _says_classes(tree: Tree, root: Path) -> bool:
+    try:
+        part = layout_of(tree, str(root)).part("train")
+        classes = [] if part is None else list(part.classes)
+    except InputError:
+        classes = []
+    return len(classes) > 1 and not all(plain(name) in BY_THE_WAY for name in classes)
+
+
+def _named(tree: Tree) -> Iterator[tuple[str, str]]:
     for folder in tree.below():
         for name in sorted(folder.others):
             dummy = any(word in name.casefold() for word in DUMMIES)
             if PurePosixPath(name).suffix.casefold() in TABLES and not dummy:
                 yield folder.place, name
+
+
+def _tables(
+    root: Path, tree: Tree, pictures: Pictures, only: str | None
+) -> Iterator[tuple[TextTable, str]]:
+    for place, name in _named(tree):
+        if only is not None and (place, name) != ("", only):
+            continue
+        if name.casefold().endswith(WORDS) and not _lists_pictures(
+            root / place / name, place, pictures
+        ):
+            continue
+        table = read_table(root / place / name)
+        # Without names of columns the first line is a row.
+        first = [pictures.called(value, place, None) for value in table.columns if value]
+        yield (table.headless() if any(first) else table), place
+
+
+def _lists_pictures(file: Path, place: str, pictures: Pictures) -> bool:
+    # Of the many texts that may lie there only lists of pictures are read.
+    try:
+        with file.open(encoding="utf-8-sig") as opened:
+            first = opened.readline(2**12).split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return len(first) == 2 and pictures.called(first[0], place, None) is not None
 
 
 def _said(
@@ -186,9 +239,10 @@ def _said(
     # The word of a split, a picture, its class and the line, of every row.
     stem = PurePosixPath(table.source.replace("\\", "/")).stem
     word = word_of_split(stem) or next(filter(None, map(split_word, place.split("/"))), None)
-    column = _file_column(table, place, pictures, word, reading.images)
-    if column is None:
+    found = _file_column(table, place, pictures, word, reading.images)
+    if found is None:
         return
+    column, by_number = found
     label = _label_column(table, column, reading.labels, word)
     if label is None:
         return
@@ -196,7 +250,7 @@ def _said(
     for (line, _), name, said, own in zip(
         table.rows, table.column(column), classes, splits, strict=True
     ):
-        picture = pictures.called(name, place, own or word)
+        picture = pictures.called(name, place, own or word, by_number=by_number)
         if picture is None:
             raise InputError(
                 f"{table.source}, line {line}: there is no picture {name!r} in {pictures.root}"
@@ -208,21 +262,21 @@ def _said(
 
 def _file_column(
     table: TextTable, place: str, pictures: Pictures, word: str | None, asked: str | None
-) -> str | None:
-    if asked is not None and asked in table.columns:
-        return asked
-    for column in table.columns:
-        values = table.column(column)[:LOOKED_AT]
-        if not values or not any(map(_is_name, values)):
-            continue
-        hits = sum(pictures.called(value, place, word) is not None for value in values)
-        if hits and 2 * hits >= len(values):
-            return column
-    return None
-
-
-def _is_name(value: str) -> bool:
-    return bool(value)
+) -> tuple[str, bool] | None:
+    # The column that names pictures, and whether it does so by numbers alone.
+    columns = [asked] if asked is not None and asked in table.columns else table.columns
+    for by_number in (False, True):
+        found: dict[str, tuple[int, bool]] = {}
+        for column in columns:
+            values = table.column(column)[:LOOKED_AT]
+            called = (pictures.called(v, place, word, by_number=by_number) for v in values)
+            hits = [picture for picture in called if picture is not None]
+            if hits and 2 * len(hits) >= len(values):
+                found[column] = (len(set(hits)), any(map(is_picture, values)))
+        if found:
+            # Classes may be called as pictures are, 0 to 9; of the names there are more.
+            return max(found, key=lambda column: found[column]), by_number
+    return None if asked is None or asked not in table.columns else (asked, False)
 
 
 def _label_column(

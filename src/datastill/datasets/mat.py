@@ -61,6 +61,8 @@ def contents(file: Path) -> dict[str, np.ndarray]:
 
 
 def _images_first(array: np.ndarray, counts: set[int]) -> np.ndarray:
+    if array.ndim == 2 and array.shape[0] == 1:
+        return array[0]  # SciPy writes a list of labels as one row
     if array.ndim > 2 and array.shape[-1] in counts and array.shape[0] not in counts:
         return np.moveaxis(array, -1, 0)
     return array

@@ -12,11 +12,11 @@ from datastill.base.errors import InputError
 from datastill.base.registry import load_plugins
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
+from datastill.exchange.base.strange import unknown
+from datastill.exchange.folder import is_exported
 from datastill.store import SET_FILE
 
 load_plugins(__name__, __path__)
-
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz")
 
 __all__ = ["FORMATS", "Claim", "Format", "Reading", "import_set", "recognised"]
 
@@ -36,10 +36,16 @@ def recognised(path: Path) -> str:
             f"{path} is a set of datastill's own and needs no import: datastill validate {path}"
         )
     # What looks for a longer name is asked first: images_best.pt is also a .pt.
-    for name in ("trajectory", "idc", *FORMATS.names):
+    first = ("trajectory", "idc")
+    rest = (name for name in FORMATS.names if name not in (*first, "folder", "dataset"))
+    for name in (*first, *rest):
         if FORMATS[name].recognises(path):
             return FORMATS.spelling(name)
-    raise InputError(_unknown(path))
+    # A table beside pictures says more than the folders that they lie in.
+    for name in ("dataset", "folder"):
+        if FORMATS[name].recognises(path) and not (name == "dataset" and is_exported(path)):
+            return name
+    raise InputError(unknown(path))
 
 
 def _is_own(path: Path) -> bool:
@@ -51,22 +57,6 @@ def _is_own(path: Path) -> bool:
             return "datastill" in (opened.metadata() or {})
     except (SafetensorError, OSError):
         return False
-
-
-def _unknown(path: Path) -> str:
-    # What to do with a path that no format recognises.
-    if path.is_file() and any(path.name.endswith(ending) for ending in ARCHIVES):
-        return f"{path} is an archive that is not read; unpack it, and name what was in it"
-    inside = [] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
-    names = [file.name for file in inside if _is_known(file)]
-    if names:
-        return f"{path} holds {', '.join(names[:3])}{', ...' * (len(names) > 3)}; name one of them"
-    kinds = "; ".join(f"{name}: {FORMATS[name].about}" for name in FORMATS.names)
-    return f"{path} is of no known format; choose --format from {kinds}"
-
-
-def _is_known(file: Path) -> bool:
-    return any(FORMATS[name].recognises(file) for name in FORMATS.names)
 
 
 def import_set(
@@ -93,8 +83,8 @@ def import_set(
         InputError: when it is damaged, hostile, contradicts itself or does not say enough.
     """
     name = recognised(path) if format is None or _is_own(path) else FORMATS.spelling(format)
-    if name not in ("folder", "hub", "trajectory", "idc") and path.is_dir():
-        raise InputError(_unknown(path))
+    if name not in ("folder", "hub", "trajectory", "idc", "dataset") and path.is_dir():
+        raise InputError(unknown(path))
     reading = reading or Reading()
     found = FORMATS[name].read(path, reading)
     data, remarks = interpret(found, path, claim or Claim(), reading.factor)

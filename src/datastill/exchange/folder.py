@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ import torch
 
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
+from datastill.datasets.base import opened_zip
 from datastill.datasets.base.layout import (
     Tree,
     is_clutter,
@@ -76,6 +76,11 @@ def read(path: Path, options: Reading) -> Found:
     labels = [k for k, each in enumerate(classes) for _ in by_class[each]]
     images = decoded([files[name] for name in names], [f"{path}/{name}" for name in names])
     return Found(images, torch.tensor(labels), space="pixels", classes=classes, remarks=told)
+
+
+def is_exported(path: Path) -> bool:
+    """Tell whether a folder is an export of our own."""
+    return (path / HEADER).is_file()
 
 
 def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
@@ -163,34 +168,15 @@ def _in_folder(root: Path) -> Files:
 
 
 def _in_zip(path: Path) -> Files:
-    content = content_of(path)
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-        members = [member for member in archive.infolist() if not member.is_dir()]
-    except Exception:  # a damaged archive can fail in any way
-        raise InputError(f"{path} is damaged or no zip") from None
-    for member in members:
-        parts = PurePosixPath(member.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in member.filename:
-            raise InputError(f"{path}: {member.filename!r} leads out of the zip")
-    if sum(member.file_size for member in members) > MOST_VALUES:
+    archive = opened_zip(path)
+    if archive.size > MOST_VALUES:
         raise InputError(f"{path} would unpack to more than {MOST_VALUES:,} bytes")
-
-    def member_of(name: str) -> bytes:
-        try:
-            return archive.read(name)
-        except Exception:
-            raise InputError(f"{path} is damaged at {name!r}") from None
-
-    plain = {
-        PurePosixPath(member.filename.replace("\\", "/")).as_posix(): member.filename
-        for member in members
-    }
+    plain, opened = archive.members, zipfile.ZipFile(path)
     headers = sorted((name for name in plain if PurePosixPath(name).name == HEADER), key=len)
     start = headers[0].removesuffix(HEADER) if headers else ""
     return {
-        name.removeprefix(start): (lambda inner=inner: member_of(inner))
-        for name, inner in plain.items()
+        name.removeprefix(start): (lambda name=name: archive.read(name, opened))
+        for name in plain
         if name.startswith(start) and (_is_read(name) or name == start + HEADER)
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 from datastill.base.errors import InputError, installing, reason
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
-from datastill.exchange.base.tables import parquet_of, read_parquet
+from datastill.exchange.base.tables import names_pictures, parquet_of, read_parquet
 from datastill.report.preview import write_preview
 from datastill.report.summary import summary
 from datastill.store import SET_FILE, save, writing
@@ -167,7 +167,9 @@ def _cell(line: str) -> str:
 FORMATS.register("hub")(
     Format(
         about="a folder as the Hugging Face hub shows it: parquet, card and picture",
-        recognises=lambda path: path.is_dir() and bool(tables_in(path)),
+        recognises=lambda path: (
+            path.is_dir() and bool(tables_in(path)) and not names_pictures(path)
+        ),
         read=read,
         name=lambda data: f"{stem_of(data)}-hub",
         write=write,

@@ -29,6 +29,7 @@ from datastill.exchange.base import (
     factor_named,
     header_of,
     keyed,
+    left_out,
     rate_of,
     says_whitened,
     stem_of,
@@ -44,7 +45,7 @@ def read(path: Path, options: Reading) -> Found:
     """
     arrays = _arrays(path)
     images, labels = _pick(arrays, IMAGE_WORDS, path), _pick(arrays, LABEL_WORDS, path)
-    told: tuple[str, ...] = ()
+    told = left_out(arrays, keyed(arrays, IMAGE_WORDS)[0])
     facts, rate = dict[str, Any](), None
     for name in keyed(arrays, RATE_WORDS)[:1]:
         rate, lost = rate_of(torch.from_numpy(np.atleast_1d(arrays[name]).astype(float)), path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
-from datastill.exchange.base.tables import parquet_of, read_parquet
+from datastill.exchange.base.tables import names_pictures, parquet_of, read_parquet
 from datastill.store import replace_file, writing
 
 
@@ -33,7 +33,7 @@ def write(data: ImageSet, path: Path) -> tuple[str, ...]:
 FORMATS.register("parquet")(
     Format(
         about="a parquet file of Hugging Face datasets: image, label, float pixels",
-        recognises=lambda path: path.suffix == ".parquet",
+        recognises=lambda path: path.suffix == ".parquet" and not names_pictures(path),
         read=read,
         name=lambda data: f"{stem_of(data)}.parquet",
         write=write,

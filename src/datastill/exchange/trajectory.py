@@ -14,6 +14,7 @@ from datastill.exchange.base import (
     Space,
     factor_named,
     is_of_images,
+    labels_beside,
     method_named,
     saved,
     says_whitened,
@@ -44,10 +45,17 @@ def read(path: Path, options: Reading) -> Found:
     )
 
 
+def recognises(path: Path) -> bool:
+    """Tell whether a path is a folder with such files, or one of them; x_train.npy too."""
+    if path.is_dir():
+        return bool(sets_in(path))
+    return is_of_images(path) or (path.suffix == ".npy" and labels_beside(path) is not None)
+
+
 FORMATS.register("trajectory")(
     Format(
         about="images_best.pt with labels_best.pt (MTT, TESLA, FTD, DATM), or without _best",
-        recognises=lambda path: bool(sets_in(path)) if path.is_dir() else is_of_images(path),
+        recognises=recognises,
         read=read,
     )
 )

@@ -68,6 +68,13 @@ class Aside:
         above, below = (np.array(each, np.uint64) for each in (self.above, self.below))
         return ((found < _limit(self.share)) & ~np.isin(found, below)) | np.isin(found, above)
 
+    def covers(self, other: Aside) -> bool:
+        """Tell whether of the same images all that ``other`` keeps are kept here, too."""
+        above, below = (np.array(each, np.uint64) for each in (other.above, self.below))
+        if self.share < other.share:
+            return False
+        return bool(self.unseen(above).all()) and not bool(other.unseen(below).any())
+
 
 def kept_aside(found: Digests, by_class: Sequence[Tensor], share: float) -> Tensor:
     """Choose the images that are kept for tests, as ``(N,)`` booleans.
@@ -92,6 +99,18 @@ def kept_aside(found: Digests, by_class: Sequence[Tensor], share: float) -> Tens
     if (times > 1).any():
         kept = _for_all(kept, classes, share)
     return torch.from_numpy(np.isin(found, kept))
+
+
+def kept_by_threshold(found: Digests, by_class: Sequence[Tensor], share: float) -> Tensor:
+    """Choose as an earlier version did, which wrote no exceptions down; see ``kept_aside``."""
+    limit = _limit(share)
+    classes = [np.unique(found[rows.numpy()]) for rows in by_class]
+    kept = set[int](found[found < limit].tolist())
+    kept |= {int(mine[0]) for mine in classes if len(mine) > 1 and mine[0] >= limit}
+    below = [[each for each in mine.tolist() if each in kept] for mine in classes]
+    for mine, low in zip(classes, below, strict=True):
+        kept -= set(low[_most(len(mine), share) :])
+    return torch.from_numpy(np.isin(found, np.array(sorted(kept), np.uint64)))
 
 
 def _number(mine: Digests, share: float) -> int:

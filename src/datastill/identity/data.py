@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
-from datastill.data import ImageSet
-from datastill.identity.aside import Aside
-from datastill.identity.content import content_of, fingerprint
+from datastill.data import ImageSet, rows_by_class
+from datastill.identity.aside import Aside, kept_by_threshold
+from datastill.identity.content import Content, content_of, fingerprint
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ AGAIN = "put back what was there, or distil it again"
 EARLIER = "an earlier version kept other images for tests"
 
 
-def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
+def require_made_from(made: ImageSet, real: ImageSet, more: str = "") -> tuple[str, ...]:
     """Refuse training images that are not those that a set was made from.
 
     Sets that tell nothing of them, as those of other projects, are taken as they come; those of
@@ -30,6 +30,7 @@ def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
     Args:
         made: the set.
         real: training images, as they are now, normalised as those of the set.
+        more: what else a person can do where they are others.
 
     Returns:
         What has to be said of it, and written down with the results.
@@ -53,7 +54,7 @@ def require_made_from(made: ImageSet, real: ImageSet) -> tuple[str, ...]:
         return (f"{real.domain.name} is another dataset than {made.domain.name}",)
     raise InputError(
         f"the training images of {real.domain.name} are not those that the set was made from "
-        f"({found}); {AGAIN}"
+        f"({found}); {AGAIN}{more}"
     )
 
 
@@ -166,8 +167,12 @@ def _still_kept(
             f"other images of {name} are kept for tests than when the set was made; those for "
             "training are the same",
         )
+    if rule is None:
+        before = _kept_before(then, test, real)
+        if before is not None and before.any():
+            return before, (f"{EARLIER} of {name} than are kept now",)
     if rule is None or test.digests is None:
-        why = "other images are kept for tests" if "digest" in then else EARLIER
+        why = f"{EARLIER}, or pictures came or went" if "digest" in then else EARLIER
         return everything, _others(made, test, why)
     unseen = rule.unseen(test.digests)
     if not unseen.any():
@@ -175,6 +180,20 @@ def _still_kept(
     if name != made.domain.name:
         return unseen, (f"{name} is another dataset than {made.domain.name}",)
     return unseen, (trained.format(name, "of those it is tested on it was made from none"),)
+
+
+def _kept_before(
+    then: Mapping[str, Any], test: ImageSet, real: ImageSet | None
+) -> NDArray[np.bool_] | None:
+    # Which test images an earlier version kept too, if what it kept is all still there.
+    if real is None or real.digests is None or test.digests is None or not then.get("share"):
+        return None
+    found = np.concatenate([real.digests, test.digests])
+    labels = torch.cat([real.hard_labels.cpu(), test.hard_labels.cpu()])
+    classes = real.domain.classes
+    kept = kept_by_threshold(found, rows_by_class(labels, len(classes)), then["share"])
+    same = Content.of(found[kept.numpy()], labels[kept], classes).digest == then.get("digest")
+    return kept.numpy()[len(real) :] if same else None
 
 
 def _require_share(made: ImageSet, read: ImageSet) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
+from datastill.identity.aside import Aside
 from datastill.identity.content import content_of
 
 
@@ -94,11 +95,24 @@ def require_trained_on(
                 f"{_named(member)} has seen the images of {dataset} that are kept for tests, for "
                 f"it was trained with --test-share 0; {AGAIN}"
             )
+        if kept and _has_seen(then.get("kept_for_tests"), kept):
+            raise InputError(
+                f"{_named(member)} has seen images of {dataset} that are kept for tests, for it "
+                f"was trained with others kept; {AGAIN}"
+            )
         if not other and now is not None and then["digest"] != now["digest"]:
             raise InputError(
                 f"{_named(member)} was trained on {then['images']} other images than the "
                 f"{now['images']} of {dataset}; {AGAIN}"
             )
+
+
+def _has_seen(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    # Of the same images, of which others may be kept: of others nobody knows.
+    if not then or then.get("all") != now.get("all") or then.get("digest") == now.get("digest"):
+        return False
+    before, after = Aside.of(then), Aside.of(now)
+    return before is None or after is None or not before.covers(after)
 
 
 AGAIN = "train others ('datastill train', with --overwrite or another --save-path)"

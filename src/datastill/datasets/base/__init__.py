@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datastill.datasets.base.archives import unopened
+from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
 from datastill.datasets.base.decode import GREY_MODES, resized, upright
 from datastill.datasets.base.files import Files, pictures_in
@@ -38,10 +38,12 @@ from datastill.datasets.base.tables import (
     LABEL_COLUMNS,
     SPLIT_COLUMNS,
     TABLES,
+    WORDS,
     TextTable,
     read_table,
 )
 from datastill.datasets.base.torch_files import arrays_of
+from datastill.datasets.base.zips import Zip, Zipped, opened_zip
 
 __all__ = [
     "DATASETS",
@@ -53,6 +55,7 @@ __all__ = [
     "SPLIT_NAMES",
     "TABLES",
     "TEST_SHARE",
+    "WORDS",
     "Encoded",
     "Files",
     "Format",
@@ -65,6 +68,8 @@ __all__ = [
     "Source",
     "Split",
     "TextTable",
+    "Zip",
+    "Zipped",
     "agreed",
     "arrays_of",
     "dataset_name",
@@ -78,6 +83,8 @@ __all__ = [
     "load_split",
     "load_test",
     "not_found",
+    "opened_zip",
+    "opening",
     "outside",
     "pictures_in",
     "pixels_of",

@@ -11,6 +11,7 @@ OPENING = {
     ".zip": UNZIP,
     **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"), UNTAR),
     **dict.fromkeys((".7z", ".rar"), "7z x {file} -o{folder}"),
+    **dict.fromkeys((".csv.gz", ".npy.gz", ".pkl.gz"), "gunzip -k {file}"),
 }
 """What opens an archive, by its ending."""
 

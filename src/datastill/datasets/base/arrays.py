@@ -14,8 +14,8 @@ from datastill.base.errors import InputError
 from datastill.base.registry import plain
 from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, Split, side_by_side
 
-IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels")
-LABEL_WORDS = ("labels", "label", "y", "targets", "target")
+IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "samples", "features")
+LABEL_WORDS = ("labels", "label", "y", "targets", "target", "lbls", "labs", "lab")
 CLASS_WORDS = ("classes", "class_names", "label_names")
 
 CHUNK = 1024

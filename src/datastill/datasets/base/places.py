@@ -12,6 +12,7 @@ from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import Registry
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.damage import without_damaged
+from datastill.datasets.base.familiar import shards
 from datastill.datasets.base.outline import outline
 from datastill.datasets.base.reading import (
     Format,
@@ -138,7 +139,7 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
     )
 
 
-SUFFIXES = (".npz", ".safetensors", ".parquet", ".pt", ".pth", ".csv", ".mat")
+SUFFIXES = (".npz", ".safetensors", ".parquet", ".pt", ".pth", ".csv", ".mat", ".zip")
 
 
 def _near(where: Path) -> str:
@@ -154,18 +155,42 @@ def _formatted(name: str, where: Path) -> Place:
     known = sorted((FORMATS[each] for each in FORMATS.names), key=lambda form: form.fallback)
     form = next((form for form in known if form.recognises(where)), None)
     if form is None:
-        command = opening(where)
-        if command:
-            raise InputError(
-                f"{where} is packed: type {command} and name the folder that holds the pictures"
-            )
-        raise InputError(
-            f"cannot read {where}: expected a folder with a folder of pictures for each class, "
-            f"or one of {', '.join(SUFFIXES)}"
-        )
+        raise InputError(_unread(where))
     return Place(
         name,
         lambda split, reading: form.read(split, where, reading),
         lambda reading: form.has_test(where, reading),
         agreed=False,
+    )
+
+
+HDF5, PICKLED = (".h5", ".hdf5"), (".pkl", ".pickle")
+
+
+def _unread(where: Path) -> str:
+    shard, command = shards(where.parent) if where.suffix == ".tar" else "", opening(where)
+    if shard:
+        return f"cannot read {where}{shard}"
+    if command:
+        pictures = "the folder that holds the pictures"
+        named = "what comes out" if command.startswith("gunzip") else pictures
+        return f"{where} is packed: type {command} and name {named}"
+    ending = where.suffix.casefold()
+    if ending in HDF5 + PICKLED:
+        kind = "HDF5" if ending in HDF5 else "a pickle, which can run code"
+        return (
+            f"cannot read {where}: it is {kind}; save its arrays in Python by "
+            "np.savez('own.npz', images=..., labels=...), and name that"
+        )
+    if ending == ".npy":
+        return f"cannot read {where} alone: name its folder, which holds the labels too"
+    if ending == ".csv":
+        return (
+            f"cannot read {where}: expected a class and the pixels of a square grey image in each "
+            "row, or classes and names of pictures that lie beside it; coloured pixels are read "
+            "from .npz"
+        )
+    return (
+        f"cannot read {where}: expected a folder with a folder of pictures for each class, "
+        f"or one of {', '.join(SUFFIXES)}"
     )

@@ -1,4 +1,4 @@
-"""Tables of labels in text files beside pictures: CSV, as Kaggle has it, or lines of JSON."""
+"""Tables of labels beside pictures: CSV, as Kaggle has it, lines of JSON or of words, parquet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError, reason
 
-TABLES = (".csv", ".tsv", ".jsonl")
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
+WORDS = ".txt"
+"""Ending of lists of pictures and classes, which have no names of columns."""
 LABEL_COLUMNS = (
     *("label", "labels", "class", "classname", "classid", "target", "category", "categoryid"),
     *("species", "breed", "diagnosis", "emotion", "y"),
@@ -35,6 +38,11 @@ class TextTable:
     columns: tuple[str, ...]
     rows: Sequence[tuple[int, Sequence[str]]]
 
+    def headless(self) -> TextTable:
+        """Return the same, its first line being a row too."""
+        numbered = tuple(str(place) for place in range(len(self.columns)))
+        return TextTable(self.source, numbered, [(1, self.columns), *self.rows])
+
     def column(self, name: str) -> list[str]:
         """Return the values of a column."""
         place = self.columns.index(name)
@@ -47,13 +55,52 @@ def read_table(file: Path) -> TextTable:
     Raises:
         InputError: when it is damaged: no text, or rows of different lengths.
     """
+    if file.suffix.casefold() == ".parquet":
+        return _of_parquet(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{file} is no text in UTF-8") from None
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    if file.suffix.casefold() == WORDS:
+        return _of_words(text, file)
     return _of_json(text, file) if file.suffix.casefold() == ".jsonl" else _of_csv(text, file)
+
+
+def _of_words(text: str, file: Path) -> TextTable:
+    # images/001.png 3; what is no such list has no column that names pictures.
+    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1)]
+    rows = [(number, words) for number, words in lines if words]
+    width = len(rows[0][1]) if rows else 0
+    sound = width == 2 and all(len(words) == width for _, words in rows)
+    return TextTable(str(file), ("", "label"), rows if sound else [])
+
+
+def _of_parquet(file: Path) -> TextTable:
+    try:
+        from pyarrow import parquet, types
+    except ImportError:
+        return TextTable(str(file), (), [])  # of which readers of parquet say what they need
+    try:
+        opened: Any = parquet.ParquetFile(file)
+        kinds: Any = types
+        names = [
+            each.name
+            for each in opened.schema_arrow
+            if kinds.is_string(each.type)
+            or kinds.is_large_string(each.type)
+            or kinds.is_integer(each.type)
+            or kinds.is_dictionary(each.type)
+        ]
+        columns: list[list[Any]] = [opened.read([name])[name].to_pylist() for name in names]
+    except Exception as error:  # a damaged file can fail in any way
+        raise InputError(f"{file} is damaged or no parquet file: {reason(error)}") from None
+    rows = [
+        (number, ["" if value is None else str(value) for value in row])
+        for number, row in enumerate(zip(*columns, strict=True), 1)
+    ]
+    return TextTable(str(file), tuple(names), rows)
 
 
 def _of_csv(text: str, file: Path) -> TextTable:

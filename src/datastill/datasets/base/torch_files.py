@@ -20,7 +20,8 @@ def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
     """Return what loads each tensor or list of a file of ``torch.save``, by its name.
 
     A dictionary such as ``{classes, images_train, labels_train, images_val, labels_val}``, the
-    field's layout of Tiny-ImageNet; dictionaries of splits in it; or a pair of images and labels.
+    field's layout of Tiny-ImageNet; dictionaries of splits in it; a pair of images and labels; or a
+    list of pairs of one image and its class.
     Tensors stay on the disk until they are needed, where the file allows it.
 
     Raises:
@@ -28,6 +29,9 @@ def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
             dictionaries.
     """
     content = _content(file)
+    if isinstance(content, list) and len(content) > 1 and all(map(_is_item, content)):
+        images, labels = zip(*content, strict=True)
+        content = {"images": list(images), "labels": [int(label) for label in labels]}
     if isinstance(content, tuple | list) and len(content) in (2, 3):
         content = {"images": content[0], "labels": content[1]}
     if not isinstance(content, Mapping):
@@ -47,9 +51,19 @@ def _named(content: Mapping[Any, Any], before: str = "") -> Iterator[tuple[str, 
             yield name, value
 
 
+def _is_item(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        return False
+    image, label = value  # pyright: ignore[reportUnknownVariableType]
+    number = isinstance(label, int) or (isinstance(label, Tensor) and label.ndim == 0)
+    return isinstance(image, Tensor) and image.ndim in (2, 3) and number
+
+
 def _array(value: Any, source: str) -> Any:
     if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized:
         return value.detach()
+    if isinstance(value, list) and value and all(isinstance(each, Tensor) for each in value):  # pyright: ignore[reportUnknownVariableType]
+        return _stacked(value, source)  # pyright: ignore[reportUnknownArgumentType]
     try:
         array = np.array(value if isinstance(value, list | tuple) else None)
     except Exception:  # lists of anything
@@ -57,6 +71,13 @@ def _array(value: Any, source: str) -> Any:
     if array.dtype.kind not in "uifbUS":
         raise InputError(f"{source} is a {type(value).__name__}; expected a tensor, or a list")
     return array
+
+
+def _stacked(tensors: list[Tensor], source: str) -> Tensor:
+    shapes = sorted({tuple(each.shape) for each in tensors})
+    if len(shapes) > 1:
+        raise InputError(f"{source}: tensors of several shapes, {shapes[0]} and {shapes[1]}")
+    return torch.stack(tensors)
 
 
 def _content(file: Path) -> Any:

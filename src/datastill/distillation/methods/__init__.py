@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from datastill.base.registry import load_plugins
-from datastill.distillation.methods.base import METHODS, Method, Published, Targeting, Targets, Task
+from datastill.distillation.methods.base import (
+    METHODS,
+    Matching,
+    Method,
+    Published,
+    Remembering,
+    Targeting,
+    Targets,
+    Task,
+)
 
 load_plugins(__name__, __path__)
 
-__all__ = ["METHODS", "Method", "Published", "Targeting", "Targets", "Task"]
+__all__ = [
+    "METHODS",
+    "Matching",
+    "Method",
+    "Published",
+    "Remembering",
+    "Targeting",
+    "Targets",
+    "Task",
+]

@@ -8,10 +8,11 @@ from functools import partial
 from torch import Tensor
 
 from datastill.base.errors import whole
+from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
 from datastill.data.losses import mean_feature_distance
-from datastill.distillation.methods.base import METHODS, Published, Task
+from datastill.distillation.methods.base import METHODS, Published, Sgd, Synthetic, Task, matched
 from datastill.networks import Network, features
 
 
@@ -24,7 +25,14 @@ class DistributionMatching:
         # Frozen, for nobody asks for gradients in its weights.
         return task.build(key=task.key.at("network", step)).requires_grad_(requires_grad=False)
 
-    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+    def loss(
+        self, task: Task, step: int, memory: None, synthetic: Synthetic, *, key: Key
+    ) -> tuple[Tensor, None]:
+        """Return the distance from a new draw of real images; nothing is remembered."""
+        found, _ = matched(self, task, step, memory, synthetic, key=key)
+        return found, None
+
+    def match(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the squared distance between mean features, summed over classes."""
         target = self.target(network, real, route=route)
         return self.distance(network, target, synthetic, route=route)
@@ -49,7 +57,7 @@ def published(ipc: int) -> Published:
     return Published(
         DistributionMatching(),
         updates=20_000,
-        lr=1.0,
+        optimisers={"images": Sgd(1.0, 0.5)},
         init="real",
         augmented=True,
         protocol="dsa",

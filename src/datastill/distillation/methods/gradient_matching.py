@@ -7,14 +7,13 @@ under a task that augments.
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.func import functional_call, grad, vmap
 
 from datastill.base.errors import InputError, positive, suggestion, whole
@@ -22,7 +21,16 @@ from datastill.base.rng import Key, moved
 from datastill.compute.route import Route, fused, logits
 from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.data.losses import Metric, gradient_distance
-from datastill.distillation.methods.base import METHODS, Published, Task
+from datastill.distillation.methods.base import (
+    METHODS,
+    Published,
+    Sgd,
+    Synthetic,
+    Task,
+    matched,
+    recalled,
+    sloping,
+)
 from datastill.networks import Network, has_batch_statistics, vectorisable
 from datastill.training.fit import Fit, train
 
@@ -75,7 +83,17 @@ class GradientMatching:
             freeze_batch_statistics(network, task.real, key=key.at("statistics", age))
         return network
 
-    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+    def loss(
+        self, task: Task, step: int, memory: Network | None, synthetic: Synthetic, *, key: Key
+    ) -> tuple[Tensor, Network]:
+        """Return the distance from a new draw of real images, and remember the network."""
+        return matched(self, task, step, memory, synthetic, key=key)
+
+    def recall(self, task: Task, tensors: Mapping[str, Tensor]) -> Network:
+        """Return a network with these weights."""
+        return recalled(task, tensors)
+
+    def match(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         """Return the distance between gradients, summed over the classes of the synthetic set."""
         vectorised = route.vectorises(synthetic.images) and even(real, synthetic)
         if vectorised and vectorisable(network):
@@ -115,21 +133,7 @@ class GradientMatching:
         if not images.requires_grad:
             return distance.detach()
         (slope,) = torch.autograd.grad(distance, alone)
-        return Sloping.apply(images, distance.detach(), slope)
-
-
-class Sloping(Function):
-    """A scalar whose gradient in the images has been found already."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, value: Tensor, slope: Tensor) -> Tensor:  # noqa: ARG004
-        ctx.save_for_backward(slope)
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        (slope,) = ctx.saved_tensors
-        return grads[0] * slope, None, None
+        return sloping(distance.detach(), {images: slope})
 
 
 def synthetic_gradient(
@@ -224,7 +228,7 @@ def published(ipc: int) -> Published:
     return Published(
         GradientMatching(outer, inner),
         updates=GENERATIONS * outer,
-        lr=0.1,
+        optimisers={"images": Sgd(0.1, 0.5)},
         init="noise",
         augmented=False,
         protocol="dc",

@@ -15,7 +15,8 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, require_held
 from datastill.distillation.clom import Regulariser, cross_entropy_clom
-from datastill.distillation.loop import Descent, Snapshot, State, distill, starting_counts
+from datastill.distillation.descent import Descent, starting_counts
+from datastill.distillation.loop import Snapshot, State, distill
 from datastill.distillation.methods import METHODS, Published, Targets, Task
 from datastill.identity import described
 from datastill.networks import builder
@@ -221,7 +222,7 @@ def _distilled(
         "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
         "protocol": published.protocol,
         "model": shop.model,
-        "descent": asdict(descent),
+        "descent": descent.facts(),
         "dsa_strategy": _strategy(shop, candidate),
     }
     regularisers = _clom(shop, candidate)
@@ -254,7 +255,7 @@ def _published(shop: Workshop, candidate: Candidate) -> Published:
 
 def _descent(shop: Workshop, candidate: Candidate) -> Descent:
     published, updates = _published(shop, candidate), candidate.kind.updates
-    descent = Descent(candidate.ipc, updates, shop.batch, published.lr, init=published.init)
+    descent = published.descent(candidate.ipc, updates=updates, batch=shop.batch)
     starting_counts(shop.real, descent)
     return descent
 
@@ -281,6 +282,7 @@ def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
         "noise": kind.share,
         "seed": candidate.seed,
         "data": dict(shop.real.facts),
+        "route": shop.route.facts(),
     }
 
 

@@ -6,7 +6,7 @@ from datastill.exchange.base.appearance import are_no_pixels
 from datastill.exchange.base.beside import (
     ENDINGS as TENSORS,
 )
-from datastill.exchange.base.beside import is_of_images, saved, sets_in
+from datastill.exchange.base.beside import is_of_images, labels_beside, saved, sets_in
 from datastill.exchange.base.contract import (
     FORMATS,
     Format,
@@ -18,6 +18,7 @@ from datastill.exchange.base.contract import (
     header_of,
     stem_of,
 )
+from datastill.exchange.base.gathering import left_out
 from datastill.exchange.base.interpretation import interpret
 from datastill.exchange.base.labels import numbers_of
 from datastill.exchange.base.names import (
@@ -59,6 +60,8 @@ __all__ = [
     "interpret",
     "is_of_images",
     "keyed",
+    "labels_beside",
+    "left_out",
     "losses",
     "method_named",
     "numbers_of",

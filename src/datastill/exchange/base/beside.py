@@ -78,7 +78,19 @@ def is_of_images(file: Path, words: Sequence[str] = IMAGES) -> bool:
 
 def labels_beside(file: Path) -> Path | None:
     """Return the file of the labels of a file of images, if there is one."""
-    return next((each for each in _partners(file, LABELS) if each.is_file()), None)
+    named = next((each for each in _partners(file, LABELS) if each.is_file()), None)
+    return named or _only_labels(file)
+
+
+def _only_labels(file: Path) -> Path | None:
+    # label_syn.pt beside imgs.pt: the only two files of tensors there.
+    try:
+        others = [each for each in file.parent.iterdir() if each.suffix == file.suffix]
+    except OSError:
+        return None
+    others = [each for each in others if each.name != file.name]
+    alone = others[0] if len(others) == 1 else None
+    return alone if alone is not None and set(words_of(alone.stem)) & set(LABELS) else None
 
 
 def loaded_from(path: Path) -> Any:
@@ -187,6 +199,8 @@ def _with_labels(file: Path, value: Any, experiment: int | None, *, alone: bool 
     parts = _parts(file) if alone else []
     if len(parts) > 1:
         told = (*told, f"it is one of {len(parts)} parts; name their folder to take all of them")
+    if labels_file not in list(_partners(file, LABELS)):
+        told = (*told, f"its labels are those of {labels_file.name}, the only other file there")
     matched = file.suffix != ".npy" and is_of_images(file)
     held = Held(images, labels, rate, logits=matched or rate is not None, remarks=told)
     return Pair(held, pixels=_says_zca(file) or unwhitened is not None)
@@ -207,6 +221,12 @@ def _parts(file: Path) -> list[Path]:
 def _lonely(file: Path, axes: int) -> str:
     if axes <= 2:
         return f"{file} holds labels, not images; name the file of the images that lies beside it"
+    half = [each.name for each in sorted(file.parent.glob(f"*{file.suffix}")) if _is_half(each)]
+    if half:
+        return (
+            f"{file} holds half of a set, of which {half[0]} beside it makes the images (HaBa): "
+            "make them in Python, and save what comes out as images.pt with labels.pt"
+        )
     wanted = next(_partners(file, LABELS), file.with_name(f"labels{file.suffix}"))
     if not is_of_images(file, BARE):
         return (
@@ -214,6 +234,11 @@ def _lonely(file: Path, axes: int) -> str:
             f"beside it as labels{file.suffix}"
         )
     return f"{file} holds images without labels; expected them beside it in {wanted.name}"
+
+
+def _is_half(file: Path) -> bool:
+    words = words_of(file.stem)
+    return words[0] in ("styles", "style", "weights", "hallucinator", "hallucinators")
 
 
 def _unwhitened(file: Path) -> Path | None:
@@ -248,11 +273,16 @@ def _partners(file: Path, words: Sequence[str]) -> Iterator[Path]:
         shown = parts[spot]
         for word in words:
             cased = word.title() if shown.istitle() else word.upper() if shown.isupper() else word
-            swapped = [*parts[:spot], cased, *parts[spot + 1 :]]
-            for stem in dict.fromkeys(("".join(swapped), _without_zca(swapped))):
-                for prefix in ("", "ema_"):
-                    for ending in dict.fromkeys((file.suffix, *ENDINGS)):
-                        yield file.with_name(f"{prefix}{stem}{ending}")
+            for written in dict.fromkeys((cased, word, word.upper())):
+                swapped = [*parts[:spot], written, *parts[spot + 1 :]]
+                yield from _written(file, swapped)
+
+
+def _written(file: Path, parts: Sequence[str]) -> Iterator[Path]:
+    for stem in dict.fromkeys(("".join(parts), _without_zca(parts))):
+        for prefix in ("", "ema_"):
+            for ending in dict.fromkeys((file.suffix, *ENDINGS)):
+                yield file.with_name(f"{prefix}{stem}{ending}")
 
 
 def _without_zca(parts: Sequence[str]) -> str:

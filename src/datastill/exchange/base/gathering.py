@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,34 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.datasets.base.layout import SPLIT_WORDS, split_word, word_of_split
 from datastill.exchange.base.contract import Found, header_of
-from datastill.exchange.base.names import IMAGE_WORDS, LABEL_WORDS, RATE_WORDS, keyed, words_of
-from datastill.exchange.base.tensors import is_tensor, rate_of, tensor_of
+from datastill.exchange.base.labels import numbers_of
+from datastill.exchange.base.names import (
+    BESIDE,
+    IMAGE_WORDS,
+    LABEL_WORDS,
+    RATE_WORDS,
+    keyed,
+    words_of,
+)
+from datastill.exchange.base.tensors import is_tensor, rate_of, shape_of, tensor_of
+from datastill.exchange.base.unpickling import plain_of
 
 EXPECTED = (
     "expected {'images': ..., 'labels': ...}, [images, labels], DatasetCondensation's {'data': "
     "[[images, labels], ...]}, or images alone with their labels in a file beside"
 )
+
+DEEPEST = 3
+
+STEPS = "results"
+"""What the first project of all, Wang et al.'s of 2018, calls its list of steps."""
+
+WEIGHTS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+
+SAID = {*IMAGE_WORDS, *LABEL_WORDS, *BESIDE, "real", "init", "test", "noise"}
+"""Words that are no names of classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,29 +79,50 @@ class Held:
         )
 
 
-def gathered(value: Any, path: Path, experiment: int | None = None) -> Held:
+def gathered(
+    value: Any, path: Path, experiment: int | None = None, *, depth: int = DEEPEST
+) -> Held:
     """Find the images and labels in what a file holds.
 
     Args:
-        value: a list of images and labels; a list of such lists, or a dictionary that has one as
-            ``data``; a dictionary of images and labels, by any of their usual names, or of the
-            images of each class.
+        value: a list of images and labels, or of pairs of one image and its label; a list of
+            several sets; a dictionary of images and labels, by any of their usual names, of the
+            images of each class, or that has one of all these inside.
         path: of the file.
         experiment: which of several sets.
+        depth: tables inside of tables that are looked into.
 
     Raises:
         InputError: when there are none.
     """
     if isinstance(value, Mapping):
-        return _in_table(value, path, experiment)
+        return _in_table(value, path, experiment, depth)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        if are_items(value):
+            return _only(_of_items(value, path), experiment, path)
         if _is_pair(value):
             return _only(_in_list(value, path), experiment, path)
         if value and all(map(_is_pair, value)):
-            return one_of([_in_list(each, path) for each in value], experiment, path)
+            return _of_several([_in_list(each, path) for each in value], experiment, path)
         if len(value) == 2:
             return _in_list(value, path)  # which says what is wrong with it
     raise InputError(f"{path} holds {_told(value)}; {EXPECTED}")
+
+
+def _of_several(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
+    # Of results.pth the entries are steps, whose images come again in every epoch.
+    steps = path.stem == STEPS and all(one.rate is not None for one in found)
+    if not steps or experiment is not None:
+        return one_of(found, experiment, path)
+    different: list[Held] = []
+    for one in found:
+        if not any(torch.equal(one.images, other.images) for other in different):
+            different.append(one)
+    told = (
+        f"it holds {len(found)} steps, of {len(different)} different sets of images: put together; "
+        "--experiment takes one step"
+    )
+    return joined(different, told)
 
 
 def one_of(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
@@ -142,18 +183,21 @@ def joined(found: Sequence[Held], told: str) -> Held:
     )
 
 
-def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None) -> Held:
+def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, depth: int) -> Held:
     data = table.get("data")
-    if isinstance(data, Sequence) and not isinstance(data, str) and all(map(_is_pair, data)):
-        found = one_of([_in_list(each, path) for each in data], experiment, path)
+    if isinstance(data, Sequence) and not isinstance(data, str) and not _is_pair(data):
+        found = gathered(data, path, experiment) if data else one_of([], experiment, path)
         soft = table.get("soft_labels")
         labels = found.labels if soft is None else tensor_of(soft, "soft labels", path)
         header = header_of(table.get("datastill"), path)
         return replace(found, labels=labels, header=header, accuracies=table.get("accs_all_exps"))
     images, labels = keyed(table, IMAGE_WORDS), keyed(table, LABEL_WORDS)
+    images = [key for key in images if not _is_container(table[key])]
     if not images and not labels and (by_class := _by_class(table, path)) is not None:
         return _only(by_class, experiment, path)
-    if not images or not labels:
+    if not images:
+        return _inside(table, path, experiment, depth)
+    if not labels:
         raise InputError(f"{path} holds {_told(table)}; {EXPECTED}")
     labels.sort(key=lambda key: not _says_soft(key))  # they say more than hard ones beside them
     rate, told = None, ()
@@ -166,9 +210,93 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None) -> H
         logits=rate is not None or _says_soft(labels[0]),
         classes=_names(table),
         header=header_of(table.get("datastill"), path),
-        remarks=told,
+        remarks=(*told, *left_out(table, images[0])),
     )
     return _only(held, experiment, path)
+
+
+def _inside(table: Mapping[Any, Any], path: Path, experiment: int | None, depth: int) -> Held:
+    # {'state': {...}}, {'data': [images, labels]}, {'train': ..., 'test': ...}
+    sets = {
+        str(key): found
+        for key, value in table.items()
+        if depth and _is_container(value) and (found := _set_in(value, path, depth - 1))
+    }
+    if not sets:
+        raise InputError(f"{path} holds {_told(table)}; {EXPECTED}")
+    names = list(sets)
+    if experiment is not None and len(names) == 1:
+        (value,) = (value for key, value in table.items() if str(key) == names[0])
+        return gathered(value, path, experiment, depth=depth - 1)
+    if experiment is not None:
+        return one_of(list(sets.values()), experiment, path)
+    chosen, told = _training_among(names, path)
+    found = sets[chosen]
+    classes = found.classes or _names(table)
+    return replace(found, classes=classes, remarks=(*told, *found.remarks))
+
+
+def _training_among(names: Sequence[str], path: Path) -> tuple[str, tuple[str, ...]]:
+    if len(names) == 1:
+        return names[0], ()
+    train = [name for name in names if split_word(name) in SPLIT_WORDS["train"]]
+    if len(train) != 1 or not all(map(split_word, names)):
+        some = ", ".join(name[:30] for name in names[:4] if name.isprintable())
+        raise InputError(
+            f"{path} holds {len(names)} sets: {some}; --experiment takes one, counted from 0"
+        )
+    others = ", ".join(name for name in names if name not in train)
+    return train[0], (f"{train[0]} was read; {others} left out",)
+
+
+def _set_in(value: Any, path: Path, depth: int) -> Held | None:
+    try:
+        return gathered(value, path, depth=depth)
+    except InputError:
+        return None
+
+
+def left_out(names: Iterable[object], taken: str) -> tuple[str, ...]:
+    """Tell which names of a table are of images for tests, beside those that are read."""
+    tests = [
+        name
+        for name in names
+        if isinstance(name, str) and word_of_split(name) in SPLIT_WORDS["test"]
+    ]
+    others = [name for name in tests if "eval" not in words_of(name)]
+    return (f"{taken} was read; {', '.join(others)} left out",) if others else ()
+
+
+def _is_container(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return True
+    return isinstance(value, list | tuple) and (_is_pair(value) or are_items(value))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def are_items(value: Sequence[Any]) -> bool:
+    """Tell whether a list is of pairs of one image and its label, as datasets yield them."""
+    return len(value) > 1 and all(map(_is_item, value))
+
+
+def _is_item(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2 or not is_tensor(value[0]):  # pyright: ignore[reportUnknownArgumentType]
+        return False
+    image, label = (shape_of(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+    if image is None or label is None or len(image) not in (2, 3):
+        return False
+    # (N, H, W) grey images and their (N,) labels are a set, not an image of N channels.
+    return len(label) == 0 or (len(label) == 1 and label[0] != image[0])
+
+
+def _of_items(value: Sequence[Any], path: Path) -> Held:
+    images = [tensor_of(image, "images", path) for image, _ in value]
+    labels = [torch.as_tensor(plain_of(label)) for _, label in value]
+    for things, what in ((images, "images"), (labels, "labels")):
+        shapes = {tuple(thing.shape) for thing in things}
+        if len(shapes) > 1:
+            some = " and ".join(map(str, sorted(shapes)[:2]))
+            raise InputError(f"{path}: its {what} differ in shape: {some}")
+    return Held(torch.stack(images), torch.stack(labels))
 
 
 def _in_list(value: Sequence[Any], path: Path) -> Held:
@@ -187,19 +315,30 @@ def _axes(value: Any, path: Path) -> int | None:
 
 
 def _by_class(table: Mapping[Any, Any], path: Path) -> Held | None:
-    # {0: images, 1: images, ...}
-    numbers = {key: int(key) for key in table if isinstance(key, int) or str(key).isdecimal()}
-    if not table or len(numbers) < len(table) or not all(map(is_tensor, table.values())):
+    # {0: images, 1: images, ...}, {'class_0': images, ...} or {'cat': images, 'dog': images}
+    if len(table) < 2 or not all(map(is_tensor, table.values())):
         return None
-    parts = [
-        (number, tensor_of(table[key], "images", path))
-        for key, number in sorted(numbers.items(), key=lambda item: item[1])
-    ]
+    names = [str(key) for key in table]
+    if any(split_word(name) or set(words_of(name)) & SAID for name in names):
+        return None
+    numbers = numbers_of(names)
+    keys, classes = list(table), None
+    if numbers is None:
+        keys.sort(key=str)
+        classes = tuple(map(str, keys))
+        numbers = list(range(len(keys)))
+    placed = sorted(zip(numbers, table if classes is None else keys, strict=True), key=_first)
+    parts = [(number, tensor_of(table[key], "images", path)) for number, key in placed]
     if any(part.ndim != 4 or part.shape[1:] != parts[0][1].shape[1:] for _, part in parts):
         return None
     labels = [torch.full((len(part),), number) for number, part in parts]
     told = "each key of it was taken for a class"
-    return Held(torch.cat([part for _, part in parts]), torch.cat(labels), remarks=(told,))
+    images = torch.cat([part for _, part in parts])
+    return Held(images, torch.cat(labels), classes=classes, remarks=(told,))
+
+
+def _first(pair: tuple[int, Any]) -> int:
+    return pair[0]
 
 
 def _only(found: Held, experiment: int | None, path: Path) -> Held:
@@ -233,12 +372,25 @@ def _names(table: Mapping[Any, Any]) -> tuple[str, ...] | None:
 
 
 def _told(value: Any) -> str:
+    if _are_weights(value):
+        return "weights of networks and no images"
     if isinstance(value, Mapping):
         names = [str(key) for key in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
         told = ", ".join(name[:30] for name in names[:6] if name.isprintable())
         return f"a dictionary of {told or 'nothing'}" + (", ..." if len(names) > 6 else "")
     if is_tensor(value):
         return "one tensor"
+    if isinstance(value, list | tuple) and len(value) > 1 and all(map(is_tensor, value)):  # pyright: ignore[reportUnknownArgumentType]
+        return f"a list of {len(value)} tensors without labels"  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, list | tuple):
         return f"a list of {len(value)} things that are no images and labels"  # pyright: ignore[reportUnknownArgumentType]
     return f"a {type(value).__name__}"
+
+
+def _are_weights(value: Any) -> bool:
+    # What state_dict() returns; or lists of lists of tensors: experts of trajectory matching.
+    if isinstance(value, Mapping):
+        keys = [str(key) for key in value if is_tensor(value[key])]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        return bool(keys) and all(key.rpartition(".")[2] in WEIGHTS for key in keys)
+    listed = isinstance(value, list) and bool(value) and isinstance(value[0], list)  # pyright: ignore[reportUnknownArgumentType]
+    return listed and bool(value[0]) and isinstance(value[0][0], list)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]

@@ -45,7 +45,7 @@ def interpret(
     Raises:
         InputError: when the file contradicts itself or the claim, or does not say enough.
     """
-    found = channels_first(found)
+    found = channels_first(in_a_row(found))
     require_shape(found, path)
     if found.header is not None and not (claim.dataset or claim.normalised_with):
         return _as_exported(found, found.header, path), found.remarks
@@ -61,6 +61,22 @@ def interpret(
     facts = {**found.facts, **({"data": dict(origin)} if origin else {})}
     data = ImageSet(images, labels, domain, facts)
     return require_sound(data, str(path)), (*found.remarks, *why, *told, *seen, *apart)
+
+
+def in_a_row(found: Found) -> Found:
+    """Return the same with images of several axes, such as classes and their images, in a row."""
+    images, labels = found.images, found.labels
+    count = images.shape[0] * images.shape[1] if images.ndim == 5 else -1
+    apart = count > 0 and labels.shape[:2] == images.shape[:2] and len(labels) != count
+    if count < 0 or not (apart or len(labels) == count):
+        return found
+    told = "its images lie in two axes, as classes and images of each: they were put in a row"
+    return replace(
+        found,
+        images=images.flatten(0, 1),
+        labels=labels.flatten(0, 1) if apart else labels,
+        remarks=(*found.remarks, told),
+    )
 
 
 def channels_first(found: Found) -> Found:

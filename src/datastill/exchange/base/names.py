@@ -120,18 +120,32 @@ def says_whitened(path: Path) -> bool:
     return False
 
 
-IMAGE_WORDS = ("images", "image", "imgs", "img", "x", "data", "inputs", "pixels")
-LABEL_WORDS = ("labels", "label", "y", "targets", "target", "lab", "labs", "logits")
+IMAGE_WORDS = (
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "x",
+    "data",
+    "inputs",
+    "pixels",
+    "samples",
+    "features",
+)
+LABEL_WORDS = (
+    *("labels", "label", "y", "targets", "target", "lab", "labs", "lbls", "lbl", "logits"),
+)
 RATE_WORDS = ("lr", "learningrate", "stepsize")
 BESIDE = {
     *("syn", "synth", "synthetic", "distilled", "condensed", "learned"),
-    *("best", "final", "last", "soft", "hard", "set"),
+    *("best", "final", "last", "soft", "hard", "set", "eval", "vis", "save", "saved", "trained"),
+    *("train", "training"),
 }
 """Words that may stand beside these: ``image_syn``, ``distilled_labels``, ``syn_lr``."""
 
 
 def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
-    """Return the keys of a table that say one of some words, the best first.
+    """Return the keys of a table that say one of some words, the best first; trainImages too.
 
     >>> keyed(["label_syn", "image_syn", "images"], IMAGE_WORDS)
     ['images', 'image_syn']
@@ -140,7 +154,7 @@ def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
     for key in keys:
         if not isinstance(key, str):
             continue
-        said = words_of(key)
+        said = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key))
         rest = "".join(word for word in said if word not in BESIDE)
         if rest in words:
             found.append((len(said) - 1, words.index(rest), key))

@@ -25,8 +25,15 @@ MOST_PIXELS = 2**24
 MOST_BYTES = 2**34
 """Of decoded pictures."""
 
+NAMED = 5
+"""Pictures that one line names."""
+
 BATCH = 256
 """Pictures that are decoded side by side."""
+
+
+class Unreadable(InputError):
+    """A picture that cannot be read as it is."""
 
 
 def decode(content: bytes, source: str) -> Tensor:
@@ -52,9 +59,9 @@ def decode(content: bytes, source: str) -> Tensor:
     except Image.DecompressionBombError:
         raise InputError(f"{source} has too many pixels") from None
     except Exception:  # a damaged picture can fail in any way
-        raise InputError(f"{source} is damaged or no picture") from None
+        raise Unreadable(f"{source} is damaged or no picture") from None
     if plain is None:
-        raise InputError(
+        raise Unreadable(
             f"{source} is of kind {picture.mode}, not grey or RGB of 8 bits a channel: save it as "
             "one of these, by Pillow's convert('RGB') say"
         )
@@ -88,24 +95,50 @@ def decoded(readers: Sequence[Callable[[], bytes]], names: Sequence[str]) -> Ten
     """
     if not readers:
         raise InputError("there are no pictures")
-    first = decode(readers[0](), names[0])
+    first = _first(readers, names)
     require_room((len(readers), *first.shape), names[0])
     images = blank((len(readers), *first.shape), torch.uint8)
 
     def one(row: int) -> Tensor:
         return decode(readers[row](), names[row])
 
+    try:
+        return _filled(images, one, names)
+    except Unreadable:
+        raise _all_unreadable(one, names) from None
+
+
+def _filled(images: Tensor, one: Callable[[int], Tensor], names: Sequence[str]) -> Tensor:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(readers), BATCH):
-            rows = range(start, min(start + BATCH, len(readers)))
+        for start in range(0, len(names), BATCH):
+            rows = range(start, min(start + BATCH, len(names)))
             for row, picture in zip(rows, pool.map(one, rows), strict=True):
-                if picture.shape[1:] != first.shape[1:]:
-                    sizes = f"has {_size(picture)} pixels, but {names[0]} {_size(first)}"
+                if picture.shape[1:] != images.shape[2:]:
+                    sizes = f"has {_size(picture)} pixels, but {names[0]} {_size(images[0])}"
                     raise InputError(f"{names[row]} {sizes}")
                 if len(picture) > images.shape[1]:
                     images = _coloured(images, row)
                 images[row] = picture
     return images
+
+
+def _all_unreadable(one: Callable[[int], Tensor], names: Sequence[str]) -> InputError:
+    # Everything that is wrong at once, not one picture a run.
+    def problem(row: int) -> str | None:
+        try:
+            one(row)
+        except Unreadable as error:
+            return str(error)
+        except InputError:  # told when these are put right
+            return None
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        told = [said for said in pool.map(problem, range(len(names))) if said is not None]
+    if len(told) == 1:
+        return InputError(told[0])
+    some = "; ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if told[NAMED:] else "")
+    return InputError(f"{len(told)} of {len(names)} pictures cannot be read: {some}")
 
 
 def require_room(shape: Sequence[int], source: str) -> None:
@@ -120,6 +153,15 @@ def require_room(shape: Sequence[int], source: str) -> None:
             f"{shape[0]:,} pictures of {_side(shape[1:])}, as {source}, are {size:,} bytes; at "
             f"most {MOST_BYTES:,} are read: import a part of them"
         )
+
+
+def _first(readers: Sequence[Callable[[], bytes]], names: Sequence[str]) -> Tensor:
+    for reader, name in zip(readers, names, strict=True):
+        try:
+            return decode(reader(), name)
+        except Unreadable:  # told with the others
+            continue
+    return torch.zeros(1, 1, 1, dtype=torch.uint8)
 
 
 def _coloured(images: Tensor, done: int) -> Tensor:

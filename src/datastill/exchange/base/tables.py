@@ -16,6 +16,7 @@ from torch import Tensor
 from datastill.base.errors import InputError, installing
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
+from datastill.datasets import FORMATS as READERS
 from datastill.exchange.base.contract import Found, content_of, header_of
 from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
@@ -25,6 +26,11 @@ IMAGES, LABELS = (
     ("image", "img", "picture"),
     ("label", "labels", "class_id", "fine_label", "target"),
 )
+
+
+def names_pictures(path: Path) -> bool:
+    """Tell whether a table has no pictures, but the names of some that lie beside it."""
+    return READERS["table of labels"].recognises(path)
 
 
 def parquet_of(data: ImageSet) -> bytes:

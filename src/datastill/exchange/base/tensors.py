@@ -98,6 +98,17 @@ def is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor | PlainArray | PlainTensor)
 
 
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """Return the shape of a tensor or of what stands for one, ``()`` of a number; else None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return ()
+    try:
+        found = plain_of(value)
+    except Exception:  # likewise
+        return None
+    return tuple(found.shape) if isinstance(found, Tensor) else None
+
+
 def _tensor(value: Any, what: str, path: Path) -> Tensor | None:
     try:
         found = plain_of(value)

@@ -6,9 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import plain
@@ -16,12 +14,6 @@ from datastill.base.wording import counted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
-
-Ipc = Annotated[
-    int | str,
-    tyro.conf.arg(metavar="N|CLASS=N,...|proportional:N", help_behavior_hint="(default: 10)"),
-]
-"""Images per class."""
 
 REST, PROPORTIONAL = "rest", "proportional"
 PART = re.compile(r'(?:"([^"]+)"|([^,"]*))=([^,=]*)(?:,|$)')
@@ -32,7 +24,7 @@ LONGEST = 40
 
 @dataclass(frozen=True)
 class Quota:
-    """What ``--ipc`` says.
+    """What somebody says of it.
 
     Attributes:
         text: as it was typed.
@@ -74,22 +66,22 @@ class Quota:
         classes = real.domain.classes
         found = {_class(name, classes): count for name, count in self.named.items()}
         if len(found) < len(self.named):
-            raise InputError(f"--ipc {self.text} names a class twice")
+            raise InputError(f"`ipc={self.text!r}` names a class twice")
         missing = [name for name in classes if name not in found]
         if self.rest is not None and REST in missing and len(missing) > 1:
             raise InputError(
-                f"--ipc {self.text}: {REST}={self.rest} may be the class {REST!r} or all others; "
+                f"`ipc={self.text!r}`: {REST}={self.rest} may be the class {REST!r} or all others; "
                 f'of the class say "{REST}"=N, in double quotes'
             )
         if missing and self.rest is None:
             raise InputError(
-                f"--ipc {self.text} says nothing of {missing[0]!r}"
+                f"`ipc={self.text!r}` says nothing of {missing[0]!r}"
                 f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}; "
                 f"for all others add {REST}=N"
             )
         counts = tuple(found.get(name, self.rest or 0) for name in classes)
         if not any(counts):
-            raise InputError(f"--ipc {self.text} asks for no images")
+            raise InputError(f"`ipc={self.text!r}` asks for no images")
         return counts
 
 
@@ -109,7 +101,7 @@ def parse(ipc: int | str) -> Quota:
     text = str(ipc).strip()
     if re.fullmatch(r"[+-]?\d{1,9}", text):
         if int(text) < 1:
-            raise InputError(f"--ipc must be above zero, found {text}")
+            raise InputError(f"`ipc` must be above zero, found {text}")
         return Quota(text, each=int(text))
     kind, colon, number = text.partition(":")
     if colon and plain(kind) == PROPORTIONAL:
@@ -124,7 +116,7 @@ def parse(ipc: int | str) -> Quota:
         called = quoted or name.strip()
         if not called or called in named or (not quoted and called == REST):
             raise InputError(
-                f"--ipc is a number, CLASS=N,CLASS=N,{REST}=N or {PROPORTIONAL}:N, not {text!r}; "
+                f"`ipc` is a number, CLASS=N,CLASS=N,{REST}=N or {PROPORTIONAL}:N, not {text!r}; "
                 "the name of a class with a comma goes into double quotes"
             )
         named[called] = _number(number, text)
@@ -146,7 +138,7 @@ def shared(total: int, have: Sequence[int]) -> tuple[int, ...]:
     least, most = sum(n > 0 for n in have), sum(have)
     if not least <= total <= most:
         raise InputError(
-            f"--ipc {PROPORTIONAL}:{total}: {least} classes of {most} images can share "
+            f"`ipc='{PROPORTIONAL}:{total}'`: {least} classes of {most} images can share "
             f"{least} to {most}"
         )
     ideal = [total * n / most for n in have]
@@ -189,11 +181,11 @@ def _class(name: str, classes: Sequence[str]) -> str:
         return name
     alike = [known for known in classes if plain(known) == plain(name)]
     if len(alike) != 1:
-        raise InputError(f"--ipc: no class named {name!r}; {suggestion(name, classes[:20])}")
+        raise InputError(f"`ipc`: no class named {name!r}; {suggestion(name, classes[:20])}")
     return alike[0]
 
 
 def _number(number: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", number.strip()):
-        raise InputError(f"--ipc {text}: {number.strip()!r} is no number of images")
+        raise InputError(f"`ipc={text!r}`: {number.strip()!r} is no number of images")
     return int(number)

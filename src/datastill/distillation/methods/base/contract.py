@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from datastill.augment import Policy, identity
-from datastill.base.errors import function, of_kind
+from datastill.base.errors import function, in_plain_numbers, of_kind, whole
 from datastill.base.registry import Registry
 from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
-from datastill.data import ByClass, ImageSet, require_given
+from datastill.data import ImageSet, require_given
+from datastill.distillation.descent import Descent
+from datastill.distillation.parameters import Optimiser
+from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
 from datastill.networks import Build, Network
 
 
@@ -50,6 +53,7 @@ class Task:
         key: everything random about the run has its address below this one.
         policy: augments; real and synthetic images share each draw.
         route: how images pass a network.
+        batch: real images of each class that an update may draw; ``distill`` says how many.
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
     """
@@ -60,6 +64,7 @@ class Task:
     policy: Policy = identity
     route: Route = field(default_factory=Route)
     targets: Targets | None = None
+    batch: int = 256
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -69,50 +74,50 @@ class Task:
         require_route(route=self.route)
         of_kind((Targets, type(None)), "Targets() or None", targets=self.targets)
         require_given(self.real, "the real images")
+        whole(batch=self.batch)
+        in_plain_numbers(self, "batch")
 
 
 class Method(Protocol):
-    """Says under which network to compare images, and how far apart they are there."""
+    """Says how far the synthetic set is from what it ought to be: a frozen value.
 
-    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
-        """Return the network for update ``step``.
+    The loop owns what is learned and what moves it; a method owns a scalar.
+    """
+
+    def loss(
+        self, task: Task, step: int, memory: Any, synthetic: Synthetic, *, key: Key
+    ) -> tuple[Tensor, Any]:
+        """Return the scalar to minimise in update ``step``, and what to remember.
 
         Args:
             task: the task at hand.
             step: how many updates have been made.
-            last: the network of the update before, which may be trained further and returned.
-            synthetic: the images as they stand.
-        """
-        ...
-
-    def loss(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
-        """Return the scalar to minimise, a sum over classes: it may be given a few at a time.
-
-        Args:
-            network: where to compare.
-            real: images of each class.
-            synthetic: likewise; the loss is differentiable in these.
-            route: how the real images pass the network.
+            memory: what this returned in the update before, which may be changed; None in the
+                first. It has a ``state_dict``, as networks have: see ``Remembering``.
+            synthetic: the set as it stands; the scalar is differentiated in its tensors.
+            key: of this update alone.
         """
         ...
 
 
 @runtime_checkable
-class Targeting(Protocol):
-    """A method whose loss is the distance from a target that synthetic images have no part in.
+class Remembering(Protocol):
+    """A method that remembers something from one update to the next."""
 
-    Nor have its networks. Runs that differ in their regularisers alone have all targets in common.
-    """
+    def recall(self, task: Task, tensors: Mapping[str, Tensor]) -> Any:
+        """Return the memory whose ``state_dict`` held these tensors.
 
-    def target(self, network: Network, real: ByClass, *, route: Route) -> Tensor:
-        """Return what real images of each class ask for."""
+        Raises:
+            RuntimeError: when they are those of another.
+        """
         ...
 
-    def distance(
-        self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
-    ) -> Tensor:
-        """Return what ``loss`` does, from the target."""
-        ...
+
+def recalled(task: Task, tensors: Mapping[str, Tensor]) -> Network:
+    """Return a network of the task with these weights."""
+    network = task.build(key=task.key)  # any: its weights are replaced
+    network.load_state_dict(dict(tensors))
+    return network
 
 
 @dataclass(frozen=True)
@@ -122,18 +127,40 @@ class Published:
     Attributes:
         method: the method.
         updates: of the synthetic set.
-        lr: learning rate of the pixels.
+        optimisers: of what is learned, by the names of the parameters: ``"images"`` and others.
         init: what the synthetic set starts from: noise, or real images.
         augmented: whether distillation uses differentiable Siamese augmentation.
         protocol: the name of the protocol by which its sets are validated.
+        parametrisation: what is learned, and how networks are shown it.
     """
 
     method: Method
     updates: int
-    lr: float
+    optimisers: Mapping[str, Optimiser]
     init: Literal["noise", "real"]
     augmented: bool
     protocol: str
+    parametrisation: Parametrisation = field(default_factory=Pixels)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the images."""
+        return self.optimisers["images"].lr
+
+    def descent(self, ipc: int | tuple[int, ...], **changes: Any) -> Descent:
+        """Return how what is learned is moved: as published, but for what is named.
+
+        Args:
+            ipc: images per class, one number for all classes or one for each.
+            **changes: fields of ``Descent``.
+        """
+        settings: dict[str, Any] = {
+            "ipc": ipc,
+            "updates": self.updates,
+            "init": self.init,
+            "parametrisation": self.parametrisation,
+        }
+        return Descent.moving(self.optimisers, **{**settings, **changes})
 
 
 class Publication(Protocol):

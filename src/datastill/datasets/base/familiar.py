@@ -1,0 +1,73 @@
+"""Files of datasets that everybody knows, where they are not read as they lie, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from datastill.datasets.base.layout import is_clutter
+
+MARKS = {
+    "data_batch_1": "CIFAR10",
+    "data_batch_1.bin": "CIFAR10",
+    "fine_label_names.txt": "CIFAR100",
+    "train_32x32.mat": "SVHN",
+}
+"""Files by which a registered dataset is known, in its official layout."""
+
+LISTS = (".json", ".xml", ".xlsx")
+"""Endings of files that may hold classes, and are not read."""
+
+
+def familiar(path: Path) -> str:
+    """Return words about what lies in a folder, to follow what is missing; or nothing."""
+    for file in _files(path):
+        name = MARKS.get(file.name)
+        if file.name == "train" and (file.parent / "meta").is_file():
+            name = "CIFAR100"
+        if name is not None:
+            return f"; {file} is of {name}: `name={name}` and its folder by `path` read it"
+    told = shards(path)
+    if told:
+        return told
+    listed = next((file for file in _files(path) if file.suffix.casefold() in LISTS), None)
+    if listed is not None:
+        return (
+            f"; {listed} is not read: where it tells the classes, write them into a labels.csv "
+            "beside it, under a line id,label a line such as 001.png,cat for each picture"
+        )
+    return ""
+
+
+def shards(path: Path) -> str:
+    """Return words about shards of webdataset that lie in a folder; or nothing."""
+    file = next((each for each in _files(path) if each.suffix == ".tar" and _is_shard(each)), None)
+    if file is None:
+        return ""
+    return (
+        f"; {file} is a shard of webdataset, which is not read: in Python, datasets.load_dataset("
+        f"'webdataset', data_files='{file.parent}/*.tar', split='train').to_parquet('all.parquet'),"
+        " and name that file with `labels='cls'`"
+    )
+
+
+def _files(path: Path) -> Iterator[Path]:
+    for pattern in ("*", "*/*"):
+        try:
+            found = sorted(path.glob(pattern)) if path.is_dir() else []
+        except OSError:
+            return
+        for file in found:
+            if file.is_file() and not is_clutter(file.name) and not is_clutter(file.parent.name):
+                yield file
+
+
+def _is_shard(file: Path) -> bool:
+    import tarfile
+
+    try:
+        with tarfile.open(file, "r:") as archive:
+            names = [member.name for member, _ in zip(archive, range(8), strict=False)]
+    except (OSError, tarfile.TarError):
+        return False
+    return any(name.endswith(".cls") for name in names)

@@ -1,0 +1,158 @@
+"""How synthetic images are moved, and what they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from datastill.base.errors import (
+    InputError,
+    in_plain_numbers,
+    is_whole,
+    not_negative,
+    of_kind,
+    suggestion,
+    told,
+    whole,
+)
+from datastill.base.rng import Key
+from datastill.data import ByClass, ImageSet, said_of_class
+from datastill.distillation.parameters import Optimiser, Sgd, require_optimisers
+from datastill.distillation.parametrisations import Parametrisation, Pixels, require_parametrisation
+from datastill.training.coresets import CORESETS
+
+CLASSES_TOLD = 12
+"""Of how many classes a message says a number each."""
+
+
+STARTS = ("noise", "real")
+"""What synthetic images may start as, besides what a coreset picks."""
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How to move what is learned: the images, and what else a parametrisation has.
+
+    Attributes:
+        ipc: images per class, one number for all classes or one for each.
+        updates: of the synthetic set.
+        batch: real images per class that an update sees.
+        lr: learning rate of SGD on the images.
+        momentum: of that SGD.
+        init: start from ``"noise"`` (standard normal), from ``"real"`` images picked at random, or
+            from those that a coreset picks, by its name.
+        parametrisation: what is learned, and how networks are shown it.
+        optimisers: of parameters by their names; of ``"images"`` in place of ``lr`` and
+            ``momentum``.
+    """
+
+    ipc: int | tuple[int, ...] = 10
+    updates: int = 1000
+    batch: int = 256
+    lr: float = 1.0
+    momentum: float = 0.5
+    init: str = "real"
+    parametrisation: Parametrisation = field(default_factory=Pixels)
+    optimisers: Mapping[str, Optimiser] = field(default_factory=dict[str, Optimiser])
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ipc, Sequence) and not isinstance(self.ipc, str | bytes):
+            object.__setattr__(self, "ipc", tuple(self.ipc))
+        each = self.ipc if isinstance(self.ipc, tuple) else (self.ipc,)
+        least = 0 if isinstance(self.ipc, tuple) else 1
+        if not all(is_whole(one) and one >= least for one in each) or not sum(each):
+            raise InputError(
+                "`ipc` must be a whole number, 1 or more, or one for each class, found "
+                f"{told(self.ipc)}"
+            )
+        ipc = tuple(map(int, each)) if isinstance(self.ipc, tuple) else int(self.ipc)
+        object.__setattr__(self, "ipc", ipc)
+        whole(updates=self.updates, least=0)
+        whole(batch=self.batch)
+        not_negative(lr=self.lr, momentum=self.momentum)
+        of_kind(str, "'noise', 'real' or the name of a coreset", init=self.init)
+        if self.init not in STARTS and self.init not in CORESETS:
+            hint = suggestion(self.init, [*STARTS, *CORESETS.names])
+            raise InputError(f"no start named {self.init!r}; {hint}")
+        in_plain_numbers(self, "updates", "batch", "lr", "momentum")
+        require_optimisers(self.optimisers)
+        require_parametrisation(self.parametrisation)
+
+    @classmethod
+    def moving(cls, optimisers: Mapping[str, Optimiser], **settings: Any) -> Descent:
+        """Return a descent with these optimisers; an ``lr`` among the settings is for images."""
+        others, own = dict(optimisers), optimisers.get("images")
+        if isinstance(own, Sgd):
+            settings = {"lr": own.lr, "momentum": own.momentum, **settings}
+            del others["images"]
+        elif own is not None and "lr" in settings:
+            others["images"] = replace(cast(Any, own), lr=settings["lr"])
+        both: dict[str, Any] = {"optimisers": others, **settings}
+        return cls(**both)
+
+    @property
+    def by_name(self) -> dict[str, Optimiser]:
+        """The optimisers of all parameters."""
+        return {"images": Sgd(self.lr, self.momentum), **self.optimisers}
+
+    def facts(self) -> dict[str, Any]:
+        """Return its settings as plain values; null where only the images are learned."""
+        others = {name: repr(value) for name, value in self.optimisers.items()}
+        return {
+            "ipc": self.ipc,
+            "updates": self.updates,
+            "batch": self.batch,
+            "lr": self.lr,
+            "momentum": self.momentum,
+            "init": self.init,
+            "parametrisation": None
+            if self.parametrisation == Pixels()
+            else repr(self.parametrisation),
+            "optimisers": others or None,
+        }
+
+
+def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
+    """Return how many images of each class a distillation starts from, if it can start.
+
+    Raises:
+        InputError: when a class has fewer real images than are wanted of it, or, from noise, none
+            to match; or when there is not one number for each class.
+    """
+    classes = real.domain.classes
+    wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
+    if len(wanted) != len(classes):
+        raise InputError(f"`ipc` has {len(wanted)} numbers for {len(classes)} classes")
+    for k, (name, have, want) in enumerate(zip(classes, real.counts, wanted, strict=True)):
+        if have < (min(want, 1) if descent.init == "noise" else want):
+            said = f"{said_of_class(real, k)} fewer than the {want} to start from; take a smaller"
+            fitting = tuple(map(min, real.counts, wanted))
+            such = f" (`ipc={fitting}`)" if len(fitting) <= CLASSES_TOLD else ""
+            raise InputError(
+                f"{said} `ipc`, one for each class{such}, or `init='noise'`",
+                typed=f"{said} ipc, one for each class (--ipc {name}={have},rest={want}), or "
+                "--init noise",
+            )
+    return tuple(wanted)
+
+
+def initial(
+    real: ImageSet, descent: Descent, *, key: Key, features: Tensor | None = None
+) -> ByClass:
+    """Return the images that a distillation starts from; ``features`` as for ``distill``.
+
+    Raises:
+        InputError: see ``starting_counts``.
+    """
+    wanted = starting_counts(real, descent)
+    if descent.init == "noise":
+        shape = (sum(wanted), *real.domain.shape)
+        noise = torch.randn(shape, generator=key.generator()).to(real.images)
+        return ByClass(noise, wanted)
+    coreset = CORESETS["random" if descent.init == "real" else descent.init]
+    rows = coreset(real, wanted, key=key, features=features)
+    return ByClass(real.images[rows.to(real.images.device)], wanted)

@@ -1,0 +1,34 @@
+"""What a method is, all that it may see, and what methods have in common."""
+
+from datastill.distillation.methods.base.class_wise import Matching, Targeting, matched
+from datastill.distillation.methods.base.contract import (
+    METHODS,
+    Method,
+    Publication,
+    Published,
+    Remembering,
+    Targets,
+    Task,
+    recalled,
+)
+from datastill.distillation.methods.base.sloping import sloping
+from datastill.distillation.parameters import Adam, Sgd
+from datastill.distillation.parametrisations import Synthetic
+
+__all__ = [
+    "METHODS",
+    "Adam",
+    "Matching",
+    "Method",
+    "Publication",
+    "Published",
+    "Remembering",
+    "Sgd",
+    "Synthetic",
+    "Targeting",
+    "Targets",
+    "Task",
+    "matched",
+    "recalled",
+    "sloping",
+]

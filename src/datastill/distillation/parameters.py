@@ -1,0 +1,159 @@
+"""What a distillation learns: leaves by name, and what moves each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from datastill.base.errors import InputError, in_plain_numbers, not_negative, of_kind, told
+
+Params = Mapping[str, Tensor]
+"""Leaves by name: ``"images"``; ``"labels"`` and ``"lr"`` where they are learned too."""
+
+
+class Optimiser(Protocol):
+    """How a parameter is moved: a frozen value."""
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        ...
+
+    def over(self, leaf: Tensor) -> torch.optim.Optimizer:
+        """Return what moves a leaf by its gradient."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """Stochastic gradient descent.
+
+    Attributes:
+        lr: learning rate.
+        momentum: of the gradients before.
+    """
+
+    lr: float
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        not_negative(lr=self.lr, momentum=self.momentum)
+        in_plain_numbers(self, "lr", "momentum")
+
+    def over(self, leaf: Tensor) -> torch.optim.Optimizer:
+        """Return PyTorch's, of one leaf."""
+        return torch.optim.SGD([leaf], lr=self.lr, momentum=self.momentum)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam, of Kingma and Ba.
+
+    Attributes:
+        lr: learning rate.
+        betas: how much of the mean gradient, and of the mean square, stays at each step.
+    """
+
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def __post_init__(self) -> None:
+        not_negative(lr=self.lr)
+        in_plain_numbers(self, "lr")
+
+    def over(self, leaf: Tensor) -> torch.optim.Optimizer:
+        """Return PyTorch's, of one leaf."""
+        return torch.optim.Adam([leaf], lr=self.lr, betas=self.betas)
+
+
+def require_optimisers(optimisers: Any) -> None:
+    """Refuse what are no optimisers by the names of parameters.
+
+    Raises:
+        InputError: naming the first.
+    """
+    wanted = "optimisers by the names of parameters, such as {'images': Sgd(1.0)}"
+    of_kind(Mapping, wanted, optimisers=optimisers)
+    for name, one in optimisers.items():
+        known = isinstance(name, str) and not isinstance(one, type)
+        if not known or not callable(getattr(one, "over", None)):
+            raise InputError(f"`optimisers` must be {wanted}, found {told(name)}: {told(one)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Leaves:
+    """Leaves that are moved, each by its own optimiser.
+
+    Attributes:
+        leaves: by name.
+        optimisers: by the same names.
+    """
+
+    leaves: Params
+    optimisers: Mapping[str, torch.optim.Optimizer]
+
+    @classmethod
+    def of(cls, start: Params, optimisers: Mapping[str, Optimiser]) -> Leaves:
+        """Return copies of the parameters, ready to be moved.
+
+        Raises:
+            InputError: when there is not one optimiser for each.
+        """
+        if set(start) != set(optimisers):
+            raise InputError(
+                f"`optimisers` move {_listed(optimisers)}; what is learned is {_listed(start)}"
+            )
+        leaves = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
+        return cls(leaves, {name: optimisers[name].over(leaf) for name, leaf in leaves.items()})
+
+    def values(self) -> dict[str, Tensor]:
+        """Return copies of the leaves as they stand."""
+        return {name: leaf.detach().clone() for name, leaf in self.leaves.items()}
+
+    def step(self) -> None:
+        """Move every leaf by its gradient."""
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+            optimiser.zero_grad()
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Return copies of what the optimisers remember, by the names of leaves and their own."""
+        return {
+            name: {
+                kind: value.detach().clone()
+                for kind, value in self.optimisers[name].state[leaf].items()
+                if value is not None
+            }
+            for name, leaf in self.leaves.items()
+        }
+
+    @torch.no_grad()
+    def restore(self, values: Params, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Put leaves and optimisers where they were.
+
+        Raises:
+            RuntimeError: when they are those of other leaves.
+        """
+        if set(values) != set(self.leaves) or not set(state) <= set(self.leaves):
+            raise RuntimeError(f"{_listed(values)}, not {_listed(self.leaves)}")
+        for name, leaf in self.leaves.items():
+            leaf.copy_(_like(values[name], leaf, name))
+            held: dict[str, Any] = self.optimisers[name].state[leaf]
+            for kind, value in state.get(name, {}).items():
+                # Numbers of steps are scalars, all else has the shape of the leaf.
+                sound = value if value.ndim == 0 < leaf.ndim else _like(value, leaf, name)
+                held[kind] = sound.clone()
+
+
+def _like(held: Tensor, wanted: Tensor, name: str) -> Tensor:
+    if (held.shape, held.dtype) != (wanted.shape, wanted.dtype):
+        raise RuntimeError(f"{tuple(held.shape)} {name}, not {tuple(wanted.shape)}")
+    return held.to(wanted.device)
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

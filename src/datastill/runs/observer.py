@@ -1,0 +1,119 @@
+"""Who watches a run: is told what is done and how far it is, and may look at what is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from datastill.distillation.loop import Snapshot
+
+T = TypeVar("T")
+
+
+class Steps(Protocol):
+    """Progress towards a known number of steps."""
+
+    def at(self, step: float, note: str | None = None) -> None:
+        """Take note that so many steps are done; without a note the last one stays."""
+        ...
+
+    def within(self, step: int, epoch: int, epochs: int) -> None:
+        """Take note of how far the network is that is trained after ``step`` others."""
+        ...
+
+
+class Observer(Protocol):
+    """Watches a run."""
+
+    def message(self, text: str = "") -> None:
+        """Take note of a line that a person may want to know."""
+        ...
+
+    def progress(self, label: str, total: int, begun: int = 0) -> AbstractContextManager[Steps]:
+        """Watch one piece of work.
+
+        Args:
+            label: what is done.
+            total: how many steps.
+            begun: how many were done before.
+        """
+        ...
+
+    def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
+        """Hand on items, and watch how many have been taken."""
+        ...
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Look at a synthetic set after an update; it is there until the next one."""
+        ...
+
+
+Moved = Callable[[str, float, int, str], None]
+"""Is told what is done, how many steps of how many are, and a note."""
+
+
+def ignored(*_: object) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Talking:
+    """An observer made of functions, of which each may be left out.
+
+    Attributes:
+        tell: is told lines; ``print``, say.
+        moved: is told how far a piece of work is.
+        look: is shown the synthetic set after every update.
+
+    >>> with Talking(moved=print).progress("training", 10) as steps:
+    ...     steps.at(3, "loss 0.5")
+    training 3 10 loss 0.5
+    """
+
+    tell: Callable[[str], None] = ignored
+    moved: Moved = ignored
+    look: Callable[[Snapshot], None] = ignored
+
+    def message(self, text: str = "") -> None:
+        """See ``Observer``."""
+        self.tell(text)
+
+    @contextmanager
+    def progress(self, label: str, total: int, begun: int = 0) -> Generator[Steps]:
+        """See ``Observer``."""
+        if begun:
+            self.moved(label, begun, total, "")
+        yield _Told(self.moved, label, total)
+
+    def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
+        """See ``Observer``."""
+        for number, item in enumerate(items, 1):
+            yield item
+            self.moved(label, number, total, "")
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """See ``Observer``."""
+        self.look(snapshot)
+
+
+@dataclass
+class _Told:
+    told: Moved
+    label: str
+    total: int
+    note: str = ""
+
+    def at(self, step: float, note: str | None = None) -> None:
+        self.note = self.note if note is None else note
+        self.told(self.label, step, self.total, self.note)
+
+    def within(self, step: int, epoch: int, epochs: int) -> None:
+        if epoch < epochs:
+            self.told(self.label, step + epoch / epochs, self.total, f"epoch {epoch} of {epochs}")
+
+
+SILENT: Observer = Talking()
+"""Looks away."""

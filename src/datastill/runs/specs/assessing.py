@@ -1,0 +1,63 @@
+"""What the scores of sets follow from, without a test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from datastill.base.errors import InputError, not_negative
+from datastill.runs.specs.base import Spec
+from datastill.runs.specs.parts import ComputeSpec, DataSpec, PoolSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessSpec(Spec):
+    """What the scores of a set follow from.
+
+    Attributes:
+        set: path of the set: a file, or the folder of a run.
+        data: whose training images; by default what the set says of its origin.
+        compute: how to compute.
+        pool: original models that judge.
+        assessments: names; without any, all cheap ones.
+        draws: random sets of real images to score beside it.
+    """
+
+    kind: ClassVar[str] = "assess"
+
+    set: str
+    data: DataSpec = field(default_factory=DataSpec)
+    compute: ComputeSpec = field(default_factory=ComputeSpec)
+    pool: PoolSpec = field(default_factory=PoolSpec)
+    assessments: tuple[str, ...] = ()
+    draws: int = 3
+
+    def check(self) -> None:
+        """See ``Part``."""
+        not_negative(draws=self.draws)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankSpec(Spec):
+    """What a ranking of finished sets follows from.
+
+    Attributes:
+        sets: their paths.
+        by: the assessment.
+        data: whose training images; by default what the first set says of its origin.
+        compute: how to compute.
+        pool: original models that judge.
+    """
+
+    kind: ClassVar[str] = "select"
+
+    sets: tuple[str, ...]
+    by: str
+    data: DataSpec = field(default_factory=DataSpec)
+    compute: ComputeSpec = field(default_factory=ComputeSpec)
+    pool: PoolSpec = field(default_factory=PoolSpec)
+
+    def check(self) -> None:
+        """See ``Part``."""
+        if not self.sets:
+            raise InputError("name the `sets` to rank by their paths")

@@ -1,0 +1,169 @@
+"""What descriptions of several kinds of runs have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from datastill.base.errors import InputError, not_negative, positive
+from datastill.runs.specs.base import Part, place
+
+SEEDS = (-(2**63), 2**64 - 1)
+"""The least and the largest seed that torch takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Part):
+    """What real images to read, and how.
+
+    Attributes:
+        name: of the dataset, or the path of a person's own images, or ``hf:NAME``; None for the
+            dataset that a set was made from, where the run is about a set.
+        path: folder with its files.
+        size: height and width to bring images to; one number is both.
+        image_column: column or array that holds the images; None finds it.
+        label_column: likewise of the labels.
+        test_share: share of each class kept for tests where there are no test images; None for the
+            usual one, or that of the set.
+        skip_damaged: whether to go on without pictures that cannot be decoded.
+        mirror: whether a mirrored image still shows its class; None where the dataset is to say.
+    """
+
+    name: str | None = field(default=None, kw_only=False)
+    path: str | None = place(None)
+    size: int | tuple[int, int] | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    test_share: float | None = None
+    skip_damaged: bool = False
+    mirror: bool | None = None
+
+    def check(self) -> None:
+        """See ``Part``."""
+        if isinstance(self.size, int):
+            object.__setattr__(self, "size", (self.size, self.size))
+        for side in self.sides or ():
+            positive(size=side)
+        if self.test_share is not None and not 0 <= self.test_share < 1:
+            raise InputError(
+                f"`test_share` must be at least 0 and below 1, found {self.test_share:g}"
+            )
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width to bring images to."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeSpec(Part):
+    """How to compute.
+
+    Attributes:
+        seed: everything random follows from it.
+        device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
+        engine: what runs the layers of networks.
+        precision: of passes through networks.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    engine: Literal["auto", "kernels", "plain", "compiled"] = "auto"
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
+
+    def check(self) -> None:
+        """See ``Part``."""
+        if not SEEDS[0] <= self.seed <= SEEDS[1]:
+            raise InputError(
+                f"a seed is a whole number from -2**63 to 2**64 - 1, found {self.seed}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSpec(Part):
+    """Original models.
+
+    Attributes:
+        architectures: of the models; ``hf:NAME`` for one of Hugging Face.
+        num: models of each; None for all there are.
+        epoch: which snapshot of them; None for the last.
+        early: epochs after which they judge too.
+        path: folder with all original models.
+    """
+
+    architectures: tuple[str, ...] = ("ConvNet",)
+    num: int | None = None
+    epoch: int | None = None
+    early: tuple[int, ...] = ()
+    path: str = place("pretrained_model")
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(num=self.num, epoch=self.epoch)
+        for epoch in self.early:
+            positive(early=epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClomSpec(Part):
+    """The classification loss of original models, as a term of distillation.
+
+    Attributes:
+        alphas: its weight: one for all architectures of the pool, or one for each.
+        distance: classification loss of the models, or nearness to real images in their features.
+        batch_size: with cosine: real images to be near to, at each update.
+        source: with cosine: dataset that the models come from; None for that of the run.
+    """
+
+    alphas: tuple[float, ...]
+    distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
+    batch_size: int = 256
+    source: str | None = None
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(batch_size=self.batch_size)
+        for alpha in self.alphas:
+            not_negative(alphas=alpha)
+        if not self.alphas:
+            raise InputError("`alphas` needs at least one value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectSpec(Part):
+    """Which snapshot of a distillation is kept: the one that an assessment likes best.
+
+    Attributes:
+        by: the assessment.
+        every: updates between two looks at the set.
+    """
+
+    by: str
+    every: int = 50
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(every=self.every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftSpec(Part):
+    """How networks learn from soft labels.
+
+    Attributes:
+        loss: cross-entropy, or divergence from softened logits.
+        temperature: with ``kl``: of the logits; None for the one that the labels were made with.
+    """
+
+    loss: Literal["cross-entropy", "kl"] = "cross-entropy"
+    temperature: float | None = None
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(temperature=self.temperature)
+
+
+def named(data: DataSpec) -> None:
+    """Refuse data without a name, where no set tells what it is made from."""
+    if not data.name:
+        raise InputError("`data` needs the name of a dataset, or a path")

@@ -1,0 +1,89 @@
+"""What a study of assessments follows from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from datastill.base.errors import InputError, positive
+from datastill.runs.specs.base import Part, Spec, place
+from datastill.runs.specs.parts import ComputeSpec, DataSpec, named
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgesSpec(Part):
+    """The original models that judge in a study and, as CLOM, guide.
+
+    Attributes:
+        architectures: of the models.
+        num: models of each.
+        path: folder with original models; None for the study's own, which it trains briefly.
+        epoch: which snapshot of them; None for the last.
+        early: epochs after which they judge too; without any, some of the study's own.
+        epochs: for which a study trains its own.
+    """
+
+    architectures: tuple[str, ...] = ("ConvNetD2W32", "MLP")
+    num: int = 3
+    path: str | None = place(None)
+    epoch: int | None = None
+    early: tuple[int, ...] = ()
+    epochs: int = 15
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(num=self.num, epoch=self.epoch, epochs=self.epochs)
+        for epoch in self.early:
+            positive(early=epoch)
+        late = [epoch for epoch in self.early if epoch >= self.epochs]
+        if self.path is None and late:
+            raise InputError(
+                f"{late[0]} of `early` is not before the last of {self.epochs} `epochs`"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec(Spec):
+    """What a study of assessments follows from.
+
+    Attributes:
+        data: the real images.
+        compute: how to compute.
+        population: kinds of sets that are made; without any, and without ``sets``, a mixture.
+        sets: paths of sets that are there already.
+        ipc: images per class of what is made.
+        seeds: sets of each kind and ipc.
+        batch: real images of each class that an update sees.
+        inner_loop: epochs of DC and DSA between updates; None as published.
+        model: architecture of the networks that sets are made by, and that are trained on them.
+        trials: networks trained on each set.
+        epochs: for which they are trained.
+        augmented: whether their images are augmented.
+        judges: original models.
+        assessments: names; without any, all.
+    """
+
+    kind: ClassVar[str] = "study"
+
+    data: DataSpec
+    compute: ComputeSpec = field(default_factory=ComputeSpec)
+    population: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    ipc: tuple[int, ...] = (1, 10)
+    seeds: int = 2
+    batch: int = 64
+    inner_loop: int | None = None
+    model: str = "ConvNetD2W32"
+    trials: int = 3
+    epochs: int = 200
+    augmented: bool = True
+    judges: JudgesSpec = field(default_factory=JudgesSpec)
+    assessments: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """See ``Part``."""
+        named(self.data)
+        positive(seeds=self.seeds, batch=self.batch, inner_loop=self.inner_loop)
+        positive(trials=self.trials, epochs=self.epochs)
+        for ipc in self.ipc:
+            positive(ipc=ipc)

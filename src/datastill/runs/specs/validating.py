@@ -1,0 +1,118 @@
+"""What the worth of a set is found out by, training on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from datastill.base.errors import InputError, not_negative, positive
+from datastill.runs.specs.base import Spec, place
+from datastill.runs.specs.parts import ComputeSpec, DataSpec, PoolSpec, SoftSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateSpec(Spec):
+    """What a validation follows from.
+
+    Attributes:
+        set: path of the set: a file, or the folder of a run.
+        data: whose test images; by default what the set says of its origin.
+        compute: how to compute.
+        models: architectures to train.
+        trials: networks of each.
+        protocol: preset by which they are trained; None for the one published for the method.
+        augmentation: of training images; None for that of the preset.
+        epochs: None for those of the preset.
+        soft: how networks learn from soft labels.
+        against: coresets of real images to train on too.
+        coreset_features: model by whose features these pick; None for pixels.
+        pool_path: folder with original models, for that.
+        together: networks to train at once; None for what suits the device.
+    """
+
+    kind: ClassVar[str] = "validate"
+
+    set: str
+    data: DataSpec = field(default_factory=DataSpec)
+    compute: ComputeSpec = field(default_factory=ComputeSpec)
+    models: tuple[str, ...] = ("ConvNet",)
+    trials: int = 5
+    protocol: str | None = None
+    augmentation: str | None = None
+    epochs: int | None = None
+    soft: SoftSpec = field(default_factory=SoftSpec)
+    against: tuple[str, ...] = ()
+    coreset_features: str | None = None
+    pool_path: str = place("pretrained_model")
+    together: int | None = None
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(trials=self.trials, epochs=self.epochs, together=self.together)
+        if not self.models:
+            raise InputError("`models` needs at least one name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSpec(Spec):
+    """What a comparison of sets with real images follows from.
+
+    Attributes:
+        sets: paths of sets; without any, real images are compared with each other.
+        data: whose real images; by default what the first set says of its origin.
+        compute: how to compute.
+        ipc: real images of each class to pick, in words; None for those of the sets.
+        protocol: preset by which networks are trained on every set.
+        epochs: None for those of the preset.
+        models: architectures to train.
+        trials: networks of each on each set.
+        against: how real images are picked; random ones are always among them.
+        coreset_features: model by whose features coresets pick; None for pixels.
+        pool: original models that label random images, where a set has soft labels; None for none.
+        pool_path: folder with original models, for the features of coresets.
+        together: networks to train at once; None for what suits the device.
+        real_epochs: on all real images; 0 leaves them out.
+        real_trials: networks of each architecture on all real images.
+        soft: how networks learn from soft labels.
+        rates: learning rates to choose from for DD-Ranking's scores; without any there are none.
+    """
+
+    kind: ClassVar[str] = "compare"
+
+    sets: tuple[str, ...] = ()
+    data: DataSpec = field(default_factory=DataSpec)
+    compute: ComputeSpec = field(default_factory=ComputeSpec)
+    ipc: int | str | None = None
+    protocol: Literal["dc", "dsa", "modern"] = "dsa"
+    epochs: int | None = None
+    models: tuple[str, ...] = ("ConvNet",)
+    trials: int = 5
+    against: tuple[str, ...] = ("random", "herding", "k-center", "k-means")
+    coreset_features: str | None = None
+    pool: PoolSpec | None = None
+    pool_path: str = place("pretrained_model")
+    together: int | None = None
+    real_epochs: int = 20
+    real_trials: int = 1
+    soft: SoftSpec = field(default_factory=SoftSpec)
+    rates: tuple[float, ...] = ()
+
+    def check(self) -> None:
+        """See ``Part``."""
+        positive(
+            epochs=self.epochs,
+            trials=self.trials,
+            real_trials=self.real_trials,
+            together=self.together,
+        )
+        not_negative(real_epochs=self.real_epochs)
+        for rate in self.rates:
+            positive(rates=rate)
+        if not self.models:
+            raise InputError("`models` needs at least one name")
+        if not self.sets and (self.data.name is None or self.ipc is None):
+            raise InputError(
+                "name `sets` by their paths, or `data` and `ipc` to compare real images"
+            )
+        if self.rates and not self.sets:
+            raise InputError("DD-Ranking scores `sets`, and none was named")

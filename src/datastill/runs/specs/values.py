@@ -1,0 +1,115 @@
+"""Plain values: what a description may hold, of which kind, and the words for what is not."""
+
+from __future__ import annotations
+
+import os
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from datastill.base.errors import InputError, in_plain, is_number, suggestion, told
+from datastill.base.wording import listed
+
+WORDS = {
+    bool: ("True or False", "True or False"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+}
+"""What a value of a kind is, and what several are."""
+
+
+def plain(value: Any) -> Any:
+    """Return a value as files hold it: paths as text, tuples as lists, numbers as Python's own.
+
+    >>> from pathlib import Path
+    >>> plain({"a": (Path("x"), 1)})
+    {'a': ['x', 1]}
+    """
+    if isinstance(value, os.PathLike):
+        return os.fspath(typing.cast("os.PathLike[str]", value))
+    if isinstance(value, Mapping):
+        return {name: plain(held) for name, held in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(held) for held in value]
+    return in_plain(value) if is_number(value) else value
+
+
+def converted(name: str, value: Any, hint: Any) -> Any:
+    """Return a value as one of a kind: a whole number where any number goes, a list as a tuple.
+
+    Args:
+        name: of the value.
+        value: as a person or a file gives it.
+        hint: its kind, as annotated.
+
+    Raises:
+        InputError: for a value of another kind, and text or a number that no file can hold.
+
+    >>> converted("lr", 1, float), converted("epochs", [1, 4], tuple[int, ...])
+    (1.0, (1, 4))
+    >>> converted("epochs", "4", int)
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `epochs` must be a whole number, found '4'
+    """
+    import msgspec
+
+    given = plain(value)
+    try:
+        found = msgspec.convert(given, hint)
+    except (msgspec.ValidationError, OverflowError):
+        raise InputError(_complaint(name, given, hint)) from None
+    for part in _parts(found):
+        if isinstance(part, str) and not _writable(part):
+            raise InputError(f"`{name}` holds letters that no file can hold: {part!a}")
+        if isinstance(part, float) and not is_number(part):
+            raise InputError(f"`{name}` must be a finite number, found {part}")
+    return found
+
+
+def wanted(hint: Any, *, many: bool = False) -> str:
+    """Say what a value of a kind is.
+
+    >>> wanted(int | str), wanted(tuple[int, int] | None), wanted(Literal["kl", "mse"])
+    ('a whole number or text', 'a list of whole numbers or None', 'kl or mse')
+    """
+    if hint in WORDS:
+        return WORDS[hint][many]
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return listed([str(part) for part in parts], "or")
+    if origin in (typing.Union, types.UnionType):
+        return listed([wanted(part, many=many) for part in parts], "or")
+    if origin is tuple:
+        return f"a list of {wanted(parts[0], many=True)}"
+    return "None" if hint is type(None) else "a table"
+
+
+def _complaint(name: str, given: Any, hint: Any) -> str:
+    near, parts = "", typing.get_args(hint)
+    if typing.get_origin(hint) is Literal and isinstance(given, str):
+        near = suggestion(given, [str(part) for part in parts])
+        near = f"; {near}" if near.startswith("did") else ""
+    return f"`{name}` must be {wanted(hint)}, found {told(given)}{near}"
+
+
+def _parts(value: Any) -> typing.Iterator[Any]:
+    if isinstance(value, Mapping):
+        for name, held in value.items():
+            yield name
+            yield from _parts(held)
+    elif isinstance(value, tuple):
+        for held in value:
+            yield from _parts(held)
+    else:
+        yield value
+
+
+def _writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,194 @@
+"""Images and labels in the tables and lists in which people save them; what is said of others."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.exchange import Reading, import_set
+from test_layouts_of_others import labels
+
+PIXELS = torch.rand(20, 3, 16, 20, generator=Key(0).generator()).round(decimals=2)
+
+LABELS = labels()
+SORTED = LABELS.argsort(stable=True)
+PIECES = [PIXELS[k == LABELS] for k in range(10)]
+
+
+def read(file: Path) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    back, remarks = import_set(file)
+    assert back.domain.name == "imported"
+    return back.domain.pixels(back.images), back.labels, remarks
+
+
+TABLES: dict[str, Any] = {
+    "x_train": {"x_train": PIXELS, "y_train": LABELS},
+    "X_train": {"X_train": PIXELS, "Y_train": LABELS},
+    "Xy": {"X": PIXELS, "y": LABELS},
+    "data, targets": {"data": PIXELS, "targets": LABELS},
+    "train_images": {"train_images": PIXELS, "train_labels": LABELS},
+    "trainImages": {"trainImages": PIXELS, "trainLabels": LABELS},
+    "syn_eval": {"image_syn_eval": PIXELS, "label_syn_eval": LABELS},
+    "data list": {"data": [PIXELS, LABELS]},
+    "data table": {"data": {"images": PIXELS, "labels": LABELS}, "accs": [0.5]},
+    "state": {"state": {"images": PIXELS, "labels": LABELS}},
+    "deep": {"epoch": 3, "state": {"data": {"x": PIXELS, "y": LABELS}}},
+    "lists": {"images": list(PIXELS), "labels": LABELS.tolist()},
+    "items": [(image, int(k)) for image, k in zip(PIXELS, LABELS, strict=True)],
+    "items of tensors": [[image, k] for image, k in zip(PIXELS, LABELS, strict=True)],
+    "items one-hot": list(zip(PIXELS, torch.eye(10)[LABELS], strict=True)),
+    "items inside": {"data": list(zip(PIXELS, LABELS.tolist(), strict=True))},
+}
+
+
+@pytest.mark.parametrize("kind", ["pt", "pkl"])
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_and_lists_of_usual_makes(name: str, kind: str, tmp_path: Path) -> None:
+    file = tmp_path / f"own.{kind}"
+    if kind == "pt":
+        torch.save(TABLES[name], file)
+    else:
+        file.write_bytes(pickle.dumps(TABLES[name]))
+    pixels, found, _ = read(file)
+    assert torch.allclose(pixels, PIXELS, atol=1e-5)
+    assert found.tolist() == LABELS.tolist()
+
+
+def test_items_of_arrays_in_a_pickle(tmp_path: Path) -> None:
+    items = [(image.numpy(), int(k)) for image, k in zip(PIXELS, LABELS, strict=True)]
+    (tmp_path / "own.pkl").write_bytes(pickle.dumps(items))
+    pixels, found, _ = read(tmp_path / "own.pkl")
+    assert torch.allclose(pixels, PIXELS, atol=1e-5)
+    assert found.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS[:3], "y_test": LABELS[:3]},
+        {"train": (PIXELS, LABELS), "test": (PIXELS[:3], LABELS[:3])},
+        {"train": {"x": PIXELS, "y": LABELS}, "val": {"x": PIXELS[:3], "y": LABELS[:3]}},
+    ],
+)
+def test_of_splits_in_a_table_the_training_images_are_read(table: Any, tmp_path: Path) -> None:
+    torch.save(table, tmp_path / "own.pt")
+    pixels, found, remarks = read(tmp_path / "own.pt")
+    assert (len(pixels), found.tolist()) == (20, LABELS.tolist())
+    assert any("was read; " in told and "left out" in told for told in remarks)
+
+
+def test_test_images_of_an_archive_are_said_to_be_left_out(tmp_path: Path) -> None:
+    arrays = {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS[:3], "y_test": LABELS[:3]}
+    held: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
+    np.savez(tmp_path / "own.npz", **held)
+    pixels, _, remarks = read(tmp_path / "own.npz")
+    assert len(pixels) == 20
+    assert "x_train was read; x_test, y_test left out" in remarks
+
+
+@pytest.mark.parametrize("names", [range(10), [f"class_{k}" for k in range(10)]])
+def test_a_dictionary_of_classes_by_number(names: Any, tmp_path: Path) -> None:
+    pieces = dict(zip(names, PIECES, strict=True))
+    torch.save({key: pieces[key] for key in reversed(list(pieces))}, tmp_path / "own.pt")
+    pixels, found, remarks = read(tmp_path / "own.pt")
+    assert torch.allclose(pixels, PIXELS[SORTED], atol=1e-5)
+    assert found.tolist() == sorted(LABELS.tolist())
+    assert "each key of it was taken for a class" in remarks
+
+
+def test_a_dictionary_of_classes_by_name(tmp_path: Path) -> None:
+    torch.save({"dog": PIECES[0], "cat": PIECES[1], "owl": PIECES[2]}, tmp_path / "own.pt")
+    back, _ = import_set(tmp_path / "own.pt")
+    assert back.domain.classes == ("cat", "dog", "owl")
+    assert torch.allclose(back.domain.pixels(back.images)[:2], PIECES[1], atol=1e-5)
+    torch.save({"syn": PIECES[0], "real": PIECES[1]}, tmp_path / "b.pt")
+    with pytest.raises(InputError, match="a dictionary of syn, real; expected"):
+        import_set(tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_images_by_class_in_two_axes(flat: bool, tmp_path: Path) -> None:
+    apart = LABELS[SORTED].reshape(10, 2)
+    table = {"images": torch.stack(PIECES), "labels": apart.flatten() if flat else apart}
+    torch.save(table, tmp_path / "own.pt")
+    pixels, found, remarks = read(tmp_path / "own.pt")
+    assert torch.allclose(pixels, PIXELS[SORTED], atol=1e-5)
+    assert found.tolist() == sorted(LABELS.tolist())
+    assert any("put in a row" in told for told in remarks)
+
+
+def test_steps_of_the_first_project_are_put_together(tmp_path: Path) -> None:
+    steps = [(PIXELS[10 * k : 10 * k + 10], LABELS[:10], torch.tensor(0.02)) for k in range(2)]
+    epochs = [(a, b, torch.tensor(0.02 + i / 100)) for i, (a, b, _) in enumerate(3 * steps)]
+    torch.save(epochs, tmp_path / "results.pth")
+    pixels, found, remarks = read(tmp_path / "results.pth")
+    assert torch.allclose(pixels, PIXELS, atol=1e-5)
+    assert found.tolist() == LABELS.tolist()
+    assert any("6 steps, of 2 different sets" in told for told in remarks)
+    back, _ = import_set(tmp_path / "results.pth", reading=Reading(experiment=3))
+    assert len(back) == 10
+    assert back.facts["learning_rate"] == pytest.approx(0.05)
+
+
+def test_several_sets_in_a_table_are_named(tmp_path: Path) -> None:
+    table = {"a": {"x": PIXELS, "y": LABELS}, "b": {"x": PIXELS[:10], "y": LABELS[:10]}}
+    torch.save(table, tmp_path / "own.pt")
+    with pytest.raises(InputError, match=r"2 sets: a, b; --experiment takes one, counted from 0"):
+        import_set(tmp_path / "own.pt")
+    assert len(import_set(tmp_path / "own.pt", reading=Reading(experiment=1))[0]) == 10
+
+
+def nested(depth: int) -> Any:
+    return {"a": nested(depth - 1)} if depth else {"images": PIXELS, "labels": LABELS}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (PIECES, "a list of 10 tensors without labels"),
+        (nested(50), "a dictionary of a; expected"),
+        ({"features.0.weight": PIXELS, "features.0.bias": LABELS}, "weights of networks and no"),
+        ([[[PIXELS[0], LABELS]]], "weights of networks and no images"),
+        ([(PIXELS[0], 1), (PIXELS[0, :, :8], 2)], "its images differ in shape"),
+    ],
+)
+def test_what_is_no_set_is_told(value: Any, told: str, tmp_path: Path) -> None:
+    torch.save(value, tmp_path / "own.pt")
+    with pytest.raises(InputError, match=told):
+        import_set(tmp_path / "own.pt")
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("imgs.pt", "label_syn.pt"),
+        ("X_distilled.pt", "y_distilled.pt"),
+        ("x_train.npy", "y_train.npy"),
+        ("synthetic_images.pt", "synthetic_labels.pt"),
+    ],
+)
+def test_labels_beside_images_by_many_names(image: str, label: str, tmp_path: Path) -> None:
+    save: Callable[[Tensor, str], None] = lambda value, name: (  # noqa: E731
+        np.save(tmp_path / name, value.numpy())
+        if name.endswith("npy")
+        else torch.save(value, tmp_path / name)
+    )
+    save(PIXELS, image)
+    save(LABELS, label)
+    pixels, found, _ = read(tmp_path / image)
+    assert torch.allclose(pixels, PIXELS, atol=1e-5)
+    assert found.tolist() == LABELS.tolist()
+
+
+def test_half_of_a_factorised_set_is_told(tmp_path: Path) -> None:
+    torch.save(PIXELS, tmp_path / "images_best.pt")
+    torch.save({"0.weight": torch.zeros(3)}, tmp_path / "styles_1000.pt")
+    with pytest.raises(InputError, match=r"half of a set, of which styles_1000\.pt beside it"):
+        import_set(tmp_path / "images_best.pt")
