@@ -117,6 +117,14 @@ def test_a_list_of_items_in_a_file_of_torch(number: Callable[[int], Any], tmp_pa
     require_same(together(load_dataset(str(tmp_path / "own.pt"))))
 
 
+def test_an_archive_without_names(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", ARRAYS, LABELS.numpy())
+    require_same(together(load_dataset(str(tmp_path / "own.npz"))))
+    require_same(import_set(tmp_path / "own.npz")[0])
+    read = Reading(images="arr_0", labels="arr_1")
+    require_same(together(load_dataset(str(tmp_path / "own.npz"), None, read)))
+
+
 def test_stl_10s_binary_files(tmp_path: Path) -> None:
     images = torch.randint(0, 256, (20, 3, 96, 96), dtype=torch.uint8)
     labels = torch.arange(20) % 10
@@ -207,3 +215,8 @@ def test_what_is_not_read_says_what_helps(
 ) -> None:
     with pytest.raises(InputError, match=told):
         load_dataset(str(make(tmp_path)))
+
+
+def test_columns_of_a_dataset_that_has_none_are_not_passed_over() -> None:
+    with pytest.raises(InputError, match=r"digits has one set .* no 'coarse': leave out `labels`"):
+        load_dataset("digits", None, Reading(labels="coarse"))

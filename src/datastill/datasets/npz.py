@@ -25,6 +25,9 @@ from datastill.datasets.base import (
 ALONE = "arr_0"
 """What NumPy calls an array that was saved without a name."""
 
+NAMELESS = {"arr_0": "images", "arr_1": "labels"}
+"""What two such arrays are, in the order in which everybody saves them."""
+
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
     """Read one split from a file, or from ``train.npz`` and ``test.npz`` in a folder.
@@ -39,8 +42,10 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     if file is None:
         apart = {name: partial(member, each, ALONE) for name, each in _apart(path).items()}
         return found_in(apart, split, reading, source=str(path)) if apart else None
+    names = members(file)
+    called = NAMELESS if set(names) == set(NAMELESS) and reading.images is None else {}
     arrays: dict[str, Callable[[], np.ndarray]] = {
-        name: partial(member, file, name) for name in members(file)
+        called.get(name, name): partial(member, file, name) for name in names
     }
     return found_in(arrays, split, reading, source=str(file), own=own)
 

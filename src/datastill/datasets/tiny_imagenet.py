@@ -35,6 +35,8 @@ class TinyImageNet:
     """
 
     published = Published(NORMALISATION, size=SIZE)
+    has_columns = True
+    """Of a file of tensors the names can be given."""
 
     def __call__(self, split: Split, path: Path | None, reading: Reading) -> Found:
         """Read one split: ``val`` for tests, as the field does. Classes are WordNet's numbers."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
+from datastill.datasets.npz import NAMELESS
 from datastill.exchange.base import (
     FORMATS,
     IMAGE_WORDS,
@@ -94,6 +95,8 @@ def _arrays(path: Path) -> dict[str, Any]:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             names = [keyed(archive.files, each) for each in (IMAGE_WORDS, LABEL_WORDS, RATE_WORDS)]
             wanted = ["datastill", *(name for found in names for name in found[:1])]
+            if set(archive.files) == set(NAMELESS):  # np.savez(FILE, images, labels)
+                return {NAMELESS[name]: archive[name] for name in archive.files}
             held = {name: archive[name] for name in wanted if name in archive.files}
             return {**dict.fromkeys(archive.files), **held}
     except InputError:

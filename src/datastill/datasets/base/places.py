@@ -98,10 +98,9 @@ def _place(name: str, path: Path | None) -> Place:
         )
     is_path = "/" in name or name in (".", "..") or Path(name).suffix in SUFFIXES
     if name in DATASETS and not is_path:
-        source = DATASETS[name]
         return Place(
             DATASETS.spelling(name),
-            lambda split, reading: source(split, path, reading),
+            lambda split, reading: _registered(name, split, path, reading),
             lambda _: True,
         )
     where = Path(name) if is_path else path or Path("data") / name
@@ -113,6 +112,17 @@ def _place(name: str, path: Path | None) -> Place:
         raise InputError(f"no dataset named {name!r}; {hint}")
     named = where.resolve().name.removesuffix(where.suffix) if is_path else name
     return _formatted(re.sub(r"[^\w.-]+", "-", named) or "images", where)
+
+
+def _registered(name: str, split: Split, path: Path | None, reading: Reading) -> Found | None:
+    source, asked = DATASETS[name], reading.labels or reading.images
+    if asked is not None and not getattr(source, "has_columns", False):
+        option = "labels" if reading.labels else "images"
+        raise InputError(
+            f"{DATASETS.spelling(name)} has one set of images and labels, and no {asked!r}: leave "
+            f"out `{option}`; other labels, such as CIFAR100's coarse ones, are read from .npz"
+        )
+    return source(split, path, reading)
 
 
 def outside(name: str, path: str | None) -> bool:

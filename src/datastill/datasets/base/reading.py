@@ -206,7 +206,8 @@ class Published:
 Source = Callable[[Split, Path | None, Reading], Found | None]
 """Reads one split from a folder, or from where such data usually lies; None if there is none.
 
-Where the field agrees on more about the dataset, the source has an attribute ``published``."""
+Where the field agrees on more about the dataset, the source has an attribute ``published``; where
+columns can be named, ``has_columns``."""
 
 
 @dataclass(frozen=True)
