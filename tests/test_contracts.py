@@ -176,8 +176,11 @@ PUBLIC: dict[str, Contract] = {
     ),
     "ImageSet": Contract(
         ds.ImageSet,
-        {"images": REAL.images, "labels": REAL.labels, "domain": REAL.domain, "facts": {}},
-        {"facts": "dict, odd dict"},
+        {
+            **{"images": REAL.images, "labels": REAL.labels, "domain": REAL.domain, "facts": {}},
+            "digests": np.arange(len(REAL), dtype=np.uint64),
+        },
+        {"facts": "dict, odd dict", "digests": "None"},
     ),
     "Key": Contract(ds.Key, {"seed": 0}, {"seed": f"-1, {FROM_ZERO}"}),
     "Reading": Contract(
@@ -185,11 +188,12 @@ PUBLIC: dict[str, Contract] = {
         {
             **{"size": 8, "images": "x", "labels": "y", "test_share": 0.2, "mirror": True},
             **{"skip_damaged": False, "progress": ds.Reading().progress, "tell": print},
-            "foresee": print,
+            **{"foresee": print, "originals": True},
         },
         {
             **{"size": "None", "images": f"None, {TEXT}", "labels": f"None, {TEXT}"},
             **{"test_share": "0, half", "mirror": "None, True", "skip_damaged": "True"},
+            "originals": "None, True",
             **dict.fromkeys(("progress", "tell", "foresee"), "function, network"),
         },
     ),

@@ -216,6 +216,78 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+def guided(by: Any) -> Any:
+    return next(distil(regularisers={"own": by}))
+
+
+class Short:
+    """Says that it is longer than it is."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Any:
+        raise IndexError(index)
+
+
+def kept(**changed: Any) -> Any:
+    snapshot = next(distil())
+    assert snapshot.state is not None
+    return next(distil(state=replace(snapshot.state(), **changed)))
+
+
+def broken() -> Any:
+    snapshot = next(distil())
+    assert snapshot.state is not None
+    state = snapshot.state()
+    return kept(params={name: value * math.nan for name, value in state.params.items()})
+
+
+PICTURES = torch.rand(4, 8, 8)
+FURTHER: dict[str, tuple[Callable[[], Any], str]] = {
+    "no key": (lambda: guided(lambda images: images), "'own' must take images, labels and key=..."),
+    "no scalar": (
+        lambda: guided(lambda i, labels, *, key: i),
+        r"'own' must .* found shape \(4, 3, 8, 8\)",
+    ),
+    "a float": (lambda: guided(lambda i, labels, *, key: 1.0), "'own' must return .* found 1.0"),
+    "no gradient": (
+        lambda: guided(lambda i, labels, *, key: i.detach().sum()),
+        "no gradient passes",
+    ),
+    "no name": (lambda: distil(regularisers={3: len}), "`regularisers` must .* found 3"),
+    "build's key": (
+        lambda: distil(task=replace(TASK, build=lambda: None)),
+        "`build` fails .* 'key'",
+    ),
+    "state's memory": (lambda: kept(memory=None), "`memory` must be tensors by their names"),
+    "state's params": (lambda: kept(params={"images": 3}), "`params` must be .* found 3"),
+    "state's step": (lambda: kept(step="1"), "`step` must be a whole number"),
+    "state of nan": (broken, "that are not finite numbers"),
+    "meta pixels": (lambda: ds.from_arrays(PICTURES.to("meta"), [0, 1] * 2), "without numbers"),
+    "meta labels": (lambda: ds.from_arrays(PICTURES, torch.zeros(4, device="meta")), "without num"),
+    "short": (lambda: ds.from_dataset(Short()), "a length of 3, but no item 0: IndexError: 0"),
+    "sparse": (lambda: validate(replace(REAL, images=REAL.images.to_sparse())), "sparse"),
+    "meta to save": (lambda: ds.save(REAL.to("meta"), "x.safetensors"), "no numbers to save"),
+    "a fact's kind": (
+        lambda: ds.save(replace(REAL, facts={"step": "x"}), "x.safetensors"),
+        "`facts` cannot be saved: the fact step is",
+    ),
+    "a line in a name": (
+        lambda: ds.save(replace(REAL, domain=replace(REAL.domain, name="a\nb")), "x.safetensors"),
+        "`domain` cannot be saved: names that are not printable",
+    ),
+    "zero byte": (lambda: ds.save(REAL, "a\0b"), "`path` is no path"),
+    "zero byte to load": (lambda: ds.load("a\0b"), "`path` is no path"),
+    "zero byte in data": (lambda: ds.load_dataset("./a\0b"), "`name` is no path"),
+    "too long": (lambda: ds.save(REAL, "a" * 5000), "`path` is no path: its name is too long"),
+    "too long to load": (lambda: ds.load("a" * 5000), "its name is too long"),
+    "too long for data": (lambda: ds.load_dataset("./" + "a" * 5000), "its name is too long"),
+    "under": (lambda: REAL.under(None), "`domain` must be the domain of a set"),  # type: ignore[arg-type]
+}
+WRONG |= FURTHER
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_one_line_at_once_and_in_the_words_of_python(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import inspect
 import math
 import operator
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -94,6 +97,42 @@ def function(wanted: str, **values: Any) -> None:
     for name, value in values.items():
         if not callable(value) or isinstance(value, type):
             raise InputError(f"`{name}` must be {wanted}, found {told(value)}")
+
+
+def takes(function: Callable[..., Any], said: str, *args: Any, **named: Any) -> None:
+    """Refuse a function that cannot be called with such arguments, as far as that can be seen.
+
+    Args:
+        function: any.
+        said: what it is and has to take, for the message.
+        args: of the kind that it will be given.
+        named: likewise.
+    """
+    try:
+        inspect.signature(function).bind(*args, **named)
+    except TypeError as error:
+        raise InputError(f"{said}: {error}") from None
+    except ValueError:  # written in C, and silent about it
+        return
+
+
+def path_of(wanted: str, **paths: Any) -> None:
+    """Refuse what is no path, or one that no system has; None is none that was given.
+
+    >>> path_of("the path of a file", path=3)
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `path` must be the path of a file, found 3
+    """
+    for name, path in paths.items():
+        of_kind((str, os.PathLike, type(None)), wanted, **{name: path})
+        try:
+            os.lstat("" if path is None else path)
+        except ValueError as error:  # a zero byte
+            raise InputError(f"`{name}` is no path: {error}") from None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise InputError(f"`{name}` is no path: its name is too long") from None
 
 
 def in_plain_numbers(settings: object, *names: str) -> None:

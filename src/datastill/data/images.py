@@ -114,6 +114,10 @@ class ImageSet:
         of_kind(Tensor, "a tensor", images=self.images, labels=self.labels)
         of_kind(Domain, "a Domain", domain=self.domain)
         of_kind(Mapping, "a dict", facts=self.facts)
+        if self.digests is not None:
+            of_kind(np.ndarray, "an array of digests, or None", digests=self.digests)
+            if self.digests.shape != self.images.shape[:1] or self.digests.dtype != np.uint64:
+                raise InputError("`digests` must be an array of (N,) uint64, one for each image")
         if not self.labels.ndim:
             raise InputError("`labels` must be a tensor of labels, found a single number")
         if tuple(self.images.shape[1:]) != self.domain.shape or len(self.images) != len(
@@ -149,8 +153,11 @@ class ImageSet:
 
     def _of(self, rows: Tensor, images: Tensor) -> ImageSet:
         known = None
-        if self.digests is not None and rows.device.type == "cpu":  # a GPU is not waited for
-            known = self.digests[rows.numpy()]
+        index: Any = rows  # or whatever else a tensor takes: a slice, a list
+        if isinstance(index, Tensor):
+            index = index.numpy() if index.device.type == "cpu" else None  # no GPU is waited for
+        if self.digests is not None and index is not None:
+            known = self.digests[index]
         return replace(self, images=images, labels=self.labels[rows], digests=known)
 
     def to(self, device: torch.device | str) -> ImageSet:
@@ -163,6 +170,7 @@ class ImageSet:
         Raises:
             InputError: when shape or classes differ, so that no normalisation would help.
         """
+        of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
         require_same_kind(self.domain, domain)
         if (self.domain.mean, self.domain.std) == (domain.mean, domain.std):
             return replace(self, domain=domain)
@@ -377,6 +385,8 @@ def require_given(data: ImageSet, source: str) -> None:
     """
     if not len(data):
         raise InputError(f"{source}: not a single image")
+    if any(tensor.layout != torch.strided for tensor in (data.images, data.labels)):
+        raise InputError(f"{source}: a sparse tensor; pass it by `.to_dense()`")
     if data.images.dtype != torch.float32:
         found = str(data.images.dtype).removeprefix("torch.")
         floats = data.images.is_floating_point()

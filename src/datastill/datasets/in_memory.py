@@ -71,7 +71,11 @@ def from_arrays(
     _require_told(name, like)
     source = f"the arrays of {name}"
     array = images if isinstance(images, Tensor) else _array("images", images)
-    labels = labels.cpu() if isinstance(labels, Tensor) else _array("labels", labels)
+    labels = labels if isinstance(labels, Tensor) else _array("labels", labels)
+    for values in (array, labels):
+        if isinstance(values, Tensor) and (values.is_meta or values.layout != torch.strided):
+            raise InputError(f"{source}: tensors without numbers, or sparse ones, are no arrays")
+    labels = labels.detach().cpu() if isinstance(labels, Tensor) else labels
     found, known = labels_of(labels, _names(classes), source)
     pixels = pixels_of(array, source)
     if len(found) != len(pixels):
@@ -118,7 +122,7 @@ def from_dataset(
     labels: list[Any] = []
     wanted = Reading(size=sides(size)).size
     for i in range(len(dataset)):
-        image, label = _pair(dataset[i], i, name)
+        image, label = _pair(_item(dataset, i, name), i, name)
         image = _pixels(image, f"image {i} of {name}", wanted)
         if images and image.shape[1:] != images[0].shape[1:]:
             raise InputError(
@@ -166,6 +170,16 @@ def _numbered(dataset: Any) -> bool:
         return hasattr(dataset, "__getitem__") and len(dataset) >= 0
     except TypeError:  # of what says so itself, as a tensor without axes
         return False
+
+
+def _item(dataset: MapStyle, index: int, name: str) -> Any:
+    try:
+        return dataset[index]
+    except (IndexError, KeyError) as error:
+        said = f"{type(error).__name__}: {reason(error)}"
+        raise InputError(
+            f"{name} has a length of {len(dataset)}, but no item {index}: {said}"
+        ) from error
 
 
 def _pair(item: Any, index: int, name: str) -> tuple[Any, Any]:

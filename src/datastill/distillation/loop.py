@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, of_kind, reason
+from datastill.base.errors import InputError, of_kind, reason, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key
 from datastill.data import ImageSet
@@ -19,7 +19,12 @@ from datastill.distillation.descent import Descent, initial
 from datastill.distillation.methods.base import Method, Published, Remembering, Task
 from datastill.distillation.parameters import Leaves, Params
 from datastill.distillation.parametrisations import Synthetic, gradients
-from datastill.distillation.requirements import MATCH, require_features, require_sense
+from datastill.distillation.requirements import (
+    MATCH,
+    require_features,
+    require_scalar,
+    require_sense,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +42,13 @@ class State:
     params: Params
     optimisers: Mapping[str, Mapping[str, Tensor]]
     memory: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        whole(step=self.step, least=0)
+        wanted = "tensors by their names"
+        of_kind(Mapping, wanted, params=self.params, optimisers=self.optimisers, memory=self.memory)
+        for value in self.params.values():
+            of_kind(Tensor, wanted, params=value)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all of its tensors, by names that ``of`` knows."""
@@ -183,6 +195,7 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
     for name, regulariser in moving.regularisers.items():
         here = key.at("regulariser", name)
         loss = regulariser(synthetic.images, synthetic.labels, key=here)
+        require_scalar(loss, name)
         slopes = list(map(_added, slopes, gradients(loss, synthetic)))
         losses[name] = loss.detach()
     known = [
@@ -212,6 +225,9 @@ def _state(step: int, leaves: Leaves, memory: Any) -> State:
 
 def _restored(state: State, method: Method, task: Task, leaves: Leaves) -> Any:
     # Puts what is learned and what moves it where they were, and returns the method's memory.
+    for name, value in state.params.items():
+        if not value.is_meta and not bool(torch.isfinite(value).all()):
+            raise InputError(f"the state holds {name} that are not finite numbers")
     try:
         leaves.restore(state.params, state.optimisers)
         if isinstance(method, Remembering):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, of_kind, reason, told
+from datastill.base.errors import InputError, of_kind, reason, takes, told
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent
@@ -40,12 +40,34 @@ def require_sense(
         if not callable(regulariser):
             said = told(regulariser)
             raise InputError(f"the regulariser {name!r} must be a function, found {said}")
+        of_kind(str, "functions by their names, such as {'clom': ...}", regularisers=name)
+        wanted = f"the regulariser {name!r} must take images, labels and key=..."
+        takes(regulariser, wanted, task.real.images, task.real.labels, key=task.key)
     network = _built(task)
     if not callable(getattr(network, "embed", None)):
         raise InputError(
             f"`build` makes {told(network)}, which has no method embed, from images to features; "
             "datastill.networks.adapt(module, domain) makes a network of any that classifies"
         )
+
+
+def require_scalar(loss: Any, name: str) -> None:
+    """Refuse what a regulariser returned unless it is a scalar that something is learned from.
+
+    It is told by what is known of a tensor without its numbers: a GPU is not waited for.
+
+    Raises:
+        InputError: naming the regulariser.
+    """
+    if isinstance(loss, Tensor) and not loss.ndim and loss.requires_grad:
+        return
+    found = told(loss)
+    if isinstance(loss, Tensor):
+        found = "one that no gradient passes" if not loss.ndim else f"shape {tuple(loss.shape)}"
+    raise InputError(
+        f"the regulariser {name!r} must return a scalar tensor that follows from the images, "
+        f"found {found}"
+    )
 
 
 def _built(task: Task) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, of_kind, truth
+from datastill.base.errors import InputError, of_kind, path_of, truth
 from datastill.data import ImageSet, require_given, require_sound, unnormalised
 from datastill.data.pixels import Pixels
 from datastill.identity import OF_A_SET, require_facts
@@ -21,6 +21,7 @@ from datastill.store.files import (
     FORMAT,
     domain_of,
     load_tensors,
+    plain,
     replace_file,
     require_writable,
     save_tensors,
@@ -93,8 +94,12 @@ def save(data: ImageSet, path: Path | str) -> None:
     """
     of_kind(ImageSet, "an ImageSet", data=data)
     of_kind((str, PathLike), "the path of a file", path=path)
+    path_of("the path of a file", path=path)
     require_given(data, "the set")
+    if data.images.is_meta or data.labels.is_meta:
+        raise InputError("the set: on the device meta there are no numbers to save")
     _require_json(data.facts)
+    _require_readable(data)
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
     images, header = {"images": data.images}, set_header(data)
@@ -109,6 +114,19 @@ def _require_json(facts: object) -> None:
         json.dumps(dict(cast("Mapping[str, Any]", facts)))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"`facts` of a set must be what JSON can hold: {error}") from None
+
+
+def _require_readable(data: ImageSet) -> None:
+    # What is written can be read again.
+    header = plain(set_header(data))
+    try:
+        domain_of(header["domain"])
+    except ValueError as error:
+        raise InputError(f"`domain` cannot be saved: {error}") from None
+    try:
+        require_facts(header["facts"], OF_A_SET)
+    except ValueError as error:
+        raise InputError(f"`facts` cannot be saved: {error}") from None
 
 
 def set_header(data: ImageSet) -> dict[str, Any]:
@@ -153,6 +171,7 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
         InputError: when there is no such file, or it is damaged or of another kind.
     """
     of_kind((str, PathLike), "the path of a file or of the folder of a run", path=path)
+    path_of("the path of a file", path=path)
     truth(pixels=pixels)
     path = Path(path)
     path = path / SET_FILE if path.is_dir() else path

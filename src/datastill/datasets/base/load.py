@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from datastill.base.errors import InputError, of_kind
+from datastill.base.errors import InputError, of_kind, path_of
 from datastill.data import Domain, ImageSet, require_same_kind, rows_by_class
 from datastill.datasets.base.making import (
     Part,
@@ -132,7 +132,8 @@ def _load(
     like: Domain | None,
 ) -> dict[Split, ImageSet]:
     name, reading = _named(name), Reading() if reading is None else reading
-    of_kind((str, PathLike, type(None)), "the path of a folder, or None", path=path)
+    path_of("a name, or the path of images", name=name)
+    path_of("the path of a folder, or None", path=path)
     of_kind(Reading, "a Reading, such as Reading(size=(32, 32))", reading=reading)
     of_kind((Domain, type(None)), "the domain of a set (`data.domain`)", like=like)
     where = place(name, None if path is None else Path(path))

@@ -112,7 +112,8 @@ class Reading:
         object.__setattr__(self, "size", sides(self.size))
         of_kind((str, type(None)), "the name of a column or array", images=self.images)
         of_kind((str, type(None)), "the name of a column or array", labels=self.labels)
-        of_kind((bool, type(None)), "True, False or None", mirror=self.mirror)
+        some = {"mirror": self.mirror, "originals": self.originals}
+        of_kind((bool, type(None)), "True, False or None", **some)
         truth(skip_damaged=self.skip_damaged)
         function("a function", progress=self.progress, tell=self.tell, foresee=self.foresee)
         if self.size is not None and not all(LEAST <= n <= MOST_ON_REQUEST for n in self.size):
