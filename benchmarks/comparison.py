@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from datastill.cli import main as datastill
-from datastill.cli.tables import rows_in
 from datastill.report.comparison import write_plot
+from datastill.store.results import rows_in
 from datastill.training.accuracies import Accuracies, difference
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "comparison"

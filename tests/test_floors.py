@@ -33,6 +33,7 @@ FLOORS = [
     {"distillation.requirements"},
     {"distillation.loop", "evaluation.validation", "evaluation.scores", "store"},
     {"evaluation.selection", "evaluation.studies", "evaluation.comparison"},
+    {"store.results"},
     {"report"},
     {"exchange"},
     {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from datastill.cli.tables import rows_in
 from datastill.evaluation.studies import conclude
+from datastill.store.results import rows_in
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"

@@ -17,9 +17,9 @@ from datastill.cli.console import Bar, Console
 from datastill.cli.differences import told
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
-from datastill.cli.tables import results_in, rows_in
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.comparison import label_bytes
+from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
 from pictures import write_pictures
 from test_cli import Run, run

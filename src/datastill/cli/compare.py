@@ -25,7 +25,7 @@ from datastill.cli.options import (
 )
 from datastill.cli.origin import said
 from datastill.cli.resuming import Resuming, require_same_run
-from datastill.cli.tables import rows_in, show_comparison, show_rankings
+from datastill.cli.tables import show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
 from datastill.runs.quota import in_words
 
@@ -94,6 +94,7 @@ class Compare:
         """Train and test every network, print the tables, write the values and the plot."""
         self.check()
         from datastill.store import checkpoint_file, locked, read_json
+        from datastill.store.results import rows_in
 
         console = self.machine.console()
         wanted = Wanted(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from datastill.base.errors import InputError
 from datastill.cli.console import Console
 
 if TYPE_CHECKING:
@@ -44,46 +43,6 @@ def show_results(
     its, spent = ("model",) if len(models) > 1 else (), ("seconds",) if timed else ()
     title = title if its else f"{title}, {models[0]}"
     console.table(title, ("trained on", *its, "mean ± std", *gained, *spent), rows)
-
-
-def results_in(report: Mapping[str, Any]) -> list[Result]:
-    """Return the results of a validation as it was written.
-
-    Raises:
-        InputError: when they are none.
-    """
-    from datastill.evaluation.validation import Result
-
-    try:
-        return [Result(**_typed(row)) for row in report["results"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the validation that was kept makes no sense: {error!r}") from None
-
-
-def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
-    """Return the rows of a comparison as it was written, and DD-Ranking's scores.
-
-    Differences follow from the accuracies: those that older comparisons wrote down do not count.
-
-    Raises:
-        InputError: when they are none.
-    """
-    from datastill.evaluation.comparison import Ranking, Row, compared
-
-    try:
-        rows: list[dict[str, Any]] = [{**_typed(row), "over_random": None} for row in table["rows"]]
-        return compared([Row(**row) for row in rows]), [
-            Ranking(**one) for one in table["dd_ranking"]
-        ]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"the comparison that was kept makes no sense: {error!r}") from None
-
-
-def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
-    from datastill.training.accuracies import Accuracies
-
-    values = tuple(map(float, row["accuracies"]["values"]))
-    return {**row, "accuracies": Accuracies(values)}
 
 
 def show_comparison(rows: Sequence[Row], console: Console) -> None:

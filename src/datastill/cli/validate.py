@@ -28,7 +28,7 @@ from datastill.cli.options import (
 from datastill.cli.origin import Caveats, Origin, said
 from datastill.cli.originals import Features, features_by
 from datastill.cli.resuming import Resuming
-from datastill.cli.tables import results_in, show_results
+from datastill.cli.tables import show_results
 from datastill.cli.trials import Programme, finished_of, shorter_of, start
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class Validate:
     ) -> None:
         """Go through the trials that are not done, tell what was found, and write it down."""
         from datastill import store
+        from datastill.store.results import results_in
 
         kept = store.checkpoint_file(file.parent, store.stem_of(file) + COMMAND)
         asked = self.asked(made, bouts, rivals)

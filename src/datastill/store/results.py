@@ -1,0 +1,45 @@
+"""Validations and comparisons as they were written, read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datastill.base.errors import InputError
+from datastill.evaluation.comparison import Ranking, Row, compared
+from datastill.evaluation.validation import Result
+from datastill.training.accuracies import Accuracies
+
+
+def results_in(report: Mapping[str, Any]) -> list[Result]:
+    """Return the results of a validation as it was written.
+
+    Raises:
+        InputError: when they are none.
+    """
+    try:
+        return [Result(**_typed(row)) for row in report["results"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the validation that was kept makes no sense: {error!r}") from None
+
+
+def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
+    """Return the rows of a comparison as it was written, and DD-Ranking's scores.
+
+    Differences follow from the accuracies: those that older comparisons wrote down do not count.
+
+    Raises:
+        InputError: when they are none.
+    """
+    try:
+        rows: list[dict[str, Any]] = [{**_typed(row), "over_random": None} for row in table["rows"]]
+        return compared([Row(**row) for row in rows]), [
+            Ranking(**one) for one in table["dd_ranking"]
+        ]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"the comparison that was kept makes no sense: {error!r}") from None
+
+
+def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = tuple(map(float, row["accuracies"]["values"]))
+    return {**row, "accuracies": Accuracies(values)}
