@@ -14,6 +14,7 @@ FLOORS = [
     {"base.registry", "base.costs"},
     {"data.pixels"},
     {"data.images", "data.losses"},
+    {"data.labels"},
     {"data"},
     {"identity"},
     {"augment", "networks", "datasets"},
@@ -38,8 +39,12 @@ FLOORS = [
     {"exchange"},
     {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},
     {"runs.specs"},
+    {"runs.population"},
+    {"runs.workshop"},
     {"cli"},
 ]
+STRANGERS = ("distillation", "evaluation")
+"""Rooms side by side: what takes both is a matter of the rooms above."""
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ROOMS = {name.partition(".")[0] for name in LEVEL}
 SHELVED = {
@@ -102,6 +107,13 @@ def test_imports_go_down(path: Path) -> None:
             assert rest[:1] == ["base"], f"{path} imports another plug-in, {rest}"
 
 
+@pytest.mark.parametrize("here", STRANGERS)
+def test_making_and_judging_know_nothing_of_each_other(here: str) -> None:
+    for path in (SOURCE / here).rglob("*.py"):
+        for name in imports(path):
+            assert name[0] not in {*STRANGERS} - {here}, f"{path} imports {'.'.join(name)}"
+
+
 @pytest.mark.parametrize(
     ("forbidden", "allowed"),
     [
@@ -138,6 +150,7 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
         *("distillation.methods", "distillation.loop", "distillation.clom"),
         *("training.pool", "training.coresets", "evaluation.assessments", "evaluation.evidence"),
         *("evaluation.scores", "evaluation.selection", "evaluation.studies"),
+        *("runs.population", "runs.workshop"),
     }
     for path in FILES:
         if room(path) in rooms:

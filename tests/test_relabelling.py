@@ -16,8 +16,9 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
 from datastill.data import ImageSet
+from datastill.data.labels import hardened, temperature_of
 from datastill.data.losses import label_loss
-from datastill.distillation.relabelling import hardened, relabelled, soft_labels, temperature_of
+from datastill.distillation.relabelling import relabelled, soft_labels
 from datastill.training.fit import Fit, train
 from datastill.training.pool import Member, freeze
 from test_cli import Run, files, run

@@ -31,8 +31,8 @@ from datastill.distillation.loop import Descent, Snapshot, State, distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.distillation.methods.distribution_matching import DistributionMatching
 from datastill.evaluation import validation
-from datastill.evaluation.studies import population
 from datastill.networks import build, builder
+from datastill.runs import workshop
 from datastill.store import Checkpoint, CheckpointFile
 from datastill.training.fit import Fit, Fitting, epochs
 from datastill.training.pool import freeze
@@ -810,7 +810,7 @@ def test_a_study_takes_up_a_set_and_a_network_in_the_middle(
         stop_in_the_middle(patch, Descents, after=3 + 4)
         assert run(f"{line} cut").code == 143
     with monkeypatch.context() as patch:
-        begun = taken_up(patch, population, "distill")
+        begun = taken_up(patch, workshop, "distill")
         stop_in_the_middle(patch, Fits, after=4 + 2)
         assert run(f"{line} cut").code == 143
     assert begun == [4]

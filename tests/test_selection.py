@@ -28,7 +28,7 @@ def snapshot(step: int, brightness: float) -> Snapshot:
     return Snapshot(step, replace(data, images=pixels), {})
 
 
-def choose(selector: Selector, brightness: list[float]) -> Choice:
+def choose(selector: Selector, brightness: list[float]) -> Choice[Snapshot]:
     choice = None
     for step, value in enumerate(brightness, 1):
         choice = selector.after(choice, snapshot(step, value))

@@ -17,23 +17,19 @@ from datastill.distillation.methods import METHODS, Task
 from datastill.distillation.methods.base import Method
 from datastill.evaluation.studies import (
     Bench,
-    Candidate,
-    Kind,
     Record,
     Resampling,
-    Workshop,
     blank,
-    candidates,
     distinct,
     examine,
-    parse,
-    population,
     record_of,
     study,
     table_of,
 )
-from datastill.evaluation.studies.population import WITHOUT_CHANCE
 from datastill.evaluation.validation import validate
+from datastill.runs import workshop
+from datastill.runs.population import WITHOUT_CHANCE, Candidate, Kind, candidates, parse
+from datastill.runs.workshop import Workshop
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import freeze
 from datastill.training.protocol import preset
@@ -144,7 +140,7 @@ def test_more_updates_are_made_in_one_run(shop: Workshop, monkeypatch: pytest.Mo
         runs.append(descent.updates)
         return distill(method, task, descent, **rest)
 
-    monkeypatch.setattr(population, "distill", counting)
+    monkeypatch.setattr(workshop, "distill", counting)
     wanted = [Candidate(Kind("DM", updates), 1, 0) for updates in (2, 5, 3)]
     found = {candidate.kind.updates: data for candidate, data in shop.make(wanted)}
     assert runs == [5]

@@ -38,7 +38,7 @@ class Course:
     """
 
     last: Snapshot
-    choice: Choice | None
+    choice: Choice[Snapshot] | None
     seconds: float
     state: Checkpoint
 
@@ -62,7 +62,7 @@ class Progress:
     """
 
     state: State
-    choice: Choice | None
+    choice: Choice[Snapshot] | None
     seconds: float
     logged: int
     route: Route
@@ -185,8 +185,12 @@ def tell(now: Snapshot, journal: Journal) -> str:
 
 
 def look(
-    selector: Selector | None, choice: Choice | None, now: Snapshot, total: int, journal: Journal
-) -> Choice | None:
+    selector: Selector | None,
+    choice: Choice[Snapshot] | None,
+    now: Snapshot,
+    total: int,
+    journal: Journal,
+) -> Choice[Snapshot] | None:
     """Return the choice after one more snapshot, of ``total``; None where nothing is chosen."""
     if selector is None or not selector.looks(now.step, total):
         return choice
@@ -197,7 +201,7 @@ def look(
 
 
 def checkpoint_of(
-    work: Work, now: Snapshot, choice: Choice | None, seconds: float, logged: int
+    work: Work, now: Snapshot, choice: Choice[Snapshot] | None, seconds: float, logged: int
 ) -> Checkpoint:
     """Return all that the run can go on from after a snapshot."""
     from datastill.store import Checkpoint
@@ -239,7 +243,7 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
     return Progress(state, choice, seconds, logged, route, found)
 
 
-def _choice(checkpoint: Checkpoint, work: Work) -> Choice | None:
+def _choice(checkpoint: Checkpoint, work: Work) -> Choice[Snapshot] | None:
     from datastill.data import ByClass, ImageSet
     from datastill.distillation.loop import Snapshot
     from datastill.evaluation.assessments import Score

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datastill.data import ImageSet
     from datastill.distillation.clom import Regulariser
     from datastill.distillation.descent import Descent
+    from datastill.distillation.loop import Snapshot
     from datastill.distillation.methods import Published, Task
     from datastill.evaluation.selection import Choice, Selector
     from datastill.runs.forecast import Plan
@@ -169,7 +170,7 @@ def keep_good(work: Work, diverged: Diverged, path: Path) -> str:
     return f"{said}, and pass --overwrite; {path / GOOD_FILE} is after update {diverged.good.step}"
 
 
-def why(selector: Selector, choice: Choice) -> dict[str, Any]:
+def why(selector: Selector, choice: Choice[Snapshot]) -> dict[str, Any]:
     """Return what the facts of a set say of its choice."""
     return {
         "by": selector.name,
@@ -179,7 +180,7 @@ def why(selector: Selector, choice: Choice) -> dict[str, Any]:
     }
 
 
-def explained(selector: Selector, choice: Choice) -> str:
+def explained(selector: Selector, choice: Choice[Snapshot]) -> str:
     """Say which snapshot was kept, and why."""
     kept, (last, final) = choice.score, list(choice.scores.items())[-1]
     equal = sum(score.value == kept.value for score in choice.scores.values())

@@ -56,7 +56,7 @@ class Material:
         Raises:
             InputError: when they differ, so that none serves all.
         """
-        from datastill.distillation.relabelling import temperature_of
+        from datastill.data.labels import temperature_of
 
         if asked is not None:
             return asked
@@ -235,7 +235,7 @@ class Wanted:
             InputError: when sets differ in size and no --ipc decides, or there are too few images.
         """
         from datastill.data import require_held
-        from datastill.distillation.relabelling import hardened
+        from datastill.data.labels import hardened
         from datastill.runs.quota import parse
 
         sizes = {hardened(data).counts for data in sets.values()}

@@ -74,7 +74,7 @@ class Relabel:
 
     def tell(self, data: ImageSet, made: ImageSet, pool: Pool, out: Path) -> None:
         """Say how the labels changed."""
-        from datastill.distillation.relabelling import hardened
+        from datastill.data.labels import hardened
         from datastill.evaluation.comparison import label_bytes
         from datastill.identity import unknown
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from datastill.cli.interruption import Wish
     from datastill.data import ImageSet
-    from datastill.evaluation.studies import Bench, Candidate, Record, Workshop
+    from datastill.evaluation.studies import Bench, Record
     from datastill.evaluation.studies import Study as Findings
+    from datastill.runs.population import Candidate
+    from datastill.runs.workshop import Workshop
     from datastill.store import StudyFolder
     from datastill.training.pool import Pool
     from datastill.training.protocol import Protocol
@@ -135,7 +137,7 @@ class Study:
     def workshop(self, real: ImageSet) -> Workshop:
         """Return what sets are made with; it has no pool yet."""
         from datastill.base.rng import Key
-        from datastill.evaluation.studies import Workshop
+        from datastill.runs.workshop import Workshop
 
         key, plan = Key(self.machine.seed).at("study"), self.plan
         route = self.machine.route(self.model, real.domain)

@@ -22,7 +22,7 @@ from datastill.cli.train import Train
 if TYPE_CHECKING:
     from datastill.cli.console import Console
     from datastill.data import ImageSet
-    from datastill.evaluation.studies import Candidate
+    from datastill.runs.population import Candidate
     from datastill.training.pool import Pool
 
 EARLY = (1, 3)
@@ -63,7 +63,7 @@ class Plan:
 
     def candidates(self) -> list[Candidate]:
         """Return the sets to be made."""
-        from datastill.evaluation.studies import candidates, parse
+        from datastill.runs.population import candidates, parse
 
         positive(seeds=self.seeds, batch_real=self.batch_real, inner_loop=self.inner_loop)
         for ipc in self.ipc:

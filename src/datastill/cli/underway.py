@@ -89,7 +89,7 @@ class Fits:
 
 @dataclass(frozen=True, eq=False)
 class Descents:
-    """Keeps the set that is distilled. See ``studies.population.Watch``."""
+    """Keeps the set that is distilled. See ``workshop.Watch``."""
 
     underway: Underway
 

@@ -286,7 +286,7 @@ class Validate:
 
     def terms(self, made: ImageSet) -> Protocol:
         """Return the protocol asked for, by default the one published for the set's method."""
-        from datastill.distillation.relabelling import temperature_of
+        from datastill.data.labels import temperature_of
         from datastill.training.protocol import Asks, preset, with_augmentation
 
         usual = Asks.of(made.facts).protocol
@@ -301,7 +301,7 @@ class Validate:
         """Return the set, with soft and with hard labels, and what it is held against."""
         from datastill.base.rng import Key
         from datastill.data import require_held
-        from datastill.distillation.relabelling import hardened
+        from datastill.data.labels import hardened
         from datastill.training.coresets import CORESETS
 
         coresets = {name: CORESETS[name] for name in self.against}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, positive, whole
 from datastill.data import Domain, ImageSet, require_given
+from datastill.data.labels import hardened
 from datastill.identity import described
 from datastill.training.pool import Pool, require_members, teacher
 
@@ -54,7 +55,7 @@ def soft_labels(
 
 
 def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> ImageSet:
-    """Give a set soft labels; its facts keep the hard ones, see ``hardened``."""
+    """Give a set soft labels; its facts keep the hard ones, see ``labels.hardened``."""
     of_kind(ImageSet, "an ImageSet", data=data)
     require_given(data, "the set")
     labels = soft_labels(data.images, data.domain, pool, temperature=temperature)
@@ -67,22 +68,3 @@ def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> Image
     }
     before = {name: value for name, value in data.facts.items() if name != "validated"}
     return replace(data, labels=labels, facts={**before, "relabelled": facts})
-
-
-def hardened(data: ImageSet) -> ImageSet:
-    """Return a set with hard labels: those that it had before ``relabelled``, or the likeliest."""
-    if data.labels.ndim == 1:
-        return data
-    kept = data.facts.get("relabelled")
-    held = kept.get("hard_labels") if isinstance(kept, dict) else None
-    classes = range(len(data.domain.classes))
-    if isinstance(held, list) and len(held) == len(data) and all(k in classes for k in held):
-        return replace(data, labels=torch.tensor(held, device=data.labels.device))
-    return replace(data, labels=data.labels.argmax(1))
-
-
-def temperature_of(data: ImageSet) -> float:
-    """Return the temperature that the labels of a set were made with, or 1."""
-    kept = data.facts.get("relabelled")
-    found = kept.get("temperature") if isinstance(kept, dict) else None
-    return float(found) if isinstance(found, int | float) and found > 0 else 1.0

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from datastill.base.errors import of_kind, whole
-from datastill.distillation.loop import Snapshot
+from datastill.data import ImageSet
 from datastill.evaluation.assessments import Evidence, Score
 from datastill.evaluation.scores import assess
 
 K = TypeVar("K", bound=Hashable)
 
 
+class Seen(Protocol):
+    """What is there after an update, such as the ``Snapshot`` of a distillation."""
+
+    @property
+    def step(self) -> int:
+        """So many updates were made."""
+        ...
+
+    @property
+    def synthetic(self) -> ImageSet:
+        """The set as it is then."""
+        ...
+
+
+S = TypeVar("S", bound=Seen)
+
+
 @dataclass(frozen=True, eq=False)
-class Choice:
+class Choice(Generic[S]):
     """The snapshot that an assessment likes best of those that it has seen.
 
     Attributes:
@@ -23,7 +40,7 @@ class Choice:
         scores: what the assessment said of each that it saw, by the number of updates.
     """
 
-    snapshot: Snapshot
+    snapshot: S
     scores: Mapping[int, Score]
 
     @property
@@ -55,7 +72,7 @@ class Selector:
         """Tell whether it looks after ``step`` of so many updates; after the last it does."""
         return step % self.every == 0 or step == updates
 
-    def after(self, choice: Choice | None, snapshot: Snapshot) -> Choice:
+    def after(self, choice: Choice[S] | None, snapshot: S) -> Choice[S]:
         """Return the choice after one more snapshot.
 
         Raises:

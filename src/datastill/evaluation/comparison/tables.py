@@ -10,7 +10,7 @@ from functools import cache
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.distillation.relabelling import hardened
+from datastill.data.labels import hardened
 from datastill.evaluation.validation import Bouts, Draw, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
 from datastill.training.coresets import Coreset

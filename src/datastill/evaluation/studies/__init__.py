@@ -11,7 +11,6 @@ from datastill.evaluation.studies.examination import (
     examine,
     study,
 )
-from datastill.evaluation.studies.population import Candidate, Kind, Workshop, candidates, parse
 from datastill.evaluation.studies.ranking import Verdict, contrast
 from datastill.evaluation.studies.records import Outcome, Record, blank, record_of, table_of
 from datastill.evaluation.studies.resampling import Resampling
@@ -19,22 +18,17 @@ from datastill.evaluation.studies.resampling import Resampling
 __all__ = [
     "Agreement",
     "Bench",
-    "Candidate",
     "Coefficient",
-    "Kind",
     "Outcome",
     "Record",
     "Resampling",
     "Study",
     "Verdict",
-    "Workshop",
     "blank",
-    "candidates",
     "conclude",
     "contrast",
     "distinct",
     "examine",
-    "parse",
     "record_of",
     "study",
     "table_of",

@@ -1,0 +1,113 @@
+"""A population of synthetic sets that really differ: what is to be made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from datastill.base.errors import InputError, suggestion
+from datastill.distillation.methods import METHODS
+from datastill.training.coresets import CORESETS
+
+NOISE = "noise"
+"""Random real images that are mixed with noise, or noise alone."""
+
+WITHOUT_CHANCE = ("herding", "k-center")
+"""Coresets that pick the same images whatever the key: one seed of them is enough."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way of making sets.
+
+    Attributes:
+        method: of distillation, a coreset, or ``noise``.
+        updates: of a distillation.
+        alpha: of CLOM in it, 0 for none.
+        share: of noise.
+    """
+
+    method: str
+    updates: int = 0
+    alpha: float = 0.0
+    share: float = 0.0
+
+    def __str__(self) -> str:
+        if self.method == NOISE:
+            return f"{NOISE}-{self.share:g}"
+        guided = f"-clom{self.alpha:g}" if self.alpha else ""
+        return f"{self.method}-{self.updates}{guided}" if self.updates else self.method
+
+
+def parse(text: str) -> Kind:
+    """Read a kind from what a person types.
+
+    Args:
+        text: the name of a coreset; ``noise`` or ``noise:SHARE`` with a share up to 1; or
+            ``METHOD:UPDATES`` or ``METHOD:UPDATES:ALPHA``, such as ``DM:150:10``.
+
+    Raises:
+        InputError: for anything else.
+
+    >>> parse("dm:150:10")
+    Kind(method='DM', updates=150, alpha=10.0, share=0.0)
+    """
+    name, *rest = text.split(":")
+    try:
+        numbers = [float(part) for part in rest]
+    except ValueError:
+        raise InputError(f"{text!r}: what follows {name!r} is no number") from None
+    if name == NOISE:
+        return _noise(text, numbers)
+    if name in CORESETS:
+        if numbers:
+            raise InputError(f"{text!r}: nothing can follow a coreset")
+        return Kind(CORESETS.spelling(name))
+    if name not in METHODS:
+        hint = suggestion(name, [*METHODS.names, *CORESETS.names, NOISE])
+        raise InputError(f"no kind of sets named {name!r}; {hint}")
+    return _distillation(text, METHODS.spelling(name), numbers)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One set to be made."""
+
+    kind: Kind
+    ipc: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others, fit for the name of a folder."""
+        return f"{self.kind}-ipc{self.ipc}-seed{self.seed}"
+
+
+def candidates(kinds: Iterable[Kind], ipcs: Sequence[int], seeds: int) -> list[Candidate]:
+    """Name the sets of a population: every kind at every ipc with every seed that matters."""
+    different = list(dict.fromkeys(kinds))
+    return [
+        Candidate(kind, ipc, seed)
+        for ipc in dict.fromkeys(ipcs)
+        for kind in different
+        for seed in range(1 if kind.method in WITHOUT_CHANCE else seeds)
+    ]
+
+
+def _noise(text: str, numbers: Sequence[float]) -> Kind:
+    share = numbers[0] if numbers else 1.0
+    if len(numbers) > 1 or not 0 < share <= 1:
+        raise InputError(f"{text!r}: {NOISE} may be followed by one share, above 0 and up to 1")
+    return Kind(NOISE, share=share)
+
+
+def _distillation(text: str, method: str, numbers: Sequence[float]) -> Kind:
+    updates, alpha = [*numbers, 0.0][:2] if numbers else (0.0, 0.0)
+    sound = len(numbers) in (1, 2) and updates >= 1 and updates == int(updates)
+    if not sound or not 0 <= alpha < math.inf:
+        raise InputError(
+            f"{text!r}: {method} must be followed by its updates and, for CLOM, by an alpha, "
+            f"such as {method}:100 or {method}:100:10"
+        )
+    return Kind(method, updates=int(updates), alpha=alpha)
