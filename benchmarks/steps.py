@@ -8,6 +8,10 @@ counts is the ratio within a repeat. What happens once (compiling, building) is 
 ratios are given with it as well, as they are in a run of 100 steps. Kernels are timed for every set
 of instructions that the processor has, or those that --instructions names; at the end the ratios
 stand in a table, a column for each way.
+
+The reference program runs as PyTorch runs it here. Where that is by AVX-512 it says little of a
+processor without: --reference-held-to avx2 times it a second time, by what PyTorch, oneDNN and MKL
+have for AVX2 alone, and holds the kernels for AVX2 against both.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import contextlib
 import gzip
 import json
 import multiprocessing
+import os
 import statistics
 import subprocess
 import time
@@ -25,6 +30,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -55,6 +61,14 @@ ROUTES = {
 }
 BY_DEFAULT = ["kernels", "plain", "channels last", "compiled"]
 REFERENCE = "reference"
+HELD_TO = {
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    }
+}
+"""What keeps PyTorch and its libraries to a set of instructions; read when they are loaded."""
 RUN = 100
 """Steps of a run over which what happens once is spread."""
 EPOCHS = 10
@@ -178,10 +192,12 @@ def theirs(step: str, reference: Reference) -> Step:
 class Apart:
     """The reference program in a process of its own: what speeds ours up must not reach it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, held_to: str = "") -> None:
         context = multiprocessing.get_context("spawn")
         self.here, there = context.Pipe()
-        context.Process(target=serve, args=(folder, there), daemon=True).start()
+        process = context.Process(target=serve, args=(folder, there), daemon=True)
+        with mock.patch.dict(os.environ, HELD_TO.get(held_to, {})):
+            process.start()
 
     def step(self, name: str) -> Step:
         """Return a step, which is prepared now and run there."""
@@ -213,23 +229,32 @@ def seconds(run: Step) -> float:
     return time.perf_counter() - started
 
 
+def bases(name: str, steps: Mapping[str, Any]) -> list[str]:
+    """Return what a way is held against: the first, and the reference held to the same set."""
+    alike = name.replace("kernels", REFERENCE)
+    return [next(iter(steps)), *([alike] if name.startswith("kernels") and alike in steps else [])]
+
+
 def measure(steps: Mapping[str, Step], repeats: int) -> dict[str, Any]:
-    """Time all of them in turn, and divide what the first takes by what each takes."""
+    """Time all of them in turn, and divide what each is held against by what it takes."""
     first = {name: seconds(run) for name, run in steps.items()}
     rows = [{name: seconds(run) for name, run in steps.items()} for _ in range(repeats)]
-    base, found = next(iter(steps)), dict[str, Any]()
+    found = dict[str, Any]()
     for name in steps:
         median = statistics.median(row[name] for row in rows)
         once = max(0.0, first[name] - median)
         found[name] = {
             "seconds": [round(row[name], 4) for row in rows],
             "median": round(median, 4),
-            f"times_{base}": sorted(round(row[base] / row[name], 2) for row in rows),
             "first_call": round(first[name], 2),
-            f"times_{base}_with_what_happens_once": sorted(
-                round(row[base] / (row[name] + once / RUN), 2) for row in rows
-            ),
         }
+        for base in bases(name, steps):
+            found[name] |= {
+                f"times_{base}": sorted(round(row[base] / row[name], 2) for row in rows),
+                f"times_{base}_with_what_happens_once": sorted(
+                    round(row[base] / (row[name] + once / RUN), 2) for row in rows
+                ),
+            }
     return found
 
 
@@ -280,13 +305,16 @@ def tabled(results: Mapping[str, Any]) -> str:
     heads, rows = [], {step: list[str]() for step in steps}
     for name in columns:
         # The first is what all are divided by; compiling is what takes long once.
-        kinds = ["", "_with_what_happens_once"] if name.startswith("compiled") else [""]
-        for kind in kinds:
-            heads.append(name + (f" (with compiling, {RUN} steps)" if kind else ""))
+        first, *alike = bases(name, results[steps[0]])
+        kinds = [(name, first)] + [(f"{name}, over {base}", base) for base in alike]
+        if name.startswith("compiled"):
+            once = f"{first}_with_what_happens_once"
+            kinds.append((f"{name} (with compiling, {RUN} steps)", once))
+        for head, base in kinds:
+            heads.append(head)
             for step in steps:
                 row = results[step].get(name)
-                base = next(iter(results[step]))
-                values = row[f"times_{base}{kind}"] if row else []
+                values = row[f"times_{base}"] if row else []
                 told = [f"{value:.2f}" for value in (min(values), max(values))] if row else []
                 rows[step].append(
                     f"{statistics.median(values):.2f} ({' to '.join(told)})" if row else ""
@@ -314,6 +342,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--routes", nargs="+", choices=ROUTES, default=BY_DEFAULT)
     parser.add_argument("--instructions", nargs="+", choices=sets, default=sets)
     parser.add_argument("--reference", type=Path, help="a checkout of the reference program")
+    parser.add_argument("--reference-held-to", nargs="*", choices=HELD_TO, default=[])
     parser.add_argument("--profile", action="store_true", help="tell what takes the time instead")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -327,16 +356,19 @@ def asked() -> argparse.Namespace:
 def main() -> None:
     """Measure, print a line for each step and way, and write all values."""
     options = asked()
-    reference = Apart(options.reference) if options.reference else None
+    references = dict[str, Apart]()
+    if options.reference:
+        references[REFERENCE] = Apart(options.reference)
+        for name in options.reference_held_to:
+            references[f"{REFERENCE}, {name}"] = Apart(options.reference, name)
     results: dict[str, Any] = {"machine": facts(), "epochs_in_a_step": EPOCHS}
     for step in options.steps:
         by = ways(step, options.routes, options.instructions)
         if options.profile:
             results[step] = profiled(step, by)
-        elif reference is not None:
-            results[step] = timed(step, {REFERENCE: reference.step(step), **by}, options.repeats)
         else:
-            results[step] = timed(step, by, options.repeats)
+            theirs_too = {name: apart.step(step) for name, apart in references.items()}
+            results[step] = timed(step, theirs_too | by, options.repeats)
         if options.out:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, indent=1) + "\n")
