@@ -198,10 +198,11 @@ def test_validation_says_how_numbers_get_names(run: Run, tmp_path: Path) -> None
     said = run(line)
     assert said.code == 2
     assert "name it by --dataset" in said.err
-    said = run(f"{line} --dataset ./own.npz")
-    assert said.code == 2
-    again = re.search(r"import it again with (--dataset \S+)$", said.err.strip())
-    assert again is not None, said.err
+    for asked in (line, f"{line} --against random", "assess made", "compare made --model MLP"):
+        said = run(f"{asked} --dataset ./own.npz")
+        assert said.code == 2
+        again = re.search(r"import it again with (--dataset \S+)$", said.err.strip())
+        assert again is not None, (asked, said.err)
     assert run(f"import syn.pt {again[1]} --out made --overwrite").code == 0
     said = run(line)
     assert said.code == 0, said.err

@@ -294,7 +294,7 @@ def test_networks_in_the_making_are_shown_epoch_by_epoch(
 
 
 CHANGED = {
-    "distill": ("--iterations 3", "--lr-img 0.5", "--batch-real 5", "--init real", "--seed 1",
+    "distill": ("--iterations 1", "--lr-img 0.5", "--batch-real 5", "--init real", "--seed 1",
                 "--engine plain", "--model ConvNetD1W16", "--dsa-strategy flip", "--alphas 2",
                 "--outer-loop 2", "--inner-loop 3", "--lr-net 0.5", "--batch-train 7",
                 "--dis-metric mse"),

@@ -106,10 +106,11 @@ class Origin:
         Raises:
             InputError: when a set was made from other images.
         """
-        from datastill.datasets import load_split
+        from datastill.datasets import load_split, require_named
 
         like = _first(made).domain
         real = load_split(self.dataset, "train", self.data_path, self.reading, like=like)
+        require_named(like, real.domain, self.dataset)
         return real, said(self.train_caveats(made, real), console)
 
     def images(self, made: Mapping[str, ImageSet], console: Console, *, train: bool) -> Images:
@@ -126,7 +127,7 @@ class Origin:
             InputError: when a set may have been made from test images; or, where they are wanted,
                 from other training images.
         """
-        from datastill.datasets import agreed, load_dataset, load_test
+        from datastill.datasets import agreed, load_dataset, load_test, require_named
         from datastill.identity import without_seen
 
         where, like = (self.dataset, self.data_path, self.reading), _first(made).domain
@@ -142,7 +143,7 @@ class Origin:
             test, caveats = without_seen(made, test, real)
             if train and real is not None:
                 caveats += self.train_caveats(made, real, ALONE)
-        require_classes(like, test.domain, self.dataset)
+        require_named(like, test.domain, self.dataset)
         kept = real.under(like) if train and real is not None else None
         # All but that: sets that are compared are augmented alike, as their test images may be.
         test = test.under(replace(like, mirror=test.domain.mirror))
@@ -169,22 +170,6 @@ class Origin:
             "expect less of new images"
         )
         return test, (caveat,)
-
-
-def require_classes(made: Domain, real: Domain, dataset: str) -> None:
-    """Refuse a set whose classes are numbers, as an import without a dataset leaves them.
-
-    Raises:
-        InputError: saying how they get names.
-    """
-    from datastill.data import UNNAMED
-
-    numbers = all(name.isdecimal() for name in made.classes)
-    if made.name == UNNAMED and numbers and made.classes != real.classes:
-        raise InputError(
-            f"the set's {len(made.classes)} classes are numbers, those of {real.name} have names: "
-            f"import it again with --dataset {shlex.quote(dataset)}"
-        )
 
 
 def _first(made: Mapping[str, ImageSet]) -> ImageSet:

@@ -19,6 +19,7 @@ from datastill.datasets.base import (
     load_split,
     load_test,
     outside,
+    require_named,
     untestable,
 )
 from datastill.datasets.in_memory import from_arrays, from_dataset
@@ -43,5 +44,6 @@ __all__ = [
     "load_split",
     "load_test",
     "outside",
+    "require_named",
     "untestable",
 ]

@@ -14,6 +14,7 @@ from datastill.datasets.base.load import (
     load_dataset,
     load_split,
     load_test,
+    require_named,
     untestable,
 )
 from datastill.datasets.base.making import image_set, require_classes, set_for_tests
@@ -91,6 +92,7 @@ __all__ = [
     "read_idx",
     "read_table",
     "require_classes",
+    "require_named",
     "resized",
     "set_for_tests",
     "sides",

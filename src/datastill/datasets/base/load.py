@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike, fspath
@@ -12,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, path_of
-from datastill.data import Domain, ImageSet, require_same_kind, rows_by_class
+from datastill.data import UNNAMED, Domain, ImageSet, require_same_kind, rows_by_class
 from datastill.datasets.base.making import (
     Part,
     require_classes,
@@ -106,8 +107,23 @@ def load_dataset(
     """
     found = _load(name, ("train", "test"), path, reading, like)
     if like is not None:
+        require_named(like, found["train"].domain, name)
         require_same_kind(found["train"].domain, like)
     return found["train"], found.get("test")
+
+
+def require_named(made: Domain, real: Domain, dataset: str | PathLike[str]) -> None:
+    """Refuse a set whose classes are numbers, as an import without a dataset leaves them.
+
+    Raises:
+        InputError: saying how they get names.
+    """
+    numbers = all(name.isdecimal() for name in made.classes)
+    if made.name == UNNAMED and numbers and made.classes != real.classes:
+        raise InputError(
+            f"the set's {len(made.classes)} classes are numbers, those of {real.name} have names: "
+            f"import it again with --dataset {shlex.quote(fspath(dataset))}"
+        )
 
 
 def agreed(name: str, path: Path | str | None = None) -> bool:
