@@ -720,7 +720,7 @@ def test_a_set_goes_out_and_comes_back_by_the_command_line(run: Run, tmp_path: P
     [
         ("export", "name a set by its path, or by --dataset"),
         ("export nowhere", "no image set at nowhere"),
-        ("export a.safetensors --to gif", "--to takes folder, npz, pt, parquet or hub, found"),
+        ("export a.safetensors --to gif", "--to takes folder, hub, npz, parquet, pt or one's own"),
         ("export a.safetensors --repo me/x", "have a meaning with --to hub only"),
         ("export a.safetensors --to npz --out /proc/nowhere/x.npz", "cannot write to /proc"),
         ("export a.safetensors --to folder --out /proc/nowhere/x", "cannot write to /proc"),

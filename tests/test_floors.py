@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"base.errors", "base.wording", "base.signals"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
+    {"base.own_code"},
     {"base.registry", "base.costs"},
     {"data.pixels"},
     {"data.images", "data.losses"},

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar, cast
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from typing import Any, Generic, TypeVar, cast
 
-from datastill.base.errors import InputError, of_kind, suggestion
+from datastill.base.errors import InputError, of_kind, suggestion, told
+from datastill.base.own_code import Guarded, brought, is_own, loaded, provided
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -25,7 +28,10 @@ def plain(name: str) -> str:
 class Registry(Generic[T]):
     """A table of names that refuses duplicates and explains misses.
 
-    Names are matched without regard to case and punctuation.
+    Names are matched without regard to case and punctuation. Besides what was registered it finds
+    what installed packages offer as entry points of its group, under their names, and code of a
+    person's own by ``package.module:name``; ours come first, and neither is loaded before it is
+    asked for.
 
     >>> SHAPES = Registry[type]("shape")
     >>> @SHAPES.register("Square")
@@ -38,8 +44,15 @@ class Registry(Generic[T]):
     datastill.base.errors.InputError: no shape named 'sqare'; did you mean 'Square'?
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, group: str | None = None, expected: type | None = None) -> None:
+        """Make an empty table.
+
+        Args:
+            kind: what it holds, in the singular, for messages.
+            group: of entry points; None where it is closed to others.
+            expected: what others' items are; by default anything that can be called.
+        """
+        self.kind, self.group, self.expected = kind, group, expected
         self._items: dict[str, tuple[str, T]] = {}
 
     def register(self, name: str) -> Callable[[U], U]:
@@ -54,23 +67,55 @@ class Registry(Generic[T]):
         return add
 
     def __getitem__(self, name: str) -> T:
-        return self._items[self._find(name)][1]
+        found = self._find(name)
+        if found in self._items:
+            return self._items[found][1]
+        if self._is_brought(name):
+            called = self.expected is None
+            return self._checked(name, brought(name, self.kind, called=called))
+        spelled, point = self._provided[found]
+        return self._checked(spelled, loaded(point, self.kind))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and plain(name) in self._items
+        return isinstance(name, str) and (
+            plain(name) in self._items or self._is_brought(name) or plain(name) in self._provided
+        )
 
     def spelling(self, name: str) -> str:
         """Return ``name`` as it was registered: ``dm`` becomes ``DM``."""
-        return self._items[self._find(name)][0]
+        found = self._find(name)
+        if found in self._items:
+            return self._items[found][0]
+        return name if self._is_brought(name) else self._provided[found][0]
 
     @property
     def names(self) -> list[str]:
-        """Every registered name, in alphabetical order."""
-        return sorted((name for name, _ in self._items.values()), key=str.casefold)
+        """Every registered or provided name, in alphabetical order."""
+        known = {**self._provided, **self._items}
+        return sorted((name for name, _ in known.values()), key=str.casefold)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a name was registered, whatever packages or persons may bring."""
+        return plain(name) in self._items
+
+    def _checked(self, name: str, found: Any) -> T:
+        fits = callable(found) if self.expected is None else isinstance(found, self.expected)
+        if not fits:
+            wanted = "a function" if self.expected is None else f"a {self.expected.__name__}"
+            raise InputError(f"the {self.kind} {name} must be {wanted}, found {told(found)}")
+        return cast(T, Guarded(found, self.kind, name) if self.expected is None else found)
+
+    def _is_brought(self, name: str) -> bool:
+        return self.group is not None and is_own(name)
+
+    @cached_property
+    def _provided(self) -> dict[str, tuple[str, EntryPoint]]:
+        points = provided(self.group) if self.group else {}
+        return {plain(name): (name, point) for name, point in points.items()}
 
     def _find(self, name: str) -> str:
         of_kind(str, f"the name of a {self.kind}", name=name)
-        if plain(name) not in self._items:
+        if name not in self:
             hint = suggestion(name, self.names)
             raise InputError(f"no {self.kind} named {name!r}; {hint}")
         return plain(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
@@ -27,8 +27,8 @@ class Export:
     path: OnePath = None
     """The set: a file, or the folder of a run. Without it: --dataset, --method and --ipc."""
     which: Which = Which()
-    to: Literal["folder", "npz", "pt", "parquet", "hub"] = "folder"
-    """Pictures by class, NumPy, DatasetCondensation's file, Hugging Face's table or repository."""
+    to: str = "folder"
+    """folder (pictures by class), npz, pt, parquet, hub, or one's own package.module:format."""
     out: MaybePath = None
     """File or folder to write. Default: a name made of dataset, method and ipc, here."""
     repo: MaybeText = None
@@ -51,8 +51,12 @@ class Export:
         data = load(self.which.file(self.path))
         if not len(data):
             raise InputError("the set holds no images")
-        target, write = self.target(data), FORMATS[self.to].write
-        assert write is not None
+        able = [name for name in FORMATS.names if FORMATS[name].write]
+        write = FORMATS[self.to].write if self.to in FORMATS else None
+        if write is None:
+            found = f"one's own package.module:format, found {self.to}"
+            raise InputError(f"--to takes {', '.join(able)} or {found}")
+        target = self.target(data)
         remarks = write(data, target)
         console = Console(self.quiet)
         console.say(f"{counted(len(data), 'image')} in {target}")
@@ -70,8 +74,9 @@ class Export:
         from datastill.exchange import FORMATS
 
         name = FORMATS[self.to].name
-        assert name is not None
-        out = self.out or Path(name(data))
+        if self.out is None and name is None:
+            raise InputError(f"{self.to} does not say how its files are called; pass --out")
+        out = self.out or Path(name(data) if name else "")
         if out.is_dir() and self.to in ("folder", "hub"):
             raise InputError(f"{out} is there; choose another --out, a folder is never replaced")
         if out.exists() and self.to in ("folder", "hub"):

@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datastill.base.errors import InputError, suggestion
+from datastill.base.own_code import provided
 from datastill.base.wording import listed
 
 LISTED = re.compile(r"\{([A-Z]+)\}")
 """In what is said of an option: a registry whose names belong there, as ``{METHODS}``."""
-PLUGINS = {"METHODS": "distillation/methods", "CORESETS": "training/coresets"}
+PLUGINS = {
+    "METHODS": "distillation/methods",
+    "CORESETS": "training/coresets",
+    "FORMATS": "exchange",
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def told(kind: Any) -> None:
 
 
 def names_in(registry: str) -> list[str]:
-    """Return what the files of a plug-in folder register, without running them: that takes seconds.
+    """Return what a plug-in folder registers and packages provide, without running them.
 
     >>> names_in("METHODS")
     ['DC', 'DM', 'DSA']
@@ -141,7 +146,8 @@ def names_in(registry: str) -> list[str]:
     folder = Path(__file__).parents[1] / PLUGINS[registry]
     pattern = re.compile(rf"{registry}\.register\(\s*[\"']([^\"']+)[\"']")
     found = [pattern.findall(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
-    return sorted(itertools.chain.from_iterable(found), key=str.casefold)
+    ours = itertools.chain.from_iterable(found)
+    return sorted({*ours, *provided(f"datastill.{registry.casefold()}")}, key=str.casefold)
 
 
 def require_sense(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -16,13 +16,6 @@ from datastill.cli.options import Flag, MaybeInt, MaybePath, MaybeText, positive
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
-
-MaybeFormat = Annotated[
-    Literal["pt", "trajectory", "idc", "npz", "folder", "parquet", "hub", "dataset"] | None,
-    tyro.conf.arg(
-        metavar="{pt,trajectory,idc,npz,folder,parquet,hub,dataset}", help_behavior_hint=""
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -39,8 +32,8 @@ class Import:
     """File or folder to read."""
     out: MaybePath = None
     """Folder for the set. Default: imported/[name of the file]."""
-    format: MaybeFormat = None
-    """What the file is. Default: as its name tells."""
+    format: MaybeText = None
+    """What the file is: {FORMATS}. Default: as its name tells."""
     dataset: MaybeText = None
     """Dataset that the set imitates: name, path or hf:NAME. Default: the one in the file's name."""
     data_path: MaybePath = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError
+from datastill.base.own_code import is_own
 from datastill.cli.console import Console
 from datastill.cli.data import Data
 
@@ -185,10 +186,11 @@ def _named(said: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
     own: str | None = None if typed else said.get("data_path")
     if outside(name, "." if typed else own):
         more = f" --data-path {shlex.quote(own)}" if own else ""
+        fetched = "would be fetched from another machine"
+        does = "is code that would be run" if is_own(name) else fetched
         raise InputError(
-            f"the set says that it was made from {name}{f' in {own}' if own else ''}, which would "
-            "be fetched from another machine; if that is to be, pass --dataset "
-            f"{shlex.quote(name)}{more}"
+            f"the set says that it was made from {name}{f' in {own}' if own else ''}, which "
+            f"{does}; if that is to be, pass --dataset {shlex.quote(name)}{more}"
         )
     if not said.get("dataset") and (name == UNNAMED or "/" in name or "\\" in name):
         raise InputError("the set does not say what it was made from; name it by --dataset")

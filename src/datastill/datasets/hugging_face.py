@@ -116,7 +116,7 @@ class HuggingFace:
 
     def called(self, name: str) -> str:
         """Return the registered spelling, or what comes after the owner's name."""
-        if name in DATASETS:
+        if DATASETS.has(name):
             return DATASETS.spelling(name)
         last = Path(name.partition(":")[0]).name
         return re.sub(r"[^\w.-]+", "-", last).strip(".") or "images"
@@ -149,14 +149,14 @@ class HuggingFace:
         """
         if path is not None:
             return local(path)
-        if name and name not in DATASETS and Path(name).exists():
+        if name and not DATASETS.has(name) and Path(name).exists():
             return local(Path(name))
-        if name in DATASETS and DATASETS.spelling(name) not in KNOWN:
+        if DATASETS.has(name) and DATASETS.spelling(name) not in KNOWN:
             raise InputError(
                 f"where the hub has {name} is not known here; name it as there, hf:OWNER/NAME, "
                 "or a local copy by `path`"
             )
-        known = KNOWN[DATASETS.spelling(name)] if name in DATASETS else _named(name)
+        known = KNOWN[DATASETS.spelling(name)] if DATASETS.has(name) else _named(name)
         library = _library()
         try:
             return _by_split(library.load_dataset(known.name, known.config))
@@ -285,7 +285,7 @@ def _silent(library: Any) -> Generator[None]:
 
 
 def _published(name: str) -> Published | None:
-    return getattr(DATASETS[name], "published", None) if name in DATASETS else None
+    return getattr(DATASETS[name], "published", None) if DATASETS.has(name) else None
 
 
 def _named(name: str) -> Known:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from datastill.base.errors import InputError, suggestion
+from datastill.base.own_code import is_own
 from datastill.distillation.methods import METHODS
 from datastill.training.coresets import CORESETS
 
@@ -37,7 +38,15 @@ class Kind:
         if self.method == NOISE:
             return f"{NOISE}-{self.share:g}"
         guided = f"-clom{self.alpha:g}" if self.alpha else ""
-        return f"{self.method}-{self.updates}{guided}" if self.updates else self.method
+        method = self.method.replace(":", ".")  # it becomes part of paths
+        return f"{method}-{self.updates}{guided}" if self.updates else method
+
+
+def _parts(text: str) -> list[str]:
+    # Code of one's own has a colon in its name: package.module:method:150:10.
+    module, colon, rest = text.partition(":")
+    own, *numbers = rest.split(":")
+    return [f"{module}:{own}", *numbers] if is_own(f"{module}{colon}{own}") else text.split(":")
 
 
 def parse(text: str) -> Kind:
@@ -53,14 +62,14 @@ def parse(text: str) -> Kind:
     >>> parse("dm:150:10")
     Kind(method='DM', updates=150, alpha=10.0, share=0.0)
     """
-    name, *rest = text.split(":")
+    name, *rest = _parts(text)
     try:
         numbers = [float(part) for part in rest]
     except ValueError:
         raise InputError(f"{text!r}: what follows {name!r} is no number") from None
     if name == NOISE:
         return _noise(text, numbers)
-    if name in CORESETS:
+    if name in CORESETS and not (is_own(name) and numbers):  # a name may be either's
         if numbers:
             raise InputError(f"{text!r}: nothing can follow a coreset")
         return Kind(CORESETS.spelling(name))

@@ -79,7 +79,7 @@ def require_finished(path: Path, *, overwrite: bool) -> None:
 
 def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:
     """Return where a synthetic set lives; ``ipc`` is a number, or says how classes differ."""
-    return root / dataset / method / f"IPC{ipc}"
+    return root / dataset / method.replace(":", ".") / f"IPC{ipc}"
 
 
 def save(data: ImageSet, path: Path | str) -> None:

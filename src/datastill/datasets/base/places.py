@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datastill.base.errors import InputError, suggestion
+from datastill.base.own_code import is_own
 from datastill.base.registry import Registry
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.damage import without_damaged
@@ -26,7 +27,7 @@ from datastill.datasets.base.reading import (
     unexamined,
 )
 
-DATASETS = Registry[Source]("dataset")
+DATASETS = Registry[Source]("dataset", "datastill.datasets")
 FORMATS = Registry[Format]("format")
 HUBS = Registry[Hub]("hub")
 
@@ -54,7 +55,8 @@ def place(name: str, path: Path | None) -> Place:
 
     Args:
         name: of a registered dataset; or the path of a file or folder; or ``hf:`` and what the
-            Hugging Face hub calls it; or any name, if ``path`` or ``./data/NAME`` holds the files.
+            Hugging Face hub calls it; or ``package.module:function``, a ``Source`` of one's own; or
+            any name, if ``path`` or ``./data/NAME`` holds the files.
         path: where to look for the files.
 
     Raises:
@@ -99,7 +101,7 @@ def _place(name: str, path: Path | None) -> Place:
     is_path = "/" in name or name in (".", "..") or Path(name).suffix in SUFFIXES
     if name in DATASETS and not is_path:
         return Place(
-            DATASETS.spelling(name),
+            DATASETS.spelling(name).replace(":", "."),  # it becomes part of paths
             lambda split, reading: _registered(name, split, path, reading),
             lambda _: True,
         )
@@ -126,13 +128,15 @@ def _registered(name: str, split: Split, path: Path | None, reading: Reading) ->
 
 
 def outside(name: str, path: str | None) -> bool:
-    """Tell whether what a name or a path stands for would be fetched from another machine.
+    """Tell whether a name or a path stands for what would be fetched from elsewhere, or for code.
 
     >>> outside("hf:somebody/something", None), outside("./pets", None), outside("x", "//host/x")
     (True, False, True)
+    >>> outside("somebody.module:load", None)
+    True
     """
     scheme, colon, _ = name.partition(":")
-    if path is None and colon and scheme in HUBS:
+    if is_own(name) or (path is None and colon and scheme in HUBS):
         return True
     return any(
         "://" in place or place.replace("\\", "/").startswith("//") for place in (name, path or "")

@@ -36,7 +36,7 @@ class Assessment(Protocol):
         ...
 
 
-ASSESSMENTS = Registry[Assessment]("assessment")
+ASSESSMENTS = Registry[Assessment]("assessment", "datastill.assessments")
 
 COSTLY = Registry[Assessment]("costly assessment")
 """Those of ``ASSESSMENTS`` that train networks, and are made only when asked for by name."""

@@ -88,7 +88,7 @@ class Format:
     write: Callable[[ImageSet, Path], Sequence[str]] | None = None
 
 
-FORMATS = Registry[Format]("format")
+FORMATS = Registry[Format]("format", "datastill.formats", Format)
 
 
 def content_of(path: Path, *, most: int | None = None) -> bytes:

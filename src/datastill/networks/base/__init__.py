@@ -16,7 +16,7 @@ from datastill.base.registry import Registry, plain
 from datastill.base.rng import Key, moved, require_key
 from datastill.data import Domain
 from datastill.networks.base.network import Network
-from datastill.networks.base.own import imported
+from datastill.networks.base.own import adapting, imported
 
 
 class Build(Protocol):
@@ -42,7 +42,7 @@ class Family:
     suffixes: Mapping[str, Options] = field(default_factory=dict[str, Options])
 
 
-NETWORKS = Registry[Family]("model")
+NETWORKS = Registry[Family]("model", "datastill.networks")
 
 BACKBONE = "hf:"
 """What the name of a model of Hugging Face begins with."""
@@ -93,7 +93,9 @@ def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
     wanted = plain(name)
     for known in sorted(NETWORKS.names, key=len, reverse=True):
         if wanted.startswith(plain(known)):
-            family = NETWORKS[known]
+            family: Any = NETWORKS[known]
+            if not isinstance(family, Family):  # of an installed package
+                family = Family(adapting(known, family))
             found = _suffixes(wanted.removeprefix(plain(known)), family.suffixes)
             if found is not None:
                 options = _merged([family.suffixes[suffix] for suffix in found], name)

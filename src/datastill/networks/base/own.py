@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from datastill.base.errors import InputError, of_kind, suggestion
+from datastill.base.errors import InputError, of_kind, told
+from datastill.base.own_code import brought, current_folder_last, line
 from datastill.data import Domain
 from datastill.networks.base.network import Network, evaluating
 
@@ -66,59 +61,33 @@ def imported(name: str) -> Callable[[Domain], Network]:
         InputError: when there is no such module or function; the function that is returned,
             when it fails, or what it makes is no network for its domain.
     """
-    path, _, attribute = name.partition(":")
-    try:
-        with _current_folder_last():
-            module = importlib.import_module(path)
-    except Exception as error:
-        raise InputError(f"no model {name!r}: {path!r} does not import: {_line(error)}") from error
-    factory = getattr(module, attribute, None)
+    return adapting(name, brought(name, "model"))
+
+
+def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
+    """Return a function that makes networks of what a factory of others makes for a domain.
+
+    Raises:
+        InputError: for what cannot be called; the function that is returned, as for ``imported``.
+    """
     if not callable(factory):
-        known = [known for known, value in vars(module).items() if callable(value)]
-        hint = suggestion(attribute, known) if known else "it has no functions"
-        said = f"no model {name!r}: {path} has no function {attribute!r}; {hint}"
-        raise InputError(said + _namesake(module, path))
+        raise InputError(f"the model {name} must be a function, found {told(factory)}")
 
     def make(domain: Domain) -> Network:
         try:
-            with _current_folder_last():
+            with current_folder_last():
                 made = factory(domain)
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"{name} fails for a Domain: {_line(error)}") from error
+            raise InputError(f"{name} fails for a Domain: {line(error)}") from error
         if not isinstance(made, nn.Module):
             kind = type(made).__name__
             raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
-        with _current_folder_last():
+        with current_folder_last():
             return adapt(made, domain)
 
     return make
-
-
-@contextmanager
-def _current_folder_last() -> Generator[None]:
-    # Whoever names code of their own may have it here; nothing else that is called as a file here
-    # may come before what is installed.
-    try:
-        here = os.getcwd()  # noqa: PTH109 - a string of its own, to be told from others below
-    except OSError:  # the folder is gone
-        yield
-        return
-    sys.path.append(here)
-    importlib.invalidate_caches()  # a file may be newer than the last look at its folder
-    try:
-        yield
-    finally:
-        sys.path[:] = [place for place in sys.path if place is not here]
-
-
-def _namesake(module: ModuleType, path: str) -> str:
-    # Another module may be called as the person's own file.
-    own, found = Path(*path.split(".")).with_suffix(".py"), getattr(module, "__file__", None)
-    if found is None or not own.is_file() or own.resolve() == Path(found).resolve():
-        return ""
-    return f"; it is {found}, for {own} in the current folder comes last: give that another name"
 
 
 class _Tap:
@@ -170,7 +139,7 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
         with torch.no_grad(), evaluating(module):
             logits = module(torch.zeros(2, *domain.shape, device=device))
     except Exception as error:
-        raise InputError(f"{kind} fails on images of {domain.shape}: {_line(error)}") from error
+        raise InputError(f"{kind} fails on images of {domain.shape}: {line(error)}") from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -178,8 +147,3 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
     if found != expected:
         raise InputError(f"{kind} gives {found} for 2 images of {domain.name}, not {expected}")
     return passed[-1] if passed else None
-
-
-def _line(error: Exception) -> str:
-    # With its kind, for it comes from a person's own code: the message of a KeyError is but a key.
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

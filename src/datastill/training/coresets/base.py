@@ -39,7 +39,7 @@ class Coreset(Protocol):
         ...
 
 
-CORESETS = Registry[Coreset]("coreset")
+CORESETS = Registry[Coreset]("coreset", "datastill.coresets")
 
 
 def class_by_class(

@@ -171,4 +171,4 @@ class Publication(Protocol):
         ...
 
 
-METHODS = Registry[Publication]("method")
+METHODS = Registry[Publication]("method", "datastill.methods")

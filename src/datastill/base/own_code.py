@@ -1,0 +1,130 @@
+"""Code of a person's own, named as ``package.module:name``, and that of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from datastill.base.errors import InputError, suggestion
+
+OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def is_own(name: object) -> bool:
+    """Tell whether a name has the form of code of a person's own.
+
+    >>> is_own("mine.methods:make"), is_own("DM"), is_own("hf:owner/name"), is_own("DM:150")
+    (True, False, False, False)
+    """
+    return isinstance(name, str) and OWN.fullmatch(name) is not None
+
+
+def brought(name: str, kind: str, *, called: bool = True) -> Any:
+    """Return what ``package.module:name`` names; importing the module runs it.
+
+    The module may lie in the current folder, which is the last place to be looked in, and none once
+    the module is imported.
+
+    Args:
+        name: of a function, or of a value.
+        kind: what it is to be, in words for messages.
+        called: whether it must be a function, a class or the like.
+
+    Raises:
+        InputError: when there is no such module, it fails, or has nothing of that name.
+    """
+    path, _, attribute = name.partition(":")
+    try:
+        with current_folder_last():
+            module = importlib.import_module(path)
+    except Exception as error:
+        raise InputError(f"no {kind} {name!r}: {path!r} does not import: {line(error)}") from error
+    found = getattr(module, attribute, None)
+    if not callable(found) if called else found is None:
+        wanted = "function " if called else ""
+        held = vars(module).items()
+        known = [name for name, value in held if callable(value) or not (called or name[:1] == "_")]
+        hint = suggestion(attribute, known) if known else f"it has no {wanted.strip() or 'name'}s"
+        said = f"no {kind} {name!r}: {path} has no {wanted}{attribute!r}; {hint}"
+        raise InputError(said + _namesake(module, path))
+    return found
+
+
+def provided(group: str) -> Mapping[str, EntryPoint]:
+    """Return the entry points of a group that installed packages offer, by name, not loaded."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def loaded(point: EntryPoint, kind: str) -> Any:
+    """Return what an entry point stands for.
+
+    Raises:
+        InputError: when its package fails.
+    """
+    try:
+        found = point.load()
+    except Exception as error:
+        package = point.dist.name if point.dist else point.value
+        raise InputError(
+            f"{kind} {point.name!r} of the package {package} does not import: {line(error)}"
+        ) from error
+    return found
+
+
+class Guarded:
+    """A function of others, whose errors are told in one line; otherwise it is what it was."""
+
+    def __init__(self, called: Callable[..., Any], kind: str, name: str) -> None:
+        self._called, self._said = called, f"the {kind} {name} fails: "
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._called(*args, **kwargs)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(self._said + line(error)) from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._called, name)
+
+
+@contextmanager
+def current_folder_last() -> Generator[None]:
+    """Let modules of the current folder be found, after all that is installed.
+
+    Whoever names code of their own may have it there; nothing else that is called as a file there
+    may come before what is installed.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109 - a string of its own, to be told from others below
+    except OSError:  # the folder is gone
+        yield
+        return
+    sys.path.append(here)
+    importlib.invalidate_caches()  # a file may be newer than the last look at its folder
+    try:
+        yield
+    finally:
+        sys.path[:] = [place for place in sys.path if place is not here]
+
+
+def line(error: Exception) -> str:
+    """Return an error in one line, with its kind: the message of a KeyError is but a key."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+
+
+def _namesake(module: ModuleType, path: str) -> str:
+    # Another module may be called as the person's own file.
+    own, found = Path(*path.split(".")).with_suffix(".py"), getattr(module, "__file__", None)
+    if found is None or not own.is_file() or own.resolve() == Path(found).resolve():
+        return ""
+    return f"; it is {found}, for {own} in the current folder comes last: give that another name"
