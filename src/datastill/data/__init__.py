@@ -1,22 +1,9 @@
 """Sets of labelled images, how they are kept, drawn from and checked."""
 
-from datastill.data.images import (
-    UNNAMED,
-    ByClass,
-    Domain,
-    ImageSet,
-    convert,
-    draw_rows,
-    draw_share,
-    require_given,
-    require_held,
-    require_same_kind,
-    require_sound,
-    rows_by_class,
-    said_of_class,
-    sample_per_class,
-    unnormalised,
-)
+from datastill.data.classes import ByClass, draw_rows, draw_share, sample_per_class
+from datastill.data.domain import UNNAMED, Domain, convert, require_same_kind, unnormalised
+from datastill.data.images import ImageSet, rows_by_class
+from datastill.data.soundness import require_given, require_held, require_sound, said_of_class
 
 __all__ = [
     "UNNAMED",
