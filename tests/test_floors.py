@@ -43,6 +43,7 @@ FLOORS = [
     {"runs.specs"},
     {"runs.population"},
     {"runs.workshop"},
+    {"runs.recipes"},
     {"cli"},
 ]
 STRANGERS = ("distillation", "evaluation")

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from datastill import load
 from datastill.base.errors import LIBRARIES, InputError
 from datastill.cli import main, parse
+from datastill.cli.described import SETTINGS, options_of_spec
 from datastill.cli.distill import Distill
-from datastill.cli.recipe import HEAD, OURS
+from datastill.runs.recipes import OURS, find, names, read
+from datastill.runs.specs import KINDS
+from datastill.runs.specs.base import kinds_of, part_of
+from test_cli import Run, run
+
+__all__ = ["run"]
 
 RECIPES = sorted(OURS.glob("*.toml"))
 ROOT = Path(__file__).parents[1]
@@ -21,15 +28,15 @@ PAGE = (ROOT / "docs" / "recipes.md").read_text()
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_is_understood_and_says_where_it_comes_from(path: Path) -> None:
-    table = tomllib.loads(path.read_text())
-    assert set(table) <= {*HEAD, "options"}
-    assert table["source"].strip()
-    assert table["expected"].strip()
-    command = parse([table["command"], "--recipe", str(path)])
-    options = given(command)
-    for name, value in table["options"].items():
-        found = tuple(value) if isinstance(value, list) else value
-        assert options[name] == (Path(found) if name.endswith("_path") else found)
+    recipe = read(path)
+    assert recipe.about.source.strip()
+    assert recipe.about.expected.strip()
+    options = given(parse([recipe.spec.kind, "--recipe", str(path)]))
+    asked = options_of_spec(recipe.spec)
+    assert asked
+    for name, value in asked.items():
+        assert options[name.replace("-", "_")] == value, name
+    assert f"datastill run {path.stem}" in re.sub(" +", " ", path.read_text())
 
 
 def given(command: Any) -> dict[str, Any]:
@@ -55,24 +62,47 @@ def test_the_command_line_wins() -> None:
         ('command = "distill"\n[options]\nipcs = 3', r"no option 'ipcs'; did you mean 'ipc'"),
         ("command =", "is not TOML"),
         (None, "no recipe .*r.toml', neither a file nor a name; choose from CIFAR10-DC-10-clom"),
-        ("", r'does not say what for; begin it with command = "distill"'),
-        ("[options]\nipc = 3", "does not say what for"),
+        ("", r'does not say what it describes; begin it with kind = "distill"'),
+        ("[options]\nipc = 3", "does not say what it describes"),
         ('command = "distill"\nipc = 3', r"'ipc' belongs below \[options\]"),
         ('command = "distill"\nlr-img = 3', r"'lr-img' belongs below \[options\]"),
         ('command = "distill"\nauthor = "me"', "'author' has no meaning"),
         ('command = "distill"\noptions = 3', r"\[options\] is a table of options, not 3"),
-        ('command = "distill"\n[options]\nipc = {cat = 3}', "ipc is a number, a text, or a list"),
-        ('command = "distill"\n[options]\nipc = 2026-01-01', "ipc is a number, a text, or a list"),
+        ('command = "distill"\n[options]\nipc = {cat = 3}', "'ipc' must be a whole number or"),
+        (
+            'command = "distill"\n[options]\nipc = 2026-01-01',
+            "'ipc' must be a whole number or text",
+        ),
+        ('command = "distill"\n[options]\nepochs = 3', "no option 'epochs'; did you mean 'epoch'"),
+        ('command = "distill"\n[options]\nepoch = [3]', "'epoch' must be a whole number"),
+        ('command = "distill"\n[options]\nalphas = ["x"]', "'alphas' must be a list of numbers"),
+        ('command = "distill"\n[options]\nquiet = "no"', "'quiet' must be True or False"),
+        ('command = "distill"\n[options]\nengine = "atuo"', "did you mean 'auto'"),
         ('command = "distill"\n[options]\nhelp = true', "no option 'help'"),
         ('command = "distill"\n[options]\nrecipe = "a"', "no option 'recipe'"),
+        ('kind = "distil"', "no kind of run 'distil'; did you mean 'distill'"),
+        ('kind = "train"\ndata = {name = "a"}', "is for 'datastill train', not"),
+        ('kind = "distill"', "'data' is missing"),
+        ('kind = "distill"\ndata = {name = "a", sise = 3}', "'data.sise' has no meaning; did you"),
+        ('kind = "distill"\ndata = {name = "a"}\nlr = -1', "'lr' must be above zero, found -1"),
+        (
+            'kind = "distill"\ndata = {name = "a"}\nsettings = {heat = 1}',
+            "'settings.heat' is none of outer_loop",
+        ),
+        (
+            'kind = "distill"\ndata = {name = "a"}\ncoreset_features = "MLP"',
+            "'coreset_features' has a meaning with init = 'herding'",
+        ),
     ],
 )
 def test_bad_recipes_are_told(tmp_path: Path, text: str | None, complaint: str) -> None:
     file = tmp_path / "r.toml"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(InputError, match=complaint):
+    with pytest.raises(InputError) as told:
         parse(["distill", "--recipe", str(file)])
+    assert re.search(complaint, told.value.typed), told.value.typed
+    assert str(file) in told.value.typed
 
 
 def test_a_recipe_needs_a_name() -> None:
@@ -86,7 +116,7 @@ def test_recipes_are_found_by_name_from_anywhere(
     monkeypatch.chdir(tmp_path)
     assert len(RECIPES) > 20
     for path in RECIPES:
-        command = tomllib.loads(path.read_text())["command"]
+        command = read(path).spec.kind
         by_path = given(parse([command, "--recipe", str(path)]))
         by_name = given(parse([command, "--recipe", path.stem]))
         assert {**by_path, "recipe": None} == {**by_name, "recipe": None}
@@ -97,21 +127,205 @@ def test_recipes_are_found_by_name_from_anywhere(
     assert own["ipc"] == 7  # a file of one's own comes first
 
 
+OLD = """
+command = "distill"
+source = "Somebody's own."
+
+[options]
+dataset = "digits"
+ipc = "0=3,rest=1"
+alphas = 7            # one value, where several may be
+lr_img = 2            # a whole number, where any may be
+size = 32             # a number, where text may be
+pool-path = "models"
+quiet = true
+trackio = false
+"""
+
+
+def test_recipes_of_options_are_still_read(tmp_path: Path) -> None:
+    file = tmp_path / "old.toml"
+    file.write_text(OLD)
+    for words in (["distill", "--recipe", str(file)], ["run", str(file)]):
+        options = given(parse(words))
+        assert (options["dataset"], options["ipc"], options["alphas"]) == (
+            *("digits", "0=3,rest=1"),
+            (7.0,),
+        )
+        assert (options["lr_img"], options["size"]) == (2.0, "32")
+        assert options["pool_path"] == Path("models")
+        assert (options["quiet"], options["trackio"]) == (True, False)
+    typed = given(parse(["run", str(file), "--quiet", "--alphas", "1", "2", "--dataset", "MNIST"]))
+    assert (typed["quiet"], typed["alphas"], typed["dataset"]) == (True, (1.0, 2.0), "MNIST")
+
+
+def test_a_recipe_of_any_command_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('command = "demo"\n[options]\ntrials = 3\n')
+    assert given(parse(["run", str(tmp_path / "a.toml")]))["trials"] == 3
+    (tmp_path / "b.toml").write_text('command = "dance"\n')
+    with pytest.raises(InputError, match="no command 'dance'"):
+        parse(["run", str(tmp_path / "b.toml")])
+
+
+ANY = {
+    "train": 'models = ["MLP"]\nnum = 2\nlr = 0.5\n[data]\nname = "digits"\nsize = 32',
+    "distill": (
+        'minutes = 2\n[settings]\nouter_loop = 2\ndis_metric = "mse"\n'
+        '[data]\nname = "digits"\nsize = [32, 48]\nmirror = false\n'
+        '[clom]\nalphas = [3]\ndistance = "cosine"\nsource = "MNIST"\n'
+        '[select]\nby = "om-accuracy"\nevery = 7'
+    ),
+    "validate": 'set = "a"\nmodels = ["MLP"]\ntrials = 3\n[soft]\nloss = "kl"\ntemperature = 4',
+    "compare": 'sets = ["a"]\nrates = [0.1]\nreal_trials = 2\n[pool]\narchitectures = ["MLP"]',
+    "assess": 'set = "a"\ndraws = 0\n[pool]\nearly = [1, 2]\n[compute]\nseed = 3',
+    "select": 'sets = ["a", "b"]\nby = "om-accuracy"',
+    "study": 'augmented = false\n[data]\nname = "digits"\n[judges]\nearly = [1]\npath = "p"',
+    "relabel": 'set = "a"\ntemperature = 4\n[pool]\nnum = 3',
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_every_kind_is_carried_out_by_its_command(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(f'kind = "{kind}"\n{ANY[kind]}\n')
+    options, asked = given(parse(["run", str(file)])), options_of_spec(read(file).spec)
+    for name, value in asked.items():
+        assert options[name.replace("-", "_")] == value, name
+        assert type(options[name.replace("-", "_")]) is type(value), name
+    if kind == "distill":
+        assert (options["size"], options["mirror"]) == ("32x48", "no")
+        assert (options["select"], options["select_every"]) == ("om-accuracy", 7)
+        assert (options["outer_loop"], options["max_minutes"]) == (2, 2.0)
+
+
+LEAST = {
+    **dict.fromkeys(("validate", "assess", "relabel"), ("a", 'set = "a"')),
+    "compare": ("a", 'sets = ["a"]'),
+    "select": ("a b --by x", 'sets = ["a", "b"]\nby = "x"'),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_description_without_more_asks_for_what_its_command_does_anyway(
+    tmp_path: Path, kind: str
+) -> None:
+    words, text = LEAST.get(kind, ("--dataset digits", '[data]\nname = "digits"'))
+    file = tmp_path / "run.toml"
+    file.write_text(f'kind = "{kind}"\n{text}\n')
+    plain = parse([kind, *words.split()])
+    found = given(parse(["run", str(file)]))
+    assert {**found, "recipe": None} == {"recipe": None, **given(plain)}
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("run", "datastill run needs FILE: File that describes a run"),
+        ("run --ipc 3", "name the file first: datastill run FILE --ipc 3"),
+        ("run nothing.toml", "no recipe 'nothing.toml'"),
+        ("run FashionMNIST-study --recipe a", "takes one file, and --recipe names another"),
+        ("run FashionMNIST-study --num 3", "datastill study has no option --num"),
+        ("recipes sow", "ACTION takes list, show or copy, found 'sow'; did you mean 'show'?"),
+        ("recipes show", "name the recipe: datastill recipes show RECIPE"),
+        ("recipes show FashionMNIST", "no recipe 'FashionMNIST'"),
+        ("recipes copy FashionMNIST-study a b", "no option takes b"),
+        (
+            "recipes copy FashionMNIST-study here.toml",
+            "here.toml is there, which is never",
+        ),
+        ("recipes copy FashionMNIST-study /proc/a/b.toml", "cannot write to /proc/a"),
+    ],
+)
+def test_what_cannot_be_run_or_shown_is_told(run: Run, tmp_path: Path, line: str, complaint: str):
+    (tmp_path / "here.toml").write_text("mine")
+    said = run(line)
+    assert (said.code, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert complaint in said.err
+    assert (tmp_path / "here.toml").read_text() == "mine"
+
+
+def test_recipes_are_listed_shown_and_copied(run: Run, tmp_path: Path) -> None:
+    listed = run("recipes").out
+    assert run("recipes list").out == listed
+    assert [line.split()[0] for line in listed.splitlines()[1:-1]] == names()
+    assert "distill  CIFAR10, DC, ipc 50" in listed
+    text = (OURS / "FashionMNIST-study.toml").read_text()
+    assert run("recipes show FashionMNIST-study").out == text
+    assert run("recipes show FashionMNIST-study --quiet").out == ""
+    said = run("recipes copy FashionMNIST-study")
+    assert said.out.splitlines()[-1] == "  datastill run FashionMNIST-study.toml"
+    assert (tmp_path / "FashionMNIST-study.toml").read_text() == text
+    (tmp_path / "folder").mkdir()
+    assert run("recipes copy FashionMNIST-study folder").code == 0
+    assert (tmp_path / "folder" / "FashionMNIST-study.toml").read_text() == text
+
+
+def test_a_file_is_carried_out_and_goes_on(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'kind = "distill"\nmodel = "MLP"\nipc = 1\nupdates = 2\n[data]\nname = "digits"\n'
+    )
+    said = run("run mine.toml --save-path a")
+    assert said.code == 0, said.err
+    assert (
+        run("distill --dataset digits --model MLP --ipc 1 --iterations 2 --save-path b").code == 0
+    )
+    one, other = (load(tmp_path / name / "digits" / "DM" / "IPC1") for name in "ab")
+    assert torch.equal(one.images, other.images)
+    assert (one.facts["recipe"], other.facts["recipe"]) == ("mine.toml", None)
+    again = run("run mine.toml --save-path a --resume")
+    assert "is finished: 10 synthetic images after 2 updates" in again.out
+    more = run("run mine.toml --save-path a --iterations 3 --resume")
+    assert more.code == 0, more.err
+    assert load(tmp_path / "a" / "digits" / "DM" / "IPC1").facts["step"] == 3
+
+
 def test_recipes_are_in_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (package,) = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert OURS.is_relative_to(ROOT / package)
 
 
-def test_the_page_about_recipes_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_about_recipes_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
-    (tmp_path / "my-recipe.toml").write_text(text)
-    first, second = re.findall(r"^ +datastill (.*)$", PAGE, flags=re.M)
-    assert given(parse(first.split()))["alphas"] == (100.0,)
-    main(second.split())
+    new, old = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
+    (tmp_path / "my-recipe.toml").write_text(new)
+    (tmp_path / "old.toml").write_text(old)
+    assert given(parse(["run", "old.toml"]))["iterations"] == 20
+    first, *others, last = (
+        line.partition(" #")[0].split()
+        for line in re.findall(r"^ +datastill (.*)$", PAGE, flags=re.M)
+    )
+    assert given(parse(first))["alphas"] == (100.0,)
+    for words in others:
+        main(words)
+    assert read(tmp_path / "mine.toml").spec == read(find("FashionMNIST-DM-10-clom")).spec
+    main(last)
     made = load("condensed/digits/DM/IPC1")
-    assert (made.facts["step"], made.facts["recipe"]) == (10, "my-recipe.toml")
+    facts = made.facts
+    assert (facts["step"], facts["recipe"], facts["seed"]) == (10, "my-recipe.toml", 1)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    capsys.readouterr()
+    exec(compile(code, "recipes.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("(100.0,)")
+
+
+def test_the_page_about_recipes_has_every_key_of_every_table() -> None:
+    rows = re.findall(r"^\| `\[(\w+)\]` \| (.*?) \| (.*) \|$", PAGE, flags=re.M)
+    tables: dict[str, dict[str, set[str]]] = {}
+    for kind, spec in KINDS.items():
+        for name, hint in kinds_of(spec).items():
+            part = part_of(hint)
+            if part is not None:
+                tables.setdefault(name, {})[kind] = {field.name for field in fields(part)}
+    assert {name for name, _, _ in rows} == {*tables, "settings"}
+    for name, kinds, keys in rows:
+        known = set(SETTINGS) if name == "settings" else set.union(*tables[name].values())
+        assert set(re.findall(r"`(\w+)`", keys)) == known
+        named = set(re.findall(r"`(\w+)`", kinds))
+        named = {*KINDS} - named if kinds.startswith("all but") else named
+        assert named == set(tables.get(name, {"distill": 0}))
 
 
 def test_what_is_missing_is_installed_from_any_index() -> None:

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from conftest import blobs
 from datastill import load, save
 from datastill.base.errors import InputError
-from datastill.cli import COMMANDS, _load
+from datastill.cli import COMMANDS
+from datastill.cli import load as load_command
 from datastill.cli.columns import listing, table
 from datastill.cli.console import Bar, Console
 from datastill.cli.differences import told
@@ -105,7 +106,7 @@ def test_what_was_typed_wrongly_is_told_in_words(run: Run, line: str, complaint:
 
 def test_all_that_commands_take_is_known() -> None:
     for name in COMMANDS:
-        for option in options_of(_load(name)).values():
+        for option in options_of(load_command(name)).values():
             assert option.about, f"{name} --{option.name}"
             assert option.kind in (int, float, str, bool, Path), f"{name} --{option.name}"
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 
 ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
 """In a message: the name of an argument, and a value where one is meant."""
+KEY = re.compile(r"`([\w.-]+)(?:=([^`]*))?`")
+"""Likewise: a key of a file, which may lie in a table."""
 OPTIONS = {
     "updates": ("iterations",),
     "lr": ("lr-img", "lr-net"),
@@ -44,3 +46,17 @@ def in_options(message: str, known: Collection[str]) -> str:
         return f"--{option}" if value in (None, "True") else f"--{option} {value.strip(chr(39))}"
 
     return ARGUMENT.sub(said, message)
+
+
+def in_files(message: str) -> str:
+    """Say keys of a file in the place of arguments.
+
+    >>> in_files("`lr` must be above zero; take `init='noise'`")
+    "'lr' must be above zero; take init = 'noise'"
+    """
+
+    def said(found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        return f"'{name}'" if value is None else f"{name} = {value}"
+
+    return KEY.sub(said, message)

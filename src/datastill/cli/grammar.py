@@ -1,4 +1,4 @@
-"""What a command's options take, read from its dataclass, and what is wrong with what was typed."""
+"""What a command's options take, read from its dataclass; and a command made of values of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,7 @@ class Option:
         name: as typed, without dashes.
         about: what it is for.
         kind: type of a value: ``int``, ``float``, ``str``, ``bool``, ``Path``.
+        hint: type of the whole, as annotated.
         many: whether it takes any number of values.
         choices: its values, where these are few.
         optional: whether ``None`` can be typed.
@@ -48,6 +49,7 @@ class Option:
     name: str
     about: str
     kind: Any
+    hint: Any = None
     many: bool = False
     choices: tuple[str, ...] = ()
     optional: bool = False
@@ -64,12 +66,12 @@ class Option:
         if self.kind is bool:
             return
         if not values and (not self.many or self.empty):
-            raise InputError(f"--{self.name} needs {self.asked}")
+            raise InputError(f"{self.typed} needs {self.asked}")
         for value in values if self.many else values[:1]:
             if not self.takes(value):
                 near = f"; {suggestion(value, self.choices)}" if self.choices else ""
                 near = near if "did you mean" in near else ""
-                raise InputError(f"--{self.name} takes {self.asked}, found {value!r}{near}")
+                raise InputError(f"{self.typed} takes {self.asked}, found {value!r}{near}")
 
     def takes(self, value: str) -> bool:
         """Tell whether a word is one of its values."""
@@ -83,6 +85,11 @@ class Option:
         except ValueError:
             return False
         return True
+
+    @property
+    def typed(self) -> str:
+        """How a person knows it."""
+        return self.name.upper() if self.bare else f"--{self.name}"
 
     @property
     def asked(self) -> str:
@@ -150,50 +157,33 @@ def names_in(registry: str) -> list[str]:
     return sorted({*ours, *provided(f"datastill.{registry.casefold()}")}, key=str.casefold)
 
 
-def require_sense(
-    words: Sequence[str], more: Sequence[str], options: Mapping[str, Option], command: str
-) -> None:
-    """Refuse what the options of a command do not take, in words for people.
+def filled(
+    kind: Any, values: Mapping[str, Any], default: Any = None, *, without: Any = None
+) -> Any:
+    """Return a command, or a group of options, with values of its options.
 
     Args:
-        words: that follow the command.
-        more: that a recipe adds; an empty list in one is meant.
-        options: that it has.
-        command: its name.
-
-    Raises:
-        InputError: for the first that makes no sense.
+        kind: dataclass of the options.
+        values: by the options' names.
+        default: what has the others; by default those that the dataclass has.
+        without: what stands for an option that is needed, and has no value.
     """
-    given: set[str] = set()
-    for name, values in [*_typed(words), *(pair for pair in _typed(more) if pair[1])]:
-        given.add(name)
-        if name in options:
-            options[name].check(values)
-    missing = [
-        option
-        for option in options.values()
-        if option.needed and not option.bare and option.name not in given
-    ]
-    if missing and "help" not in given:
-        raise InputError(f"datastill {command} needs --{missing[0].name}: {missing[0].about}")
-
-
-def _typed(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    held: tuple[str, list[str]] | None = None
-    for word in words:
-        if re.match(r"--?[A-Za-z]", word):
-            if held:
-                yield held
-            name, equals, value = word.lstrip("-").partition("=")
-            name = {"h": "help"}.get(name, name.replace("_", "-"))
-            held = name, [value] if equals else []
-        elif held:
-            held[1].append(word)
-    if held:
-        yield held
+    given: dict[str, Any] = {}
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        name = field.name.replace("_", "-")
+        if dataclasses.is_dataclass(hints[field.name]):
+            usual = field.default if default is None else getattr(default, field.name)
+            given[field.name] = filled(hints[field.name], values, usual)
+        elif name in values:
+            given[field.name] = values[name]
+        elif default is None and _needed(field):
+            given[field.name] = without
+    return kind(**given) if default is None else dataclasses.replace(default, **given)
 
 
 def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
+    plain = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
     kind, many, optional, choices = hint, False, False, ()
     while (origin := typing.get_origin(kind)) is not None:
         parts = typing.get_args(kind)
@@ -207,15 +197,20 @@ def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
             optional = type(None) in parts
             others = [part for part in parts if part is not type(None)]
             kind = others[0] if len(others) == 1 else str
-    needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     return Option(
         field.name.replace("_", "-"),
         about,
         kind,
+        plain,
         many,
         tuple(map(str, choices)),
         optional,
-        needed,
+        _needed(field),
         bare="Positional" in repr(hint),
         empty=field.default == (),
     )
+
+
+def _needed(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing

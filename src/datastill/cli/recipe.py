@@ -1,113 +1,133 @@
-"""Recipes: options of a command in a file, with where their numbers come from."""
+"""Recipes: what a file says, as values of the options of a command."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, is_number, suggestion
+from datastill.cli.arguments import in_files
+from datastill.cli.described import options_of_spec
+from datastill.cli.grammar import Option
+from datastill.cli.sense import HELP, Typed
+from datastill.runs.recipes import find, read
+from datastill.runs.specs import Old
+from datastill.runs.specs.values import converted
 
 HEAD = ("command", "source", "expected", "measured")
-"""What a recipe may say besides its options."""
+"""What a recipe of options may say besides these."""
 OPTIONS = "options"
-OURS = Path(__file__).parents[1] / "recipes"
-"""Where the recipes are that come with datastill."""
+WRITTEN: dict[Any, Any] = {
+    Path: str,
+    Path | None: str | None,
+    tuple[Path, ...]: tuple[str, ...],
+}
+"""As what a file holds paths."""
 
 
-def words_of_recipe(words: Sequence[str], command: str, known: Iterable[str]) -> list[str]:
-    """Return the options of a ``--recipe`` as they are typed, but those that were: these win.
+def values_of_recipe(
+    typed: Typed, options: Mapping[str, Option], file: str | None = None
+) -> dict[str, Any]:
+    """Return the values of a recipe, by the names of options.
 
     Args:
-        words: arguments after the command's name.
-        command: that name; the recipe must be for it.
-        known: the command's options.
+        typed: after the command; the recipe must be for it.
+        options: that the command has.
+        file: of the recipe; by default that of ``--recipe``, if there is one.
 
     Raises:
-        InputError: when there is no such recipe, it is no TOML, for another command, or names an
-            option that does not exist or stands in the wrong place.
+        InputError: when there is no such recipe, it is no TOML, for another command, or says what
+            makes no sense.
     """
-    given = {option_of(word) for word in words if word.startswith("--")}
-    if "recipe" not in given:
-        return []
-    path = found(_asked(words))
-    options = _options(path, command, known)
-    added: list[str] = []
-    for name, value in options.items():
-        if option_of(name) not in given:
-            added += _words(option_of(name), value, path)
-    return added
+    asked = (file,) if file else dict(typed.options).get("recipe")
+    if asked is None:
+        return {}
+    if not asked:
+        raise InputError("--recipe needs a file, or the name of a recipe")
+    path = find(asked[0])
+    itself = {"recipe": Path(asked[0])} if "recipe" in options else {}
+    try:
+        return {**_values(path, typed.command, options), **itself}
+    except InputError as error:
+        raise InputError(str(error), typed=in_files(str(error))) from None
 
 
-def found(asked: str) -> Path:
-    """Return the file of a recipe: at a path, or of those that come with datastill, by its name.
+def command_of(path: Path) -> str:
+    """Return the command that a recipe is for.
 
     Raises:
-        InputError: when there is neither.
+        InputError: see ``runs.recipes.read``.
     """
-    path, own = Path(asked), OURS / f"{asked.removesuffix('.toml')}.toml"
-    if path.is_file():
-        return path
-    if asked == path.name and own.is_file():
-        return own
-    names = sorted(file.stem for file in OURS.glob("*.toml"))
-    raise InputError(f"no recipe {asked!r}, neither a file nor a name; {suggestion(asked, names)}")
+    try:
+        return read(path).spec.kind
+    except Old as old:
+        return old.command
 
 
-def option_of(word: str) -> str:
-    """Return the option that a word names: ``--lr_img=1`` names ``lr-img``."""
-    return word.removeprefix("--").split("=")[0].replace("_", "-")
+def _values(path: Path, command: str, options: Mapping[str, Option]) -> dict[str, Any]:
+    try:
+        spec = read(path).spec
+    except Old as old:
+        _require_for(path, old.command, command)
+        return _old(path, old.table, options)
+    _require_for(path, spec.kind, command)
+    try:
+        found = options_of_spec(spec)
+    except InputError as error:
+        raise InputError(f"recipe {path}: {error}") from None
+    strange = [name for name in found if name not in options]
+    if strange:
+        raise InputError(f"recipe {path}: datastill {command} has no option --{strange[0]}")
+    return found
 
 
-def _asked(words: Sequence[str]) -> str:
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        if word == "--recipe" and after:
-            return after
-        if word.startswith("--recipe=") and word != "--recipe=":
-            return word.removeprefix("--recipe=")
-    raise InputError("--recipe needs a file, or the name of a recipe")
+def _require_for(path: Path, meant: str, command: str) -> None:
+    if meant != command:
+        raise InputError(f"recipe {path} is for 'datastill {meant}', not 'datastill {command}'")
 
 
-def _options(path: Path, command: str, known: Iterable[str]) -> dict[str, Any]:
-    table = _read(path)
-    if "command" not in table:
-        raise InputError(
-            f'recipe {path} does not say what for; begin it with command = "{command}"'
-        )
-    if table["command"] != command:
-        raise InputError(
-            f"recipe {path} is for 'datastill {table['command']}', not 'datastill {command}'"
-        )
+def _old(path: Path, table: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+    # Options of a command below [options], as recipes had them before they described runs.
+    known = {option.name for option in options.values() if not option.bare}
     for name in table:
         if name not in (*HEAD, OPTIONS):
-            where = f"belongs below [{OPTIONS}]" if option_of(name) in known else "has no meaning"
+            where = f"belongs below [{OPTIONS}]" if _plain(name) in known else "has no meaning"
             raise InputError(f"recipe {path}: {name!r} {where}")
-    options = table.get(OPTIONS, {})
-    if not isinstance(options, dict):
-        raise InputError(f"recipe {path}: [{OPTIONS}] is a table of options, not {options!r}")
-    for name in options:
-        if option_of(name) not in known or option_of(name) in ("help", "recipe"):
+    given = table.get(OPTIONS, {})
+    if not isinstance(given, dict):
+        raise InputError(f"recipe {path}: [{OPTIONS}] is a table of options, not {given!r}")
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if _plain(name) not in known or _plain(name) in (HELP, "recipe"):
             raise InputError(f"recipe {path}: no option {name!r}; {suggestion(name, known)}")
-    return options
+        found[_plain(name)] = typed_as(options[_plain(name)], value, f"recipe {path}")
+    return found
 
 
-def _read(path: Path) -> dict[str, Any]:
+def typed_as(option: Option, value: Any, source: str) -> Any:
+    """Return a value out of a file as an option takes it.
+
+    Where several values may be, one may stand alone; where text may be, a number is its text.
+
+    Raises:
+        InputError: when it is of another kind.
+    """
+    given = [value] if option.many and not isinstance(value, list) else value
+    if option.kind in (str, Path) and option.hint != int | str:
+        given = [_text(one) for one in given] if isinstance(given, list) else _text(given)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read recipe {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"recipe {path} is not TOML: {error}") from None
+        found = converted(option.name, given, WRITTEN.get(option.hint, option.hint))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    if option.kind is Path and found is not None:
+        return tuple(map(Path, found)) if option.many else Path(found)
+    return found
 
 
-def _words(option: str, value: Any, path: Path) -> list[str]:
-    if value is False:
-        return []
-    if value is True:
-        return [f"--{option}"]
-    values = value if isinstance(value, list) else [value]
-    for one in values:
-        if not isinstance(one, str | int | float):
-            raise InputError(f"recipe {path}: {option} is a number, a text, or a list of such")
-    return [f"--{option}", *map(str, values)]
+def _text(value: Any) -> Any:
+    return str(value) if is_number(value) else value
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-")

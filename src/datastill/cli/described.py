@@ -1,0 +1,218 @@
+"""Descriptions of runs, as values of the options of the commands that carry them out.
+
+A command is what carries out a description as long as its verb in ``runs`` is not there.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+from datastill.base.errors import InputError
+from datastill.base.wording import listed
+from datastill.runs.specs import (
+    AssessSpec,
+    CompareSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillSpec,
+    PoolSpec,
+    RankSpec,
+    RelabelSpec,
+    Spec,
+    StudySpec,
+    TrainSpec,
+    ValidateSpec,
+)
+
+SETTINGS = ("outer_loop", "inner_loop", "lr_net", "batch_train", "dis_metric")
+"""Settings of methods for which there are options."""
+
+
+def options_of_spec(spec: Spec) -> dict[str, Any]:
+    """Return the options of the command of its kind that ask for a run, by their names.
+
+    What is None is left out: without it a command does the same.
+
+    Raises:
+        InputError: for what no option says.
+
+    >>> options_of_spec(RelabelSpec(set="a", temperature=4))["temperature"]
+    4.0
+    """
+    found = _options(spec)
+    return {name.replace("_", "-"): value for name, value in found.items() if value is not None}
+
+
+@singledispatch
+def _options(spec: Spec) -> dict[str, Any]:
+    raise InputError(f"no command carries out a run of kind {spec.kind!r}")
+
+
+@_options.register
+def _(spec: TrainSpec) -> dict[str, Any]:
+    return {
+        **_data(spec.data),
+        **_compute(spec.compute),
+        "model": spec.models,
+        "num": spec.num,
+        "epochs": spec.epochs,
+        "lr_net": spec.lr,
+        "batch_train": spec.batch,
+        "weight_decay": spec.weight_decay,
+        "save_epochs": spec.save_epochs,
+        "held_out": spec.held_out,
+    }
+
+
+@_options.register
+def _(spec: DistillSpec) -> dict[str, Any]:
+    strange = [name for name in spec.settings if name not in SETTINGS]
+    if strange:
+        raise InputError(f"`settings.{strange[0]}` is none of {listed(SETTINGS)}")
+    clom, select = spec.clom, spec.select
+    return {
+        **_data(spec.data),
+        **_compute(spec.compute),
+        **_pool(spec.pool),
+        **dict(spec.settings),
+        "method": spec.method,
+        "model": spec.model,
+        "ipc": spec.ipc,
+        "iterations": spec.updates,
+        "max_minutes": spec.minutes,
+        "lr_img": spec.lr,
+        "batch_real": spec.batch,
+        "init": spec.init,
+        "coreset_features": spec.coreset_features,
+        "dsa_strategy": spec.augmentation,
+        "alphas": clom and clom.alphas,
+        "clom_distance": clom and clom.distance,
+        "clom_batch_size": clom and clom.batch_size,
+        "source_dataset": clom and clom.source,
+        "select": select and select.by,
+        "select_every": select and select.every,
+    }
+
+
+@_options.register
+def _(spec: ValidateSpec) -> dict[str, Any]:
+    return {
+        **_data(spec.data),
+        **_compute(spec.compute),
+        "path": Path(spec.set),
+        "protocol": spec.protocol,
+        "augmentation": spec.augmentation,
+        **_trials(spec),
+    }
+
+
+@_options.register
+def _(spec: CompareSpec) -> dict[str, Any]:
+    pool = spec.pool
+    return {
+        **_data(spec.data),
+        **_compute(spec.compute),
+        **_trials(spec),
+        **(_pool(pool) if pool else {}),
+        "paths": tuple(map(Path, spec.sets)),
+        "ipc": None if spec.ipc is None else str(spec.ipc),
+        "protocol": spec.protocol,
+        "real_epochs": spec.real_epochs,
+        "real_eval": spec.real_trials,
+        "dd_ranking": bool(spec.rates),
+        "learning_rates": spec.rates or None,
+    }
+
+
+@_options.register
+def _(spec: AssessSpec) -> dict[str, Any]:
+    return {
+        **_data(spec.data),
+        **_compute(spec.compute),
+        **_pool(spec.pool),
+        "path": Path(spec.set),
+        "assessments": spec.assessments,
+        "draws": spec.draws,
+    }
+
+
+@_options.register
+def _(spec: RankSpec) -> dict[str, Any]:
+    sets = tuple(map(Path, spec.sets))
+    about = {**_data(spec.data), **_compute(spec.compute), **_pool(spec.pool)}
+    return {**about, "paths": sets, "by": spec.by}
+
+
+@_options.register
+def _(spec: RelabelSpec) -> dict[str, Any]:
+    return {**_pool(spec.pool), "path": Path(spec.set), "temperature": spec.temperature}
+
+
+@_options.register
+def _(spec: StudySpec) -> dict[str, Any]:
+    judges = spec.judges
+    return {
+        **_data(spec.data),
+        **_compute(spec.compute),
+        "population": spec.population,
+        "sets": tuple(map(Path, spec.sets)),
+        "ipc": spec.ipc,
+        "seeds": spec.seeds,
+        "batch_real": spec.batch,
+        "inner_loop": spec.inner_loop,
+        "model": spec.model,
+        "num_eval": spec.trials,
+        "epochs": spec.epochs,
+        "no_dsa": not spec.augmented,
+        "models_pool": judges.architectures,
+        "model_num": judges.num,
+        "pool_path": None if judges.path is None else Path(judges.path),
+        "epoch": judges.epoch,
+        "early_epochs": judges.early,
+        "pool_epochs": judges.epochs,
+        "assessments": spec.assessments,
+    }
+
+
+def _data(data: DataSpec) -> dict[str, Any]:
+    sides = data.sides
+    return {
+        "dataset": data.name,
+        "data_path": None if data.path is None else Path(data.path),
+        "size": sides and "x".join(map(str, sides)),
+        "image_column": data.image_column,
+        "label_column": data.label_column,
+        "test_share": data.test_share,
+        "skip_damaged": data.skip_damaged,
+        "mirror": None if data.mirror is None else "yes" if data.mirror else "no",
+    }
+
+
+def _compute(compute: ComputeSpec) -> dict[str, Any]:
+    return compute.table()
+
+
+def _pool(pool: PoolSpec) -> dict[str, Any]:
+    return {
+        "models_pool": pool.architectures,
+        "model_num": pool.num,
+        "epoch": pool.epoch,
+        "early_epochs": pool.early or None,
+        "pool_path": Path(pool.path),
+    }
+
+
+def _trials(spec: ValidateSpec | CompareSpec) -> dict[str, Any]:
+    return {
+        "model": spec.models,
+        "num_eval": spec.trials,
+        "epochs": spec.epochs,
+        "soft_loss": spec.soft.loss,
+        "temperature": spec.soft.temperature,
+        "against": spec.against,
+        "coreset_features": spec.coreset_features,
+        "pool_path": Path(spec.pool_path),
+        "together": spec.together,
+    }

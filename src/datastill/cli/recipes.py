@@ -1,0 +1,64 @@
+"""datastill recipes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from datastill.base.errors import InputError
+from datastill.cli.console import Console
+from datastill.cli.options import Flag
+from datastill.runs import recipes
+
+Action = Annotated[
+    Literal["list", "show", "copy"],
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="{list,show,copy}", help_behavior_hint=""),
+]
+Name = Annotated[
+    str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RECIPE]", help_behavior_hint="")
+]
+File = Annotated[
+    Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE]", help_behavior_hint="")
+]
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """List the recipes that come with datastill, show one, or copy it to change it.
+
+    A recipe is a file that describes a run: 'datastill run RECIPE' carries it out.
+    """
+
+    action: Action = "list"
+    """What to do: list all of them, show one, or copy one. Default: list."""
+    recipe: Name = None
+    """Which one: the name of one in the list, or a file of your own."""
+    to: File = None
+    """With copy: the file to write. Default: its name, here."""
+    quiet: Flag = False
+    """Say nothing but errors."""
+
+    def run(self) -> None:
+        """Do that."""
+        console = Console(self.quiet)
+        if self.action == "list":
+            self.show_all(console)
+            return
+        if self.recipe is None:
+            raise InputError(f"name the recipe: datastill recipes {self.action} RECIPE")
+        if self.action == "show":
+            text = recipes.text_of(recipes.find(self.recipe))
+            print("" if self.quiet else text, end="")  # as it is: for a file, say
+        else:
+            file = recipes.copy(self.recipe, self.to)
+            console.say(f"{file} is yours to change, then:\n  datastill run {file}")
+
+    def show_all(self, console: Console) -> None:
+        """Print what each is, and say what to do with it."""
+        found = [(name, recipes.read(recipes.find(name)).spec) for name in recipes.names()]
+        rows = [(name, spec.kind, recipes.in_words(spec)) for name, spec in found]
+        console.listing(("recipe", "command", "of"), rows)

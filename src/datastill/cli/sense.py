@@ -1,0 +1,139 @@
+"""What was typed after a command, taken apart, and what is wrong with it in words for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from datastill.base.errors import InputError, suggestion
+from datastill.cli.grammar import Option
+
+HELP = "help"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed after a command.
+
+    Attributes:
+        command: its name.
+        options: by their names, with the words after each; of one that was typed twice the last
+            counts.
+        others: words that belong to no option, and are known by their place.
+    """
+
+    command: str
+    options: tuple[tuple[str, tuple[str, ...]], ...]
+    others: tuple[str, ...]
+
+    @property
+    def names(self) -> set[str]:
+        """The options."""
+        return {name for name, _ in self.options}
+
+    def words(self) -> Iterator[str]:
+        """Yield it as option parsers like it best: what is known by its place in one piece."""
+        dashed = any(word.startswith("-") for word in self.others)
+        yield from () if dashed else self.others
+        for name, values in self.options:
+            yield f"--{name}"
+            yield from values
+        yield from ("--", *self.others) if dashed else ()
+
+    def require_sense(self, given: Collection[str], options: Mapping[str, Option]) -> None:
+        """Refuse what the options of the command do not take.
+
+        Args:
+            given: options that have a value without being typed.
+            options: that it has.
+
+        Raises:
+            InputError: for the first that makes no sense.
+        """
+        for name, values in self.options:
+            if name in options:
+                options[name].check(values)
+        if HELP in self.names:
+            return
+        for option in options.values():
+            if option.needed and not option.bare and option.name not in {*self.names, *given}:
+                raise InputError(f"datastill {self.command} needs {option.typed}: {option.about}")
+        self._require_places([option for option in options.values() if option.bare])
+
+    def _require_places(self, places: Sequence[Option]) -> None:
+        left = list(self.others)
+        for option in places:
+            taken = left if option.many else left[:1]
+            left = [] if option.many else left[1:]
+            if taken:
+                option.check(taken)
+            elif option.needed:
+                raise InputError(f"datastill {self.command} needs {option.typed}: {option.about}")
+        if left:
+            raise InputError(
+                f"no option takes {' '.join(left)}; see datastill {self.command} --help"
+            )
+
+
+def taken_apart(words: Sequence[str], options: Mapping[str, Option], command: str) -> Typed:
+    """Take apart what was typed after a command.
+
+    Args:
+        words: that.
+        options: of the command.
+        command: its name.
+
+    Raises:
+        InputError: for an option that it does not have, and a value for one that has none.
+    """
+    found: list[tuple[str, list[str]]] = []
+    others: list[str] = []
+    for place, word in enumerate(words):
+        if word == "--":
+            others += words[place + 1 :]
+            break
+        if is_option(word):
+            name, values = _option(word, options, command)
+            found.append((name, values))
+        elif found and len(found[-1][1]) < _room(options.get(found[-1][0])):
+            found[-1][1].append(word)
+        else:
+            others.append(word)
+    return Typed(command, tuple((name, tuple(held)) for name, held in found), tuple(others))
+
+
+def is_option(word: str) -> bool:
+    """Tell whether a word names an option: ``-inf`` is a number.
+
+    >>> is_option("--lr-img"), is_option("-h"), is_option("-1e3"), is_option("-inf")
+    (True, True, False, False)
+    """
+    if not re.match(r"--?[A-Za-z]", word):
+        return False
+    try:
+        float(word)
+    except ValueError:
+        return True
+    return False
+
+
+def _option(word: str, options: Mapping[str, Option], command: str) -> tuple[str, list[str]]:
+    typed, equals, value = word.partition("=")
+    name = typed.lstrip("-").replace("_", "-")
+    if name == "h" or name == HELP:
+        return HELP, []
+    known = {HELP, *(option.name for option in options.values() if not option.bare)}
+    if name not in known or not typed.startswith("--"):
+        near = suggestion(name, known)
+        hint = near if near.startswith("did") else f"see datastill {command} --help"
+        raise InputError(f"datastill {command} has no option {typed}; {hint}")
+    if equals and options[name].kind is bool:
+        raise InputError(f"{typed} takes no value, found {value!r}")
+    return name, [value] if equals else []
+
+
+def _room(option: Option | None) -> float:
+    if option is None or option.kind is bool:
+        return 0
+    return float("inf") if option.many else 1

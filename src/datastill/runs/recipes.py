@@ -1,0 +1,124 @@
+"""Recipes: descriptions of runs in files, those that come with datastill and a person's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.base.errors import InputError, suggestion
+from datastill.base.wording import counted
+from datastill.runs.specs import About, DataSpec, DistillSpec, Spec, StudySpec, TrainSpec
+from datastill.runs.specs import read as read_text
+
+OURS = Path(__file__).parents[1] / "recipes"
+"""Where the recipes are that come with datastill."""
+ENDING = ".toml"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run, and what is known of it.
+
+    Attributes:
+        path: of its file.
+        spec: what it follows from.
+        about: where its numbers come from, what was expected of it, and what came of it.
+    """
+
+    path: Path
+    spec: Spec
+    about: About
+
+
+def names() -> list[str]:
+    """Return the names of the recipes that come with datastill.
+
+    >>> names()[0]
+    'CIFAR10-DC-10-clom'
+    """
+    return sorted(file.stem for file in OURS.glob(f"*{ENDING}"))
+
+
+def find(name: str) -> Path:
+    """Return the file of a recipe: at a path, or of those that come with datastill, by its name.
+
+    Raises:
+        InputError: when there is neither.
+    """
+    path, own = Path(name), OURS / f"{name.removesuffix(ENDING)}{ENDING}"
+    if path.is_file():
+        return path
+    if name == path.name and own.is_file():
+        return own
+    raise InputError(f"no recipe {name!r}, neither a file nor a name; {suggestion(name, names())}")
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        InputError: when it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read recipe {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"recipe {path} is not TOML: {error}") from None
+
+
+def read(path: Path) -> Recipe:
+    """Return what a file describes.
+
+    Raises:
+        InputError: when it cannot be read, or describes nothing that makes sense.
+        Old: when it holds options of a command, see ``specs``.
+
+    >>> read(find("FashionMNIST-DM-10-clom")).spec.clom.alphas
+    (100.0,)
+    """
+    return Recipe(path, *read_text(text_of(path), f"recipe {path}"))
+
+
+def copy(name: str, to: Path | None = None) -> Path:
+    """Copy a recipe, to be changed.
+
+    Args:
+        name: see ``find``.
+        to: file to write, or a folder for it; by default its name in the current folder.
+
+    Raises:
+        InputError: when there is no such recipe, or something is there already.
+    """
+    from datastill.store.files import replace_file, writing
+
+    path = find(name)
+    file = Path(path.name) if to is None else to / path.name if to.is_dir() else to
+    if file.exists():
+        raise InputError(f"{file} is there, which is never replaced; name another file")
+    with writing(file.parent):
+        replace_file(file, text_of(path).encode())
+    return file
+
+
+def in_words(spec: Spec) -> str:
+    """Say what a run is about.
+
+    >>> in_words(read(find("CIFAR10-DC-50-clom")).spec)
+    'CIFAR10, DC, ipc 50'
+    """
+    data = getattr(spec, "data", None)
+    parts = [data.name if isinstance(data, DataSpec) and data.name else "", *paths_of(spec)]
+    if isinstance(spec, DistillSpec):
+        parts += [spec.method, f"ipc {spec.ipc}"]
+    if isinstance(spec, StudySpec):
+        parts.append(f"{counted(spec.trials, 'network')} on each set")
+    if isinstance(spec, TrainSpec):
+        parts.append(f"{spec.num} of {', '.join(spec.models)}")
+    return ", ".join(filter(None, parts))
+
+
+def paths_of(spec: Spec) -> tuple[str, ...]:
+    """Return the paths of the sets that a run is about."""
+    one, many = getattr(spec, "set", None), getattr(spec, "sets", ())
+    return (*(() if one is None else (one,)), *many)
