@@ -1,5 +1,6 @@
 """Small synthetic data that every test can afford."""
 
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datastill.base.rng import Key
@@ -29,6 +31,24 @@ build_once()
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Say how many processes ``--numprocesses auto`` means."""
     return workers()
+
+
+def take_apart(images: Tensor, factor: int, domain: Domain | None = None) -> Tensor:
+    """Cut images into parts and enlarge each, image by image and part by part; grey fills up."""
+    grey = torch.full((images.shape[1], 1, 1), 0.5)
+    grey = grey if domain is None else domain.normalise(grey[None])[0]
+    high, wide = (math.ceil(side / factor) for side in images.shape[2:])
+    found: list[Tensor] = []
+    for image in images:
+        filled = grey.repeat(1, high * factor, wide * factor)
+        filled[:, : image.shape[1], : image.shape[2]] = image
+        for row in range(factor):
+            for column in range(factor):
+                top, left = row * high, column * wide
+                part = filled[None, :, top : top + high, left : left + wide]
+                size = image.shape[1:]
+                found.append(F.interpolate(part, size, mode="bilinear", align_corners=False))
+    return torch.cat(found)
 
 
 def blobs(

@@ -14,15 +14,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from conftest import blobs
+from conftest import blobs, take_apart
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.data import Domain, ImageSet, convert
+from datastill.data import Domain, ImageSet, Unfold, convert
 from datastill.datasets import load_split
 from datastill.evaluation.validation import validate
 from datastill.exchange import FORMATS, Claim, Reading, import_set, recognised
 from datastill.exchange.base.appearance import Kind, look_at
-from datastill.exchange.base.tiles import take_apart
 from datastill.exchange.base.whitening import EPSILON, fit_whitening
 from datastill.exchange.hub import push
 from datastill.store import load, set_header
@@ -346,8 +345,7 @@ def test_whitening_cannot_be_undone_without_its_images(tmp_path: Path) -> None:
 
 def test_idc_images_hold_several() -> None:
     pixels = torch.rand(5, 3, 7, 9, generator=Key(0).generator())
-    assert torch.equal(take_apart(pixels, 1), pixels)
-    found = take_apart(pixels, 2)
+    found = Unfold(2)(pixels, (0.0,) * 3, (1.0,) * 3)
     filled = torch.full((5, 3, 8, 10), 0.5)
     filled[:, :, :7, :9] = pixels
     for i in range(5):
@@ -368,7 +366,7 @@ def test_idc_is_pixels_and_its_factor_is_found(said: int | None, tmp_path: Path)
     factor = said or 2
     assert len(back) == 8 * factor**2
     assert torch.equal(back.labels, data.labels.repeat_interleave(factor**2))
-    assert any(f"taken apart into {factor**2}" in told for told in remarks)
+    assert any(f"holds {factor**2} smaller ones" in told for told in remarks)
     expected = take_apart(pixels, factor, back.domain)
     torch.testing.assert_close(back.images, expected)  # the claim wins
     plain, _ = import_set(folder / "data.pt", Claim(normalised_with="none"))

@@ -14,6 +14,7 @@ FLOORS = [
     {"base.own_code"},
     {"base.registry", "base.costs"},
     {"data.pixels"},
+    {"data.tiles"},
     {"data.domain", "data.losses"},
     {"data.images"},
     {"data.classes", "data.soundness", "data.labels"},

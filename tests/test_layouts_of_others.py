@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from conftest import blobs
+from conftest import blobs, take_apart
 from datastill import load
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
@@ -24,7 +24,6 @@ from datastill.datasets import load_split
 from datastill.datasets.cifar import CIFAR10
 from datastill.evaluation.validation import validate
 from datastill.exchange import Claim, Reading, import_set, recognised
-from datastill.exchange.base.tiles import take_apart
 from datastill.training.fit import Fit
 from datastill.training.protocol import Protocol
 from test_cli import Run, run
@@ -148,7 +147,7 @@ def test_a_factor_is_a_word_of_the_file_or_its_folder(
     torch.save([torch.rand(6, 3, 12, 12, generator=Key(0).generator()), labels(6)], file)
     back, remarks = import_set(file)
     assert len(back) == 6 * factor**2
-    assert any("not taken apart" in told for told in remarks) == ("99" in place)
+    assert any("taken as they are" in told for told in remarks) == ("99" in place)
 
 
 # Lists of sets.
@@ -541,7 +540,7 @@ def test_mosaics_of_normalised_images_are_taken_apart(name: str, tmp_path: Path)
     back, remarks = import_set(file, Claim("CIFAR10"), reading=Reading(factor=2))
     torch.testing.assert_close(back.images, take_apart(images(), 2))
     assert torch.equal(back.labels, labels().repeat_interleave(4))
-    assert any("taken apart into 4" in told for told in remarks)
+    assert any("holds 4 smaller ones" in told for told in remarks)
     third, _ = import_set(file, Claim("CIFAR10"), reading=Reading(factor=3))
     apart = take_apart(CIFAR10.pixels(images()), 3)  # filled up with grey
     torch.testing.assert_close(CIFAR10.pixels(third.images), apart, atol=1e-5, rtol=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError
@@ -204,13 +205,15 @@ def checkpoint_of(
     work: Work, now: Snapshot, choice: Choice[Snapshot] | None, seconds: float, logged: int
 ) -> Checkpoint:
     """Return all that the run can go on from after a snapshot."""
-    from datastill.store import Checkpoint
+    from datastill.store import Checkpoint, packed
 
     assert now.state is not None
     state = now.state()
     tensors = state.tensors()
+    chosen: dict[str, Any] = {}
     if choice is not None:
-        tensors[CHOSEN] = choice.snapshot.synthetic.images
+        found, chosen = packed(choice.snapshot.synthetic)
+        tensors |= {f"{CHOSEN}{name}": value for name, value in found.items()}
     facts = {
         "step": state.step,
         "seconds": round(seconds, 1),
@@ -218,6 +221,7 @@ def checkpoint_of(
         "route": asdict(work.task.route),
         "fastest": {address: asdict(found) for address, found in measuring.chosen().items()},
         "chosen": choice and choice.snapshot.step,
+        "chosen_set": chosen or None,
         "scores": [[step, asdict(s)] for step, s in (choice.scores if choice else {}).items()],
     }
     return Checkpoint(work.asked, facts, tensors)
@@ -244,16 +248,20 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
 
 
 def _choice(checkpoint: Checkpoint, work: Work) -> Choice[Snapshot] | None:
-    from datastill.data import ByClass, ImageSet
     from datastill.distillation.loop import Snapshot
     from datastill.evaluation.assessments import Score
     from datastill.evaluation.selection import Choice
+    from datastill.store import unpacked
 
     facts = checkpoint.facts
     if facts["chosen"] is None:
         return None
-    real = work.task.real
-    images = checkpoint.tensors[CHOSEN].to(real.images.device)
-    made = ImageSet(images, ByClass(images, work.counts).labels, real.domain)
+    tensors = {
+        name.removeprefix(CHOSEN): value
+        for name, value in checkpoint.tensors.items()
+        if name.startswith(CHOSEN)
+    }
+    chosen = unpacked(tensors, facts["chosen_set"], Path("the checkpoint"))
+    made = chosen.to(work.task.real.images.device)
     scores = {int(step): Score(**score) for step, score in facts["scores"]}
     return Choice(Snapshot(int(facts["chosen"]), made, {}), scores)

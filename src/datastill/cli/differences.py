@@ -8,6 +8,7 @@ OPTIONS = {
     "descent.updates": "iterations",
     "descent.lr": "lr-img",
     "descent.batch": "batch-real",
+    "descent.parametrisation": "tiles",
     "select.by": "select",
     "select.every": "select-every",
     "clom": "alphas",

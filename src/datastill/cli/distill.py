@@ -82,6 +82,9 @@ class Distill:
     """Start from noise, real images, or a coreset ({CORESETS}). Default: published."""
     coreset_features: MaybeText = None
     """Model by whose features --init picks (hf:NAME, or an original model). Default: pixels."""
+    tiles: MaybeInt = None
+    """Smaller images along a side of each: 2 keeps four in the bytes of one, and trains on them
+    enlarged. Default: published (1)."""
     dsa_strategy: MaybeText = None
     """Shared augmentation, such as color_crop_flip, or none. Default: published."""
     outer_loop: MaybeInt = None
@@ -287,6 +290,7 @@ class Distill:
             iterations=self.iterations,
             max_minutes=self.max_minutes,
             lr_img=self.lr_img,
+            tiles=self.tiles,
             batch_real=self.batch_real,
             outer_loop=self.outer_loop,
             inner_loop=self.inner_loop,
@@ -304,8 +308,12 @@ class Distill:
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
         """Return how what is learned is moved."""
+        from datastill.distillation.parametrisations import in_tiles
+
         given = {"updates": self.iterations, "lr": self.lr_img, "init": self.init}
-        changed = {name: value for name, value in given.items() if value is not None}
+        changed: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
+        if self.tiles is not None:
+            changed["parametrisation"] = in_tiles(published.parametrisation, self.tiles)
         return published.descent(ipc, batch=self.batch_real, **changed)
 
     def plan(

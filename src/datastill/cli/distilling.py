@@ -114,8 +114,11 @@ def announce(work: Work, console: Console) -> None:
             f"{counted(made, 'synthetic image')} are no fewer than the {len(real)} real ones that "
             "they stand for: nothing is saved; --ipc takes fewer"
         )
+    parts = work.descent.parametrisation.parts
+    tiles = f" of {parts} smaller ones each," if parts > 1 else ""
     console.say(
-        f"{work.method} on {work.dataset}: {in_words(work.counts)} from {len(real)} real ones, "
+        f"{work.method} on {work.dataset}: {in_words(work.counts)}{tiles} from "
+        f"{len(real)} real ones, "
         f"{counted(work.descent.updates, 'update')}, "
         + (f"CLOM alpha {' '.join(map(str, alphas))}" if alphas else "no CLOM")
     )
@@ -137,7 +140,8 @@ def keep(work: Work, course: Course, path: Path) -> ImageSet:
     from datastill.report.preview import write_preview
     from datastill.store import SET_FILE, save
 
-    facts = {**work.settings, "step": course.kept.step, "seconds": course.seconds}
+    facts = {**work.settings, **course.kept.synthetic.facts}
+    facts |= {"step": course.kept.step, "seconds": course.seconds}
     if work.selector is not None and course.choice is not None:
         facts["selected"] = why(work.selector, course.choice)
     made = replace(course.kept.synthetic, facts=facts)
@@ -165,8 +169,9 @@ def keep_good(work: Work, diverged: Diverged, path: Path) -> str:
         said += " or smaller --alphas"
     if diverged.good is None:
         return said
-    facts = {**work.settings, "step": diverged.good.step, "stopped": str(diverged)}
-    save(replace(diverged.good.synthetic, facts=facts), path / GOOD_FILE)
+    made = diverged.good.synthetic
+    facts = {**work.settings, **made.facts, "step": diverged.good.step, "stopped": str(diverged)}
+    save(replace(made, facts=facts), path / GOOD_FILE)
     return f"{said}, and pass --overwrite; {path / GOOD_FILE} is after update {diverged.good.step}"
 
 

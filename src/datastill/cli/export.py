@@ -52,12 +52,11 @@ class Export:
         if not len(data):
             raise InputError("the set holds no images")
         able = [name for name in FORMATS.names if FORMATS[name].write]
-        write = FORMATS[self.to].write if self.to in FORMATS else None
-        if write is None:
+        if self.to not in FORMATS or FORMATS[self.to].write is None:
             found = f"one's own package.module:format, found {self.to}"
             raise InputError(f"--to takes {', '.join(able)} or {found}")
         target = self.target(data)
-        remarks = write(data, target)
+        remarks = FORMATS[self.to].put(data, target)
         console = Console(self.quiet)
         console.say(f"{counted(len(data), 'image')} in {target}")
         for remark in remarks:

@@ -238,7 +238,7 @@ class Wanted:
         from datastill.data.labels import hardened
         from datastill.runs.quota import parse
 
-        sizes = {hardened(data).counts for data in sets.values()}
+        sizes = {hardened(data).stored_counts for data in sets.values()}
         if self.ipc is not None:
             asked = parse(self.ipc).counts(real)
             counts = (asked,) * len(real.domain.classes) if isinstance(asked, int) else asked

@@ -74,6 +74,7 @@ class Relabel:
 
     def tell(self, data: ImageSet, made: ImageSet, pool: Pool, out: Path) -> None:
         """Say how the labels changed."""
+        from datastill.data import stored_bytes
         from datastill.data.labels import hardened
         from datastill.evaluation.comparison import label_bytes
         from datastill.identity import unknown
@@ -87,7 +88,7 @@ class Relabel:
             f"  the likeliest class is the hard label for {agree:.1%} of the images, "
             f"with {sure:.1%} on average\n"
             f"  labels take {soft:,} bytes, hard ones {hard:,}, "
-            f"the images take {data.images.nbytes:,}"
+            f"the images take {stored_bytes(data.images):,}"
         )
         if silent := unknown(pool):
             console.say(f"  {silent}")

@@ -185,7 +185,7 @@ class Study:
             held = [*(data.facts.get("caveats") or ()), *caveats]
             data = replace(data.under(real.domain), facts={**data.facts, "caveats": held})
             method = re.sub(r"[^\w+-]", "_", str(data.facts.get("method", "unknown")))
-            found[f"{method}-ipc{max(data.counts)}-{fingerprint(data)}"] = data
+            found[f"{method}-ipc{max(data.stored_counts)}-{fingerprint(data)}"] = data
         return found, test
 
     def bench(self, folder: StudyFolder, real: ImageSet, test: ImageSet, console: Console) -> Bench:

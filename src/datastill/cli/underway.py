@@ -21,8 +21,8 @@ Make = Callable[[Mapping[str, Any], Mapping[str, Any]], "Checkpoint"]
 """Makes a checkpoint of the facts and tensors of what is under way, and of all that is done."""
 
 
-CHOSEN = "chosen"
-"""The name of the images of the snapshot that was chosen, among the tensors of a checkpoint."""
+CHOSEN = "chosen."
+"""How names begin, among the tensors of a checkpoint, of the set that was chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,9 @@ def state_of(checkpoint: Checkpoint) -> State:
             "the checkpoint is of an earlier datastill, which kept other tensors: that one can "
             "finish the run; pass --overwrite to start over"
         )
-    tensors = {name: value for name, value in checkpoint.tensors.items() if name != CHOSEN}
+    tensors = {
+        name: value for name, value in checkpoint.tensors.items() if not name.startswith(CHOSEN)
+    }
     try:
         return State.of(int(checkpoint.facts["step"]), tensors)
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -312,11 +312,11 @@ class Validate:
         real, features = rivals.real, rivals.features.values
         if real is None:
             return sets
-        require_held(real, made.counts, "validate without --against")
+        require_held(real, made.stored_counts, "validate without --against")
         key = Key(self.machine.seed).at("against")
         for name, coreset in coresets.items():
             sets[name] = lambda i, name=name, coreset=coreset: real.take(
-                coreset(real, made.counts, key=key.at(name, i), features=features)
+                coreset(real, made.stored_counts, key=key.at(name, i), features=features)
             )
         return sets
 

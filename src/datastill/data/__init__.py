@@ -4,12 +4,15 @@ from datastill.data.classes import ByClass, draw_rows, draw_share, sample_per_cl
 from datastill.data.domain import UNNAMED, Domain, convert, require_same_kind, unnormalised
 from datastill.data.images import ImageSet, rows_by_class
 from datastill.data.soundness import require_given, require_held, require_sound, said_of_class
+from datastill.data.tiles import Tiled, Unfold, stored_bytes, stored_labels, tiled, unfolded
 
 __all__ = [
     "UNNAMED",
     "ByClass",
     "Domain",
     "ImageSet",
+    "Tiled",
+    "Unfold",
     "convert",
     "draw_rows",
     "draw_share",
@@ -20,5 +23,9 @@ __all__ = [
     "rows_by_class",
     "said_of_class",
     "sample_per_class",
+    "stored_bytes",
+    "stored_labels",
+    "tiled",
+    "unfolded",
     "unnormalised",
 ]

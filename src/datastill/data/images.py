@@ -16,6 +16,7 @@ from datastill.base.errors import InputError, of_kind
 from datastill.base.wording import counted
 from datastill.data.domain import Domain, require_same_kind, size_of
 from datastill.data.pixels import Pixels
+from datastill.data.tiles import tiled, unfolded
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,9 +108,11 @@ class ImageSet:
             return replace(self, domain=domain)
         if isinstance(self.images, Pixels):
             return replace(self, images=self.images.under(domain.mean, domain.std), domain=domain)
-        return replace(
-            self, images=domain.normalise(self.domain.pixels(self.images)), domain=domain
-        )
+        kept = tiled(self.images)
+        images = domain.normalise(self.domain.pixels(self.images if kept is None else kept.stored))
+        if kept is not None:
+            images = unfolded(images, kept.folding, domain.mean, domain.std)
+        return replace(self, images=images, domain=domain)
 
     @property
     def hard_labels(self) -> Tensor:
@@ -133,6 +136,18 @@ class ImageSet:
     def counts(self) -> tuple[int, ...]:
         """How many images each class has."""
         return tuple(len(rows) for rows in self.rows_by_class)
+
+    @property
+    def stored_counts(self) -> tuple[int, ...]:
+        """How many images of each class are kept: of images that hold several, those.
+
+        It is what sets are compared by, for these take the bytes.
+        """
+        kept = tiled(self.images)
+        if kept is None:
+            return self.counts
+        first = self.hard_labels[:: kept.folding.parts].cpu()
+        return tuple(map(len, rows_by_class(first, len(self.domain.classes))))
 
 
 def rows_by_class(labels: Tensor, classes: int) -> tuple[Tensor, ...]:

@@ -117,7 +117,7 @@ class Descent:
 
 
 def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
-    """Return how many images of each class a distillation starts from, if it can start.
+    """Return how many images of each class a distillation learns, if it can start.
 
     Raises:
         InputError: when a class has fewer real images than are wanted of it, or, from noise, none
@@ -127,23 +127,32 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
         raise InputError(f"`ipc` has {len(wanted)} numbers for {len(classes)} classes")
-    for k, (name, have, want) in enumerate(zip(classes, real.counts, wanted, strict=True)):
-        if have < (min(want, 1) if descent.init == "noise" else want):
-            said = f"{said_of_class(real, k)} fewer than the {want} to start from; take a smaller"
-            fitting = tuple(map(min, real.counts, wanted))
-            such = f" (`ipc={fitting}`)" if len(fitting) <= CLASSES_TOLD else ""
-            raise InputError(
-                f"{said} `ipc`, one for each class{such}, or `init='noise'`",
-                typed=f"{said} ipc, one for each class (--ipc {name}={have},rest={want}), or "
-                "--init noise",
-            )
+    parts = 1 if descent.init == "noise" else descent.parametrisation.parts
+    for k, (have, want) in enumerate(zip(real.counts, wanted, strict=True)):
+        if have < (min(want, 1) if descent.init == "noise" else want * parts):
+            raise _too_few(real, k, wanted, parts)
     return tuple(wanted)
+
+
+def _too_few(real: ImageSet, k: int, wanted: Sequence[int], parts: int) -> InputError:
+    name, fewer = real.domain.classes[k], [have // parts for have in real.counts]
+    tiles = f" ({parts} in each of {wanted[k]})" if parts > 1 else ""
+    said = f"{said_of_class(real, k)} fewer than the {wanted[k] * parts} to start from{tiles}; take"
+    fitting = tuple(map(min, fewer, wanted))
+    such = f" (`ipc={fitting}`)" if len(fitting) <= CLASSES_TOLD and any(fitting) else ""
+    return InputError(
+        f"{said} a smaller `ipc`, one for each class{such}, or `init='noise'`",
+        typed=f"{said} a smaller ipc, one for each class (--ipc {name}={fewer[k]},rest="
+        f"{wanted[k]}), or --init noise",
+    )
 
 
 def initial(
     real: ImageSet, descent: Descent, *, key: Key, features: Tensor | None = None
 ) -> ByClass:
     """Return the images that a distillation starts from; ``features`` as for ``distill``.
+
+    Of a parametrisation whose images hold several, real ones are as many as these.
 
     Raises:
         InputError: see ``starting_counts``.
@@ -154,5 +163,6 @@ def initial(
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
     coreset = CORESETS["random" if descent.init == "real" else descent.init]
-    rows = coreset(real, wanted, key=key, features=features)
-    return ByClass(real.images[rows.to(real.images.device)], wanted)
+    picked = tuple(count * descent.parametrisation.parts for count in wanted)
+    rows = coreset(real, picked, key=key, features=features)
+    return ByClass(real.images[rows.to(real.images.device)], picked)

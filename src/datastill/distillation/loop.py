@@ -15,7 +15,7 @@ from datastill.base.present import Present
 from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
-from datastill.distillation.descent import Descent, initial
+from datastill.distillation.descent import Descent, initial, starting_counts
 from datastill.distillation.methods.base import Method, Published, Remembering, Task
 from datastill.distillation.parameters import Leaves, Params
 from datastill.distillation.parametrisations import Synthetic, gradients
@@ -145,8 +145,8 @@ def distill(
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
     start = initial(task.real, descent, key=task.key.at("init"), features=features)
-    shape, counts = descent.parametrisation, start.counts
-    begun = shape.start(start, key=task.key.at("parametrisation"))
+    counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
+    begun = descent.parametrisation.start(start, counts, key=key)
     leaves = Leaves.of(begun, descent.by_name)
     task = replace(task, batch=descent.batch)
     memory = None if state is None else _restored(state, method, task, leaves)
@@ -167,7 +167,8 @@ class _Moving:
     regularisers: Mapping[str, Regulariser]
 
     def decoded(self, params: Params) -> Synthetic:
-        return self.descent.parametrisation.decode(params, self.counts)
+        domain = self.task.real.domain
+        return self.descent.parametrisation.decode(params, self.counts, domain)
 
 
 def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, told
+from datastill.base.errors import InputError, told, whole
 from datastill.base.rng import Key
-from datastill.data import ByClass, Domain, ImageSet
+from datastill.data import ByClass, Domain, ImageSet, Tiled, Unfold
 from datastill.distillation.parameters import Params
 
 
@@ -23,10 +23,14 @@ class Synthetic:
     Attributes:
         images: ``(M, C, H, W)``, sorted by class, as networks are trained on them.
         counts: images of each class.
+        stored: those that the images were unfolded from, if they were.
+        unfold: how.
     """
 
     images: Tensor
     counts: tuple[int, ...]
+    stored: Tensor | None = None
+    unfold: Unfold | None = None
 
     @cached_property
     def by_class(self) -> ByClass:
@@ -49,27 +53,38 @@ class Synthetic:
 
     def as_set(self, domain: Domain) -> ImageSet:
         """Return it as a set, cut off from what it was made of."""
-        return ImageSet(self.images.detach(), self.labels, domain)
+        images = self.images.detach()
+        if self.stored is not None and self.unfold is not None:
+            images = Tiled(images, self.stored.detach(), self.unfold)
+        return ImageSet(images, self.labels, domain)
 
 
 class Parametrisation(Protocol):
     """What is learned, and how it is shown: a frozen value."""
 
-    def start(self, images: ByClass, *, key: Key) -> dict[str, Tensor]:
+    @property
+    def parts(self) -> int:
+        """How many images one that is learned holds: so many are picked to start from."""
+        ...
+
+    def start(self, images: ByClass, counts: Sequence[int], *, key: Key) -> dict[str, Tensor]:
         """Return the parameters that a distillation starts from, by name.
 
         Args:
-            images: that it starts from.
+            images: that it starts from: ``parts`` times as many of each class as are learned, or
+                noise, which is as many.
+            counts: images of each class that are learned.
             key: decides what is drawn.
         """
         ...
 
-    def decode(self, params: Params, counts: Sequence[int]) -> Synthetic:
+    def decode(self, params: Params, counts: Sequence[int], domain: Domain) -> Synthetic:
         """Return what networks see, differentiable in the parameters.
 
         Args:
             params: as ``start`` named them.
-            counts: stored images of each class.
+            counts: images of each class that are learned.
+            domain: of the images.
         """
         ...
 
@@ -82,16 +97,78 @@ class Parametrisation(Protocol):
 class Pixels:
     """The images themselves are learned: one parameter, ``"images"``."""
 
-    def start(self, images: ByClass, *, key: Key) -> dict[str, Tensor]:  # noqa: ARG002
+    @property
+    def parts(self) -> int:
+        """One."""
+        return 1
+
+    def start(self, images: ByClass, counts: Sequence[int], *, key: Key) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the images."""
         return {"images": images.images}
 
-    def decode(self, params: Params, counts: Sequence[int]) -> Synthetic:
+    def decode(self, params: Params, counts: Sequence[int], domain: Domain) -> Synthetic:  # noqa: ARG002
         """Return the images as they are."""
         return Synthetic(params["images"], tuple(counts))
 
     def project(self, params: Params) -> None:
         """Leave pixels where they are: synthetic ones may leave ``[0, 1]``."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Images that hold smaller ones are learned: one parameter, ``"images"``.
+
+    They take the bytes of so many images and train as ``factor ** 2`` times as many, each enlarged.
+    They start from real images of that number, shrunk.
+
+    Attributes:
+        factor: smaller images along a side, from 2.
+
+    Reference:
+        Kim et al., Dataset Condensation via Efficient Synthetic-Data Parameterization, ICML 2022.
+    """
+
+    factor: int
+
+    def __post_init__(self) -> None:
+        whole(2, factor=self.factor)
+
+    @property
+    def unfold(self) -> Unfold:
+        """How networks are shown them."""
+        return Unfold(self.factor)
+
+    @property
+    def parts(self) -> int:
+        """How many smaller images one holds."""
+        return self.unfold.parts
+
+    def start(self, images: ByClass, counts: Sequence[int], *, key: Key) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the images in tiles; noise, which holds no smaller images, as it is."""
+        self.unfold.require_fit(images.images.shape[2:])
+        if images.counts == tuple(counts):
+            return {"images": images.images}
+        return {"images": self.unfold.fold(images.images)}
+
+    def decode(self, params: Params, counts: Sequence[int], domain: Domain) -> Synthetic:
+        """Return the smaller images, enlarged."""
+        stored, unfold = params["images"], self.unfold
+        shown = unfold(stored, domain.mean, domain.std)
+        return Synthetic(shown, tuple(count * self.parts for count in counts), stored, unfold)
+
+    def project(self, params: Params) -> None:
+        """Leave pixels where they are."""
+
+
+def in_tiles(parametrisation: Parametrisation, factor: int) -> Parametrisation:
+    """Return a parametrisation whose images hold ``factor`` x ``factor`` smaller ones; 1 for none.
+
+    Raises:
+        InputError: for one that is not of pixels.
+    """
+    if not isinstance(parametrisation, Pixels | Tiles):
+        raise InputError(f"`tiles` have no meaning for {parametrisation}")
+    return Pixels() if factor == 1 else Tiles(factor)
 
 
 def gradients(loss: Tensor, synthetic: Synthetic) -> list[Tensor | None]:

@@ -35,7 +35,7 @@ def read(path: Path, options: Reading) -> Found:
     if space == "pixels" and are_no_pixels(held.images):
         space, told = None, (*told, "its numbers are not those of pixels, as IDC's are")
     if options.factor is None and factor is None and space == "pixels":
-        told = (*told, "taken as one picture an image; --factor 2 takes apart those of four")
+        told = (*told, "taken as one picture an image; --factor 2 unfolds those of four")
     facts = {
         "method": method_named(file) or "IDC",
         "protocol": "dsa",

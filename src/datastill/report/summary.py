@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.data import ImageSet
+from datastill.base.wording import counted
+from datastill.data import ImageSet, stored_bytes, tiled
 from datastill.data.pixels import Pixels
 from datastill.evaluation.comparison import label_bytes
 from datastill.identity import called
@@ -49,10 +49,11 @@ def _contents(data: ImageSet) -> dict[str, str]:
     return {
         "dataset": domain.name,
         "images": f"{len(data)} of {'x'.join(map(str, domain.shape))}",
+        "tiles": _tiles(data),
         "classes": f"{len(counts)}, {each} {'image' if each == '1' else 'images'} each",
         "names": _some(domain.classes),
         "labels": f"soft, {data.labels.shape[1]} shares each" if soft else "hard",
-        "bytes": f"images {_bytes(data.images):,}, labels {label_bytes(data):,}",
+        "bytes": f"images {stored_bytes(data.images):,}, labels {label_bytes(data):,}",
         "normalised by": f"mean {_numbers(domain.mean)}, std {_numbers(domain.std)}",
     }
 
@@ -71,8 +72,15 @@ def _statistics(data: ImageSet) -> dict[str, str]:
     }
 
 
-def _bytes(images: Tensor) -> int:
-    return images.numel() if isinstance(images, Pixels) else images.nbytes
+def _tiles(data: ImageSet) -> str:
+    kept = tiled(data.images)
+    if kept is None:
+        return ""
+    along = kept.folding.factor
+    return (
+        f"{counted(len(kept.stored), 'image')} {'is' if len(kept.stored) == 1 else 'are'} kept, of "
+        f"{along} x {along} smaller ones each, enlarged ({kept.folding.interpolation}) for training"
+    )
 
 
 def _of_pixels(images: Pixels) -> dict[str, str]:

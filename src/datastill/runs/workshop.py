@@ -150,9 +150,13 @@ def _distilled(
     ):
         if snapshot.step in wanted:
             here = wanted[snapshot.step]
-            yield here, replace(snapshot.synthetic, facts={**_facts(shop, here), **facts})
+            yield here, _told(snapshot.synthetic, {**_facts(shop, here), **facts})
         if shop.watch:
             shop.watch.seen(place, snapshot)
+
+
+def _told(made: ImageSet, facts: Mapping[str, Any]) -> ImageSet:
+    return replace(made, facts={**facts, **made.facts})
 
 
 def _place(candidate: Candidate) -> str:

@@ -13,7 +13,16 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, path_of, truth
-from datastill.data import ImageSet, require_given, require_sound, unnormalised
+from datastill.data import (
+    ImageSet,
+    Unfold,
+    require_given,
+    require_sound,
+    stored_labels,
+    tiled,
+    unfolded,
+    unnormalised,
+)
 from datastill.data.pixels import Pixels
 from datastill.identity import OF_A_SET, require_facts
 from datastill.store.checkpoints import ENDING
@@ -102,10 +111,7 @@ def save(data: ImageSet, path: Path | str) -> None:
     _require_readable(data)
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
-    images, header = {"images": data.images}, set_header(data)
-    if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
-        images, header["space"] = {"pixels": data.images.chosen()}, BYTES
-    save_tensors({**images, "labels": data.labels}, header, Path(path))
+    save_tensors(*packed(data), Path(path))
 
 
 def _require_json(facts: object) -> None:
@@ -127,6 +133,54 @@ def _require_readable(data: ImageSet) -> None:
         require_facts(header["facts"], OF_A_SET)
     except ValueError as error:
         raise InputError(f"`facts` cannot be saved: {error}") from None
+
+
+def packed(data: ImageSet) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors by which a set is kept, and everything else that is said of it."""
+    header, kept = set_header(data), tiled(data.images)
+    if kept is not None:
+        header["unfold"] = asdict(kept.folding)
+        return {"images": kept.stored, "labels": stored_labels(kept, data.labels)}, header
+    if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
+        header["space"] = BYTES
+        return {"pixels": data.images.chosen(), "labels": data.labels}, header
+    return {"images": data.images, "labels": data.labels}, header
+
+
+def unpacked(tensors: Mapping[str, Tensor], header: Mapping[str, Any], source: Path) -> ImageSet:
+    """Return the set that ``packed`` took apart.
+
+    Raises:
+        InputError: naming ``source`` and what is wrong with it.
+    """
+    if set(tensors) not in ({"images", "labels"}, {"pixels", "labels"}):
+        raise InputError(f"{source} holds {sorted(tensors)}, not images and labels")
+    labels = tensors["labels"]
+    if "pixels" in tensors:
+        images = _pixels(tensors["pixels"], header, source)
+    elif header.get("unfold") is None:
+        images = tensors["images"]
+    else:
+        images, labels = _unfolded(tensors["images"], labels, header, source)
+    return described_set(images, labels, header, source)
+
+
+def _unfolded(
+    images: Tensor, labels: Tensor, header: Mapping[str, Any], source: Path
+) -> tuple[Tensor, Tensor]:
+    try:
+        unfold, domain = Unfold.of(header["unfold"]), domain_of(header["domain"])
+        if (
+            images.ndim != 4
+            or not images.is_floating_point()
+            or len(domain.mean) != images.shape[1]
+        ):
+            raise InputError(f"images of shape {tuple(images.shape)} cannot be unfolded")
+        if len(labels) == len(images):
+            labels = labels.repeat_interleave(unfold.parts, 0)
+        return unfolded(images, unfold, domain.mean, domain.std), labels
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source} is damaged: {error}") from None
 
 
 def set_header(data: ImageSet) -> dict[str, Any]:
@@ -176,10 +230,7 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
     path = Path(path)
     path = path / SET_FILE if path.is_dir() else path
     tensors, header = load_tensors(path, "image set")
-    if set(tensors) not in ({"images", "labels"}, {"pixels", "labels"}):
-        raise InputError(f"{path} holds {sorted(tensors)}, not images and labels")
-    images = tensors["images"] if "images" in tensors else _pixels(tensors["pixels"], header, path)
-    data = described_set(images, tensors["labels"], header, path)
+    data = unpacked(tensors, header, path)
     return data.under(unnormalised(data.domain)) if pixels else data
 
 

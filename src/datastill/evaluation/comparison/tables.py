@@ -9,7 +9,7 @@ from functools import cache
 
 from datastill.base.rng import Key
 from datastill.compute.route import Route
-from datastill.data import ImageSet
+from datastill.data import ImageSet, stored_labels, tiled
 from datastill.data.labels import hardened
 from datastill.evaluation.validation import Bouts, Draw, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
@@ -89,13 +89,13 @@ def entry(name: str, data: ImageSet, *, bits: int, draw: Draw | None = None) -> 
         bits: that one value of a channel takes: 8 for real images, 32 for synthetic ones.
         draw: the set of each trial, where it is not always the same.
     """
-    soft = data.labels.ndim == 2
+    soft, kept = data.labels.ndim == 2, tiled(data.images)
     return Entry(
         name,
         SOFT if soft else HARD,
         draw or (lambda _: data),
         len(data),
-        data.images.numel() * bits // 8,
+        (data.images if kept is None else kept.stored).numel() * bits // 8,
         label_bytes(data),
     )
 
@@ -110,9 +110,10 @@ def label_bytes(data: ImageSet) -> int:
     >>> label_bytes(ImageSet(torch.zeros(5, 1, 1, 1), torch.ones(5, 300), domain))
     6000
     """
-    if data.labels.ndim == 2:
-        return 4 * data.labels.numel()
-    return len(data) * max(1, math.ceil(math.log2(len(data.domain.classes)) / 8))
+    labels = stored_labels(data.images, data.labels)
+    if labels.ndim == 2:
+        return 4 * labels.numel()
+    return len(labels) * max(1, math.ceil(math.log2(len(data.domain.classes)) / 8))
 
 
 def synthetic_entries(name: str, data: ImageSet) -> list[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.base.registry import Registry
-from datastill.data import ImageSet
+from datastill.base.wording import counted
+from datastill.data import ImageSet, tiled
 
 Space = Literal["pixels", "normalised", "whitened"]
 Rule = Literal["pixels", "normalised"]
@@ -87,6 +88,27 @@ class Format:
     name: Callable[[ImageSet], str] | None = None
     write: Callable[[ImageSet, Path], Sequence[str]] | None = None
 
+    def put(self, data: ImageSet, path: Path) -> tuple[str, ...]:
+        """Write a set to a path by ``write``, and return what is lost, in words.
+
+        No format knows images that hold several: these are written as networks see them.
+
+        Raises:
+            InputError: when the format is read only.
+        """
+        if self.write is None:
+            raise InputError(f"sets are read in this format ({self.about}), and not written")
+        kept = tiled(data.images)
+        if kept is None:
+            return tuple(self.write(data, path))
+        lost = self.write(replace(data, images=kept.clone()), path)
+        said = (
+            f"the set keeps {counted(len(kept.stored), 'image')} of {kept.folding.parts} smaller "
+            f"ones each; the format does not know such: they were written enlarged, "
+            f"{kept.folding.parts} times the bytes"
+        )
+        return (said, *lost)
+
 
 FORMATS = Registry[Format]("format", "datastill.formats", Format)
 
@@ -133,4 +155,4 @@ def stem_of(data: ImageSet) -> str:
     """
     dataset = re.sub(r"[^\w+ .-]", "_", data.domain.name).lstrip(". ") or "set"
     method = "".join(c for c in str(data.facts.get("method", "set")) if c.isalnum())
-    return f"{dataset}-{method}-IPC{max(data.counts)}"
+    return f"{dataset}-{method}-IPC{max(data.stored_counts)}"

@@ -14,13 +14,13 @@ from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import plain
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
 from datastill.data.pixels import Pixels
+from datastill.data.tiles import Unfold, unfolded
 from datastill.datasets import DATASETS
 from datastill.exchange.base.contract import Found
 from datastill.exchange.base.domains import guessed, known_domain, normalisation_of, places_of
 from datastill.exchange.base.labels import settle_labels
 from datastill.exchange.base.spaces import ZCA, Claim, kept, settle_images
 from datastill.exchange.base.tensors import MOST_BYTES
-from datastill.exchange.base.tiles import take_apart
 from datastill.store import described_set, domain_of
 
 CHANNELS = (1, 3)
@@ -188,7 +188,7 @@ def _apart(
     factor: int | None,
     path: Path,
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    # Images that hold several are taken apart, as a person or a name says.
+    # Images that hold several are unfolded, as a person or a name says, and kept as they are.
     several = factor or found.factor or 1
     if several == 1:
         return images, labels, ()
@@ -196,13 +196,21 @@ def _apart(
     if not 1 < several <= side:
         told = f"images of {tuple(images.shape[2:])} do not hold {several} a side"
         if factor is None:
-            return images, labels, (f"its name says factor {several}, but {told}: not taken apart",)
+            return (
+                images,
+                labels,
+                (f"its name says factor {several}, but {told}: taken as they are",),
+            )
         raise InputError(f"{path}: {told}")
     plainly = images.normalised() if isinstance(images, Pixels) else images
     source = "as --factor says" if factor else "as its name says"
-    told = f"each image was taken apart into {several**2}, {source}"
+    unfold = Unfold(several)
+    told = (
+        f"each image holds {unfold.parts} smaller ones, {source}: they are kept so, and enlarged "
+        "for training"
+    )
     return (
-        take_apart(plainly, several, domain),
-        labels.repeat_interleave(several**2, 0),
+        unfolded(plainly, unfold, domain.mean, domain.std),
+        labels.repeat_interleave(unfold.parts, 0),
         (told,),
     )
