@@ -380,7 +380,8 @@ def test_distilled_tiles_are_told_validated_and_exported(run: Run, tmp_path: Pat
     exported = run(f"export {folder} --to npz --out x.npz")
     assert "enlarged" in exported.out
     assert len(import_set(tmp_path / "x.npz")[0]) == 40
-    scored = run(f"assess {folder} --assessments fresh-feature-distance --draws 1")
+    assert run("train --dataset digits --model MLP --num 1 --epochs 1").code == 0
+    scored = run(f"assess {folder} --assessments om-entropy --draws 1 --models-pool MLP")
     assert scored.code == 0, scored.err
 
 
