@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 
 def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     store.open_run(tmp_path / "a", {"seed": 1})
-    with pytest.raises(InputError, match=r"holds another run .*--overwrite"):
+    with pytest.raises(InputError, match=r"holds another run .*`overwrite=True`"):
         store.open_run(tmp_path / "a", {"seed": 2})
     assert json.loads((tmp_path / "a" / "settings.json").read_text()) == {"seed": 1}
     folder = store.open_run(tmp_path / "a", {"seed": 2}, overwrite=True)

@@ -12,8 +12,9 @@ import torch
 
 import datastill
 from datastill.cli import COMMANDS, main
-from datastill.cli.options import Machine
 from datastill.datasets import load_split
+from datastill.runs.computing import rounding_of
+from datastill.runs.specs import ComputeSpec
 from datastill.store import load_pool, pool_folder
 from test_datasets import write_idx
 
@@ -247,10 +248,10 @@ def test_compiling_needs_a_compiler(
 
 
 def test_a_gpu_computes_in_tf32_unless_told_otherwise() -> None:
-    assert Machine().rounding("cpu") == "float32"
-    assert Machine().rounding("cuda:1") == "tf32"
-    assert Machine(precision="float32").rounding("cuda") == "float32"
-    assert Machine(precision="tf32").rounding("cuda") == "tf32"
+    assert rounding_of(ComputeSpec(), "cpu") == "float32"
+    assert rounding_of(ComputeSpec(), "cuda:1") == "tf32"
+    assert rounding_of(ComputeSpec(precision="float32"), "cuda") == "float32"
+    assert rounding_of(ComputeSpec(precision="tf32"), "cuda") == "tf32"
 
 
 def test_networks_are_validated_at_once_on_demand(run: Run, tmp_path: Path) -> None:
@@ -388,7 +389,7 @@ def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.Monk
         asked.append(split)
         return load_split(name, split, *others)
 
-    monkeypatch.setattr("datastill.datasets.load_split", spy)
+    monkeypatch.setattr("datastill.runs.reading.load_split", spy)
     assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
     assert asked == ["train"]
 

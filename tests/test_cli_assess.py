@@ -82,7 +82,8 @@ def test_assessing_reads_no_images_to_be_tested_on(
         asked.append(split)
         return load_split(name, split, *others, **more)
 
-    monkeypatch.setattr("datastill.datasets.load_split", spy)
+    for reader in ("reading", "origin"):
+        monkeypatch.setattr(f"datastill.runs.{reader}.load_split", spy)
     folder = home / "condensed" / "digits" / "DM" / "IPC1"
     assert at_home(f"assess {folder} {POOL} --draws 1").code == 0
     assert at_home(f"select {folder} --by coverage {POOL}").code == 0

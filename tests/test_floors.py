@@ -41,10 +41,12 @@ FLOORS = [
     {"report"},
     {"exchange"},
     {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},
-    {"runs.specs"},
+    {"runs.differences", "runs.finding"},
+    {"runs.specs", "runs.keeping"},
     {"runs.population"},
-    {"runs.workshop"},
+    {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
     {"runs.recipes"},
+    {"runs.workshop", "runs.origin"},
     {"cli"},
 ]
 STRANGERS = ("distillation", "evaluation")

@@ -193,7 +193,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("console", "drawn"), [(Console(), True), (Console(plain=True), False)])
 def test_bars_are_drawn_unless_lines_are_asked_for(console: Console, drawn: bool) -> None:
-    with console.bar("reading", 3) as bar:
+    with console.progress("reading", 3) as bar:
         assert (bar.progress is not None) == drawn
 
 
@@ -201,7 +201,7 @@ def test_plain_progress_tells_what_is_done_how_it_goes_and_the_time_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([10.0, 30.0, 35.0, 60.0])
-    with Console(plain=True).bar("distilling", 100) as bar:
+    with Console(plain=True).progress("distilling", 100) as bar:
         bar.started = bar.said = 0.0
         monkeypatch.setattr("datastill.cli.console.time.perf_counter", lambda: next(clock))
         bar.at(1, "match 3")
@@ -218,7 +218,7 @@ def test_plain_progress_tells_what_is_done_how_it_goes_and_the_time_left(
 def test_what_was_done_before_does_not_count_as_speed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Console(plain=True).bar("distilling", 100, 40) as bar:
+    with Console(plain=True).progress("distilling", 100, 40) as bar:
         bar.started = bar.said = 0.0
         monkeypatch.setattr("datastill.cli.console.time.perf_counter", lambda: 30.0)
         bar.at(50, "match 2")
@@ -228,14 +228,14 @@ def test_what_was_done_before_does_not_count_as_speed(
 
 @pytest.mark.usefixtures("terminal")
 def test_a_bar_begins_where_the_work_does() -> None:
-    with Console().bar("distilling", 100, 40) as bar:
+    with Console().progress("distilling", 100, 40) as bar:
         assert bar.progress is not None
         assert bar.progress.tasks[0].completed == 40
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(quiet=True)
-    console.say("x")
+    console.message("x")
     console.table("x", ("a",), [("b",)])
     assert list(console.follow([1, 2], "reading", 2)) == [1, 2]
     assert capsys.readouterr() == ("", "")

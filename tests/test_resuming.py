@@ -22,7 +22,6 @@ from datastill import store
 from datastill.augment import dsa
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.cli.underway import Descents, Fits, state_of
 from datastill.cli.validate import Validate
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
@@ -33,6 +32,7 @@ from datastill.distillation.methods.distribution_matching import DistributionMat
 from datastill.evaluation import validation
 from datastill.networks import build, builder
 from datastill.runs import workshop
+from datastill.runs.underway import Descents, Fits, state_of
 from datastill.store import Checkpoint, CheckpointFile
 from datastill.training.fit import Fit, Fitting, epochs
 from datastill.training.pool import freeze
@@ -191,7 +191,7 @@ def test_a_damaged_checkpoint_is_never_read_and_the_one_before_is(
     assert "distill.checkpoint is damaged" in complaint
     assert complaint.endswith("going on from the one before")
     file.before.write_bytes(damaged(file.before.read_bytes(), rng))
-    with pytest.raises(InputError, match=r"is damaged.*pass --overwrite to start over"):
+    with pytest.raises(InputError, match=r"is damaged.*pass `overwrite=True` to start over"):
         file.load()
     file.path.unlink()
     file.before.write_bytes(whole)

@@ -15,11 +15,11 @@ from datastill.cli import COMMANDS
 from datastill.cli import load as load_command
 from datastill.cli.columns import listing, table
 from datastill.cli.console import Bar, Console
-from datastill.cli.differences import told
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.comparison import label_bytes
+from datastill.runs.differences import told
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
 from pictures import write_pictures
@@ -131,7 +131,7 @@ def test_what_is_said_is_folded_and_a_command_can_still_be_pasted(
     )
     text = f"look at the picture, which shows all of the images, then:\n  {command}"
     monkeypatch.setenv("COLUMNS", "48")
-    Console().say(text)
+    Console().message(text)
     said = capsys.readouterr().out.splitlines()
     assert max(map(len, said)) <= 48
     first = next(i for i, line in enumerate(said) if "validate" in line)
@@ -195,7 +195,7 @@ def test_a_note_that_has_no_room_gives_way_to_the_epoch(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     shown: list[str] = []
-    with Console().bar("training", 4) as bar:
+    with Console().progress("training", 4) as bar:
         assert bar.progress is not None
         task = bar.progress.tasks[0]
         bar.within(0, 3, 10)
@@ -271,8 +271,8 @@ def test_the_demo_shows_that_it_works(run: Run, monkeypatch: pytest.MonkeyPatch)
         assert not console.quiet
         return bar(console, label, total, begun)
 
-    bar = Console.bar
-    monkeypatch.setattr(Console, "bar", spy)
+    bar = Console.progress
+    monkeypatch.setattr(Console, "progress", spy)
     monkeypatch.setattr("datastill.cli.demo.EPOCHS", 2)
     monkeypatch.setattr("datastill.cli.demo.UPDATES", 2)
     assert run("demo --trials 1").code == 0
@@ -377,7 +377,7 @@ def test_results_of_a_set_that_cannot_be_written_to_go_elsewhere(
         if folder.name == "share":
             raise InputError("cannot write to share: Read-only file system")
 
-    monkeypatch.setattr("datastill.store.require_writable", refuse)
+    monkeypatch.setattr("datastill.runs.finding.require_writable", refuse)
     said = run(line.format("share"))
     assert said.code == 2
     assert "Read-only file system; --out FOLDER takes the results" in said.err

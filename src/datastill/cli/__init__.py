@@ -16,7 +16,7 @@ from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
 from datastill.cli.arguments import in_options
 from datastill.cli.folding import folded, width_of
 from datastill.cli.grammar import filled, options_of, told
-from datastill.cli.interruption import Stopped, stoppable
+from datastill.cli.interruption import Signalled, stoppable
 from datastill.cli.recipe import values_of_recipe
 from datastill.cli.run import carried_out
 from datastill.cli.sense import Typed, taken_apart
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail(in_options(error.typed, _known(words)))
     except BrokenPipeError:
         sys.exit(1)
-    except Stopped as stopped:
+    except Signalled as stopped:
         print(folded(_last_line(stopped, words), width_of(sys.stderr)), file=sys.stderr)
         sys.exit(stopped.code)
     except KeyboardInterrupt:
@@ -100,7 +100,7 @@ def _shortage(error: Exception) -> str:
     raise error
 
 
-def _last_line(stopped: Stopped, words: Sequence[str]) -> str:
+def _last_line(stopped: Signalled, words: Sequence[str]) -> str:
     # What was stopped, and what to type where it goes on.
     if "resume" not in _known(words):
         return str(stopped)

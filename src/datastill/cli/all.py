@@ -113,18 +113,21 @@ class All:
     def require_tests(self) -> None:
         """Refuse a dataset that nothing can be tested on, before anything is made of it."""
         from datastill.datasets import is_testable, untestable
+        from datastill.runs.reading import reading
 
-        reading = self.data.reading(self.machine.console())
-        if not is_testable(self.dataset, self.data_path, reading):
-            raise untestable(self.dataset, reading)
+        spec = self.data.spec(self.dataset, self.data_path)
+        how = reading(spec, self.machine.console())
+        if not is_testable(self.dataset, self.data_path, how):
+            raise untestable(self.dataset, how)
 
     def require_images(self) -> None:
         """Refuse a start that lacks images, before original models are trained for it."""
         from datastill.distillation.descent import Descent, starting_counts
         from datastill.distillation.methods import METHODS
+        from datastill.runs.reading import read_train
 
         console = self.machine.console()
-        real = self.data.train(self.dataset, self.data_path, "cpu", console)
+        real = read_train(self.data.spec(self.dataset, self.data_path), "cpu", console)
         ipc = parse(self.ipc).counts(real)
         starting_counts(real, Descent(ipc=ipc, init=METHODS[self.method](1).init))
 

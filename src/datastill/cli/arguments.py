@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
+ARGUMENT = re.compile(r"`(\w[\w.]*)(?:=([^`]*))?`")
 """In a message: the name of an argument, and a value where one is meant."""
 KEY = re.compile(r"`([\w.-]+)(?:=([^`]*))?`")
 """Likewise: a key of a file, which may lie in a table."""
@@ -21,17 +21,35 @@ OPTIONS = {
     "path": ("data-path",),
     "images": ("image-column",),
     "labels": ("label-column",),
+    "architectures": ("models-pool",),
+    "models": ("model",),
+    "early": ("early-epochs",),
+    "minutes": ("max-minutes",),
+    "augmentation": ("dsa-strategy",),
+    "source": ("source-dataset",),
+    "real_trials": ("real-eval",),
+    "rates": ("learning-rates",),
+    "select.by": ("select",),
+    "select.every": ("select-every",),
+    "clom.distance": ("clom-distance",),
+    "clom.batch_size": ("clom-batch-size",),
+    "batch_size": ("clom-batch-size",),
+    "soft.loss": ("soft-loss",),
+    "every": ("select-every",),
+    "by": ("select",),
 }
 """Arguments that are called otherwise on the command line, where an option has not their name."""
+WORDS = {("mirror", "True"): "yes", ("mirror", "False"): "no"}
+"""Values that are typed otherwise."""
 
 
-def in_options(message: str, known: Collection[str]) -> str:
+def in_options(message: str, known: Collection[str] | None) -> str:
     """Say options in the place of arguments.
 
     Args:
         message: see ``InputError``.
         known: the options of the command, without dashes; a name that stands for none is said
-            as it is.
+            as it is. None where any may be meant.
 
     >>> in_options("`lr` must be above zero; take `init='noise'`", {"lr-img", "init"})
     '--lr-img must be above zero; take --init noise'
@@ -39,10 +57,12 @@ def in_options(message: str, known: Collection[str]) -> str:
 
     def said(found: re.Match[str]) -> str:
         name, value = found[1], found[2]
-        candidates = (name.replace("_", "-"), *OPTIONS.get(name, ()))
-        option = next((one for one in candidates if one in known), None)
+        last = name.rpartition(".")[2]
+        candidates = (*OPTIONS.get(name, ()), last.replace("_", "-"), *OPTIONS.get(last, ()))
+        option = next((one for one in candidates if known is None or one in known), None)
         if option is None:
             return name if value is None else f"{name}={value}"
+        value = WORDS.get((option, value), value)
         return f"--{option}" if value in (None, "True") else f"--{option} {value.strip(chr(39))}"
 
     return ARGUMENT.sub(said, message)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.finding import OnePath, Which, results_at
+from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
-from datastill.cli.origin import Origin
-from datastill.cli.originals import Originals, told
+from datastill.cli.originals import Originals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,27 +56,32 @@ class Assess:
         from datastill.data import require_held
         from datastill.evaluation.assessments import Evidence
         from datastill.evaluation.scores import assess
+        from datastill.runs import originals
+        from datastill.runs.finding import results_at
+        from datastill.runs.origin import Origin
 
         console, key = self.machine.console(), Key(self.machine.seed)
         file = self.which.file(self.path, self.data_path, self.data)
         made = store.load(file)
         file = results_at(file, self.out)
-        origin = Origin.of(made, self.which.dataset, self.data_path, self.data, console)
+        origin = Origin.of(made, self.data.spec(self.which.dataset, self.data_path), console)
         real, caveats = origin.train({str(file): made}, console)
         real = real.to(self.machine.found())
         if self.draws:
             require_held(real, made.counts, "--draws 0 goes without random images")
-        pool, early = self.originals.load(real, self.assessments)
+        pool, early = originals.load(self.originals.pool(), real, self.assessments)
         evidence = Evidence(
             made.to(real.images.device), real, pool, key.at("assess"), self.machine.route(), early
         )
-        console.say(f"{file}: {counted(len(made), 'image')}, judged by {told(pool, early)}")
+        console.message(
+            f"{file}: {counted(len(made), 'image')}, judged by {originals.told(pool, early)}"
+        )
         started = time.perf_counter()
         found = assess(evidence, self.assessments or None)
         seconds = time.perf_counter() - started
         random = [assess(other, found) for other in self.random(evidence)]
         show(found, random, console)
-        console.say(
+        console.message(
             f"seconds: of each alone, once the real images have passed the networks; "
             f"all of them, with that, took {seconds:.1f} s for this set"
         )
@@ -92,7 +96,7 @@ class Assess:
                 "versions": store.versions(),
             },
         )
-        console.say(f"every value is in {store.assessment_file(file)}")
+        console.message(f"every value is in {store.assessment_file(file)}")
 
     def random(self, evidence: Evidence) -> Iterator[Evidence]:
         """Yield evidence about random real images, as many of each class as the set has."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.cli.console import Console
-from datastill.cli.data import Data, other_mirror
+from datastill.cli.data import Data
 from datastill.cli.finding import Paths
 from datastill.cli.interruption import deferred
 from datastill.cli.material import Rivals, Wanted, randomly
@@ -23,10 +23,10 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.origin import said
-from datastill.cli.resuming import Resuming, require_same_run
+from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_comparison, show_rankings
 from datastill.cli.trials import Programme, start
+from datastill.runs.keeping import require_same_run
 from datastill.runs.quota import in_words
 
 if TYPE_CHECKING:
@@ -105,13 +105,19 @@ class Compare:
         entries = self.entries(material, terms)
         asked, out = self.asked(material, terms), self.folder(material)
         if self.finished(out, asked):
-            console.say(f"this comparison in {out} is finished")
+            console.message(f"this comparison in {out} is finished")
             self.tell(*rows_in(read_json(out / VALUES)), out, console)
             return
         self.claim(out)
         with locked(out):
             programme = start(
-                *(checkpoint_file(out, COMMAND), asked, terms.ways, self.resuming, console),
+                *(
+                    checkpoint_file(out, COMMAND),
+                    asked,
+                    terms.ways,
+                    self.resuming.keeping(),
+                    console,
+                ),
                 overwrite=self.overwrite,
             )
             terms = replace(terms, routes=programme.routes)
@@ -128,9 +134,11 @@ class Compare:
         """Train and test what is not done, tell what was found, and write it down."""
         from datastill.augment import DSA
         from datastill.report.comparison import write_plot
+        from datastill.runs.origin import said
+        from datastill.runs.reading import other_mirror
 
         out = programme.file.path.parent
-        console.say(
+        console.message(
             f"{material.real.domain.name}: protocol {terms.protocol.name}, "
             f"{counted(terms.protocol.fit.epochs, 'epoch')}, {counted(terms.trials, 'network')} of "
             f"{' '.join(terms.models)} on each of {counted(len(entries), 'set')}, "
@@ -138,7 +146,7 @@ class Compare:
         )
         for one in entries:
             if one.rate is not None:
-                console.say(
+                console.message(
                     f"{one.title} asks for its own learning rate, {one.rate:g}; other images are "
                     f"trained on at {terms.protocol.fit.lr:g}"
                 )
@@ -157,7 +165,7 @@ class Compare:
         """Print the tables, and say where every value is."""
         show_comparison(found, console)
         show_rankings(ranked, console)
-        console.say(f"every value is in {out / VALUES}; {out / PLOT} shows them")
+        console.message(f"every value is in {out / VALUES}; {out / PLOT} shows them")
 
     def title(self, material: Material, terms: Terms) -> str:
         """Say what is compared, and under what terms."""
@@ -381,12 +389,12 @@ class Compare:
         first = programme.past
         begun = programme.check(stages)
         if begun:
-            console.say(f"{label}: {begun} networks are done")
+            console.message(f"{label}: {begun} networks are done")
         with (
-            console.bar(label, sum(one.total for one in stages), begun) as bar,
-            deferred("after this epoch, which is kept") as wish,
+            console.progress(label, sum(one.total for one in stages), begun) as bar,
+            deferred("after this epoch, which is kept") as stop,
         ):
-            for done, trial in enumerate(programme.go(stages, wish, bar=bar), begun + 1):
+            for done, trial in enumerate(programme.go(stages, stop, bar=bar), begun + 1):
                 told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
                 bar.at(done, told)
         return programme.found[first : programme.past]

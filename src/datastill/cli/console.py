@@ -15,6 +15,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from datastill.base.wording import duration
+from datastill.cli.arguments import in_options
 from datastill.cli.columns import listing, table
 from datastill.cli.folding import folded, width_of
 
@@ -91,10 +92,13 @@ class Console:
     plain: bool = False
     terse: bool = False
 
-    def say(self, text: str = "") -> None:
-        """Print a line."""
+    def message(self, text: str = "") -> None:
+        """Print a line, its arguments in the words of the command line."""
         if not (self.quiet or self.terse):
-            print(folded(text, width_of(sys.stdout)), flush=True)
+            print(folded(in_options(text, None), width_of(sys.stdout)), flush=True)
+
+    def snapshot(self, _: object, /) -> None:
+        """Look away from the set that is distilled."""
 
     def listen(self) -> None:
         """Say from now on what the library logs, every line once."""
@@ -106,7 +110,7 @@ class Console:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table, numbers to the right of their columns."""
-        self.say(title)
+        self.message(title)
         self._print(table(columns, rows, width_of(sys.stdout) or WIDE))
 
     def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -119,13 +123,13 @@ class Console:
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
         """Hand on items, and show how many have been taken."""
-        with self.bar(label, total) as bar:
+        with self.progress(label, total) as bar:
             for number, item in enumerate(items, 1):
                 yield item
                 bar.at(number)
 
     @contextmanager
-    def bar(self, label: str, total: int, begun: int = 0) -> Generator[Bar]:
+    def progress(self, label: str, total: int, begun: int = 0) -> Generator[Bar]:
         """Show progress: a bar on a terminal, a line now and then elsewhere.
 
         Args:
@@ -159,4 +163,4 @@ class _Listener(logging.Handler):
         line = record.getMessage()
         if line not in self.said:
             self.said.add(line)
-            self.console.say(line)
+            self.console.message(line)

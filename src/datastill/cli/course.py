@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.interruption import deferred
-from datastill.cli.underway import CHOSEN, state_of
 from datastill.compute import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from datastill.cli.distilling import Work
-    from datastill.cli.resuming import Keeper
     from datastill.compute.route import Route
     from datastill.distillation.loop import Snapshot, State
     from datastill.evaluation.selection import Choice, Selector
+    from datastill.runs.keeping import Keeper
     from datastill.store import Checkpoint, Journal
 
 LOG_EVERY = 10.0
@@ -111,7 +110,7 @@ def follow(
         work, held = smaller, keeper.file.load()
         past = progress_of(held[0], work) if held else None
         done = past.state.step if past else 0
-        console.say(f"out of memory; going on after update {done} with smaller chunks")
+        console.message(f"out of memory; going on after update {done} with smaller chunks")
 
 
 def _updates(
@@ -130,14 +129,14 @@ def _updates(
         state=past.state if past else None,
     )
     with (
-        console.bar(f"distilling {work.dataset}", total, begun) as bar,
-        deferred("after this update, which is kept") as wish,
+        console.progress(f"distilling {work.dataset}", total, begun) as bar,
+        deferred("after this update, which is kept") as stop,
     ):
         for last in snapshots:
             before = choice
             choice = look(work.selector, choice, last, total, journal)
             told = time.perf_counter() - logged >= LOG_EVERY or last.step == total
-            kept = (keeper.due or wish.asked) and last.step < total
+            kept = (keeper.due or stop.requested) and last.step < total
             if cheap or told or kept:  # a GPU is not waited for at every update
                 good = sound(last, good)
             losses = tell(last, journal) if told else None
@@ -146,7 +145,7 @@ def _updates(
             if kept:
                 seconds = time.perf_counter() - started
                 keeper.keep(checkpoint_of(work, last, choice, seconds, journal.length))
-                wish.grant()
+                stop.raise_if_requested()
             if last.step == total:
                 # A look at the last set alone is one that a longer run would not have had.
                 usual = work.selector is None or last.step % work.selector.every == 0
@@ -205,6 +204,7 @@ def checkpoint_of(
     work: Work, now: Snapshot, choice: Choice[Snapshot] | None, seconds: float, logged: int
 ) -> Checkpoint:
     """Return all that the run can go on from after a snapshot."""
+    from datastill.runs.underway import CHOSEN
     from datastill.store import Checkpoint, packed
 
     assert now.state is not None
@@ -234,6 +234,7 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
         InputError: when it is no such checkpoint.
     """
     from datastill.compute.route import Route
+    from datastill.runs.underway import state_of
 
     facts, state = checkpoint.facts, state_of(checkpoint)
     try:
@@ -251,6 +252,7 @@ def _choice(checkpoint: Checkpoint, work: Work) -> Choice[Snapshot] | None:
     from datastill.distillation.loop import Snapshot
     from datastill.evaluation.assessments import Score
     from datastill.evaluation.selection import Choice
+    from datastill.runs.underway import CHOSEN
     from datastill.store import unpacked
 
     facts = checkpoint.facts

@@ -61,7 +61,7 @@ class Demo:
         """Train original models, distil four sets, and hold them against real images."""
         started, console = time.perf_counter(), self.machine.console()
         bars = replace(console, terse=True)
-        console.say(f"1. Train 3 original models ({MODEL}) on the real digits.")
+        console.message(f"1. Train 3 original models ({MODEL}) on the real digits.")
         from datastill.datasets import load_split  # takes seconds: something is said before
 
         route = self.machine.route(MODEL, load_split("digits", "train").domain)
@@ -77,18 +77,18 @@ class Demo:
             save_path=self.save_path / "pretrained_model",
             overwrite=True,
         ).go(bars)
-        console.say(
+        console.message(
             "2. Distil 1 and 10 images per class by distribution matching, without and with CLOM."
         )
         folders = {
             (ipc, clom): self.distil(ipc, clom, bars) for ipc in (1, 10) for clom in (False, True)
         }
-        console.say(f"3. Train {self.trials} fresh networks on each set, and test each once.")
+        console.message(f"3. Train {self.trials} fresh networks on each set, and test each once.")
         real, test = load_split("digits", "train"), load_split("digits", "test")
         results = self.contest(folders, real, test, route, console)
         best, seconds = folders[1, True], time.perf_counter() - started
         look = f"import datastill; print(datastill.load('{best}').images.shape)"
-        console.say(
+        console.message(
             f"\nThe whole job took {seconds:.0f} s. Look at the images:\n"
             f"  {best / 'preview.png'}\n"
             f"and use the set, ten images in place of {len(real)}:\n"
@@ -140,7 +140,7 @@ class Demo:
 
         def judge(sets: dict[str, Draw], trials: int) -> list[Result]:
             found: list[Trial] = []
-            with console.bar("training", len(sets) * trials) as bar:
+            with console.progress("training", len(sets) * trials) as bar:
                 watch = Epochs(bar, found)
                 for trial in contest(
                     *(sets, test, [MODEL], protocol),

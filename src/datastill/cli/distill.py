@@ -29,8 +29,8 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.originals import Features, Originals, Shelf, features_by
-from datastill.cli.resuming import Resuming, require_same_run
+from datastill.cli.resuming import Resuming
+from datastill.runs.keeping import require_same_run
 from datastill.runs.quota import nominal, parse
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from datastill.distillation.methods import Published, Task
     from datastill.evaluation.selection import Selector
     from datastill.runs.forecast import Plan
+    from datastill.runs.originals import Features
     from datastill.store import CheckpointFile
     from datastill.training.pool import Pool
 
@@ -134,7 +135,7 @@ class Distill:
         if plan:
             judge(path, plan.networks, self)
         else:
-            console.say(f"look at {path / 'preview.png'}, then:\n  {self.next(path)}")
+            console.message(f"look at {path / 'preview.png'}, then:\n  {self.next(path)}")
 
     def go(self, console: Console) -> tuple[Path, Plan | None]:
         """Do it, and return where the set is, and the plan that it was made by if there was one."""
@@ -147,7 +148,7 @@ class Distill:
             if not self.finished(path, work):
                 self.make(path, work, console)
             else:
-                console.say(f"the run in {path} is finished: {told_again(path)}")
+                console.message(f"the run in {path} is finished: {told_again(path)}")
         return path, work.plan
 
     def next(self, path: Path) -> str:
@@ -173,28 +174,29 @@ class Distill:
             measuring.hold(past.found)
         announce(work, console)
         if past is not None:
-            console.say(f"going on after update {past.state.step}")
+            console.message(f"going on after update {past.state.step}")
         elif work.plan and self.max_minutes:
             foresee(work, work.plan, self.max_minutes, console)
         run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, console)
         file = store.checkpoint_file(place, COMMAND)
-        with self.logs.journal(place / store.LOG_FILE, *run) as journal:
+        keeping = self.resuming.keeping(logs=self.logs)
+        with keeping.journal(place / store.LOG_FILE, *run) as journal:
             try:
-                keeper = self.resuming.keeper(file)
+                keeper = keeping.keeper(file)
                 work, course = follow(work, past, journal, console, keeper=keeper)
             except Diverged as diverged:
                 raise InputError(keep_good(work, diverged, place)) from None
         if work.selector is not None and course.choice is not None:
-            console.say(explained(work.selector, course.choice))
+            console.message(explained(work.selector, course.choice))
         keep_state(course.state, place, console)
         made = keep(work, course, place)
         file.remove()
         store.settle(place)
-        console.say(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
+        console.message(f"{len(made)} synthetic images after {course.seconds:.0f} s in {path}")
 
     def past(self, file: CheckpointFile, work: Work, console: Console) -> Progress | None:
         """Return where the run was cut off, if it is to go on from there."""
-        held = self.resuming.found(file, console)
+        held = self.resuming.keeping().found(file, console)
         if held is None:
             return None
         require_same_run(held.asked, work.asked, file.path.parent)
@@ -246,13 +248,16 @@ class Distill:
         """Read the real images, and make ready; what cannot be done is found out here."""
         from datastill.distillation.descent import starting_counts
         from datastill.distillation.methods import METHODS
+        from datastill.runs.originals import features_by
+        from datastill.runs.reading import read_train
         from datastill.store import set_folder
 
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
         self.adjusted(METHODS[method](1), method)  # options without meaning are found out now
         self.logs.sinks()
-        real = self.data.train(
-            *(self.dataset, self.data_path, self.machine.found(), console), self.foresee
+        real = read_train(
+            self.data.spec(self.dataset, self.data_path),
+            *(self.machine.found(), console, self.foresee),
         )
         ipc = quota.counts(real)
         published = self.adjusted(METHODS[method](nominal(ipc)), method)
@@ -382,6 +387,8 @@ class Distill:
 
     def guides(self, real: ImageSet) -> Pool:
         """Return the original models that guide, or none without --alphas."""
+        from datastill.runs.originals import Shelf
+
         if not self.alphas:
             return ()
         from datastill.datasets import dataset_name
@@ -478,11 +485,16 @@ class Distill:
         from datastill.evaluation.assessments import Evidence
         from datastill.evaluation.scores import spelling
         from datastill.evaluation.selection import Selector
+        from datastill.runs import originals
+        from datastill.runs.specs import PoolSpec
 
-        originals = Originals(
-            self.models_pool, self.model_num, self.epoch, pool_path=self.pool_path
+        spec = PoolSpec(
+            architectures=self.models_pool,
+            num=self.model_num,
+            epoch=self.epoch,
+            path=str(self.pool_path),
         )
-        pool, early = originals.load(real, [self.select])
+        pool, early = originals.load(spec, real, [self.select])
         key = Key(self.machine.seed).at("assess")
         evidence = Evidence(real, real, pool, key, self.machine.route(), early)
         return Selector(spelling(self.select, evidence), evidence, self.select_every)

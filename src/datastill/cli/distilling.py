@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.course import Course, Diverged
-from datastill.cli.data import describe, tell_mirror
 from datastill.runs.quota import in_words
 
 if TYPE_CHECKING:
@@ -102,21 +101,23 @@ class Work:
 
 def announce(work: Work, console: Console) -> None:
     """Say what was read, and what is about to be done."""
+    from datastill.runs.reading import describe, tell_mirror
+
     real, alphas = work.task.real, (work.settings["clom"] or {}).get("alphas", ())
     describe(real, console)
     for caveat in work.settings.get("caveats") or ():
-        console.say(caveat)
+        console.message(caveat)
     if work.settings["dsa_strategy"] != "none":
         tell_mirror(real, console)
     made = sum(work.counts)
     if made >= len(real):
-        console.say(
+        console.message(
             f"{counted(made, 'synthetic image')} are no fewer than the {len(real)} real ones that "
             "they stand for: nothing is saved; --ipc takes fewer"
         )
     parts = work.descent.parametrisation.parts
     tiles = f" of {parts} smaller ones each," if parts > 1 else ""
-    console.say(
+    console.message(
         f"{work.method} on {work.dataset}: {in_words(work.counts)}{tiles} from "
         f"{len(real)} real ones, "
         f"{counted(work.descent.updates, 'update')}, "
@@ -129,7 +130,7 @@ def foresee(work: Work, plan: Plan, minutes: float, console: Console) -> None:
     from datastill.runs.reached import expectation
 
     known = expectation(work.dataset, work.method, work.counts, plan.updates)
-    console.say(
+    console.message(
         f"{counted(plan.updates, 'update')} and {counted(plan.networks, 'network')} "
         f"to judge them by should take {plan.seconds / 60:.1f} of {minutes:g} minutes; {known}"
     )

@@ -58,6 +58,8 @@ class Estimate:
 
     def run(self) -> None:
         """Measure, and print the terms."""
+        from datastill.runs.reading import read_both
+
         self.check()
         from datastill.compute import measuring
         from datastill.distillation.descent import Descent, starting_counts
@@ -69,7 +71,7 @@ class Estimate:
         if self.forget:
             measuring.forget()
         method, quota = METHODS.spelling(self.method), parse(self.ipc)
-        real, test = self.data.both(self.dataset, self.data_path, "cpu", console)
+        real, test = read_both(self.data.spec(self.dataset, self.data_path), "cpu", console)
         ipc = quota.counts(real)
         published = self.adjusted(METHODS[method](nominal(ipc)))
         counts = starting_counts(real, Descent(ipc=ipc, init=published.init))
@@ -88,16 +90,16 @@ class Estimate:
             route=route,
             device=device,
         )
-        console.say(
+        console.message(
             f"{method} on {real.domain.name}, {in_words(counts)}, {self.model}, on {device}"
         )
         for name in (self.model, *self.models_pool):
-            console.say(self.engine(name, real.domain))
+            console.message(self.engine(name, real.domain))
         _show("One update", update, "seconds", 1.0, console)
         _show("Validating by one network", judged, "seconds", 1.0, console)
         _show("Memory", held, "GiB", 2.0**30, console)
         updates = self.iterations or published.updates
-        console.say(
+        console.message(
             f"{counted(updates, 'update')}: {duration(updates * update.seconds)}; "
             f"{counted(self.num_eval, 'network')}: {duration(self.num_eval * judged.seconds)}; "
             f"together {duration(updates * update.seconds + self.num_eval * judged.seconds)}"

@@ -58,11 +58,11 @@ class Export:
         target = self.target(data)
         remarks = FORMATS[self.to].put(data, target)
         console = Console(self.quiet)
-        console.say(f"{counted(len(data), 'image')} in {target}")
+        console.message(f"{counted(len(data), 'image')} in {target}")
         for remark in remarks:
-            console.say(f"  {remark}")
+            console.message(f"  {remark}")
         if self.repo is not None:
-            console.say(f"pushed to {push(target, self.repo, private=self.private)}")
+            console.message(f"pushed to {push(target, self.repo, private=self.private)}")
 
     def target(self, data: ImageSet) -> Path:
         """Return the path to write.

@@ -54,6 +54,7 @@ class Which:
         """
         from datastill.datasets import dataset_name
         from datastill.distillation.methods import METHODS
+        from datastill.runs.finding import set_file
         from datastill.store import set_folder
 
         if path is None:
@@ -82,36 +83,3 @@ class Which:
         if len(found) > 1:
             raise InputError(f"there are {listed([str(path) for path in found])}; name one")
         return found[0] if found else None
-
-
-def set_file(path: Path) -> Path:
-    """Return the file of a set by a path to it or to its folder."""
-    from datastill.store import SET_FILE
-
-    return path / SET_FILE if path.suffix != ".safetensors" else path
-
-
-def results_at(file: Path, out: Path | None) -> Path:
-    """Return the file of a set beside which results are written: itself, or a copy in a folder.
-
-    Args:
-        file: of the set.
-        out: folder for results; it gets a copy of the set, unless it holds that already.
-
-    Raises:
-        InputError: when the folder cannot be written to, or holds another set.
-    """
-    from datastill.store import SET_FILE, copy_set, fingerprint, load, require_writable
-
-    if out is None:
-        try:
-            require_writable(file.parent)
-        except InputError as error:
-            raise InputError(f"{error}; --out FOLDER takes the results") from None
-        return file
-    copy = out / SET_FILE
-    if not copy.exists():
-        copy_set(file, out)
-    elif fingerprint(load(copy)) != fingerprint(load(file)):
-        raise InputError(f"{out} holds another set; take another --out")
-    return copy

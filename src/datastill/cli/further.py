@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.cli.course import Progress, progress_of
-from datastill.cli.resuming import require_same_run
+from datastill.runs.keeping import require_same_run
 
 if TYPE_CHECKING:
     from datastill.cli.console import Console
@@ -62,7 +62,7 @@ def further(path: Path, work: Work, console: Console) -> Progress | None:
     state, complaint = found
     require_same_run(state.asked, but_for_length(held, asked), path)
     if complaint:
-        console.say(complaint)
+        console.message(complaint)
     return progress_of(state, work)
 
 
@@ -76,7 +76,7 @@ def keep_state(state: Checkpoint, place: Path, console: Console) -> None:
     try:
         state_file(place).save(state)
     except InputError as error:
-        console.say(f"the set will not be able to go on to more updates: {error}")
+        console.message(f"the set will not be able to go on to more updates: {error}")
 
 
 def take_log(path: Path, place: Path) -> None:

@@ -72,11 +72,11 @@ class Import:
             store.save(data, place / store.SET_FILE)
             store.settle(place)
         console = Console(self.quiet)
-        console.say(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
+        console.message(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
         for remark in remarks:
-            console.say(f"  {remark}")
-        console.say(f"{out / store.SET_FILE} is the set; look at {out / 'preview.png'}, then:")
-        console.say(f"  {self.next_line(data, out)}")
+            console.message(f"  {remark}")
+        console.message(f"{out / store.SET_FILE} is the set; look at {out / 'preview.png'}, then:")
+        console.message(f"  {self.next_line(data, out)}")
 
     def next_line(self, data: ImageSet, out: Path) -> str:
         """Return the command that comes next."""

@@ -12,9 +12,10 @@ from types import FrameType
 from typing import Any
 
 from datastill.base.signals import SIGNALS, leave, words
+from datastill.runs.stop import Stopped, StopRequest
 
 
-class Stopped(BaseException):
+class Signalled(Stopped):
     """The person, or the system, wants the command to end; its exit code says by which signal."""
 
     def __init__(self, number: int) -> None:
@@ -23,29 +24,38 @@ class Stopped(BaseException):
 
 
 @dataclass
-class Wish:
-    """What was asked for while it could not be done at once: the number of a signal, or None."""
+class Signals(StopRequest):
+    """A request to stop that signals make.
+
+    Attributes:
+        number: of the signal.
+    """
 
     number: int | None = None
 
-    @property
-    def asked(self) -> bool:
-        """Whether there is a wish."""
-        return self.number is not None
-
-    def grant(self) -> None:
-        """Stop, if that was asked for.
-
-        Raises:
-            Stopped: then.
-        """
+    def raise_if_requested(self) -> None:
+        """See ``StopRequest``."""
         if self.number is not None:
-            raise Stopped(self.number)
+            raise Signalled(self.number)
+        super().raise_if_requested()
+
+    @contextmanager
+    def heeded(self, when: str) -> Generator[None]:
+        """Note a first signal, for who looks at this request; a second one stops at once."""
+
+        def note(number: int, _: Any) -> None:
+            if self.requested:
+                raise Signalled(number)
+            self.requested, self.number = True, number
+            print(f"stopping {when}; once more stops at once", file=sys.stderr, flush=True)
+
+        with _handled(note):
+            yield
 
 
 @contextmanager
 def stoppable() -> Generator[None]:
-    """Raise ``Stopped`` where a signal arrives.
+    """Raise ``Signalled`` where a signal arrives.
 
     While a module is imported the process ends at once instead: libraries swallow exceptions there,
     or go on half-loaded. No file is being written then, and the system lets go of locks.
@@ -54,29 +64,22 @@ def stoppable() -> Generator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if _importing(frame):
             leave(number)
-        raise Stopped(number)
+        raise Signalled(number)
 
     with _handled(stop):
         yield
 
 
 @contextmanager
-def deferred(until: str) -> Generator[Wish]:
-    """Note a first signal, and leave it to the caller when to heed it; a second one stops at once.
+def deferred(until: str) -> Generator[Signals]:
+    """Note a first signal, and leave it to the caller when to heed it.
 
     Args:
         until: the words for when that will be.
     """
-    wish = Wish()
-
-    def note(number: int, _: Any) -> None:
-        if wish.asked:
-            raise Stopped(number)
-        wish.number = number
-        print(f"stopping {until}; once more stops at once", file=sys.stderr, flush=True)
-
-    with _handled(note):
-        yield wish
+    stop = Signals()
+    with stop.heeded(until):
+        yield stop
 
 
 def _importing(frame: FrameType | None) -> bool:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.base.errors import InputError
-from datastill.cli.data import Data, buildable
-from datastill.cli.finding import set_file
+from datastill.cli.data import Data
 from datastill.cli.options import MaybeInt, MaybeText, SomeTexts, positive
-from datastill.cli.origin import Caveats, Images, Origin, said
-from datastill.cli.originals import Features, Shelf, features_by
 
 if TYPE_CHECKING:
     from datastill.base.rng import Key
     from datastill.cli.console import Console
     from datastill.data import ImageSet
     from datastill.evaluation.comparison import Entry
+    from datastill.runs.origin import Caveats, Images
+    from datastill.runs.originals import Features
     from datastill.training.pool import Pool
 
 
@@ -42,7 +41,7 @@ class Material:
     test: ImageSet
     counts: tuple[int, ...]
     pool: Pool
-    features: Features = field(default_factory=Features)
+    features: Features
     caveats: Caveats = ()
 
     @property
@@ -106,6 +105,8 @@ class Rivals:
 
     def pool(self, real: ImageSet) -> Pool:
         """Read the original models."""
+        from datastill.runs.originals import Shelf
+
         shelf = Shelf(self.pool_path, real.domain.name, real)
         return shelf.load(self.models_pool, self.model_num) if self.models_pool else ()
 
@@ -169,6 +170,8 @@ class Wanted:
 
     def material(self, rivals: Rivals, device: str, console: Console) -> Material:
         """Read the sets and the real images of both splits, and see that they fit together."""
+        from datastill.runs.finding import set_file
+        from datastill.runs.originals import features_by
         from datastill.store import load
 
         made = [load(set_file(path)).to(device) for path in self.paths]
@@ -183,16 +186,18 @@ class Wanted:
     def images(self, made: list[ImageSet], device: str, console: Console) -> Images:
         """Read the training and the test images that the sets stand for."""
         from datastill.identity import shared
+        from datastill.runs.origin import Images, Origin, said
+        from datastill.runs.reading import buildable
 
         if not made:
             from datastill.datasets import untestable
+            from datastill.runs.reading import read_both, reading
 
             assert self.dataset is not None
-            real, test = self.data.both(
-                *(self.dataset, self.data_path, device, console), buildable(self.models)
-            )
+            spec = self.data.spec(self.dataset, self.data_path)
+            real, test = read_both(spec, device, console, buildable(self.models))
             if test is None:
-                raise untestable(self.dataset, self.data.reading(console))
+                raise untestable(self.dataset, reading(spec, console))
             return Images(real, test, said(shared(test), console))
         from datastill.data import require_same_kind
 
@@ -203,7 +208,7 @@ class Wanted:
                 require_same_kind(data.domain, made[0].domain)
             except InputError as error:
                 raise InputError(f"{path} cannot be compared: {error}") from None
-        origin = Origin.of(made[0], self.dataset, self.data_path, self.data, console)
+        origin = Origin.of(made[0], self.data.spec(self.dataset, self.data_path), console)
         try:
             found = origin.images(sets, console, train=True)
         except InputError as error:

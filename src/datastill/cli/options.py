@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from datastill.base.errors import InputError, reason
+from datastill.base.errors import InputError
 from datastill.cli.console import Console
+from datastill.runs.specs import ComputeSpec
 
 if TYPE_CHECKING:
     from datastill.compute.route import Route
@@ -77,71 +76,23 @@ class Machine:
         asked = {"device": self.device, "engine": self.engine, "precision": self.precision}
         return {name: value for name, value in asked.items() if value != "auto"}
 
-    def found(self) -> str:
-        """Return the device to use.
-
-        Raises:
-            InputError: when there is no such device.
-        """
-        import torch
-
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(f"cannot use --device {self.device}: {reason(error)}") from None
-        return self.device
-
-    def route(self, model: str | None = None, domain: Domain | None = None) -> Route:
-        """Return the way that images take through networks.
-
-        Args:
-            model: architecture for which to find the fastest now, with --engine auto.
-            domain: of the images that it takes; without either, that is found out for each
-                network when it is used.
-
-        Raises:
-            InputError: when there is nothing to compile with, the kernels cannot serve, or the
-                device has no such precision.
-        """
-        from datastill.compute import kernels
-        from datastill.compute.route import Route
-        from datastill.compute.tuning import fastest
-
-        if self.engine == "compiled":
-            compilers = (os.environ.get("CXX", "g++"), "g++", "c++", "clang++")
-            if not any(map(shutil.which, compilers)):
-                raise InputError("--engine compiled needs a C++ compiler, found no g++ or clang++")
-        device = self.found()
-        precision = self.rounding(device)
-        if self.engine == "kernels":
-            if not device.startswith("cpu"):
-                raise InputError(f"--engine kernels is for a CPU, not for {device}")
-            if precision != "float32":
-                raise InputError(f"--engine kernels computes in float32, not {precision}")
-            if kernels.missing():
-                raise InputError(f"--engine kernels cannot be used: {kernels.missing()}")
-        measured = self.engine == "auto" and precision != "bfloat16"
-        if measured and model and domain:
-            return replace(fastest(model, domain, device).route, precision=precision)
-        return Route(
-            kernels="auto" if measured else self.engine == "kernels",
-            compiled=self.engine == "compiled",
-            precision=precision,
+    def compute(self) -> ComputeSpec:
+        """Return how to compute, as a description says it."""
+        return ComputeSpec(
+            seed=self.seed, device=self.device, engine=self.engine, precision=self.precision
         )
 
-    def rounding(self, device: str) -> Literal["float32", "tf32", "bfloat16"]:
-        """Return the precision to compute in on a device.
+    def found(self) -> str:
+        """Return the device to use, see ``computing.device_of``."""
+        from datastill.runs.computing import device_of
 
-        Raises:
-            InputError: when the device has no such arithmetic.
-        """
-        if self.precision == "auto":
-            return "float32" if device.startswith("cpu") else "tf32"
-        if self.precision == "tf32" and device.startswith("cpu"):
-            raise InputError("--precision tf32 is for a GPU; a CPU has float32 and bfloat16")
-        return self.precision
+        return device_of(self.compute())
+
+    def route(self, model: str | None = None, domain: Domain | None = None) -> Route:
+        """Return the way that images take through networks, see ``computing.route_of``."""
+        from datastill.runs.computing import route_of
+
+        return route_of(self.compute(), model, domain)
 
 
 @dataclass(frozen=True)

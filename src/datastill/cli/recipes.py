@@ -55,7 +55,7 @@ class Recipes:
             print("" if self.quiet else text, end="")  # as it is: for a file, say
         else:
             file = recipes.copy(self.recipe, self.to)
-            console.say(f"{file} is yours to change, then:\n  datastill run {file}")
+            console.message(f"{file} is yours to change, then:\n  datastill run {file}")
 
     def show_all(self, console: Console) -> None:
         """Print what each is, and say what to do with it."""

@@ -10,7 +10,6 @@ from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.finding import OnePath, Which
 from datastill.cli.options import Flag, MaybeInt, MaybePath, positive
-from datastill.cli.originals import Shelf
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -51,6 +50,7 @@ class Relabel:
         from datastill import store
         from datastill.distillation.relabelling import relabelled
         from datastill.report.preview import write_preview
+        from datastill.runs.originals import Shelf
 
         file = self.which.file(self.path)
         data = store.load(file)
@@ -83,7 +83,7 @@ class Relabel:
         hard, soft = label_bytes(hardened(made)), label_bytes(made)
         sure = made.labels.max(1).values.mean().item()
         console = Console(self.quiet)
-        console.say(
+        console.message(
             f"{counted(len(made), 'soft label')} of {counted(len(pool), 'model')} in {out}\n"
             f"  the likeliest class is the hard label for {agree:.1%} of the images, "
             f"with {sure:.1%} on average\n"
@@ -91,9 +91,9 @@ class Relabel:
             f"the images take {stored_bytes(data.images):,}"
         )
         if silent := unknown(pool):
-            console.say(f"  {silent}")
+            console.message(f"  {silent}")
         if not (data.facts.get("data") or {}).get("content"):
-            console.say(
+            console.message(
                 "  what the set was made from is not known, so that it cannot be checked whether "
                 "the models were trained on the same"
             )

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.finding import Paths, set_file
+from datastill.cli.finding import Paths
 from datastill.cli.options import Machine, MaybePath, MaybeText
-from datastill.cli.origin import Origin
-from datastill.cli.originals import Originals, told
+from datastill.cli.originals import Originals
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -44,6 +43,7 @@ class Select:
         if not self.paths:
             raise InputError("name the sets to rank by their paths")
         from datastill.evaluation.selection import ranked
+        from datastill.runs.finding import set_file
         from datastill.store import load as load_set
 
         sets = {str(path): load_set(set_file(path)) for path in self.paths}
@@ -51,7 +51,9 @@ class Select:
         found, judges = self.scores(sets, console)
         order = ranked(found)
         if len({len(data) for data in sets.values()}) > 1:
-            console.say("sets of different size: most assessments compare only sets of one size")
+            console.message(
+                "sets of different size: most assessments compare only sets of one size"
+            )
         values = [found[name].value for name in order]
         rows = [
             (name, str(1 + values.index(value)), str(len(sets[name])), f"{value:.6g}")
@@ -65,16 +67,18 @@ class Select:
         from datastill.base.rng import Key
         from datastill.evaluation.assessments import Evidence
         from datastill.evaluation.scores import assess
+        from datastill.runs import originals
+        from datastill.runs.origin import Origin
 
         made = next(iter(sets.values()))
-        origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
+        origin = Origin.of(made, self.data.spec(self.dataset, self.data_path), console)
         real, _ = origin.train(sets, console)
         real = real.to(self.machine.found())
-        pool, early = self.originals.load(real, [self.by])
+        pool, early = originals.load(self.originals.pool(), real, [self.by])
         key, route = Key(self.machine.seed).at("assess"), self.machine.route()
         found: dict[str, Score] = {}
         evidence = Evidence(real, real, pool, key, route, early)
         for name, data in sets.items():
             about = evidence.of(data.to(real.images.device))
             (found[name],) = (one.score for one in assess(about, [self.by]).values())
-        return found, told(pool, early)
+        return found, originals.told(pool, early)

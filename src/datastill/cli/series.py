@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.errors import InputError
 from datastill.cli.console import Bar
 from datastill.cli.interruption import deferred
-from datastill.cli.underway import fitting_of, tensors_of_fitting
 
 if TYPE_CHECKING:
-    from datastill.cli.resuming import Keeper
     from datastill.compute.route import Route
     from datastill.data import ImageSet
+    from datastill.runs.keeping import Keeper
     from datastill.store import Checkpoint, CheckpointFile, Journal
     from datastill.training.fit import Fit, Fitting
     from datastill.training.pool import Member
@@ -74,6 +73,7 @@ class Series:
             seconds: that the model took so far.
             state: of its fit; None before the first epoch.
         """
+        from datastill.runs.underway import tensors_of_fitting
         from datastill.store import Checkpoint
 
         facts = {
@@ -93,6 +93,8 @@ class Series:
         Raises:
             InputError: when what was kept makes no sense.
         """
+        from datastill.runs.underway import fitting_of
+
         if self.past is None or self.past.facts.get("number") != number:
             return None
         found = fitting_of(self.past)
@@ -130,7 +132,7 @@ def fitted(
     epochs = train_member(
         series.name, real, series.fit, key=key, held_out=share, route=route, state=state
     )
-    with deferred("after this epoch, which is kept") as wish:
+    with deferred("after this epoch, which is kept") as stop:
         for epoch, member in epochs:
             loss = _finite(float(epoch.loss), epoch.number, series, number)
             bar.at(epoch.number, f"loss {loss:.3f}")
@@ -143,11 +145,11 @@ def fitted(
                 last = replace(last, facts=facts)
                 save_member(last, member_path(series.folder, number, epoch.number))
                 write_manifest(series.folder)
-            if (keeper.due or wish.asked) and epoch.number < series.fit.epochs:
+            if (keeper.due or stop.requested) and epoch.number < series.fit.epochs:
                 seconds = time.perf_counter() - started
                 keeper.keep(series.checkpoint(number, journal.length, seconds, epoch.state()))
-                wish.grant()
-        wish.grant()  # the model is written
+                stop.raise_if_requested()
+        stop.raise_if_requested()  # the model is written
     assert last is not None
     return last
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from datastill.base.errors import InputError
 from datastill.base.wording import listed
 from datastill.cli.console import Console
-from datastill.cli.finding import Paths, Which, set_file
+from datastill.cli.finding import Paths, Which
 from datastill.cli.options import Flag, MaybePath, positive
 
 
@@ -42,6 +42,8 @@ class Show:
 
         if len(self.paths) > 2:
             raise InputError(f"show takes one set or two, found {len(self.paths)}")
+        from datastill.runs.finding import set_file
+
         files = [set_file(path) for path in self.paths] or [self.which.file(None)]
         sets = [load(file) for file in files]
         found = [summary(data) for data in sets]
@@ -54,7 +56,7 @@ class Show:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
         console.listing(("", *map(_short, files)), rows)
         if drawn:
-            console.say(f"drawn: {listed([str(path) for path in drawn])}")
+            console.message(f"drawn: {listed([str(path) for path in drawn])}")
 
     def check(self) -> None:
         """Refuse options that make no sense."""

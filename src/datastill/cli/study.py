@@ -9,27 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError
-from datastill.cli import differences
 from datastill.cli.console import Console
-from datastill.cli.data import Data, buildable, describe, tell_mirror
-from datastill.cli.finding import set_file
+from datastill.cli.data import Data
 from datastill.cli.interruption import deferred
 from datastill.cli.options import Flag, Machine, MaybePath, SomeTexts, positive
-from datastill.cli.origin import said
-from datastill.cli.originals import told
 from datastill.cli.resuming import Resuming
 from datastill.cli.study_options import Judges, Plan
 from datastill.cli.train import Train
-from datastill.cli.underway import Descents, Fits, Underway
+from datastill.runs import differences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from datastill.cli.interruption import Wish
     from datastill.data import ImageSet
     from datastill.evaluation.studies import Bench, Record
     from datastill.evaluation.studies import Study as Findings
     from datastill.runs.population import Candidate
+    from datastill.runs.stop import StopRequest
+    from datastill.runs.underway import Underway
     from datastill.runs.workshop import Workshop
     from datastill.store import StudyFolder
     from datastill.training.pool import Pool
@@ -86,14 +83,15 @@ class Study:
         from datastill.datasets import untestable
         from datastill.evaluation.studies.scopes import LEAST
         from datastill.networks import build
+        from datastill.runs.originals import told
+        from datastill.runs.reading import buildable, describe, read_both, reading, tell_mirror
         from datastill.store import StudyFolder, checkpoint_file, locked
 
         device, console = self.machine.found(), self.machine.console()
-        real, test = self.data.both(
-            *(self.dataset, self.data_path, device, console), buildable([self.model])
-        )
+        spec = self.data.spec(self.dataset, self.data_path)
+        real, test = read_both(spec, device, console, buildable([self.model]))
         if test is None:
-            raise untestable(self.dataset, self.data.reading(console))
+            raise untestable(self.dataset, reading(spec, console))
         build(self.model, real.domain, key=Key(0))  # images too small for it are found out now
         self.workshop(real).check(wanted)
         brought, test = self.brought(real, test, console)
@@ -106,7 +104,7 @@ class Study:
         with locked(folder.path):
             bench = self.bench(folder, real, test, console)
             judges = told(bench.pool, bench.early)
-            console.say(f"{folder.path}: {len(names)} sets, judged by {judges}")
+            console.message(f"{folder.path}: {len(names)} sets, judged by {judges}")
             for name, data in brought.items():
                 if name not in folder.names():
                     folder.save_set(name, data)
@@ -173,6 +171,8 @@ class Study:
             InputError: when one was made from other images.
         """
         from datastill.identity import of_each, require_made_from, without_seen
+        from datastill.runs.finding import set_file
+        from datastill.runs.origin import said
         from datastill.store import fingerprint
         from datastill.store import load as load_set
 
@@ -239,48 +239,51 @@ class Study:
         self, folder: StudyFolder, shop: Workshop, wanted: Sequence[Candidate], console: Console
     ) -> None:
         """Make the sets that are missing, and write each as soon as it is ready."""
+        from datastill.runs.underway import Descents
+
         held = set(folder.names())
         missing = [candidate for candidate in wanted if candidate.name not in held]
         from datastill.identity import described
 
         asked = {**self.settings_of(folder), "pool": described(shop.pool)}
         with (
-            console.bar("making sets", len(missing)) as bar,
-            deferred("after this update, which is kept") as wish,
+            console.progress("making sets", len(missing)) as bar,
+            deferred("after this update, which is kept") as stop,
         ):
-            watch = Descents(self.underway(folder, asked, wish, console))
+            watch = Descents(self.underway(folder, asked, stop, console))
             for i, (candidate, data) in enumerate(replace(shop, watch=watch).make(missing)):
                 folder.save_set(candidate.name, data)
                 bar.at(i + 1, candidate.name)
                 if not candidate.kind.updates:  # of the others the watch grants it
-                    wish.grant()
+                    stop.raise_if_requested()
 
     def examine(self, folder: StudyFolder, bench: Bench, console: Console) -> list[Record]:
         """Assess and validate what is missing, and write every record as soon as it grows."""
         from datastill.evaluation.assessments import COSTLY
         from datastill.evaluation.scores import usual_names
         from datastill.evaluation.studies import distinct, examine, table_of
+        from datastill.runs.underway import Fits
 
         device = bench.test.images.device
         sets, copies = distinct({n: folder.load_set(n).to(device) for n in folder.names()})
         for name, first in copies.items():
-            console.say(f"{name} holds the same images as {first}, and does not count")
+            console.message(f"{name} holds the same images as {first}, and does not count")
         records = {name: self.record(folder, name, data) for name, data in sets.items()}
         names = self.assessments or [*usual_names(bench.evidence), *COSTLY.names]
         missing = sum(max(self.num_eval - len(r.trials), 0) for r in records.values())
         asked = self.settings_of(folder)
         with (
-            console.bar("training", missing) as bar,
-            deferred("after this epoch, which is kept") as wish,
+            console.progress("training", missing) as bar,
+            deferred("after this epoch, which is kept") as stop,
         ):
-            bench = replace(bench, watch=Fits(self.underway(folder, asked, wish, console)))
+            bench = replace(bench, watch=Fits(self.underway(folder, asked, stop, console)))
             done = 0
             for record in examine(sets, bench, records, trials=self.num_eval, names=names):
                 done += len(record.trials) - len(records[record.name].trials)
                 records[record.name] = record
                 folder.save_record(record.name, table_of(record))
                 bar.at(done, record.name)
-                wish.grant()
+                stop.raise_if_requested()
         return [replace(r, trials=r.trials[: self.num_eval]) for r in records.values()]
 
     def settings_of(self, folder: StudyFolder) -> dict[str, Any]:
@@ -290,12 +293,13 @@ class Study:
         return read_json(folder.path / SETTINGS)
 
     def underway(
-        self, folder: StudyFolder, asked: dict[str, Any], wish: Wish, console: Console
+        self, folder: StudyFolder, asked: dict[str, Any], stop: StopRequest, console: Console
     ) -> Underway:
         """Return what keeps a set or a network under way, and what was kept of one.
 
         What is damaged is told; that, and what does not fit the study any more, begins anew.
         """
+        from datastill.runs.underway import Underway
         from datastill.store import Checkpoint, checkpoint_file, plain
 
         file, held = checkpoint_file(folder.path, COMMAND), None
@@ -304,11 +308,11 @@ class Study:
         except InputError as error:
             complaint = str(error)
         if complaint:
-            console.say(complaint)
+            console.message(complaint)
         if held is not None and held.asked != plain(asked):
             held = None
-        keeper = Resuming(self.resume, self.checkpoint_minutes).keeper(file)
-        return Underway(held, keeper, wish, partial(Checkpoint, asked))
+        keeper = Resuming(self.resume, self.checkpoint_minutes).keeping().keeper(file)
+        return Underway(held, keeper, stop, partial(Checkpoint, asked))
 
     def record(self, folder: StudyFolder, name: str, data: ImageSet) -> Record:
         """Return what is known of a set."""
@@ -343,7 +347,7 @@ class Study:
         from datastill.report.study_page import COLUMNS, LEGEND, table, write_page
         from datastill.store import versions
 
-        console.say("drawing recipes and sets anew for intervals and p-values")
+        console.message("drawing recipes and sets anew for intervals and p-values")
         found = conclude(records, Resampling(bench.key.at("resampling")))
         plots = write_scatters(found, folder.path)
         facts = [*self.facts(bench, found), *self.caveats(folder)]
@@ -352,10 +356,10 @@ class Study:
         held = {"facts": facts, "versions": versions(), "routes": routes, **asdict(found)}
         folder.write("study.json", held)
         console.table("Which assessment to trust", COLUMNS, table(found))
-        console.say(LEGEND)
+        console.message(LEGEND)
         for fact in facts:
-            console.say(fact)
-        console.say(f"look at {folder.path / 'study.md'} and {plots[0]}")
+            console.message(fact)
+        console.message(f"look at {folder.path / 'study.md'} and {plots[0]}")
 
     def caveats(self, folder: StudyFolder) -> list[str]:
         """Return what has to be known of sets that the study did not make."""
@@ -367,6 +371,8 @@ class Study:
 
     def facts(self, bench: Bench, found: Findings) -> list[str]:
         """Say what the study rests on."""
+        from datastill.runs.originals import told
+
         real, protocol = bench.train, bench.protocol
         validating = sum(t.seconds for record in found.records for t in record.trials)
         return [

@@ -16,7 +16,6 @@ from datastill.cli.options import (
     SomeTexts,
     positive,
 )
-from datastill.cli.originals import Shelf
 from datastill.cli.train import Train
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ class Judges:
 
     def load(self, own: Path, real: ImageSet) -> tuple[Pool, Pool]:
         """Read the models, and early ones; ``own`` is the folder of the study's own."""
+        from datastill.runs.originals import Shelf
+
         epoch = self.pool_epochs if self.pool_path is None else self.epoch
         shelf = Shelf(self.pool_path or own, real.domain.name, real)
         names, num = self.models_pool, self.model_num
@@ -143,7 +144,7 @@ class Judges:
             )
             missing, cut_off = self.missing(folder), checkpoint_file(folder, COMMAND).load()
             if missing:
-                console.say(
+                console.message(
                     f"training {missing} {name} to judge by, {counted(self.pool_epochs, 'epoch')} "
                     "each; --pool-path takes models that are there"
                 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.cli.console import Console
-from datastill.cli.data import Data, buildable, describe, repeated
+from datastill.cli.data import Data, repeated
 from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
@@ -21,8 +21,9 @@ from datastill.cli.options import (
     not_negative,
     positive,
 )
-from datastill.cli.resuming import Resuming, require_same_run
+from datastill.cli.resuming import Resuming
 from datastill.cli.series import COMMAND, Series, fitted, followed_from
+from datastill.runs.keeping import require_same_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,10 +78,12 @@ class Train:
         """Train every model and write it as soon as it is ready."""
         console = self.machine.console()
         folder, names = self.go(console)
-        console.say(f"They are in {folder}. Next:\n  {self.next(names)}")
+        console.message(f"They are in {folder}. Next:\n  {self.next(names)}")
 
     def go(self, console: Console) -> tuple[Path, list[str]]:
         """Do it, and return where the models are, and their architectures."""
+        from datastill.runs.reading import buildable, describe, read_both
+
         self.check()
         from datastill.base.rng import Key
         from datastill.networks import build, find
@@ -89,13 +92,13 @@ class Train:
         device = self.machine.found()
         self.logs.sinks()
         names = [find(name)[0] for name in self.model]
-        real, test = self.data.both(
-            *(self.dataset, self.data_path, device, console), buildable(names)
+        real, test = read_both(
+            self.data.spec(self.dataset, self.data_path), device, console, buildable(names)
         )
         for name in names:
             build(name, real.domain, key=Key(0))  # images too small for it are found out now
         folders = [pool_folder(self.save_path, real.domain.name, name) for name in names]
-        console.say(f"{real.domain.name}: {len(real)} training images, device {device}")
+        console.message(f"{real.domain.name}: {len(real)} training images, device {device}")
         describe(real, console)
         with ExitStack() as stack:
             for folder in dict.fromkeys(folders):
@@ -158,7 +161,7 @@ class Train:
         place, asked = place_of(folder), self.asked(name, real)
         file = checkpoint_file(place, COMMAND)
         fit, saved = self.fit(), frozenset({*self.save_epochs, self.epochs})
-        past = self.resuming.found(file, console)
+        past = self.resuming.keeping().found(file, console)
         if past is not None:
             require_same_run(past.asked, asked, folder)
             try:
@@ -292,18 +295,19 @@ class Train:
         from datastill.store import LOG_FILE, rewind
 
         label, log = f"{series.name} {number}", series.folder / LOG_FILE
-        keeper, past = self.resuming.keeper(series.file), series.past
+        keeping, past = self.resuming.keeping(logs=self.logs), series.past
+        keeper = keeping.keeper(series.file)
         if past is not None and past.facts["number"] == number:
             rewind(log, int(past.facts["logged"]))
             if past.facts["epoch"]:
-                console.say(f"{label}: going on after epoch {past.facts['epoch']}")
+                console.message(f"{label}: going on after epoch {past.facts['epoch']}")
         else:
             keeper.keep(series.checkpoint(number, _length(series.folder)))
         begun = state.epoch if (state := series.state(number)) else 0
         settings = {name: series.asked[name] for name in ("model", "seed", "fit")}
         with (
-            self.logs.journal(log, real.domain.name, label, settings, console) as journal,
-            console.bar(label, self.epochs, begun) as bar,
+            keeping.journal(log, real.domain.name, label, settings, console) as journal,
+            console.progress(label, self.epochs, begun) as bar,
         ):
             seed = self.machine.seed
             return fitted(series, number, real, seed, bar=bar, journal=journal, keeper=keeper)

@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError
-from datastill.cli.resuming import require_same_run
-from datastill.cli.underway import Fits, Underway
+from datastill.runs.keeping import Keeping, require_same_run
 
 if TYPE_CHECKING:
     from datastill.cli.console import Bar, Console
-    from datastill.cli.interruption import Wish
-    from datastill.cli.resuming import Resuming
     from datastill.compute.route import Route
     from datastill.evaluation.validation import Bouts, Trial
+    from datastill.runs.stop import StopRequest
     from datastill.store import Checkpoint, CheckpointFile
 
 
@@ -31,7 +29,7 @@ class Programme:
     Attributes:
         asked: all that the results follow from.
         file: of checkpoints.
-        resuming: says how often there is one.
+        keeping: says how often there is one.
         routes: of images through networks, by architecture: as they were when the run was cut off.
         found: trials that are done, those of the run that was cut off first.
         logged: bytes of the journal when it was cut off.
@@ -41,7 +39,7 @@ class Programme:
 
     asked: Mapping[str, Any]
     file: CheckpointFile
-    resuming: Resuming
+    keeping: Keeping
     routes: Mapping[str, Route]
     found: list[Trial]
     logged: int = 0
@@ -70,7 +68,7 @@ class Programme:
     def go(
         self,
         bouts: Sequence[Bouts],
-        wish: Wish,
+        stop: StopRequest,
         journal: Callable[[], int] = lambda: 0,
         *,
         bar: Bar,
@@ -79,13 +77,15 @@ class Programme:
 
         Args:
             bouts: all of them, done or not.
-            wish: to stop.
+            stop: asks to.
             journal: tells its length; a trial is written down before it is kept.
             bar: shows the epochs of a network; that it is done, it is told by who takes the trials.
 
         Raises:
             InputError: see ``check``.
         """
+        from datastill.runs.underway import Fits, Underway
+
         self.check(bouts)
         before = self.past
         self.past += sum(one.total for one in bouts)
@@ -93,7 +93,7 @@ class Programme:
         def make(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
             return checkpoint_of(self.asked, self.found, self.routes, journal(), (facts, tensors))
 
-        underway, pending = Underway(self.held, self.resuming.keeper(self.file), wish, make), 0
+        underway, pending = Underway(self.held, self.keeping.keeper(self.file), stop, make), 0
         for one in bouts:
             epochs = one.protocol.fit.epochs
 
@@ -108,14 +108,14 @@ class Programme:
                 if pending == trial.together:  # what was trained at once is kept at once
                     self.file.save(make({}, {}))
                     pending = 0
-                    wish.grant()
+                    stop.raise_if_requested()
 
 
 def start(
     file: CheckpointFile,
     asked: Mapping[str, Any],
     routes: Mapping[str, Route],
-    resuming: Resuming,
+    keeping: Keeping,
     console: Console,
     *,
     overwrite: bool,
@@ -127,7 +127,7 @@ def start(
         file: of checkpoints.
         asked: all that the results follow from.
         routes: by architecture, for a run that begins.
-        resuming: whether to go on.
+        keeping: whether to go on.
         console: told what is damaged.
         overwrite: whether to forget what there is.
         shorter: a finished validation of fewer networks, which are the first of these.
@@ -138,7 +138,7 @@ def start(
     """
     if overwrite:
         file.remove()
-    held = resuming.found(file, console)
+    held = keeping.found(file, console)
     if held is None:
         if file.exists:
             raise InputError(
@@ -146,14 +146,14 @@ def start(
                 "on with it, or --overwrite to forget it"
             )
         if shorter is not None:
-            return Programme(asked, file, resuming, routes, _trials_in(shorter))
-        return Programme(asked, file, resuming, routes, [])
+            return Programme(asked, file, keeping, routes, _trials_in(shorter))
+        return Programme(asked, file, keeping, routes, [])
     require_same_run(held.asked, asked, file.path.parent)
     found, then, logged = trials_of(held)
     if set(then) != set(routes):
         raise InputError(f"the checkpoint in {file.path.parent} is of another validation")
     its = {name: then[name] for name in routes}
-    return Programme(asked, file, resuming, its, found, logged, held)
+    return Programme(asked, file, keeping, its, found, logged, held)
 
 
 def finished_of(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.cli.console import Console
-from datastill.cli.data import Data, other_mirror
-from datastill.cli.finding import OnePath, Which, results_at
+from datastill.cli.data import Data
+from datastill.cli.finding import OnePath, Which
 from datastill.cli.hints import USUAL_MODEL
 from datastill.cli.interruption import deferred
 from datastill.cli.logs import Logs
@@ -25,8 +25,6 @@ from datastill.cli.options import (
     SomeTexts,
     positive,
 )
-from datastill.cli.origin import Caveats, Origin, said
-from datastill.cli.originals import Features, features_by
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_results
 from datastill.cli.trials import Programme, finished_of, shorter_of, start
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
 
     from datastill.data import ImageSet
     from datastill.evaluation.validation import Bouts, Draw, Result, Trial
+    from datastill.runs.origin import Caveats
+    from datastill.runs.originals import Features
     from datastill.store import Journal
     from datastill.training.protocol import Protocol
 
@@ -53,7 +53,7 @@ class Rivals:
     """
 
     real: ImageSet | None
-    features: Features = field(default_factory=Features)
+    features: Features
     caveats: Caveats = ()
 
 
@@ -126,6 +126,9 @@ class Validate:
         from datastill.base.rng import Key
         from datastill.evaluation.validation import Bouts
         from datastill.networks import build, find
+        from datastill.runs.finding import results_at
+        from datastill.runs.origin import Origin, said
+        from datastill.runs.reading import other_mirror
         from datastill.training.protocol import Asks
 
         console = self.machine.console()
@@ -138,7 +141,7 @@ class Validate:
         names = [find(name)[0] for name in self.model]
         for name in names:
             build(name, made.domain, key=Key(0))  # images too small for it are found out now
-        origin = Origin.of(made, self.dataset, self.data_path, self.data, console)
+        origin = Origin.of(made, self.data.spec(self.dataset, self.data_path), console)
         images = origin.images({str(file): made}, console, train=bool(self.against))
         test, caveats = images.test.to(device), images.caveats
         if protocol.augmentation == DSA:
@@ -166,22 +169,22 @@ class Validate:
         shorter = self.shorter(made, asked) if self.resume else None
         if finished is not None:
             kept.remove()
-            console.say(f"this validation of {file} is finished")
+            console.message(f"this validation of {file} is finished")
             self.show(results_in(finished), file, len(made), console)
             return
         test, protocol = bouts.test, bouts.protocol
-        console.say(
+        console.message(
             f"{file}: {counted(len(made), 'image')}, {counted(protocol.fit.epochs, 'epoch')} "
             f"{protocol.words}, {counted(self.num_eval, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
         if bouts.rates:
             others = f"; real images are trained on at {protocol.fit.lr:g}" if self.against else ""
-            console.say(
+            console.message(
                 f"the set asks for its own learning rate, {bouts.rates['synthetic']:g}{others}"
             )
         programme = start(
-            *(kept, asked, bouts.routes, self.resuming, console),
+            *(kept, asked, bouts.routes, self.resuming.keeping(), console),
             overwrite=self.overwrite,
             shorter=shorter,
         )
@@ -206,13 +209,13 @@ class Validate:
         show_results(title, results, console)
         for result in results:
             if result.obstacle:
-                console.say(
+                console.message(
                     f"{result.model} on {result.source}: trained one network after another, for "
                     f"at once {result.obstacle}"
                 )
-        console.say(f"every value is in {store.validation_file(file)}")
+        console.message(f"every value is in {store.validation_file(file)}")
         if self.save_model:
-            console.say(f"the networks are in {store.networks_folder(file)}")
+            console.message(f"the networks are in {store.networks_folder(file)}")
 
     def head(self, bouts: Bouts) -> dict[str, Any]:
         """Return what a validation says of how it was made."""
@@ -260,8 +263,10 @@ class Validate:
 
     def rivals(self, real: ImageSet | None, caveats: Caveats) -> Rivals:
         """Return what the set is held against, and by which features that is picked."""
+        from datastill.runs.originals import Features, features_by
+
         if real is None:
-            return Rivals(None, caveats=caveats)
+            return Rivals(None, Features(), caveats)
         return Rivals(real, features_by(self.coreset_features, real, self.pool_path), caveats)
 
     @property
@@ -331,14 +336,14 @@ class Validate:
         if begun:
             if programme.held is not None:
                 rewind(log_file(file), programme.logged)
-            console.say(f"going on after {begun} of {bouts.total} networks")
+            console.message(f"going on after {begun} of {bouts.total} networks")
         run = (bouts.test.domain.name, f"validate {file.parent.name}", {"set": str(file)}, console)
         with (
-            self.logs.journal(log_file(file), *run) as journal,
-            console.bar("training", bouts.total, begun) as bar,
-            deferred("after this epoch, which is kept") as wish,
+            self.resuming.keeping(logs=self.logs).journal(log_file(file), *run) as journal,
+            console.progress("training", bouts.total, begun) as bar,
+            deferred("after this epoch, which is kept") as stop,
         ):
-            for trial in programme.go([bouts], wish, lambda: journal.length, bar=bar):
+            for trial in programme.go([bouts], stop, lambda: journal.length, bar=bar):
                 so_far = collect(found)[-1]
                 bar.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
                 self.tell(trial, journal)

@@ -46,7 +46,7 @@ class Observer(Protocol):
         """Hand on items, and watch how many have been taken."""
         ...
 
-    def snapshot(self, snapshot: Snapshot) -> None:
+    def snapshot(self, snapshot: Snapshot, /) -> None:
         """Look at a synthetic set after an update; it is there until the next one."""
         ...
 
@@ -94,7 +94,7 @@ class Talking:
             yield item
             self.moved(label, number, total, "")
 
-    def snapshot(self, snapshot: Snapshot) -> None:
+    def snapshot(self, snapshot: Snapshot, /) -> None:
         """See ``Observer``."""
         self.look(snapshot)
 

@@ -72,7 +72,9 @@ class CheckpointFile:
         with writing(self.path.parent):
             replace_file(self.path, MAGIC + _digest(body) + b"\n" + body, before=self.before)
 
-    def load(self, hint: str = "pass --overwrite to start over") -> tuple[Checkpoint, str] | None:
+    def load(
+        self, hint: str = "pass `overwrite=True` to start over"
+    ) -> tuple[Checkpoint, str] | None:
         """Read the last checkpoint that is whole.
 
         Args:

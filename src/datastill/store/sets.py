@@ -69,9 +69,9 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
         raise InputError(f"{path} is a file, not a folder")
     held = [name for name in names if (path / name).exists()]
     if held and not overwrite:
-        hint = "pass --overwrite to replace it"
+        hint = "pass `overwrite=True` to replace it"
         if (path / NEXT).is_dir():
-            hint += ", or --resume to go on with what was to replace it"
+            hint += ", or `resume=True` to go on with what was to replace it"
         raise InputError(f"{path} holds another run ({held[0]}); {hint}")
 
 
@@ -81,8 +81,8 @@ def require_finished(path: Path, *, overwrite: bool) -> None:
     held += [file.name for file in path.glob(f"*{ENDING}*")]
     if held and not overwrite:
         raise InputError(
-            f"{path} holds another run that is not finished ({held[0]}); pass --resume to go on "
-            "with it, or --overwrite to start over"
+            f"{path} holds another run that is not finished ({held[0]}); pass `resume=True` to go "
+            "on with it, or `overwrite=True` to start over"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from datastill.base.errors import InputError, not_negative, positive
+from datastill.base.errors import InputError, not_negative, positive, told
 from datastill.runs.specs.base import Part, place
 
 SEEDS = (-(2**63), 2**64 - 1)
@@ -42,11 +42,9 @@ class DataSpec(Part):
         """See ``Part``."""
         if isinstance(self.size, int):
             object.__setattr__(self, "size", (self.size, self.size))
-        for side in self.sides or ():
-            positive(size=side)
         if self.test_share is not None and not 0 <= self.test_share < 1:
             raise InputError(
-                f"`test_share` must be at least 0 and below 1, found {self.test_share:g}"
+                f"a share kept for tests is from 0 to below 1, not {told(self.test_share)}"
             )
 
     @property

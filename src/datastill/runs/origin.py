@@ -6,22 +6,31 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.own_code import is_own
-from datastill.cli.console import Console
-from datastill.cli.data import Data
-
-if TYPE_CHECKING:
-    from datastill.data import Domain, ImageSet
-    from datastill.datasets import Reading
+from datastill.data import UNNAMED, Domain, ImageSet
+from datastill.datasets import (
+    TEST_SHARE,
+    Reading,
+    agreed,
+    load_dataset,
+    load_split,
+    load_test,
+    outside,
+    require_named,
+)
+from datastill.identity import of_each, require_made_from, without_seen
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.reading import reading
+from datastill.runs.specs import DataSpec
 
 Caveats = tuple[str, ...]
 """What a person has to know of results, and is written down with them."""
 
 
-ALONE = ", or validate it without --against, on what it has not seen"
+ALONE = ", or validate it without `against`, on what it has not seen"
 """What can be done where training images are others."""
 
 
@@ -55,82 +64,69 @@ class Origin:
     reading: Reading
 
     @classmethod
-    def of(
-        cls,
-        made: ImageSet,
-        dataset: str | None,
-        data_path: Path | None,
-        data: Data,
-        console: Console,
-    ) -> Origin:
-        """Return what a set says of its origin; options that are given win.
+    def of(cls, made: ImageSet, data: DataSpec, observer: Observer = SILENT) -> Origin:
+        """Return what a set says of its origin; what is asked for wins.
 
         Args:
             made: the set.
-            dataset: name or path, if one was given.
-            data_path: likewise.
-            data: likewise.
-            console: shows how far the reading is.
+            data: what is asked for.
+            observer: shows how far the reading is.
 
         Raises:
-            InputError: when the set names what would have to be fetched, and no option does.
+            InputError: when the set names what would have to be fetched, and nobody else does.
         """
-        told: Mapping[str, Any] = made.facts.get("data") or {}
-        path = told.get("data_path") if dataset is None and data_path is None else data_path
-        reading = data.reading(console)
-        share = reading.test_share
-        if data.test_share is None and "kept_for_tests" in told:
-            share = (told["kept_for_tests"] or {}).get("share", 0)
+        facts: Mapping[str, Any] = made.facts.get("data") or {}
+        given = None if data.path is None else Path(data.path)
+        path = facts.get("data_path") if data.name is None and given is None else given
+        how = reading(data, observer)
+        share = how.test_share
+        if data.test_share is None and "kept_for_tests" in facts:
+            share = (facts["kept_for_tests"] or {}).get("share", 0)
         return cls(
-            dataset or _named(told, made, data_path),
+            data.name or _named(facts, made, given),
             None if path is None else Path(path),
             replace(
-                reading,
-                size=reading.size or (tuple(told["size"]) if told.get("size") else None),
-                images=data.image_column or told.get("image_column"),
-                labels=data.label_column or told.get("label_column"),
+                how,
+                size=how.size or (tuple(facts["size"]) if facts.get("size") else None),
+                images=data.image_column or facts.get("image_column"),
+                labels=data.label_column or facts.get("label_column"),
                 test_share=share,
                 # An earlier version knew images by what they showed when they were resized.
-                originals=told.get("originals") is True if told.get("content") else None,
-                skip_damaged=reading.skip_damaged or told.get("skip_damaged") is True,
-                mirror=told.get("mirror") if reading.mirror is None else reading.mirror,
+                originals=facts.get("originals") is True if facts.get("content") else None,
+                skip_damaged=how.skip_damaged or facts.get("skip_damaged") is True,
+                mirror=facts.get("mirror") if how.mirror is None else how.mirror,
             ),
         )
 
-    def train(self, made: Mapping[str, ImageSet], console: Console) -> tuple[ImageSet, Caveats]:
+    def train(self, made: Mapping[str, ImageSet], observer: Observer) -> tuple[ImageSet, Caveats]:
         """Read the training images, normalised as those of the first set.
 
         Args:
             made: sets, by their names.
-            console: is told the caveats.
+            observer: is told the caveats.
 
         Raises:
             InputError: when a set was made from other images.
         """
-        from datastill.datasets import load_split, require_named
-
         like = _first(made).domain
         real = load_split(self.dataset, "train", self.data_path, self.reading, like=like)
         require_named(like, real.domain, self.dataset)
-        return real, said(self.train_caveats(made, real), console)
+        return real, said(self.train_caveats(made, real), observer)
 
-    def images(self, made: Mapping[str, ImageSet], console: Console, *, train: bool) -> Images:
+    def images(self, made: Mapping[str, ImageSet], observer: Observer, *, train: bool) -> Images:
         """Read the test images, and those for training, normalised as those of the first set.
 
         Where there are no test images, a share of the training images has to do.
 
         Args:
             made: sets, by their names.
-            console: is told the caveats.
+            observer: is told the caveats.
             train: whether the training images are wanted too.
 
         Raises:
             InputError: when a set may have been made from test images; or, where they are wanted,
                 from other training images.
         """
-        from datastill.datasets import agreed, load_dataset, load_test, require_named
-        from datastill.identity import without_seen
-
         where, like = (self.dataset, self.data_path, self.reading), _first(made).domain
         if train or not agreed(self.dataset, self.data_path):
             real, test = load_dataset(*where, like=like)
@@ -148,23 +144,19 @@ class Origin:
         kept = real.under(like) if train and real is not None else None
         # All but that: sets that are compared are augmented alike, as their test images may be.
         test = test.under(replace(like, mirror=test.domain.mirror))
-        return Images(kept, test, said(caveats, console))
+        return Images(kept, test, said(caveats, observer))
 
     def train_caveats(
         self, made: Mapping[str, ImageSet], real: ImageSet, more: str = ""
     ) -> Caveats:
         """Hold sets against the training images; ``more`` is what a person can do instead."""
-        from datastill.identity import of_each, require_made_from
-
         some = of_each(made, lambda data: require_made_from(data, real, more))
         return tuple(dict.fromkeys(caveat for caveats in some for caveat in caveats))
 
     def stand_in(self, like: Domain) -> tuple[ImageSet, Caveats]:
         """Return training images that have to do for test images, and what is to be said of it."""
-        from datastill.datasets import TEST_SHARE, load_split
-
-        reading = replace(self.reading, test_share=TEST_SHARE)
-        test = load_split(self.dataset, "test", self.data_path, reading, like=like)
+        its = replace(self.reading, test_share=TEST_SHARE)
+        test = load_split(self.dataset, "test", self.data_path, its, like=like)
         caveat = (
             f"{test.domain.name} has no test images: {len(test)} of its training images, about "
             f"{TEST_SHARE:g} of each class, stand in for them. The set was made from them too: "
@@ -177,28 +169,29 @@ def _first(made: Mapping[str, ImageSet]) -> ImageSet:
     return next(iter(made.values()))
 
 
-def _named(said: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
+def _named(facts: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
     # What a file says may be read where it lies, but is fetched for nobody who did not ask for it.
-    from datastill.data import UNNAMED
-    from datastill.datasets import outside
-
-    name: str = said.get("dataset") or made.domain.name
-    own: str | None = None if typed else said.get("data_path")
+    name: str = facts.get("dataset") or made.domain.name
+    own: str | None = None if typed else facts.get("data_path")
     if outside(name, "." if typed else own):
         more = f" --data-path {shlex.quote(own)}" if own else ""
         fetched = "would be fetched from another machine"
         does = "is code that would be run" if is_own(name) else fetched
-        raise InputError(
+        origin = (
             f"the set says that it was made from {name}{f' in {own}' if own else ''}, which "
-            f"{does}; if that is to be, pass --dataset {shlex.quote(name)}{more}"
+            f"{does}; if that is to be, pass"
         )
-    if not said.get("dataset") and (name == UNNAMED or "/" in name or "\\" in name):
-        raise InputError("the set does not say what it was made from; name it by --dataset")
+        wanted = f"DataSpec({name!r}{f', path={own!r}' if own else ''})"
+        raise InputError(
+            f"{origin} `data={wanted}`", typed=f"{origin} --dataset {shlex.quote(name)}{more}"
+        )
+    if not facts.get("dataset") and (name == UNNAMED or "/" in name or "\\" in name):
+        raise InputError("the set does not say what it was made from; name it by `dataset`")
     return name
 
 
-def said(caveats: Caveats, console: Console) -> Caveats:
+def said(caveats: Caveats, observer: Observer) -> Caveats:
     """Tell caveats, and return them."""
     for caveat in caveats:
-        console.say(caveat)
+        observer.message(caveat)
     return caveats

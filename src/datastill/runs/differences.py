@@ -1,31 +1,33 @@
-"""What differs between a run and what is asked of it now, in the words of the command line."""
+"""What differs between a run and what is asked of it now, by the names of arguments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-OPTIONS = {
-    "descent.updates": "iterations",
-    "descent.lr": "lr-img",
-    "descent.batch": "batch-real",
+ARGUMENTS = {
+    "descent.updates": "updates",
+    "descent.lr": "lr",
+    "descent.batch": "batch",
     "descent.parametrisation": "tiles",
-    "select.by": "select",
-    "select.every": "select-every",
+    "select": "select.by",
+    "select.by": "select.by",
+    "select.every": "select.every",
     "clom": "alphas",
-    "clom.distance": "clom-distance",
-    "clom.batch_size": "clom-batch-size",
-    "plan": "max-minutes",
-    "fit.lr": "lr-net",
-    "fit.batch": "batch-train",
-    "models": "model",
+    "clom.distance": "clom.distance",
+    "clom.batch_size": "clom.batch_size",
+    "plan": "minutes",
+    "fit.lr": "lr",
+    "fit.batch": "batch",
+    "models": "models",
     "sets": "against",
-    "trials": "num-eval",
+    "num_eval": "trials",
+    "trials": "trials",
     "images_per_class": "ipc",
     "protocol.name": "protocol",
-    "protocol.fit.soft_loss": "soft-loss",
-    "learning_rates": "learning-rates",
+    "protocol.fit.soft_loss": "soft.loss",
+    "learning_rates": "learning_rates",
 }
-"""Options whose name is another than the last word of what is written down."""
+"""Arguments whose name is another than the last word of what is written down."""
 CONTENT = {
     "real_fingerprint": "other training images",
     "real_images": "another number of training images",
@@ -53,11 +55,11 @@ def told(name: str, old: Any, new: Any) -> str:
         new: what is asked for.
 
     >>> told("descent.updates", 300, 301)
-    'was begun with --iterations 300, not 301'
+    'was begun with `updates=300`, not 301'
     >>> told("clom", {"alphas": [1.0]}, None)
-    'was begun with --alphas 1.0, and now it is left out'
+    'was begun with `alphas=1.0`, and now it is left out'
     >>> told("save_epochs", None, [1, 4])
-    'was begun without --save-epochs 1 4'
+    'was begun without `save_epochs=1 4`'
     >>> told("real_fingerprint", "b80d", "41aa")
     'is of other training images'
     >>> told("versions.torch", "2.10", "2.11")
@@ -65,18 +67,18 @@ def told(name: str, old: Any, new: Any) -> str:
     """
     first, _, last = name.rpartition(".")
     if name == "protocol.fit.epochs":  # published protocols go through one more than they name
-        return f"was begun with networks of {old} epochs, not {new} (--epochs)"
+        return f"was begun with networks of {old} epochs, not {new} (`epochs`)"
     if first == "versions":
         return f"was begun by {last} {old}, not {new}"
-    if name not in OPTIONS and (words := _content(name)):
+    if name not in ARGUMENTS and (words := _content(name)):
         return f"is of {words}"
-    option = f"--{OPTIONS.get(name, last).replace('_', '-')}"
+    argument = ARGUMENTS.get(name, last)
     was, now = _value(old), _value(new)
     if not was:
-        return f"was begun without {option} {now}"
+        return f"was begun without `{argument}={now}`"
     if not now:
-        return f"was begun with {option} {was}, and now it is left out"
-    return f"was begun with {option} {was}, not {now}"
+        return f"was begun with `{argument}={was}`, and now it is left out"
+    return f"was begun with `{argument}={was}`, not {now}"
 
 
 def _content(name: str) -> str:

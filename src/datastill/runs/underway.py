@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.cli.interruption import Wish
+from datastill.distillation.loop import Snapshot, State
+from datastill.runs.keeping import Keeper
+from datastill.runs.stop import StopRequest
+from datastill.store import Checkpoint
+from datastill.training.fit import Epoch, Fitting
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from datastill.cli.resuming import Keeper
-    from datastill.distillation.loop import Snapshot, State
-    from datastill.store import Checkpoint
-    from datastill.training.fit import Epoch, Fitting
-
-Make = Callable[[Mapping[str, Any], Mapping[str, Any]], "Checkpoint"]
+Make = Callable[[Mapping[str, Any], Mapping[str, Any]], Checkpoint]
 """Makes a checkpoint of the facts and tensors of what is under way, and of all that is done."""
 
 
@@ -32,19 +30,19 @@ class Underway:
     Attributes:
         held: what was kept then.
         keeper: writes checkpoints.
-        wish: to stop.
+        stop: asks to.
         make: makes them.
     """
 
     held: Checkpoint | None
     keeper: Keeper
-    wish: Wish
+    stop: StopRequest
     make: Make
 
     @property
     def due(self) -> bool:
         """Whether it is time."""
-        return self.keeper.due or self.wish.asked
+        return self.keeper.due or self.stop.requested
 
     def found(self, kind: str, place: str) -> Checkpoint | None:
         """Return what was kept if it is of a place, which has a name among those of its kind."""
@@ -54,7 +52,7 @@ class Underway:
     def keep(self, facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Keep what is under way, and stop if that was asked for."""
         self.keeper.keep(self.make(facts, tensors))
-        self.wish.grant()
+        self.stop.raise_if_requested()
 
 
 def unseen(epoch: int) -> None:
@@ -118,8 +116,6 @@ def fitting_of(checkpoint: Checkpoint) -> Fitting:
     Raises:
         InputError: when it makes no sense.
     """
-    from datastill.training.fit import Fitting
-
     found: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}}
     try:
         for name, value in checkpoint.tensors.items():
@@ -137,12 +133,10 @@ def state_of(checkpoint: Checkpoint) -> State:
     Raises:
         InputError: when it makes no sense, or is of a datastill that kept other tensors.
     """
-    from datastill.distillation.loop import State
-
     if "pixels" in checkpoint.tensors:
         raise InputError(
             "the checkpoint is of an earlier datastill, which kept other tensors: that one can "
-            "finish the run; pass --overwrite to start over"
+            "finish the run; pass `overwrite=True` to start over"
         )
     tensors = {
         name: value for name, value in checkpoint.tensors.items() if not name.startswith(CHOSEN)

@@ -1,0 +1,37 @@
+"""Sets by their paths, and where results are written beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datastill.base.errors import InputError
+from datastill.store import SET_FILE, copy_set, fingerprint, load, require_writable
+
+
+def set_file(path: Path) -> Path:
+    """Return the file of a set by a path to it or to its folder."""
+    return path / SET_FILE if path.suffix != ".safetensors" else path
+
+
+def results_at(file: Path, out: Path | None) -> Path:
+    """Return the file of a set beside which results are written: itself, or a copy in a folder.
+
+    Args:
+        file: of the set.
+        out: folder for results; it gets a copy of the set, unless it holds that already.
+
+    Raises:
+        InputError: when the folder cannot be written to, or holds another set.
+    """
+    if out is None:
+        try:
+            require_writable(file.parent)
+        except InputError as error:
+            raise InputError(f"{error}; `out=FOLDER` takes the results") from None
+        return file
+    copy = out / SET_FILE
+    if not copy.exists():
+        copy_set(file, out)
+    elif fingerprint(load(copy)) != fingerprint(load(file)):
+        raise InputError(f"{out} holds another set; take another `out`")
+    return copy

@@ -1,0 +1,127 @@
+"""Original models that a run is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from datastill.base.errors import InputError
+from datastill.data import ImageSet
+from datastill.evaluation.scores import epoch_of
+from datastill.identity import described, require_trained_on, unknown
+from datastill.networks import BACKBONE, find
+from datastill.runs.specs import PoolSpec
+from datastill.store import load_pool, pool_folder
+from datastill.training.pool import (
+    Pool,
+    backbone_member,
+    by_architecture,
+    by_epoch,
+    features_of,
+)
+
+
+def load(spec: PoolSpec, real: ImageSet, names: Sequence[str] = ()) -> tuple[Pool, Pool]:
+    """Read the models of a dataset, and early ones: as asked, and as assessments need them.
+
+    Args:
+        spec: which.
+        real: training images of that dataset.
+        names: of assessments.
+    """
+    asked = {epoch_of(name) for name in names}
+    early_epochs = sorted({*spec.early, *(epoch for epoch in asked if epoch)})
+    shelf = Shelf(spec.path, real.domain.name, real)
+    trained = [name for name in spec.architectures if not name.startswith(BACKBONE)]
+    pool = shelf.load(spec.architectures, spec.num, epoch=spec.epoch)
+    early = [
+        member for epoch in early_epochs for member in shelf.load(trained, spec.num, epoch=epoch)
+    ]
+    return pool, early
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The original models of one dataset, and models of Hugging Face.
+
+    Attributes:
+        root: folder with all original models.
+        dataset: whose.
+        real: the images that they are to see, on the device where they are to be.
+        data: what is known of the images that they were to be trained on; by default of ``real``.
+        other: whether they are meant to be of another dataset than those images.
+    """
+
+    root: Path | str
+    dataset: str
+    real: ImageSet
+    data: Mapping[str, Any] | None = None
+    other: bool = False
+
+    def load(self, names: Sequence[str], num: int | None, *, epoch: int | None = None) -> Pool:
+        """Read ``num`` models of each architecture, or all, as they were after an epoch.
+
+        Of Hugging Face (``hf:NAME``) there is one, and it has no epochs.
+
+        Raises:
+            InputError: for an architecture that is unknown, named twice or without models, and for
+                models that were trained on other images than they should.
+        """
+        found = [find(name)[0] for name in names]
+        if len(set(found)) < len(found):
+            raise InputError(f"`architectures` names an architecture twice: {' '.join(found)}")
+        if not found:
+            raise InputError("`architectures` needs at least one name")
+        pool = [member for name in found for member in self._members(name, num, epoch)]
+        data = self.real.facts if self.data is None else self.data
+        require_trained_on(pool, data, self.real.domain.name, other=self.other)
+        for member in pool:
+            member.network.to(self.real.images.device)
+        return pool
+
+    def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
+        if name.startswith(BACKBONE):
+            return (backbone_member(name, self.real.domain),)
+        folder = pool_folder(Path(self.root), self.dataset, name)
+        return load_pool(folder, num, epoch=epoch, factory=name)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of the real images by which coresets pick.
+
+    Attributes:
+        values: ``(N, D)``, or None for pixels.
+        facts: by which model, as it is written down; None for pixels.
+    """
+
+    values: Tensor | None = None
+    facts: dict[str, Any] | None = None
+
+
+def features_by(name: str | None, real: ImageSet, root: Path | str) -> Features:
+    """Return the features by which coresets pick.
+
+    Args:
+        name: architecture of the original model whose features they are, or hf:NAME; None for
+            pixels.
+        real: training images.
+        root: folder with original models.
+    """
+    if name is None:
+        return Features()
+    (member,) = pool = Shelf(root, real.domain.name, real).load([name], 1)
+    return Features(features_of(member, real), {"by": name, "originals": described(pool)})
+
+
+def told(pool: Pool, early: Pool) -> str:
+    """Say in a few words who judges."""
+    groups = [f"{len(members)} {name}" for name, members in by_architecture(pool).items()]
+    epochs = ", ".join(map(str, by_epoch(early)))
+    when = f", and as they were after epochs {epochs}" if epochs else ""
+    silent = unknown([*pool, *early])
+    return " and ".join(groups) + when + (f" ({silent})" if silent else "")

@@ -1,0 +1,165 @@
+"""Real images, read as a description says, and what a person is told about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from datastill.base.rng import Key
+from datastill.base.wording import counted
+from datastill.data import ImageSet
+from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split
+from datastill.networks import build
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.specs import DataSpec
+
+Foresee = Callable[[ImageSet], None]
+"""Refuses what cannot serve before pictures are decoded, see ``Reading``."""
+
+UNEVEN = 1.5
+"""How many times the images of the rarest class others may have before a person is told."""
+
+
+def reading(data: DataSpec, observer: Observer = SILENT) -> Reading:
+    """Return how to read.
+
+    Args:
+        data: what is said of it.
+        observer: watches.
+
+    Raises:
+        InputError: for a size that makes no sense.
+    """
+    return Reading(
+        size=data.sides,
+        images=data.image_column,
+        labels=data.label_column,
+        test_share=TEST_SHARE if data.test_share is None else data.test_share,
+        skip_damaged=data.skip_damaged,
+        mirror=data.mirror,
+        progress=observer.follow,
+        tell=observer.message,
+    )
+
+
+def read_train(
+    data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
+) -> ImageSet:
+    """Read the training images of a dataset onto a device, and nothing of its test images.
+
+    Args:
+        data: which, and how.
+        device: where they are put.
+        observer: watches.
+        foresee: may refuse them.
+    """
+    train = load_split(named(data), "train", data.path, _foreseeing(data, observer, foresee))
+    tell_share(data, train, observer)
+    return train.to(device)
+
+
+def read_both(
+    data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
+) -> tuple[ImageSet, ImageSet | None]:
+    """Read the training images, and the test images where there are any, as ``read_train`` does."""
+    how = _foreseeing(data, observer, foresee)
+    train, test = load_dataset(named(data), data.path, how)
+    tell_share(data, train, observer)
+    return train.to(device), None if test is None else test.to(device)
+
+
+def named(data: DataSpec) -> str:
+    """Return the name of what is read; a description of a run that reads it has seen to one."""
+    assert data.name is not None
+    return data.name
+
+
+def tell_share(data: DataSpec, train: ImageSet, observer: Observer) -> None:
+    """Say when a share of the training images was asked for that tests do not need."""
+    if data.test_share and not train.facts.get("kept_for_tests"):
+        observer.message(
+            f"{train.domain.name} has test images of its own: `test_share={data.test_share:g}` "
+            "keeps no others"
+        )
+
+
+def _foreseeing(data: DataSpec, observer: Observer, foresee: Foresee | None) -> Reading:
+    how = reading(data, observer)
+    return how if foresee is None else replace(how, foresee=foresee)
+
+
+def buildable(models: Iterable[str]) -> Foresee:
+    """Return what refuses images that architectures cannot take: too small, say."""
+
+    def look(data: ImageSet) -> None:
+        for model in models:
+            build(model, data.domain, key=Key(0))
+
+    return look
+
+
+def tell_mirror(real: ImageSet, observer: Observer) -> None:
+    """Say whether augmentation will mirror images of which nobody said whether it may."""
+    by_name = real.facts.get("mirror_by_name")
+    if by_name is not None:
+        told = (
+            "shows digits or letters, by its name: never mirrored (`mirror=True` if it may be)"
+            if by_name
+            else "is mirrored by augmentation (`mirror=False` for digits, letters, signs)"
+        )
+        observer.message(f"{real.domain.name} {told}")
+
+
+def other_mirror(made: ImageSet, test: ImageSet, name: str) -> tuple[str, ...]:
+    """Say when a set was made under another belief in mirrors than it is judged by."""
+    if made.domain.mirror == test.domain.mirror:
+        return ()
+    does, did = ("mirrors", "without") if test.domain.mirror else ("does not mirror", "with")
+    return (
+        f"augmentation {does}, as test images of {test.domain.name} have it; {name} was made "
+        f"{did} mirrored images (`mirror={not test.domain.mirror}`)",
+    )
+
+
+def describe(real: ImageSet, observer: Observer) -> None:
+    """Say what was read that a person may not expect."""
+    few, many = min(real.counts), max(real.counts)
+    if many > UNEVEN * few:
+        rare = real.domain.classes[real.counts.index(few)]
+        observer.message(
+            f"{real.domain.name}: {len(real.domain.classes)} classes of {few} ({rare}) to {many} "
+            "training images"
+        )
+    kept = real.facts.get("kept_for_tests")
+    if kept and not kept["images"]:
+        observer.message(
+            f"{real.domain.name} has no test images, and no class has two images, of which one "
+            "could be kept: what is made of it cannot be validated"
+        )
+    elif kept:
+        whole = kept["images"] + len(real)
+        least = ", one at least" if kept["images"] > 1.25 * kept["share"] * whole else ""
+        observer.message(
+            f"{real.domain.name} has no test images: {kept['images']} of its {whole} are kept for "
+            f"tests (about {kept['share']:g} of each class{least})"
+        )
+    damaged = real.facts.get("damaged")
+    if damaged:
+        more = ", ..." if damaged[3:] else ""
+        observer.message(
+            f"{counted(len(damaged), 'damaged picture')} of {real.domain.name} left out: "
+            f"{', '.join(damaged[:3])}{more}"
+        )
+    unlabelled = real.facts.get("unlabelled")
+    if unlabelled:
+        observer.message(f"{counted(unlabelled, 'picture')} without a class passed over")
+    unused = real.facts.get("unused_folders")
+    if unused:
+        observer.message(
+            f"pictures in {', '.join(unused)} are not read: they are neither the training images "
+            "nor the test images here"
+        )
+    passed_over = real.facts.get("passed_over")
+    if passed_over:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
+        observer.message(f"files that are no pictures were passed over: {kinds}")
