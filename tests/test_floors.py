@@ -176,3 +176,35 @@ def test_no_test_reads_a_clock(path: Path) -> None:
     """A test that measures seconds fails where something else runs: clocks are handed in."""
     clocks = r"(.+\.)?(perf_counter|monotonic|process_time|thread_time)(_ns)?|time\.time(_ns)?"
     assert not [name for name in calls(path) if re.fullmatch(clocks, name)]
+
+
+LONG = {"compare", "course", "distill", "material", "study", "train", "trials", "validate"}
+"""Files of the command line that hold more than options and words. None is to be added."""
+
+
+def test_the_command_line_is_thin() -> None:
+    found = {
+        path.stem: len(path.read_text().splitlines()) for path in (SOURCE / "cli").rglob("*.py")
+    }
+    assert {name for name, lines in found.items() if lines > 200} == LONG
+
+
+def test_help_need_not_wait_for_torch() -> None:
+    """What takes long to import is imported inside of functions; annotations may name it."""
+    for path in (SOURCE / "cli").rglob("*.py"):
+        names = [
+            node.module if isinstance(node, ast.ImportFrom) else alias.name
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        ]
+        assert not {(name or "").split(".")[0] for name in names} & {"torch", "numpy"}, path
+
+
+def test_terminals_are_a_matter_of_the_command_line() -> None:
+    for path in FILES:
+        if room(path) != "cli":
+            text = path.read_text()
+            assert not re.search(r"^\s*(import|from) (rich|tyro|argparse)\b", text, flags=re.M), (
+                path
+            )

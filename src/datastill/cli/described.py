@@ -14,8 +14,6 @@ from datastill.base.wording import listed
 from datastill.runs.specs import (
     AssessSpec,
     CompareSpec,
-    ComputeSpec,
-    DataSpec,
     DistillSpec,
     PoolSpec,
     RankSpec,
@@ -53,16 +51,11 @@ def _options(spec: Spec) -> dict[str, Any]:
 @_options.register
 def _(spec: TrainSpec) -> dict[str, Any]:
     return {
-        **_data(spec.data),
-        **_compute(spec.compute),
+        **_about(spec),
         "model": spec.models,
-        "num": spec.num,
-        "epochs": spec.epochs,
+        **_same(spec, "num", "epochs", "weight_decay", "save_epochs", "held_out"),
         "lr_net": spec.lr,
         "batch_train": spec.batch,
-        "weight_decay": spec.weight_decay,
-        "save_epochs": spec.save_epochs,
-        "held_out": spec.held_out,
     }
 
 
@@ -73,19 +66,14 @@ def _(spec: DistillSpec) -> dict[str, Any]:
         raise InputError(f"`settings.{strange[0]}` is none of {listed(SETTINGS)}")
     clom, select = spec.clom, spec.select
     return {
-        **_data(spec.data),
-        **_compute(spec.compute),
+        **_about(spec),
         **_pool(spec.pool),
         **dict(spec.settings),
-        "method": spec.method,
-        "model": spec.model,
-        "ipc": spec.ipc,
+        **_same(spec, "method", "model", "ipc", "init", "coreset_features"),
         "iterations": spec.updates,
         "max_minutes": spec.minutes,
         "lr_img": spec.lr,
         "batch_real": spec.batch,
-        "init": spec.init,
-        "coreset_features": spec.coreset_features,
         "dsa_strategy": spec.augmentation,
         "alphas": clom and clom.alphas,
         "clom_distance": clom and clom.distance,
@@ -99,8 +87,7 @@ def _(spec: DistillSpec) -> dict[str, Any]:
 @_options.register
 def _(spec: ValidateSpec) -> dict[str, Any]:
     return {
-        **_data(spec.data),
-        **_compute(spec.compute),
+        **_about(spec),
         "path": Path(spec.set),
         "protocol": spec.protocol,
         "augmentation": spec.augmentation,
@@ -112,8 +99,7 @@ def _(spec: ValidateSpec) -> dict[str, Any]:
 def _(spec: CompareSpec) -> dict[str, Any]:
     pool = spec.pool
     return {
-        **_data(spec.data),
-        **_compute(spec.compute),
+        **_about(spec),
         **_trials(spec),
         **(_pool(pool) if pool else {}),
         "paths": tuple(map(Path, spec.sets)),
@@ -129,8 +115,7 @@ def _(spec: CompareSpec) -> dict[str, Any]:
 @_options.register
 def _(spec: AssessSpec) -> dict[str, Any]:
     return {
-        **_data(spec.data),
-        **_compute(spec.compute),
+        **_about(spec),
         **_pool(spec.pool),
         "path": Path(spec.set),
         "assessments": spec.assessments,
@@ -141,7 +126,7 @@ def _(spec: AssessSpec) -> dict[str, Any]:
 @_options.register
 def _(spec: RankSpec) -> dict[str, Any]:
     sets = tuple(map(Path, spec.sets))
-    about = {**_data(spec.data), **_compute(spec.compute), **_pool(spec.pool)}
+    about = {**_about(spec), **_pool(spec.pool)}
     return {**about, "paths": sets, "by": spec.by}
 
 
@@ -154,17 +139,11 @@ def _(spec: RelabelSpec) -> dict[str, Any]:
 def _(spec: StudySpec) -> dict[str, Any]:
     judges = spec.judges
     return {
-        **_data(spec.data),
-        **_compute(spec.compute),
-        "population": spec.population,
+        **_about(spec),
+        **_same(spec, "population", "ipc", "seeds", "inner_loop", "model", "epochs", "assessments"),
         "sets": tuple(map(Path, spec.sets)),
-        "ipc": spec.ipc,
-        "seeds": spec.seeds,
         "batch_real": spec.batch,
-        "inner_loop": spec.inner_loop,
-        "model": spec.model,
         "num_eval": spec.trials,
-        "epochs": spec.epochs,
         "no_dsa": not spec.augmented,
         "models_pool": judges.architectures,
         "model_num": judges.num,
@@ -172,13 +151,16 @@ def _(spec: StudySpec) -> dict[str, Any]:
         "epoch": judges.epoch,
         "early_epochs": judges.early,
         "pool_epochs": judges.epochs,
-        "assessments": spec.assessments,
     }
 
 
-def _data(data: DataSpec) -> dict[str, Any]:
-    sides = data.sides
+Usual = TrainSpec | DistillSpec | ValidateSpec | CompareSpec | AssessSpec | RankSpec | StudySpec
+
+
+def _about(spec: Usual) -> dict[str, Any]:
+    data, sides = spec.data, spec.data.sides
     return {
+        **spec.compute.table(),
         "dataset": data.name,
         "data_path": None if data.path is None else Path(data.path),
         "size": sides and "x".join(map(str, sides)),
@@ -188,10 +170,6 @@ def _data(data: DataSpec) -> dict[str, Any]:
         "skip_damaged": data.skip_damaged,
         "mirror": None if data.mirror is None else "yes" if data.mirror else "no",
     }
-
-
-def _compute(compute: ComputeSpec) -> dict[str, Any]:
-    return compute.table()
 
 
 def _pool(pool: PoolSpec) -> dict[str, Any]:
@@ -216,3 +194,7 @@ def _trials(spec: ValidateSpec | CompareSpec) -> dict[str, Any]:
         "pool_path": Path(spec.pool_path),
         "together": spec.together,
     }
+
+
+def _same(spec: Spec, *names: str) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in names}

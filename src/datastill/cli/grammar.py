@@ -1,4 +1,4 @@
-"""What a command's options take, read from its dataclass; and a command made of values of them."""
+"""What a command's options take, read from its dataclass."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import provided
 from datastill.base.wording import listed
+from datastill.cli.filling import is_needed
 
 LISTED = re.compile(r"\{([A-Z]+)\}")
 """In what is said of an option: a registry whose names belong there, as ``{METHODS}``."""
@@ -157,31 +158,6 @@ def names_in(registry: str) -> list[str]:
     return sorted({*ours, *provided(f"datastill.{registry.casefold()}")}, key=str.casefold)
 
 
-def filled(
-    kind: Any, values: Mapping[str, Any], default: Any = None, *, without: Any = None
-) -> Any:
-    """Return a command, or a group of options, with values of its options.
-
-    Args:
-        kind: dataclass of the options.
-        values: by the options' names.
-        default: what has the others; by default those that the dataclass has.
-        without: what stands for an option that is needed, and has no value.
-    """
-    given: dict[str, Any] = {}
-    hints = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        name = field.name.replace("_", "-")
-        if dataclasses.is_dataclass(hints[field.name]):
-            usual = field.default if default is None else getattr(default, field.name)
-            given[field.name] = filled(hints[field.name], values, usual)
-        elif name in values:
-            given[field.name] = values[name]
-        elif default is None and _needed(field):
-            given[field.name] = without
-    return kind(**given) if default is None else dataclasses.replace(default, **given)
-
-
 def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
     plain = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
     kind, many, optional, choices = hint, False, False, ()
@@ -205,12 +181,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
         many,
         tuple(map(str, choices)),
         optional,
-        _needed(field),
+        is_needed(field),
         bare="Positional" in repr(hint),
         empty=field.default == (),
     )
-
-
-def _needed(field: dataclasses.Field[Any]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is missing and field.default_factory is missing
