@@ -482,6 +482,15 @@ def test_hugging_face_reads_our_parquet(tmp_path: Path) -> None:
         torch.testing.assert_close(seen, expected, atol=0.5 / 255 + 1e-6, rtol=0)
 
 
+def test_our_parquet_beside_our_pictures_is_read_with_every_bit(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    data = varied(1)
+    path = exported(data, "parquet", tmp_path)
+    exported(data, "folder", path.parent)  # 000.png is called as a class is
+    back, _ = import_set(path)
+    assert back.images.equal(data.images)
+
+
 def test_tables_of_others_are_read(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     shown = [Image.new("RGB", (6, 5), (k, k, k)) for k in (10, 20, 30)]

@@ -63,13 +63,13 @@ def test_many_classes_of_large_images_are_seen_some_at_a_time(
     assert torch.equal(drawn.labels, torch.arange(classes).repeat_interleave(2))
 
     method, seen = METHODS["DM"](1).method, list[tuple[int, int]]()
-    loss = type(method).loss
+    match = type(method).match
 
     def noting(self: object, network: object, real: ByClass, synthetic: ByClass, **also: object):
         seen.append((len(real.images) + len(synthetic.images), sum(map(bool, synthetic.counts))))
-        return loss(method, network, real, synthetic, **also)  # type: ignore[arg-type]
+        return match(method, network, real, synthetic, **also)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(method), "loss", noting)
+    monkeypatch.setattr(type(method), "match", noting)
     monkeypatch.setattr("datastill.compute.route.TOGETHER", 128 * 64 * 64)
     task = Task(real, builder("ConvNetD2W16", real.domain), Key(0), route=Route())
     start = distillation.initial(real, Descent(ipc=1), key=Key(0).at("init")).images

@@ -383,4 +383,4 @@ def test_descriptions_need_no_torch() -> None:
         "import sys; import datastill.runs.specs, datastill.runs.observer, datastill.runs.stop, "
         "datastill.runs.quota; assert 'torch' not in sys.modules, 'torch is loaded'"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -85,7 +85,8 @@ def test_parquet_leads_to_no_other_folder(tmp_path: Path) -> None:
             read()
 
 
-def test_parquet_of_pictures_by_whoever_wrote_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [False, True], ids=["alone", "beside other pictures"])
+def test_parquet_of_pictures_by_whoever_wrote_it(others: bool, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow.parquet")
 
     def encoded(row: int) -> bytes:
@@ -93,6 +94,8 @@ def test_parquet_of_pictures_by_whoever_wrote_it(tmp_path: Path) -> None:
         Image.fromarray(ARRAYS[row]).save(content, format="PNG")
         return content.getvalue()
 
+    if others:  # which are called as its classes are
+        write(tmp_path / "exported", by_class=False)
     pictures = [{"bytes": encoded(i), "path": None} for i in ROWS]
     file = parquet(tmp_path / "own.parquet", {"image": pictures, "label": LABELS.tolist()})
     require_same(together(load_dataset(str(file))))

@@ -86,7 +86,7 @@ class ImageSet:
     def _of(self, rows: Tensor, images: Tensor) -> ImageSet:
         known = None
         index: Any = rows  # or whatever else a tensor takes: a slice, a list
-        if isinstance(index, Tensor):
+        if self.digests is not None and isinstance(index, Tensor):
             index = index.numpy() if index.device.type == "cpu" else None  # no GPU is waited for
         if self.digests is not None and index is not None:
             known = self.digests[index]

@@ -85,6 +85,8 @@ def _of_parquet(file: Path) -> TextTable:
     try:
         opened: Any = parquet.ParquetFile(file)
         kinds: Any = types
+        if any(_holds_pictures(each.type, kinds) for each in opened.schema_arrow):
+            return TextTable(str(file), (), [])  # of itself, whatever lies beside it
         names = [
             each.name
             for each in opened.schema_arrow
@@ -101,6 +103,14 @@ def _of_parquet(file: Path) -> TextTable:
         for number, row in enumerate(zip(*columns, strict=True), 1)
     ]
     return TextTable(str(file), tuple(names), rows)
+
+
+def _holds_pictures(kind: Any, kinds: Any) -> bool:
+    # Encoded ones, or rows of pixels.
+    if kinds.is_struct(kind):
+        return any(_holds_pictures(each.type, kinds) for each in kind)
+    nested = kinds.is_list(kind) and kinds.is_list(kind.value_type)
+    return kinds.is_binary(kind) or kinds.is_large_binary(kind) or nested
 
 
 def _of_csv(text: str, file: Path) -> TextTable:
