@@ -45,7 +45,7 @@ FLOORS = [
     {"runs.specs", "runs.keeping"},
     {"runs.population"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
-    {"runs.recipes"},
+    {"runs.recipes", "runs.estimating"},
     {"runs.workshop", "runs.origin"},
     {"cli"},
 ]

@@ -1,0 +1,96 @@
+"""What a run will cost, found out before it."""
+
+from dataclasses import replace
+
+import pytest
+
+from datastill.base.errors import InputError
+from datastill.compute.route import Route
+from datastill.distillation.methods import METHODS
+from datastill.runs.estimating import adjusted, estimate
+from datastill.runs.forecast import Rates
+from datastill.runs.observer import Talking
+from datastill.runs.specs import ClomSpec, ComputeSpec, DataSpec, DistillSpec, PoolSpec
+from test_cli import Run, run
+
+__all__ = ["run"]
+RATES = Rates(1e-3, 2e-3, 3e-3, 4e-3, 0.0, 0.0, 0.0, 10, 20)
+SPEC = DistillSpec(
+    data=DataSpec("digits"), compute=ComputeSpec(engine="plain"), model="ConvNetD1W16", ipc=2
+)
+
+
+@pytest.fixture(autouse=True)
+def rates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Route]]:
+    """Measure nothing: every architecture takes the same."""
+    asked: list[tuple[str, Route]] = []
+
+    def measured(model: str, domain: object, policy: object, route: Route, device: str) -> Rates:
+        del domain, policy, device
+        asked.append((model, route))
+        return RATES
+
+    monkeypatch.setattr("datastill.runs.estimating.measured", measured)
+    return asked
+
+
+def test_an_estimate_is_a_value(rates: list[tuple[str, Route]]) -> None:
+    said: list[str] = []
+    found = estimate(replace(SPEC, updates=7), trials=3, observer=Talking(tell=said.append))
+    assert (found.method, found.dataset, found.counts) == ("DM", "digits", (2,) * 10)
+    assert (found.updates, found.trials) == (7, 3)
+    assert found.seconds == 7 * found.update.seconds + 3 * found.trial.seconds
+    assert [str(engine) for engine in found.engines] == ["ConvNetD1W16: plain layers, as asked"]
+    assert {model for model, _ in rates} == {"ConvNetD1W16"}
+    assert not any(route.kernels for _, route in rates)
+    assert found.trial.seconds > 0
+    assert found.memory.terms
+
+
+def test_original_models_count_where_they_guide() -> None:
+    alone = estimate(replace(SPEC, pool=PoolSpec(architectures=("MLP",))))
+    guided = estimate(
+        replace(SPEC, pool=PoolSpec(architectures=("MLP",)), clom=ClomSpec(alphas=(1.0,)))
+    )
+    assert "CLOM" not in alone.update.terms
+    assert guided.update.terms["CLOM"] > 0
+    assert [engine.model for engine in guided.engines] == ["ConvNetD1W16", "MLP"]
+
+
+def test_updates_are_those_that_distill_makes() -> None:
+    for settings, updates in (({}, 1000), ({"outer_loop": 3}, 3000)):
+        spec = replace(SPEC, method="DC", ipc=1, settings=settings)
+        assert estimate(spec).updates == updates
+    published = METHODS["DC"](10)
+    assert adjusted(published, replace(SPEC, method="DC")) == published
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        (replace(SPEC, settings={"outer_loop": 3}), "`outer_loop` has no meaning for DM"),
+        (replace(SPEC, method="DN"), "did you mean 'DM'"),
+        (replace(SPEC, ipc=500), "fewer than"),
+        (replace(SPEC, model="ConvNut"), "did you mean 'ConvNet'"),
+        (replace(SPEC, augmentation="flop"), "did you mean 'flip'"),
+    ],
+)
+def test_what_cannot_be_distilled_is_not_estimated(
+    monkeypatch: pytest.MonkeyPatch, spec: DistillSpec, complaint: str
+) -> None:
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=complaint):
+        estimate(spec)
+    with pytest.raises(InputError, match="`trials` must be above zero"):
+        estimate(SPEC, trials=0)
+
+
+def test_the_command_says_what_the_value_holds(run: Run) -> None:
+    line = "estimate --dataset digits --model ConvNetD1W16 --engine plain --ipc 2 --method DC"
+    said = run(f"{line} --iterations 10 --models-pool MLP --num-eval 1 --outer-loop 2").out
+    assert said.startswith("DC on digits, 2 images for each of 10 classes, ConvNetD1W16, on cpu\n")
+    assert "ConvNetD1W16: plain layers, as asked\nMLP: plain layers, as asked\n" in said
+    assert said.splitlines()[-1].startswith("10 updates: ")
+    wrong = run("estimate --dataset digits --outer-loop 2")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "--outer-loop has no meaning for DM" in wrong.err
