@@ -46,7 +46,10 @@ FLOORS = [
     {"runs.population"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
     {"runs.recipes", "runs.estimating"},
-    {"runs.workshop", "runs.origin"},
+    {"runs.workshop", "runs.origin", "runs.finished", "runs.trials"},
+    {"runs.bouts", "runs.material"},
+    {"runs.ranking"},
+    {"runs.validating", "runs.comparing"},
     {"cli"},
 ]
 STRANGERS = ("distillation", "evaluation")
@@ -178,7 +181,7 @@ def test_no_test_reads_a_clock(path: Path) -> None:
     assert not [name for name in calls(path) if re.fullmatch(clocks, name)]
 
 
-LONG = {"compare", "course", "distill", "material", "study", "train", "trials", "validate"}
+LONG = {"course", "distill", "study", "train"}
 """Files of the command line that hold more than options and words. None is to be added."""
 
 

@@ -22,8 +22,6 @@ from datastill.cli.course import checkpoint_of, progress_of
 from datastill.cli.distilling import Work
 from datastill.cli.series import Series
 from datastill.cli.study import Study
-from datastill.cli.trials import checkpoint_of as trials_checkpoint
-from datastill.cli.trials import trials_of
 from datastill.compute.route import Route
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task
@@ -35,6 +33,8 @@ from datastill.evaluation.validation import Trial
 from datastill.identity import require_made_from, require_unseen
 from datastill.networks import build, builder
 from datastill.report.summary import summary
+from datastill.runs.trials import checkpoint_of as trials_checkpoint
+from datastill.runs.trials import trials_of
 from datastill.store import Checkpoint, StudyFolder
 from datastill.store.checkpoints import MAGIC, _digest
 from datastill.training.fit import Fitting

@@ -22,7 +22,6 @@ from datastill import store
 from datastill.augment import dsa
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.cli.validate import Validate
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import cross_entropy_clom
@@ -33,7 +32,7 @@ from datastill.evaluation import validation
 from datastill.networks import build, builder
 from datastill.runs import workshop
 from datastill.runs.underway import Descents, Fits, state_of
-from datastill.store import Checkpoint, CheckpointFile
+from datastill.store import Checkpoint, CheckpointFile, Journal
 from datastill.training.fit import Fit, Fitting, epochs
 from datastill.training.pool import freeze
 from test_cli import Run, files, run
@@ -671,15 +670,15 @@ def test_a_loss_that_is_not_finite_stops_training(run: Run, tmp_path: Path) -> N
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, trials: int) -> None:
     """Let ``datastill validate`` stop when so many networks are told of; the last is kept too."""
-    tell, told = Validate.tell, []
+    log, told = Journal.log, []
 
-    def telling(self: Validate, *given: object) -> None:
-        tell(self, *given)
-        told.append(1)
-        if len(told) == trials:
+    def logging(self: Journal, event: str, **given: Any) -> None:
+        log(self, event, **given)
+        told.append(event)
+        if told.count("trial") == trials:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Validate, "tell", telling)
+    monkeypatch.setattr(Journal, "log", logging)
 
 
 def test_networks_that_were_tested_count_when_validation_goes_on(

@@ -12,7 +12,7 @@ import tyro
 
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.runs.specs import ComputeSpec
+from datastill.runs.specs import ComputeSpec, SoftSpec
 
 if TYPE_CHECKING:
     from datastill.compute.route import Route
@@ -107,6 +107,10 @@ class SoftLabels:
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(temperature=self.temperature)
+
+    def spec(self) -> SoftSpec:
+        """Return how networks learn from soft labels, as a description says it."""
+        return SoftSpec(loss=self.soft_loss, temperature=self.temperature)
 
     def applied(self, protocol: Protocol, temperature: float) -> Protocol:
         """Return a protocol with the loss that was asked for, at a temperature."""

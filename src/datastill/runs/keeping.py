@@ -90,6 +90,10 @@ class Keeping:
             observer.message(f"its course: trackio show --project {project}")
 
 
+USUAL = Keeping()
+"""A run begins in a free folder, and has a checkpoint every few minutes."""
+
+
 @dataclass
 class Keeper:
     """Writes checkpoints, and knows when the next is due.

@@ -112,7 +112,11 @@ class CompareSpec(Spec):
             raise InputError("`models` needs at least one name")
         if not self.sets and (self.data.name is None or self.ipc is None):
             raise InputError(
-                "name `sets` by their paths, or `data` and `ipc` to compare real images"
+                "name `sets` by their paths, or `data` and `ipc` to compare real images",
+                typed="name sets by their paths, or --dataset and --ipc to compare real images",
             )
         if self.rates and not self.sets:
-            raise InputError("DD-Ranking scores `sets`, and none was named")
+            raise InputError(
+                "DD-Ranking scores `sets`, and none was named",
+                typed="--dd-ranking scores sets, and none was named",
+            )

@@ -1,0 +1,302 @@
+"""Sets compared with random, well-picked and all real images, under one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datastill.augment import DSA
+from datastill.base.wording import counted
+from datastill.evaluation.comparison import (
+    REAL,
+    Entry,
+    Ranking,
+    Row,
+    Terms,
+    bouts,
+    entry,
+    rows,
+)
+from datastill.evaluation.validation import Bouts, Trial
+from datastill.identity import described
+from datastill.report.comparison import write_plot
+from datastill.runs.computing import device_of
+from datastill.runs.keeping import USUAL, Keeping, require_same_run
+from datastill.runs.material import (
+    Material,
+    coresets_of,
+    entries_of,
+    material_of,
+    protocol_of,
+    terms_of,
+)
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.origin import Caveats, said
+from datastill.runs.quota import in_words
+from datastill.runs.ranking import exam_of, ranked, require_kept_apart
+from datastill.runs.reading import other_mirror
+from datastill.runs.specs import CompareSpec
+from datastill.runs.stop import StopRequest
+from datastill.runs.trials import WHEN, TrialRunner, start
+from datastill.store import (
+    checkpoint_file,
+    fingerprint,
+    locked,
+    plain,
+    read_json,
+    require_free,
+    require_writable,
+    versions,
+    write_json,
+)
+from datastill.store.results import rows_in
+from datastill.training.protocol import Asks
+
+VALUES, PLOT = "comparison.json", "comparison.png"
+FOLDER = "comparison"
+"""Where comparisons are kept that nobody gave another place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a comparison found.
+
+    Attributes:
+        rows: of each architecture on each set, and on real images.
+        rankings: DD-Ranking's scores of the sets, where these were asked for.
+        caveats: what a person has to know of them.
+        report: all that, and what it follows from, as files hold it.
+        file: with the report; None where nothing was written.
+        plot: a picture of the rows; None likewise.
+    """
+
+    rows: Sequence[Row]
+    rankings: Sequence[Ranking]
+    caveats: Caveats
+    report: Mapping[str, Any]
+    file: Path | None = None
+    plot: Path | None = None
+
+
+def compare(
+    spec: CompareSpec,
+    folder: Path | str | None = None,
+    *,
+    root: Path | str | None = None,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> Compared:
+    """Compare sets with random and well-picked real images, and all of them, under one protocol.
+
+    Every network starts from the same weights and sees images in the same order, whatever the set:
+    differences from random images are paired. Test images are seen once for each network,
+    and nothing is chosen on them.
+
+    Args:
+        spec: what the result follows from.
+        folder: for the results. Without it, and without ``root``, nothing is written.
+        root: folder in which they get one of their own, named by what is compared.
+        keeping: what becomes of a comparison that is cut off, or was.
+        observer: watches.
+        stop: asks to stop, which is heeded after every epoch.
+
+    Raises:
+        InputError: when something does not fit together, or the folder holds another comparison.
+        Stopped: when that was asked for.
+    """
+    device = device_of(spec.compute)
+    material = material_of(spec, device, observer)
+    terms = terms_of(spec, material)
+    if spec.rates:
+        require_kept_apart(material, terms)
+    entries = entries_of(spec, material, terms)
+    if folder is None and root is not None:
+        folder = Path(root) / _name(spec, material)
+    out = None if folder is None else Path(folder)
+    watchers = (keeping, observer, stop or StopRequest())
+    run = _Run(spec, material, terms, entries, device, out, *watchers)
+    if out is None:
+        return run.carried_out()
+    if (finished := run.finished(out)) is not None:
+        return finished
+    require_free(out, (VALUES, PLOT), overwrite=keeping.overwrite)
+    require_writable(out)
+    with locked(out):
+        return run.carried_out()
+
+
+def _name(spec: CompareSpec, material: Material) -> str:
+    return f"{material.real.domain.name}-IPC{max(material.counts)}-{spec.protocol}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    # A comparison that is carried out.
+    spec: CompareSpec
+    material: Material
+    terms: Terms
+    entries: Sequence[Entry]
+    device: str
+    out: Path | None
+    keeping: Keeping
+    observer: Observer
+    stop: StopRequest
+
+    def finished(self, out: Path) -> Compared | None:
+        """Return what was found before, where nothing remains to be done.
+
+        Raises:
+            InputError: when another comparison was finished there.
+        """
+        if not self.keeping.resume or not (out / VALUES).exists():
+            return None
+        report = read_json(out / VALUES)
+        require_same_run(report, self.asked(), out)
+        self.observer.message(f"this comparison in {out} is finished")
+        return self.found(*rows_in(report), report)
+
+    def carried_out(self) -> Compared:
+        """Train and test what is not done, and write down what was found."""
+        file = self.out and checkpoint_file(self.out, self.spec.kind)
+        runner = start(file, self.asked(), self.terms.ways, self.keeping, self.observer)
+        run = replace(self, terms=replace(self.terms, routes=runner.routes))
+        run.tell()
+        run = replace(run, material=replace(run.material, caveats=run.caveats()))
+        table = run.table(runner)
+        rankings = run.rankings(runner, table) if run.spec.rates else []
+        report = run.report(runner, table, rankings)
+        if run.out is not None:
+            write_plot(table, run.out / PLOT, run.title())
+            write_json(run.out / VALUES, report)
+        if file is not None:
+            file.remove()
+        return run.found(table, rankings, plain(report))
+
+    def found(
+        self, table: Sequence[Row], rankings: Sequence[Ranking], report: Mapping[str, Any]
+    ) -> Compared:
+        """Return what was found, and where it is."""
+        places = () if self.out is None else (self.out / VALUES, self.out / PLOT)
+        return Compared(table, rankings, tuple(report.get("caveats") or ()), report, *places)
+
+    def tell(self) -> None:
+        """Say what begins."""
+        terms, fit = self.terms, self.terms.protocol.fit
+        self.observer.message(
+            f"{self.material.real.domain.name}: protocol {terms.protocol.name}, "
+            f"{counted(fit.epochs, 'epoch')}, {counted(terms.trials, 'network')} of "
+            f"{' '.join(terms.models)} on each of {counted(len(self.entries), 'set')}, "
+            f"tested on {len(self.material.test)} images"
+        )
+        for one in self.entries:
+            if one.rate is not None:
+                self.observer.message(
+                    f"{one.title} asks for its own learning rate, {one.rate:g}; other images are "
+                    f"trained on at {fit.lr:g}"
+                )
+
+    def caveats(self) -> Caveats:
+        """Return what is to be said of the results, and say what was not said yet."""
+        found = self.material.caveats
+        if self.terms.protocol.augmentation == DSA:
+            for name, data in self.material.sets.items():
+                found += said(other_mirror(data, self.material.test, name), self.observer)
+        return found
+
+    def title(self) -> str:
+        """Say what is compared, and under what terms."""
+        protocol = self.terms.protocol
+        return (
+            f"{self.material.real.domain.name}, {in_words(self.material.counts)}: protocol "
+            f"{protocol.name}, {counted(protocol.fit.epochs, 'epoch')}, "
+            f"{counted(self.terms.trials, 'network')} on each set"
+        )
+
+    def asked(self) -> dict[str, Any]:
+        """Return all that the results follow from."""
+        spec, material, terms = self.spec, self.material, self.terms
+        own = {name: Asks.of(data.facts).learning_rate for name, data in material.sets.items()}
+        rates = {name: rate for name, rate in own.items() if rate is not None}
+        return {
+            "dataset": material.real.domain.name,
+            "sets": {name: fingerprint(data) for name, data in material.sets.items()},
+            "paths": list(spec.sets),
+            "real_fingerprint": fingerprint(material.real),
+            "test_fingerprint": fingerprint(material.test),
+            "images_per_class": material.counts,
+            "against": coresets_of(spec),
+            "coreset_features": spec.coreset_features,
+            "features": material.features.facts,
+            "pool": described(material.pool),
+            "protocol": asdict(terms.protocol),
+            **({"learning_rates_of_sets": rates} if rates else {}),
+            "models": terms.models,
+            "mirrors": terms.protocol.augmented and material.test.domain.mirror,
+            "trials": terms.trials,
+            "together": terms.together,
+            "real_epochs": spec.real_epochs,
+            "real_eval": spec.real_trials,
+            "learning_rates": spec.rates,
+            "seed": spec.compute.seed,
+            "device": self.device,
+            "engine": spec.compute.engine,
+            "precision": spec.compute.precision,
+            "versions": versions(),
+        }
+
+    def report(
+        self, runner: TrialRunner, table: Sequence[Row], rankings: Sequence[Ranking]
+    ) -> dict[str, Any]:
+        """Return every value, and all that it follows from."""
+        return {
+            **runner.asked,
+            "routes": {model: route.facts() for model, route in self.terms.routes.items()},
+            "caveats": list(self.material.caveats),
+            "rows": [asdict(row) for row in table],
+            "dd_ranking": [asdict(one) for one in rankings],
+            "run": self.spec.table(),
+        }
+
+    def table(self, runner: TrialRunner) -> list[Row]:
+        """Train and test every network of the table."""
+        spec, terms, test = self.spec, self.terms, self.material.test
+        stages = [bouts(self.entries, test, terms)]
+        by_title = {one.title: (one, terms.protocol.fit) for one in self.entries}
+        if spec.real_epochs:
+            whole = protocol_of(spec, self.material, spec.protocol, spec.real_epochs)
+            its = replace(terms, protocol=whole, trials=spec.real_trials)
+            real = entry(REAL, self.material.real, bits=8)
+            stages.append(bouts([real], test, its))
+            by_title[real.title] = real, whole.fit
+        tried = self.followed(runner, "training", stages)
+        return rows((by_title[one.source][0], one, by_title[one.source][1]) for one in tried)
+
+    def rankings(self, runner: TrialRunner, table: Sequence[Row]) -> list[Ranking]:
+        """Score every set by DD-Ranking."""
+        spec, material, terms = self.spec, self.material, self.terms
+        augmented = protocol_of(spec, material, "dsa", spec.epochs)
+        exam = exam_of(material, terms, table, spec.rates, augmented)
+        temperature = material.temperature(spec.soft.temperature)
+
+        def follow(label: str, stages: Sequence[Bouts]) -> Sequence[Trial]:
+            return self.followed(runner, label, stages)
+
+        return ranked(material, terms, exam, follow, temperature=temperature)
+
+    def followed(self, runner: TrialRunner, label: str, stages: Sequence[Bouts]) -> list[Trial]:
+        """Go through bouts, and return their trials, those that were kept first."""
+        first = runner.past
+        begun = runner.check(stages)
+        if begun:
+            self.observer.message(f"{label}: {begun} networks are done")
+        with (
+            self.observer.progress(label, sum(one.total for one in stages), begun) as steps,
+            self.stop.heeded(WHEN),
+        ):
+            for done, trial in enumerate(runner.run(stages, self.stop, steps=steps), begun + 1):
+                told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
+                steps.at(done, told)
+        return runner.found[first : runner.past]

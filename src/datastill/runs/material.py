@@ -1,0 +1,225 @@
+"""What a comparison is made of: sets, and the real images that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.data import ImageSet, require_held, require_same_kind
+from datastill.data.labels import hardened, temperature_of
+from datastill.datasets import untestable
+from datastill.distillation.relabelling import relabelled
+from datastill.evaluation.comparison import (
+    RANDOM,
+    REAL,
+    Entry,
+    Terms,
+    picked_entry,
+    synthetic_entries,
+)
+from datastill.identity import shared
+from datastill.networks import build, find
+from datastill.runs.computing import route_of
+from datastill.runs.finding import set_file
+from datastill.runs.observer import Observer
+from datastill.runs.origin import Caveats, Images, Origin, said
+from datastill.runs.originals import Features, Shelf, features_by
+from datastill.runs.quota import parse
+from datastill.runs.reading import buildable, named, read_both, reading
+from datastill.runs.specs import CompareSpec
+from datastill.store import load
+from datastill.training.coresets import CORESETS
+from datastill.training.pool import Pool
+from datastill.training.protocol import Protocol, preset, with_soft_loss
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a comparison is made of.
+
+    Attributes:
+        sets: by name.
+        real: training images.
+        test: test images.
+        counts: real images of each class to pick.
+        pool: original models that label random images.
+        features: of the training images, by which coresets pick.
+        caveats: of the images.
+    """
+
+    sets: Mapping[str, ImageSet]
+    real: ImageSet
+    test: ImageSet
+    counts: tuple[int, ...]
+    pool: Pool
+    features: Features
+    caveats: Caveats = ()
+
+    @property
+    def soft(self) -> bool:
+        """Whether a set has soft labels."""
+        return any(data.labels.ndim == 2 for data in self.sets.values())
+
+    def temperature(self, asked: float | None) -> float:
+        """Return the one that was asked for, or that the soft labels of the sets were made with.
+
+        Raises:
+            InputError: when they differ, so that none serves all.
+        """
+        if asked is not None:
+            return asked
+        degrees = {temperature_of(data) for data in self.sets.values() if data.labels.ndim == 2}
+        if len(degrees) > 1:
+            told = " and ".join(f"{degree:g}" for degree in sorted(degrees))
+            raise InputError(
+                f"the sets' labels were made at temperatures {told}; give `soft.temperature`"
+            )
+        return min(degrees, default=1.0)
+
+    def softens(self, data: ImageSet) -> bool:
+        """Tell whether the random images that a set has to beat get soft labels too."""
+        return data.labels.ndim == 2 and bool(self.pool)
+
+
+def material_of(spec: CompareSpec, device: str, observer: Observer) -> Material:
+    """Read the sets and the real images of both splits, and see that they fit together.
+
+    Args:
+        spec: what is compared.
+        device: where all of it is put.
+        observer: is told caveats.
+
+    Raises:
+        InputError: for sets of different kinds or sizes, and when there are too few real images.
+    """
+    made = [load(set_file(Path(path))).to(device) for path in spec.sets]
+    names = _names(spec, made, coresets_of(spec))
+    found = _images(spec, made, device, observer)
+    assert found.real is not None
+    sets, real = dict(zip(names, made, strict=True)), found.real
+    counts, pool = _counts(spec, sets, real), _pool(spec, real)
+    features = features_by(spec.coreset_features, real, spec.pool_path)
+    return Material(sets, real, found.test, counts, pool, features, found.caveats)
+
+
+def coresets_of(spec: CompareSpec) -> list[str]:
+    """Return the names of the coresets, random images first.
+
+    Raises:
+        InputError: for an unknown one.
+    """
+    return list(dict.fromkeys([RANDOM, *map(CORESETS.spelling, spec.against)]))
+
+
+def terms_of(spec: CompareSpec, material: Material) -> Terms:
+    """Return what is equal for all sets.
+
+    Raises:
+        InputError: when images are too small for an architecture.
+    """
+    models = tuple(find(name)[0] for name in spec.models)
+    domain = material.real.domain
+    for name in models:
+        build(name, domain, key=Key(0))  # images too small are found out now
+    protocol = protocol_of(spec, material, spec.protocol, spec.epochs)
+    routes = {name: route_of(spec.compute, name, domain) for name in models}
+    key = Key(spec.compute.seed)
+    return Terms(protocol, models, spec.trials, key, routes, spec.together)
+
+
+def protocol_of(spec: CompareSpec, material: Material, name: str, epochs: int | None) -> Protocol:
+    """Return a preset with the loss of soft labels that was asked for."""
+    found = preset(name, epochs=epochs, dataset=material.real.domain.name)
+    return with_soft_loss(found, spec.soft.loss, material.temperature(spec.soft.temperature))
+
+
+def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entry]:
+    """Return the sets, and real images to compare them with."""
+    found = [one for name, data in material.sets.items() for one in synthetic_entries(name, data)]
+    found += [
+        picked_entry(
+            *(name, partial(CORESETS[name], features=material.features.values)),
+            *(material.real, material.counts),
+            key=terms.key.at("against", name),
+        )
+        for name in coresets_of(spec)
+    ]
+    if material.soft and material.pool:
+        degree = material.temperature(spec.soft.temperature)
+        found.append(randomly(material.real, material, terms.key, temperature=degree))
+    return found
+
+
+def randomly(images: ImageSet, material: Material, key: Key, *, temperature: float | None) -> Entry:
+    """Return random ones of real images, labelled by the pool at a temperature, if there is one."""
+    label = None
+    if temperature is not None:
+        label = partial(relabelled, pool=material.pool, temperature=temperature)
+    its = key.at("against", RANDOM)
+    return picked_entry(RANDOM, CORESETS[RANDOM], images, material.counts, key=its, label=label)
+
+
+def _pool(spec: CompareSpec, real: ImageSet) -> Pool:
+    if spec.pool is None or not spec.pool.architectures:
+        return ()
+    shelf = Shelf(spec.pool.path, real.domain.name, real)
+    return shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+
+
+def _images(spec: CompareSpec, made: list[ImageSet], device: str, observer: Observer) -> Images:
+    # The training and the test images that the sets stand for.
+    if not made:
+        real, test = read_both(spec.data, device, observer, buildable(spec.models))
+        if test is None:
+            raise untestable(named(spec.data), reading(spec.data, observer))
+        return Images(real, test, said(shared(test), observer))
+    buildable(spec.models)(made[0])
+    sets = dict(zip(spec.sets, made, strict=True))
+    for path, data in sets.items():
+        try:
+            require_same_kind(data.domain, made[0].domain)
+        except InputError as error:
+            raise InputError(f"{path} cannot be compared: {error}") from None
+    origin = Origin.of(made[0], spec.data, observer)
+    try:
+        found = origin.images(sets, observer, train=True)
+    except InputError as error:
+        one = f"{spec.sets[0]} cannot be compared: " if len(sets) == 1 else ""
+        raise InputError(f"{one}{error}", typed=f"{one}{error.typed}") from None
+    assert found.real is not None
+    return Images(found.real.to(device), found.test.to(device), found.caveats)
+
+
+def _names(spec: CompareSpec, made: list[ImageSet], coresets: Collection[str]) -> list[str]:
+    # Short names of the sets: methods where these tell them apart, otherwise paths.
+    taken = {"", RANDOM, REAL, *coresets}
+    methods = [str(data.facts.get("method", "")) for data in made]
+    if len(set(methods) - taken) == len(made) and all(map(str.isprintable, methods)):
+        return methods
+    paths = [Path(path) for path in spec.sets]
+    if len(set(paths)) < len(paths):
+        raise InputError("a set is named twice")
+    for parts in range(1, 1 + max((len(path.parts) for path in paths), default=0)):
+        ends = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(ends) - taken) == len(made):
+            return ends
+    return [f"./{path}" for path in paths]
+
+
+def _counts(spec: CompareSpec, sets: Mapping[str, ImageSet], real: ImageSet) -> tuple[int, ...]:
+    # How many real images of each class to pick.
+    sizes = {hardened(data).stored_counts for data in sets.values()}
+    if spec.ipc is not None:
+        asked = parse(spec.ipc).counts(real)
+        counts = (asked,) * len(real.domain.classes) if isinstance(asked, int) else asked
+    elif len(sizes) == 1:
+        (counts,) = sizes
+    else:
+        told = ", ".join(f"{name} has {len(data)} images" for name, data in sets.items())
+        raise InputError(f"{told}; sets of one size are compared, or `ipc` says which counts")
+    require_held(real, counts, "`ipc` says how many to pick of each class")
+    return counts

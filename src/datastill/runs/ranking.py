@@ -1,0 +1,119 @@
+"""DD-Ranking of the sets of a comparison: what they have to beat, and by what they are ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from datastill.base.errors import InputError
+from datastill.data import ImageSet, require_held
+from datastill.evaluation.comparison import (
+    AUGMENTED,
+    PLAIN,
+    REAL,
+    Contender,
+    Entry,
+    Exam,
+    Ranking,
+    Row,
+    Terms,
+    finals,
+    rankings,
+    rates,
+    synthetic_entries,
+    tuning,
+)
+from datastill.evaluation.validation import Bouts, Trial
+from datastill.runs.material import Material, randomly
+from datastill.training.pool import split_held_out
+from datastill.training.protocol import Protocol, without_augmentation
+
+HELD_OUT = 0.05
+"""Share of the training images by which learning rates are chosen."""
+
+Follow = Callable[[str, Sequence[Bouts]], Sequence[Trial]]
+"""Trains and tests, under a label, and returns the trials."""
+
+
+def ranked(
+    material: Material,
+    terms: Terms,
+    exam: Exam,
+    follow: Follow,
+    *,
+    temperature: float,
+) -> list[Ranking]:
+    """Score every set by DD-Ranking.
+
+    Args:
+        material: what is compared.
+        terms: what is equal for all.
+        exam: see ``exam_of``.
+        follow: trains and tests.
+        temperature: at which random images are labelled.
+    """
+    contenders = _contenders(material, terms, temperature)
+    tuned = follow("choosing learning rates", tuning(contenders, exam, terms))
+    chosen = rates(contenders, exam, terms, tuned)
+    trials = follow("ranking", finals(contenders, exam, terms, chosen))
+    return rankings(contenders, exam, terms, chosen, trials)
+
+
+def exam_of(
+    material: Material,
+    terms: Terms,
+    found: Sequence[Row],
+    choices: Sequence[float],
+    augmented: Protocol,
+) -> Exam:
+    """Return by what sets are ranked.
+
+    Args:
+        material: what is compared.
+        terms: what is equal for all.
+        found: the rows of the comparison, those of all real images among them.
+        choices: learning rates to choose from.
+        augmented: the protocol with augmentation, where that of the comparison has none.
+    """
+    usual = terms.protocol
+    variants = {
+        AUGMENTED: usual if usual.augmented else augmented,
+        PLAIN: without_augmentation(usual),
+    }
+    whole = {row.model: row.accuracies.mean for row in found if row.name == REAL}
+    return Exam(material.test, _split(material, terms)[1], variants, whole, choices)
+
+
+def require_kept_apart(material: Material, terms: Terms) -> None:
+    """Refuse to pick more real images than there are beside those that rates are chosen by.
+
+    Raises:
+        InputError: naming the first class that has too few.
+    """
+    try:
+        require_held(_split(material, terms)[0], material.counts)
+    except InputError as error:
+        share = f"{HELD_OUT:.0%} of the training images"
+        raise InputError(
+            f"{error}; {share} are kept to choose among `rates` by",
+            typed=f"{error.typed}; --dd-ranking keeps {share} to choose by",
+        ) from None
+
+
+def _split(material: Material, terms: Terms) -> tuple[ImageSet, ImageSet]:
+    # The training images without those that learning rates are chosen by, and these.
+    return split_held_out(material.real, HELD_OUT, key=terms.key.at("held-out"))
+
+
+def _contenders(material: Material, terms: Terms, temperature: float) -> list[Contender]:
+    # The sets that are ranked, each with the random images that it has to beat.
+    fitted, _ = _split(material, terms)
+
+    def rivals(data: ImageSet) -> list[Entry]:
+        at = temperature if material.softens(data) else None
+        return [randomly(i, material, terms.key, temperature=at) for i in (material.real, fitted)]
+
+    found: list[Contender] = []
+    for name, data in material.sets.items():
+        own, *hard = synthetic_entries(name, data)
+        found.append(Contender(own, hard[0] if hard else own, *rivals(data)))
+    return found

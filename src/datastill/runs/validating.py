@@ -1,0 +1,270 @@
+"""A set validated: fresh networks are trained on it and tested, and every value lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datastill.augment import DSA
+from datastill.base.errors import InputError
+from datastill.base.wording import counted
+from datastill.data import ImageSet
+from datastill.evaluation.validation import Bouts, Result, Trial, collect
+from datastill.runs.bouts import SYNTHETIC, Rivals, prepared
+from datastill.runs.computing import device_of
+from datastill.runs.finding import results_at, set_file
+from datastill.runs.finished import COUNT, finished_of, shorter_of, trials_in
+from datastill.runs.keeping import USUAL, Keeping
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.origin import Caveats
+from datastill.runs.specs import ValidateSpec
+from datastill.runs.stop import StopRequest
+from datastill.runs.trials import WHEN, TrialRunner, start, unwritten
+from datastill.store import (
+    CheckpointFile,
+    Journal,
+    add_validation,
+    checkpoint_file,
+    fingerprint,
+    load,
+    locked,
+    log_file,
+    networks_folder,
+    plain,
+    rewind,
+    save_member,
+    stem_of,
+    validation_file,
+    versions,
+)
+from datastill.store.results import results_in
+from datastill.training.pool import freeze
+
+
+@dataclass(frozen=True, eq=False)
+class Validated:
+    """What a validation found.
+
+    Attributes:
+        results: of each architecture on the set, and on what it is compared with.
+        caveats: what a person has to know of them.
+        images: that the set has.
+        report: all that, and what it follows from, as files hold it.
+        file: with the report; None where nothing was written.
+        networks: folder of the trained networks; None where they were not kept.
+    """
+
+    results: Sequence[Result]
+    caveats: Caveats
+    images: int
+    report: Mapping[str, Any]
+    file: Path | None = None
+    networks: Path | None = None
+
+
+def validate(
+    spec: ValidateSpec,
+    folder: Path | str | None = None,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+    save_models: bool = False,
+) -> Validated:
+    """Train fresh networks on a synthetic set and test them, each once, at its last epoch.
+
+    Nothing is chosen on the test set. Every trial is kept when it is done.
+
+    Args:
+        spec: what the result follows from.
+        folder: for the results, and for a copy of the set; the set's own folder where they are to
+            lie beside it. None writes nothing.
+        keeping: what becomes of a validation that is cut off, or was.
+        observer: watches.
+        stop: asks to stop, which is heeded after every epoch.
+        save_models: whether to keep the networks that were trained on the set.
+
+    Raises:
+        InputError: when something does not fit together, or another validation is not finished.
+        Stopped: when that was asked for.
+    """
+    if folder is None and (save_models or keeping.sinks):
+        raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
+    device, source = device_of(spec.compute), set_file(Path(spec.set))
+    made = load(source).to(device)
+    file = None if folder is None else _beside(source, Path(folder))
+    bouts, rivals = prepared(spec, made, str(file or source), observer)
+    watchers = (keeping, observer, stop or StopRequest())
+    run = _Run(spec, made, bouts, rivals, file or source, file is not None, save_models, *watchers)
+    with nullcontext() if file is None else locked(file.parent, stem_of(file)):
+        return run.finished() or run.carried_out()
+
+
+def _beside(source: Path, folder: Path) -> Path:
+    own = folder.resolve() == source.parent.resolve()
+    return results_at(source, None if own else folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    # A validation that is carried out; ``file`` is that of the set, beside which results are.
+    spec: ValidateSpec
+    made: ImageSet
+    bouts: Bouts
+    rivals: Rivals
+    file: Path
+    written: bool
+    save_models: bool
+    keeping: Keeping
+    observer: Observer
+    stop: StopRequest
+
+    @property
+    def kept(self) -> CheckpointFile | None:
+        if not self.written:
+            return None
+        return checkpoint_file(self.file.parent, stem_of(self.file) + self.spec.kind)
+
+    @property
+    def known(self) -> Sequence[Mapping[str, Any]]:
+        # The validations that the set knows of.
+        return self.made.facts.get("validated") or ()
+
+    def finished(self) -> Validated | None:
+        """Return what was found before, where the same was asked for."""
+        held = finished_of(self.known, plain(self.asked())) if self.keeping.resume else None
+        if held is None:
+            return None
+        if self.kept is not None:
+            self.kept.remove()
+        self.observer.message(f"this validation of {self.file} is finished")
+        return self.found(results_in(held), held)
+
+    def carried_out(self) -> Validated:
+        """Go through the trials that are not done, and write down what was found."""
+        asked = self.asked()
+        shorter = shorter_of(self.known, plain(asked)) if self.keeping.resume else None
+        self.tell()
+        runner = start(
+            *(self.kept, asked, self.bouts.routes, self.keeping, self.observer),
+            shorter=None if shorter is None else trials_in(shorter),
+        )
+        bouts = replace(self.bouts, routes=runner.routes)
+        runner.check([bouts])
+        results = self.results(runner, bouts)
+        report = {
+            **asked,
+            "routes": {name: route.facts() for name, route in bouts.routes.items()},
+            "results": [asdict(result) for result in results],
+            "caveats": list(self.rivals.caveats),
+            "run": self.spec.table(),
+        }
+        if self.written:
+            add_validation(self.file, report, instead=shorter)
+        if self.kept is not None:
+            self.kept.remove()
+        return self.found(results, plain(report))
+
+    def found(self, results: Sequence[Result], report: Mapping[str, Any]) -> Validated:
+        """Return what was found, and where it is."""
+        return Validated(
+            *(results, self.rivals.caveats, len(self.made), report),
+            file=validation_file(self.file) if self.written else None,
+            networks=networks_folder(self.file) if self.save_models else None,
+        )
+
+    def tell(self) -> None:
+        """Say what begins."""
+        test, protocol = self.bouts.test, self.bouts.protocol
+        self.observer.message(
+            f"{self.file}: {counted(len(self.made), 'image')}, "
+            f"{counted(protocol.fit.epochs, 'epoch')} {protocol.words}, "
+            f"{counted(self.bouts.count, 'network')}, "
+            f"tested on {counted(len(test), 'image')} of {test.domain.name}"
+        )
+        if self.bouts.rates:
+            at = f"; real images are trained on at {protocol.fit.lr:g}"
+            self.observer.message(
+                f"the set asks for its own learning rate, {self.bouts.rates[SYNTHETIC]:g}"
+                f"{at if self.spec.against else ''}"
+            )
+
+    def asked(self) -> dict[str, Any]:
+        """Return all that the results follow from."""
+        bouts, compute = self.bouts, self.spec.compute
+        real, test = self.rivals.real, bouts.test
+        rates = {"learning_rates": dict(bouts.rates)} if bouts.rates else {}
+        return {
+            "dataset": test.domain.name,
+            "protocol": asdict(bouts.protocol),
+            "seed": compute.seed,
+            "mirrors": bouts.protocol.augmentation == DSA and test.domain.mirror,
+            **rates,
+            "models": list(bouts.routes),
+            COUNT: bouts.count,
+            "sets": list(bouts.sets),
+            "coreset_features": self.spec.coreset_features,
+            "features": self.rivals.features.facts,
+            "real_fingerprint": None if real is None else fingerprint(real),
+            "together": self.spec.together,
+            "save_model": self.save_models,
+            "device": test.images.device.type,
+            "engine": compute.engine,
+            "precision": compute.precision,
+            "versions": versions(),
+            "set_fingerprint": fingerprint(self.made),
+            "test_fingerprint": fingerprint(test),
+        }
+
+    def results(self, runner: TrialRunner, bouts: Bouts) -> list[Result]:
+        """Go through the trials, keep each, and return what was found."""
+        found, begun = runner.found, len(runner.found)
+        if begun:
+            if runner.held is not None:
+                rewind(log_file(self.file), runner.logged)
+            self.observer.message(f"going on after {begun} of {bouts.total} networks")
+        with (
+            self.journal() as journal,
+            self.observer.progress("training", bouts.total, begun) as steps,
+            self.stop.heeded(WHEN),
+        ):
+            length = unwritten if journal is None else (lambda: journal.length)
+            for trial in runner.run([bouts], self.stop, length, steps=steps):
+                so_far = collect(found)[-1]
+                steps.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
+                if journal is not None:
+                    _log(trial, journal)
+                if self.save_models and trial.source == SYNTHETIC:
+                    self.keep(trial)
+        return collect(found)
+
+    def journal(self) -> AbstractContextManager[Journal | None]:
+        """Open the journal, where one is written."""
+        if not self.written:
+            return nullcontext()
+        name, settings = f"validate {self.file.parent.name}", {"set": str(self.file)}
+        place = (log_file(self.file), self.bouts.test.domain.name, name, settings)
+        return self.keeping.journal(*place, self.observer)
+
+    def keep(self, trial: Trial) -> None:
+        """Write a trained network beside the set."""
+        assert trial.network is not None
+        facts = {"trial": trial.number, "set": str(self.file)}
+        member = freeze(trial.network, trial.model, self.bouts.test.domain, facts)
+        name = f"{trial.model}_{trial.number:03d}.safetensors"
+        save_member(member, networks_folder(self.file) / name)
+
+
+def _log(trial: Trial, journal: Journal) -> None:
+    journal.log(
+        "trial",
+        of=f"{trial.model} on {trial.source}",
+        source=trial.source,
+        model=trial.model,
+        step=trial.number + 1,
+        accuracy=trial.accuracy,
+        seconds=round(trial.seconds, 1),
+    )
