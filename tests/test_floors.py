@@ -45,8 +45,8 @@ FLOORS = [
     {"runs.specs", "runs.keeping"},
     {"runs.population"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
-    {"runs.recipes", "runs.estimating"},
-    {"runs.workshop", "runs.origin", "runs.finished", "runs.trials"},
+    {"runs.recipes", "runs.estimating", "runs.series"},
+    {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.bouts", "runs.material"},
     {"runs.ranking"},
     {"runs.validating", "runs.comparing"},
@@ -181,7 +181,7 @@ def test_no_test_reads_a_clock(path: Path) -> None:
     assert not [name for name in calls(path) if re.fullmatch(clocks, name)]
 
 
-LONG = {"course", "distill", "study", "train"}
+LONG = {"course", "distill", "study"}
 """Files of the command line that hold more than options and words. None is to be added."""
 
 

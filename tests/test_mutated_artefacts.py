@@ -20,7 +20,6 @@ from datastill.base.rng import Key
 from datastill.cli import parse
 from datastill.cli.course import checkpoint_of, progress_of
 from datastill.cli.distilling import Work
-from datastill.cli.series import Series
 from datastill.cli.study import Study
 from datastill.compute.route import Route
 from datastill.distillation.loop import Descent, distill
@@ -33,6 +32,7 @@ from datastill.evaluation.validation import Trial
 from datastill.identity import require_made_from, require_unseen
 from datastill.networks import build, builder
 from datastill.report.summary import summary
+from datastill.runs.series import Series
 from datastill.runs.trials import checkpoint_of as trials_checkpoint
 from datastill.runs.trials import trials_of
 from datastill.store import Checkpoint, StudyFolder

@@ -165,7 +165,8 @@ def restore(tmp_path: Path, copy: Path, *, first: bool) -> None:
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Have SIGTERM come after an update, or an epoch, of a number; None for never."""
-    from datastill.cli import course, series
+    from datastill.cli import course
+    from datastill.runs import series
 
     at = SimpleNamespace(update=None, epoch=None)
     look, finite = course.look, series._finite

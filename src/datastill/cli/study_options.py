@@ -125,8 +125,8 @@ class Judges:
             like: says how to read these, and how to compute.
             console: is told what is trained, for it may take longer than the rest.
         """
-        from datastill.cli.series import COMMAND
         from datastill.networks import find
+        from datastill.runs.series import COMMAND
         from datastill.store import checkpoint_file, pool_folder
 
         for name in (find(name)[0] for name in self.models_pool):

@@ -7,19 +7,27 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.cli.console import Bar
-from datastill.cli.interruption import deferred
-
-if TYPE_CHECKING:
-    from datastill.compute.route import Route
-    from datastill.data import ImageSet
-    from datastill.runs.keeping import Keeper
-    from datastill.store import Checkpoint, CheckpointFile, Journal
-    from datastill.training.fit import Fit, Fitting
-    from datastill.training.pool import Member
+from datastill.base.rng import Key
+from datastill.compute.route import Route
+from datastill.data import ImageSet
+from datastill.runs.keeping import Keeper
+from datastill.runs.observer import Steps
+from datastill.runs.stop import StopRequest
+from datastill.runs.underway import fitting_of, tensors_of_fitting
+from datastill.store import (
+    Checkpoint,
+    CheckpointFile,
+    Journal,
+    checkpoint_file,
+    member_path,
+    save_member,
+    write_manifest,
+)
+from datastill.training.fit import Fit, Fitting
+from datastill.training.pool import Member, train_member
 
 COMMAND = "train"
 
@@ -58,8 +66,6 @@ class Series:
     @property
     def file(self) -> CheckpointFile:
         """Where checkpoints are kept."""
-        from datastill.store import checkpoint_file
-
         return checkpoint_file(self.folder, COMMAND)
 
     def checkpoint(
@@ -73,9 +79,6 @@ class Series:
             seconds: that the model took so far.
             state: of its fit; None before the first epoch.
         """
-        from datastill.runs.underway import tensors_of_fitting
-        from datastill.store import Checkpoint
-
         facts = {
             "first": self.first,
             "number": number,
@@ -93,8 +96,6 @@ class Series:
         Raises:
             InputError: when what was kept makes no sense.
         """
-        from datastill.runs.underway import fitting_of
-
         if self.past is None or self.past.facts.get("number") != number:
             return None
         found = fitting_of(self.past)
@@ -112,19 +113,16 @@ def fitted(
     real: ImageSet,
     seed: int,
     *,
-    bar: Bar,
+    steps: Steps,
     journal: Journal,
     keeper: Keeper,
+    stop: StopRequest,
 ) -> Member:
     """Train one model, write it after the epochs asked for, and return it as it is at last.
 
     Raises:
         InputError: when the loss is not finite any more.
     """
-    from datastill.base.rng import Key
-    from datastill.store import member_path, save_member, write_manifest
-    from datastill.training.pool import train_member
-
     key, state = Key(seed).at("original", series.name, number), series.state(number)
     spent = series.past.facts["seconds"] if series.past and state else 0.0
     started, last = time.perf_counter() - spent, None
@@ -132,10 +130,10 @@ def fitted(
     epochs = train_member(
         series.name, real, series.fit, key=key, held_out=share, route=route, state=state
     )
-    with deferred("after this epoch, which is kept") as stop:
+    with stop.heeded("after this epoch, which is kept"):
         for epoch, member in epochs:
             loss = _finite(float(epoch.loss), epoch.number, series, number)
-            bar.at(epoch.number, f"loss {loss:.3f}")
+            steps.at(epoch.number, f"loss {loss:.3f}")
             journal.log("epoch", model=series.title, number=number, step=epoch.number, loss=loss)
             if epoch.number in series.save_epochs:
                 last = member()
@@ -158,6 +156,6 @@ def _finite(loss: float, epoch: int, series: Series, number: int) -> float:
     if not math.isfinite(loss):
         raise InputError(
             f"the loss of {series.name} {number} is not a finite number after epoch {epoch}; take "
-            f"a smaller --lr-net than {series.fit.lr:g}, and pass --overwrite"
+            f"a smaller `lr` than {series.fit.lr:g}, and pass `overwrite=True`"
         )
     return round(loss, 6)
