@@ -50,6 +50,7 @@ FLOORS = [
     {"runs.bouts", "runs.material"},
     {"runs.ranking"},
     {"runs.validating", "runs.comparing"},
+    {"runs"},
     {"cli"},
 ]
 STRANGERS = ("distillation", "evaluation")
