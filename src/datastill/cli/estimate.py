@@ -63,7 +63,7 @@ class Estimate:
         if self.forget:
             measuring.forget()
         console = self.machine.console()
-        show(estimate(self.spec(), trials=self.num_eval, observer=console), self.model, console)
+        show(estimate(self.spec(), trials=self.num_eval, observer=console), console)
 
     def spec(self) -> DistillSpec:
         """Return the run that it is about."""
@@ -92,9 +92,9 @@ class Estimate:
         )
 
 
-def show(found: Found, model: str, console: Console) -> None:
-    """Print the terms of what a run of a model will cost."""
-    about = f"{found.method} on {found.dataset}, {in_words(found.counts)}, {model}"
+def show(found: Found, console: Console) -> None:
+    """Print the terms of what a run will cost."""
+    about = f"{found.method} on {found.dataset}, {in_words(found.counts)}, {found.engines[0].model}"
     console.message(f"{about}, on {found.device}")
     for engine in found.engines:
         console.message(str(engine) + ("" if engine.why is None else f"; {_reason(engine.why)}"))

@@ -12,7 +12,7 @@ from datastill.cli.described import options_of_spec
 from datastill.cli.grammar import Option
 from datastill.cli.sense import HELP, Typed
 from datastill.runs.recipes import find, read
-from datastill.runs.specs import Old
+from datastill.runs.specs import Old, Spec
 from datastill.runs.specs.values import converted
 
 HEAD = ("command", "source", "expected", "measured")
@@ -63,6 +63,8 @@ def command_of(path: Path) -> str:
         return read(path).spec.kind
     except Old as old:
         return old.command
+    except InputError as error:
+        raise InputError(str(error), typed=in_files(str(error))) from None
 
 
 def _values(path: Path, command: str, options: Mapping[str, Option]) -> dict[str, Any]:
@@ -80,6 +82,24 @@ def _values(path: Path, command: str, options: Mapping[str, Option]) -> dict[str
     if strange:
         raise InputError(f"recipe {path}: datastill {command} has no option --{strange[0]}")
     return found
+
+
+def description_in(path: Path) -> Spec:
+    """Return the run that a recipe describes.
+
+    Raises:
+        InputError: see ``runs.recipes.read``; for one of options too.
+    """
+    try:
+        return read(path).spec
+    except Old as old:
+        raise InputError(
+            f"recipe {path} holds options of 'datastill {old.command}', which can be run but not "
+            "checked; 'datastill recipes show FashionMNIST-DM-10-clom' shows how they are written "
+            "now"
+        ) from None
+    except InputError as error:
+        raise InputError(str(error), typed=in_files(str(error))) from None
 
 
 def _require_for(path: Path, meant: str, command: str) -> None:

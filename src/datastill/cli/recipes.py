@@ -10,13 +10,15 @@ import tyro
 
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
+from datastill.cli.estimate import show
 from datastill.cli.options import Flag
+from datastill.cli.recipe import description_in
 from datastill.runs import recipes
 
 Action = Annotated[
-    Literal["list", "show", "copy"],
+    Literal["list", "show", "copy", "check"],
     tyro.conf.Positional,
-    tyro.conf.arg(metavar="{list,show,copy}", help_behavior_hint=""),
+    tyro.conf.arg(metavar="{list,show,copy,check}", help_behavior_hint=""),
 ]
 Name = Annotated[
     str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RECIPE]", help_behavior_hint="")
@@ -28,13 +30,15 @@ File = Annotated[
 
 @dataclass(frozen=True)
 class Recipes:
-    """List the recipes that come with datastill, show one, or copy it to change it.
+    """List the recipes that come with datastill, show, copy or check one.
 
-    A recipe is a file that describes a run: 'datastill run RECIPE' carries it out.
+    A recipe is a file that describes a run: 'datastill run RECIPE' carries it out. To check it is
+    to build all that it needs, data, networks and original models, and to tell what it will cost.
     """
 
     action: Action = "list"
-    """What to do: list all of them, show one, or copy one. Default: list."""
+    """What to do: list all of them, show one, copy it to change it, or check whether it can be
+    carried out here. Default: list."""
     recipe: Name = None
     """Which one: the name of one in the list, or a file of your own."""
     to: File = None
@@ -50,7 +54,11 @@ class Recipes:
             return
         if self.recipe is None:
             raise InputError(f"name the recipe: datastill recipes {self.action} RECIPE")
-        if self.action == "show":
+        if self.action != "copy" and self.to is not None:
+            raise InputError(f"no option takes {self.to}; see datastill recipes --help")
+        if self.action == "check":
+            self.check(recipes.find(self.recipe), console)
+        elif self.action == "show":
             text = recipes.text_of(recipes.find(self.recipe))
             print("" if self.quiet else text, end="")  # as it is: for a file, say
         else:
@@ -62,3 +70,16 @@ class Recipes:
         found = [(name, recipes.read(recipes.find(name)).spec) for name in recipes.names()]
         rows = [(name, spec.kind, recipes.in_words(spec)) for name, spec in found]
         console.listing(("recipe", "command", "of"), rows)
+
+    def check(self, path: Path, console: Console) -> None:
+        """Say whether a recipe can be carried out here, what with, and what it will cost."""
+        spec = description_in(path)
+        from datastill.runs.checking import check
+
+        console.listen()
+        checked = check(spec, console)
+        for line in checked.found:
+            console.message(line)
+        if checked.estimate is not None:
+            show(checked.estimate, console)
+        console.message(f"it can be carried out here:\n  datastill run {path}")

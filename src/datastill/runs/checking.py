@@ -1,0 +1,297 @@
+"""Whether a run can be carried out here: all that it needs is built, and nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from pathlib import Path
+
+from datastill.augment import dsa
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.base.wording import counted
+from datastill.data import Domain, ImageSet
+from datastill.datasets import dataset_name, untestable
+from datastill.distillation.clom import pair_alphas
+from datastill.distillation.descent import Descent, starting_counts
+from datastill.distillation.methods import METHODS
+from datastill.evaluation.assessments import Evidence
+from datastill.evaluation.scores import epoch_of, family, spelling
+from datastill.networks import BACKBONE, build, find
+from datastill.runs.computing import device_of, route_of
+from datastill.runs.estimating import Estimate, adjusted, estimate
+from datastill.runs.finding import set_file
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.origin import Origin
+from datastill.runs.originals import Shelf, load, told
+from datastill.runs.population import candidates
+from datastill.runs.population import parse as parse_kind
+from datastill.runs.quota import in_words, nominal, parse
+from datastill.runs.reading import buildable, read_both, reading
+from datastill.runs.specs import (
+    AssessSpec,
+    CompareSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillSpec,
+    PoolSpec,
+    RankSpec,
+    RelabelSpec,
+    Spec,
+    StudySpec,
+    TrainSpec,
+    ValidateSpec,
+)
+from datastill.runs.workshop import Workshop
+from datastill.store import load as load_set
+from datastill.training.coresets import CORESETS
+from datastill.training.protocol import preset, with_augmentation
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a run needs, and all of it is there.
+
+    Attributes:
+        found: what was built, a line for each.
+        estimate: what it will cost; None where that cannot be told.
+    """
+
+    found: tuple[str, ...]
+    estimate: Estimate | None = None
+
+
+def check(spec: Spec, observer: Observer = SILENT) -> Checked:
+    """Build all that a run needs: data, networks, original models, sets; compute nothing.
+
+    What a distillation will cost is measured, for a few seconds. What becomes of files in the
+    folder of the run is not looked at.
+
+    Args:
+        spec: the run.
+        observer: watches how data is read.
+
+    Raises:
+        InputError: for the first thing that is missing or does not fit.
+    """
+    found = tuple(_built(spec, observer))
+    if not isinstance(spec, DistillSpec):
+        return Checked(found)
+    try:
+        return Checked(found, estimate(spec, observer=observer))
+    except InputError as error:  # a method of a person's own, say: all else was looked at above
+        return Checked((*found, f"what it will cost is not known: {error}"))
+
+
+@singledispatch
+def _built(spec: Spec, observer: Observer) -> Iterator[str]:
+    del observer
+    raise InputError(f"nothing is known of runs of kind {spec.kind!r}")
+
+
+@_built.register
+def _(spec: TrainSpec, observer: Observer) -> Iterator[str]:
+    names = [find(name)[0] for name in spec.models]
+    real, test = read_both(spec.data, "cpu", observer, buildable(names))
+    yield _images(real, test)
+    yield from _networks(names, real.domain)
+    yield _device(spec.compute)
+
+
+@_built.register
+def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
+    method = METHODS.spelling(spec.method)
+    adjusted(METHODS[method](1), spec)
+    real, test = read_both(spec.data, "cpu", observer)
+    yield _images(real, test)
+    yield from _networks([spec.model], real.domain)
+    ipc = parse(spec.ipc).counts(real)
+    published = adjusted(METHODS[method](nominal(ipc)), spec)
+    given = {} if spec.init is None else {"init": spec.init}
+    counts = starting_counts(real, published.descent(ipc, batch=spec.batch, **given))
+    dsa(spec.augmentation or "none")
+    yield f"{method}: {in_words(counts)}"
+    yield from _guides(spec, real)
+    if spec.select is not None:
+        pool, early = load(spec.pool, real, [spec.select.by])
+        by = spelling(spec.select.by, Evidence(real, real, pool, Key(0), early=early))
+        yield f"{by} chooses, judged by {told(pool, early)}"
+    yield from _features(spec.coreset_features, real, spec.pool.path)
+    yield _device(spec.compute)
+
+
+@_built.register
+def _(spec: ValidateSpec, observer: Observer) -> Iterator[str]:
+    if spec.protocol is not None:
+        protocol = preset(spec.protocol, epochs=spec.epochs)
+        with_augmentation(protocol, spec.augmentation or protocol.augmentation)
+    against = [CORESETS.spelling(name) for name in spec.against]
+    sets = _sets([spec.set])
+    yield from _told(sets)
+    real, test = yield from _origin(sets, spec.data, observer, train=bool(against))
+    yield from _networks(spec.models, test.domain)
+    if real is not None:
+        yield from _features(spec.coreset_features, real, spec.pool_path)
+    yield _device(spec.compute)
+
+
+@_built.register
+def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
+    preset(spec.protocol, epochs=spec.epochs)
+    for name in spec.against:
+        CORESETS.spelling(name)
+    sets = _sets(spec.sets)
+    yield from _told(sets)
+    if sets:
+        real, test = yield from _origin(sets, spec.data, observer, train=True)
+        assert real is not None
+    else:
+        real, test = yield from _tested(spec.data, observer)
+    if spec.ipc is not None:
+        ipc = parse(spec.ipc).counts(real)
+        yield f"{in_words(starting_counts(real, Descent(ipc=ipc, init='random')))} are picked"
+    yield from _networks(spec.models, test.domain)
+    if spec.pool is not None:
+        yield from _judges(spec.pool, real, "label random images")
+    yield from _features(spec.coreset_features, real, spec.pool_path)
+    yield _device(spec.compute)
+
+
+@_built.register
+def _(spec: AssessSpec, observer: Observer) -> Iterator[str]:
+    yield from _assessed([spec.set], spec, spec.assessments, observer)
+
+
+@_built.register
+def _(spec: RankSpec, observer: Observer) -> Iterator[str]:
+    yield from _assessed(spec.sets, spec, [spec.by], observer)
+
+
+@_built.register
+def _(spec: RelabelSpec, observer: Observer) -> Iterator[str]:
+    del observer
+    sets = _sets([spec.set])
+    yield from _told(sets)
+    (made,) = sets.values()
+    known = made.facts.get("data") or {}
+    shelf = Shelf(spec.pool.path, made.domain.name, made, known)
+    pool = shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+    yield f"{told(pool, ())} say what the labels are"
+
+
+@_built.register
+def _(spec: StudySpec, observer: Observer) -> Iterator[str]:
+    for name in spec.assessments:
+        family(name)
+        epoch_of(name)
+    wanted = candidates(map(parse_kind, spec.population), spec.ipc, spec.seeds)
+    sets = _sets(spec.sets)
+    yield from _told(sets)
+    real, _ = yield from _tested(spec.data, observer)
+    yield from _networks([spec.model], real.domain)
+    if wanted:
+        Workshop(real, (), spec.model, Key(0), spec.batch, spec.inner_loop).check(wanted)
+        yield f"{counted(len(wanted), 'set')} to be made"
+    judges = spec.judges
+    if judges.path is None:
+        yield from _networks(judges.architectures, real.domain)
+    else:
+        pool = PoolSpec(
+            architectures=judges.architectures,
+            num=judges.num,
+            epoch=judges.epoch,
+            early=judges.early,
+            path=judges.path,
+        )
+        yield from _judges(pool, real, "judge")
+    yield _device(spec.compute)
+
+
+def _assessed(
+    paths: Sequence[str], spec: AssessSpec | RankSpec, names: Sequence[str], observer: Observer
+) -> Iterator[str]:
+    for name in names:
+        family(name)
+    sets = _sets(paths)
+    yield from _told(sets)
+    made = next(iter(sets.values()))
+    real, _ = Origin.of(made, spec.data, observer).train(sets, observer)
+    yield _images(real, None)
+    pool, early = load(spec.pool, real, names)
+    evidence = Evidence(made, real, pool, Key(0), early=early)
+    for name in names:
+        spelling(name, evidence)
+    yield f"judged by {told(pool, early)}"
+    yield _device(spec.compute)
+
+
+def _device(compute: ComputeSpec) -> str:
+    route_of(compute)  # refuses an engine that cannot serve there
+    return f"computed on {device_of(compute)}"
+
+
+def _sets(paths: Sequence[str]) -> dict[str, ImageSet]:
+    return {path: load_set(set_file(Path(path))) for path in paths}
+
+
+def _told(sets: Mapping[str, ImageSet]) -> Iterator[str]:
+    for path, made in sets.items():
+        yield f"{path}: {counted(len(made), 'image')} of {made.domain.name}"
+
+
+def _origin(
+    sets: Mapping[str, ImageSet], data: DataSpec, observer: Observer, *, train: bool
+) -> Generator[str, None, tuple[ImageSet | None, ImageSet]]:
+    origin = Origin.of(next(iter(sets.values())), data, observer)
+    images = origin.images(sets, observer, train=train)
+    yield _images(images.real, images.test)
+    return images.real, images.test
+
+
+def _tested(data: DataSpec, observer: Observer) -> Generator[str, None, tuple[ImageSet, ImageSet]]:
+    real, test = read_both(data, "cpu", observer)
+    if test is None:
+        raise untestable(str(data.name), reading(data, observer))
+    yield _images(real, test)
+    return real, test
+
+
+def _images(real: ImageSet | None, test: ImageSet | None) -> str:
+    some = [(real, "training image"), (test, "test image")]
+    there = [(data, word) for data, word in some if data is not None]
+    domain = there[0][0].domain
+    held = " and ".join(counted(len(data), word) for data, word in there)
+    shape = "x".join(map(str, domain.shape))
+    return f"{domain.name}: {held} of {shape}, {len(domain.classes)} classes"
+
+
+def _networks(names: Sequence[str], domain: Domain) -> Iterator[str]:
+    for name in names:
+        network = build(name, domain, key=Key(0))
+        yield f"{name}: {sum(p.numel() for p in network.parameters()):,} weights"
+
+
+def _guides(spec: DistillSpec, real: ImageSet) -> Iterator[str]:
+    clom, pool = spec.clom, spec.pool
+    if clom is None:
+        return
+    pair_alphas(clom.alphas, pool.architectures)
+    for name in pool.architectures:
+        if name.startswith(BACKBONE) and clom.distance != "cosine":
+            raise InputError(f"{name} knows no classes; take `distance='cosine'`")
+    source = dataset_name(clom.source) if clom.source else real.domain.name
+    shelf = Shelf(pool.path, source, real, other=source != real.domain.name)
+    guides = shelf.load(pool.architectures, pool.num, epoch=pool.epoch)
+    yield f"{told(guides, ())} guide"
+
+
+def _judges(spec: PoolSpec, real: ImageSet, what: str) -> Iterator[str]:
+    pool, early = load(spec, real)
+    yield f"{told(pool, early)} {what}"
+
+
+def _features(name: str | None, real: ImageSet, root: str) -> Iterator[str]:
+    if name is not None:
+        pool = Shelf(root, real.domain.name, real).load([name], 1)
+        yield f"coresets pick by features of {told(pool, ())}"
