@@ -32,7 +32,7 @@ import torch
 import torch._dynamo
 from safetensors import safe_open
 
-from datastill.cli import COMMANDS, _load, main
+from datastill.cli import COMMANDS, load, main
 
 MODEL = "--model ConvNetD1W16"
 DIGITS = f"--dataset digits {MODEL}"
@@ -228,7 +228,7 @@ def start(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="file to write")
     options = parser.parse_args(words)
     for command in COMMANDS:
-        _load(command)
+        load(command)
     torch.set_num_threads(1)
     each, rng = -(-options.points // len(options.jobs)), random.Random(options.seed)
     found: dict[str, Any] = {}

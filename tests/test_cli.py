@@ -326,6 +326,26 @@ def test_a_damaged_set_is_told(run: Run, tmp_path: Path) -> None:
     assert "is damaged or not a safetensors file" in said.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import {}.pt",
+        "run {}.toml",
+        "distill --dataset ./{}",
+        "distill --dataset digits --recipe {}",
+        "distill --dataset digits --model MLP --ipc 1 --save-path {}",
+        "all --dataset ./{}",
+        "show {}",
+    ],
+)
+def test_names_that_no_file_can_have_get_one_line(run: Run, tmp_path: Path, line: str) -> None:
+    said = run(line.format(300 * "n"))
+    assert said.code == 2
+    assert "too long" in said.err
+    assert "Traceback" not in said.err
+    assert files(tmp_path) == set()
+
+
 def command(words: list[str]) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "datastill", *words]
     return subprocess.run(line, capture_output=True, text=True, check=False)

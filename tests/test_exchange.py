@@ -491,6 +491,16 @@ def test_our_parquet_beside_our_pictures_is_read_with_every_bit(tmp_path: Path) 
     assert back.images.equal(data.images)
 
 
+@pytest.mark.parametrize("name", ["parquet", "hub"])
+def test_tables_have_one_class_of_a_name(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    data = varied(1)
+    twice = replace(data.domain, classes=(NAMES[1], *NAMES[1:]))
+    with pytest.raises(InputError, match=r"2 classes are called .* export to npz or pt keeps them"):
+        exported(replace(data, domain=twice), name, tmp_path)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
 def test_tables_of_others_are_read(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     shown = [Image.new("RGB", (6, 5), (k, k, k)) for k in (10, 20, 30)]

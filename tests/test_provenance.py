@@ -13,6 +13,7 @@ from PIL import Image
 
 import datastill
 from datastill import store
+from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.data import ImageSet
 from datastill.evaluation import validation
@@ -406,6 +407,25 @@ def test_a_domain_is_no_path_to_read_from(go: Go) -> None:
     datastill.save(odd, "own.safetensors")
     line = f"validate own.safetensors --protocol dc {TESTING}"
     refused(go, line, "does not say what it was made from; name it by --dataset")
+
+
+@pytest.mark.parametrize("name", ["../../away", "..", "é" * 200])
+def test_the_name_of_a_domain_leads_to_no_other_folder(go: Go, name: str, tmp_path: Path) -> None:
+    pets(Path("in/pets"))
+    real, _ = datastill.load_dataset("./in/pets")
+    odd = replace(real.take(torch.tensor([0, -1])), domain=replace(real.domain, name=name))
+    datastill.save(odd, "in/own.safetensors")
+    before = set(tmp_path.iterdir())
+    line = f"compare in/own.safetensors --dataset ./in/pets {TESTING} --against random"
+    succeed(go, f"{line} --real-epochs 0")
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "comparison"}
+    assert [len(path.parts) for path in Path("comparison").rglob("comparison.json")] == [3]
+    assert store.pool_folder(Path("pool"), name, "MLP").resolve().parts[-3:-2] != ("pool",)
+    assert len(store.pool_folder(Path("pool"), name, "MLP").parts) == 4
+    assert len(store.set_folder(Path("made"), name, "DM", 1).parts) == 4
+    longer = replace(odd, domain=replace(odd.domain, name="x" * 3000))
+    with pytest.raises(InputError, match="a dataset with a name of 3000 letters"):
+        datastill.save(longer, "in/own.safetensors")
 
 
 def train(go: Go, dataset: str = "./pets", more: str = "", epochs: int = 1, num: int = 1) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+LONGEST_NAME = 255
+"""Bytes that file systems take."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -44,3 +48,15 @@ def printable(name: str) -> str:
     ('cat.png', "'a\\nb'")
     """
     return name if name.isprintable() else ascii(name)
+
+
+def as_folder(name: str) -> str:
+    """Return a name that a file may have given as that of one folder, which leads to no other.
+
+    >>> as_folder("digits"), as_folder("../../away"), as_folder("..")
+    ('digits', '.._.._away', '_')
+    """
+    one = re.sub(r"[/\\\0]", "_", name)
+    while len(one.encode(errors="replace")) > LONGEST_NAME:
+        one = one[:-1]
+    return "_" if one in ("", ".", "..") else one

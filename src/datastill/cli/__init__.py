@@ -96,6 +96,8 @@ def _shortage(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in FULL:
         place = f" to {error.filename}" if error.filename else ""
         return f"cannot write{place}: {error.strerror}"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"  # too long a name, or no right to read it
     if machine.lacks_memory(error):
         return "out of memory; take smaller batches (--batch-real, --batch-train) or fewer images"
     raise error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.augment import DSA
-from datastill.base.wording import counted
+from datastill.base.wording import as_folder, counted
 from datastill.evaluation.comparison import (
     REAL,
     Entry,
@@ -114,7 +114,7 @@ def compare(
         require_kept_apart(material, terms)
     entries = entries_of(spec, material, terms)
     if folder is None and root is not None:
-        folder = Path(root) / _name(spec, material)
+        folder = Path(root) / as_folder(_name(spec, material))
     out = None if folder is None else Path(folder)
     watchers = (keeping, observer, stop or StopRequest())
     run = _Run(spec, material, terms, entries, device, out, *watchers)
@@ -129,7 +129,7 @@ def compare(
 
 
 def _name(spec: CompareSpec, material: Material) -> str:
-    return f"{material.real.domain.name}-IPC{max(material.counts)}-{spec.protocol}"
+    return f"{material.real.domain.name[:60]}-IPC{max(material.counts)}-{spec.protocol}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import LONGEST_NAME
 from datastill.data import Domain
 from datastill.data.pixels import ready
 
@@ -112,10 +113,12 @@ def domain_of(table: Mapping[str, Any]) -> Domain:
         KeyError, TypeError, ValueError: when it describes none.
     """
     lists = {name: tuple(table[name]) for name in ("shape", "classes", "mean", "std")}
-    found = Domain(name=table["name"], mirror=bool(table["mirror"]), **lists)
+    found = Domain(name=table["name"], mirror=table["mirror"], **lists)
     names: list[Any] = [found.name, *found.classes]
     if not all(isinstance(name, str) and name.isprintable() for name in names):
         raise ValueError("names that are not printable text")
+    if len(found.name) > LONGEST_NAME:
+        raise ValueError(f"a dataset with a name of {len(found.name)} letters")
     return found
 
 

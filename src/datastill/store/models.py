@@ -10,7 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError, reason
 from datastill.base.rng import Key
-from datastill.base.wording import counted
+from datastill.base.wording import as_folder, counted
 from datastill.identity import OF_A_MODEL, require_facts
 from datastill.networks import build
 from datastill.store.files import (
@@ -29,7 +29,7 @@ MEMBER_NAME = re.compile(r"model_(\d+)_epoch_(\d+)\.safetensors")
 
 def pool_folder(root: Path, dataset: str, architecture: str) -> Path:
     """Return where the original models of one architecture live."""
-    return root / dataset / "original" / architecture.replace(":", ".")
+    return root / as_folder(dataset) / "original" / architecture.replace(":", ".")
 
 
 def member_path(folder: Path, number: int, epoch: int) -> Path:

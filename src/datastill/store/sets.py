@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, path_of, truth
+from datastill.base.wording import as_folder
 from datastill.data import (
     ImageSet,
     Unfold,
@@ -88,7 +89,7 @@ def require_finished(path: Path, *, overwrite: bool) -> None:
 
 def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:
     """Return where a synthetic set lives; ``ipc`` is a number, or says how classes differ."""
-    return root / dataset / method.replace(":", ".") / f"IPC{ipc}"
+    return root / as_folder(dataset) / method.replace(":", ".") / f"IPC{ipc}"
 
 
 def save(data: ImageSet, path: Path | str) -> None:

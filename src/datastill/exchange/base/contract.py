@@ -153,6 +153,6 @@ def stem_of(data: ImageSet) -> str:
 
     A set says itself what its dataset is called; that must not lead to another folder.
     """
-    dataset = re.sub(r"[^\w+ .-]", "_", data.domain.name).lstrip(". ") or "set"
+    dataset = re.sub(r"[^\w+ .-]", "_", data.domain.name).lstrip(". ")[:60] or "set"
     method = "".join(c for c in str(data.facts.get("method", "set")) if c.isalnum())
     return f"{dataset}-{method}-IPC{max(data.stored_counts)}"

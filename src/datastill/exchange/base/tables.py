@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,15 @@ def names_pictures(path: Path) -> bool:
     return READERS["table of labels"].recognises(path)
 
 
+def _require_apart(names: Sequence[str]) -> None:
+    (name, times), *_ = Counter(names).most_common(1)
+    if times > 1:
+        raise InputError(
+            f"{times} classes are called {name!r}: tables of Hugging Face have one class of a "
+            "name; export to npz or pt keeps them apart"
+        )
+
+
 def parquet_of(data: ImageSet) -> bytes:
     """Return a set as a parquet file that ``datasets.load_dataset`` understands.
 
@@ -43,6 +53,7 @@ def parquet_of(data: ImageSet) -> bytes:
         InputError: when the library is not installed, or pictures cannot show the channels.
     """
     library, parquet = _libraries()
+    _require_apart(data.domain.classes)
     features = {
         "image": library.Image(),
         "label": library.ClassLabel(names=list(data.domain.classes)),
