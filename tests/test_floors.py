@@ -49,7 +49,7 @@ FLOORS = [
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.bouts", "runs.material"},
     {"runs.ranking"},
-    {"runs.validating", "runs.comparing", "runs.checking"},
+    {"runs.validating", "runs.comparing", "runs.checking", "runs.whole"},
     {"runs"},
     {"cli"},
 ]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from datastill.base.errors import InputError
+from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.distill import Distill
 from datastill.cli.export import Export
+from datastill.cli.interruption import Signals
 from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Ipc, Machine, MaybePath, SomeFloats, SomeTexts, positive
 from datastill.cli.resuming import Resuming
-from datastill.cli.train import Train
-from datastill.cli.validate import Validate
-from datastill.runs.quota import parse
+from datastill.cli.train import COLUMNS, told
+from datastill.cli.validate import show
+from datastill.runs.specs import ClomSpec, DistillSpec, PoolSpec, TrainSpec, ValidateSpec
+
+if TYPE_CHECKING:
+    from datastill.runs.whole import Whole
 
 Format = Annotated[
     Literal["folder", "npz", "pt", "parquet", "hub"] | None,
@@ -76,25 +81,45 @@ class All:
     def run(self) -> None:
         """Train original models if they are needed, distil, validate, export."""
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
+        positive(num=self.num, original_epochs=self.original_epochs)
         self.resuming.check(overwrite=self.overwrite)
-        from datastill.datasets import dataset_name
-        from datastill.distillation.methods import METHODS
-        from datastill.store import SET_FILE, require_free, set_folder
+        plan, console = self.plan(), self.machine.console()
+        from datastill.runs.whole import require_possible
+        from datastill.store import SET_FILE, require_free
 
-        name = dataset_name(self.dataset, self.data_path, self.data.pixels())
-        method, label = METHODS.spelling(self.method), parse(self.ipc).label
-        folder = set_folder(self.save_path, name, method, label)
+        folder = Path(plan.validate.set)
         going_on = self.overwrite or self.resuming.resume
         require_free(folder, (SET_FILE,), overwrite=going_on)
-        exported, console = self.exported(folder), self.machine.console()
-        self.require_tests()
-        if self.alphas:
-            self.require_images()
-            self.train().go(console)
+        exported = self.exported(folder)
+        require_possible(plan, console)
+        if plan.train:
+            self.train(plan.train, console)
         self.distill().go(console)
-        self.validate(folder).run()
+        self.validate(plan.validate, console)
         if self.export and exported and not exported.exists():
             Export(folder, to=self.export, out=exported, quiet=self.machine.quiet).run()
+
+    def plan(self) -> Whole:
+        """Return what is done, one after the other."""
+        from datastill.runs.whole import whole
+
+        spec = DistillSpec(
+            data=self.data.spec(self.dataset, self.data_path),
+            compute=self.machine.compute(),
+            method=self.method,
+            model=self.model,
+            ipc=self.ipc,
+            updates=self.iterations,
+            pool=PoolSpec(architectures=(self.model,), num=self.num, path=str(self.pool_path)),
+            clom=ClomSpec(alphas=self.alphas) if self.alphas else None,
+        )
+        return whole(
+            *(spec, self.save_path),
+            original_epochs=self.original_epochs,
+            epochs=self.epochs,
+            trials=self.num_eval,
+            against=self.against,
+        )
 
     def exported(self, folder: Path) -> Path | None:
         """Return where the set is written for other programs, if it is.
@@ -110,42 +135,13 @@ class All:
             raise InputError(f"{path} is there, which is never replaced; move it away")
         return path
 
-    def require_tests(self) -> None:
-        """Refuse a dataset that nothing can be tested on, before anything is made of it."""
-        from datastill.datasets import is_testable, untestable
-        from datastill.runs.reading import reading
+    def train(self, spec: TrainSpec, console: Console) -> None:
+        """Make original models, and tell what each came to."""
+        from datastill.runs.training import train
 
-        spec = self.data.spec(self.dataset, self.data_path)
-        how = reading(spec, self.machine.console())
-        if not is_testable(self.dataset, self.data_path, how):
-            raise untestable(self.dataset, how)
-
-    def require_images(self) -> None:
-        """Refuse a start that lacks images, before original models are trained for it."""
-        from datastill.distillation.descent import Descent, starting_counts
-        from datastill.distillation.methods import METHODS
-        from datastill.runs.reading import read_train
-
-        console = self.machine.console()
-        real = read_train(self.data.spec(self.dataset, self.data_path), "cpu", console)
-        ipc = parse(self.ipc).counts(real)
-        starting_counts(real, Descent(ipc=ipc, init=METHODS[self.method](1).init))
-
-    def train(self) -> Train:
-        """Return the command that makes original models."""
-        return Train(
-            self.dataset,
-            self.data_path,
-            model=(self.model,),
-            num=self.num,
-            epochs=self.original_epochs,
-            save_path=self.pool_path,
-            overwrite=self.overwrite,
-            resuming=self.resuming,
-            data=self.data,
-            logs=self.logs,
-            machine=self.machine,
-        )
+        keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
+        found = train(spec, self.pool_path, keeping=keeping, observer=console, stop=Signals())
+        console.table(f"Original models of {found.dataset}", COLUMNS, [*map(told, found.rows)])
 
     def distill(self) -> Distill:
         """Return the command that makes the set."""
@@ -168,18 +164,10 @@ class All:
             machine=self.machine,
         )
 
-    def validate(self, folder: Path) -> Validate:
-        """Return the command that tests the set in a folder."""
-        return Validate(
-            folder,
-            self.dataset,
-            self.data_path,
-            model=(self.model,),
-            num_eval=self.num_eval,
-            epochs=self.epochs,
-            against=self.against,
-            resume=self.resuming.resume,
-            checkpoint_minutes=self.resuming.checkpoint_minutes,
-            logs=self.logs,
-            machine=replace(self.machine, recipe=None),
-        )
+    def validate(self, spec: ValidateSpec, console: Console) -> None:
+        """Test the set, and tell what it is worth."""
+        from datastill.runs.validating import validate
+
+        keeping = self.resuming.keeping(overwrite=False, logs=self.logs)
+        stop = Signals()
+        show(validate(spec, spec.set, keeping=keeping, observer=console, stop=stop), console)

@@ -1,0 +1,115 @@
+"""The whole job on one dataset: runs in the order of the work, from real images to a tested set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.base.errors import InputError
+from datastill.datasets import dataset_name, is_testable, untestable
+from datastill.distillation.descent import starting_counts
+from datastill.distillation.methods import METHODS
+from datastill.runs.estimating import adjusted
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.quota import nominal, parse
+from datastill.runs.reading import named, read_train, reading
+from datastill.runs.specs import DataSpec, DistillSpec, Spec, TrainSpec, ValidateSpec
+from datastill.store import set_folder
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What is done, one after the other.
+
+    Attributes:
+        train: original models that guide; None where none do.
+        distill: the set.
+        validate: what it is worth; ``validate.set`` is where the set is to lie.
+    """
+
+    train: TrainSpec | None
+    distill: DistillSpec
+    validate: ValidateSpec
+
+    @property
+    def steps(self) -> tuple[Spec, ...]:
+        """The runs, in their order."""
+        first = () if self.train is None else (self.train,)
+        return (*first, self.distill, self.validate)
+
+
+def whole(
+    spec: DistillSpec,
+    root: Path | str = "condensed",
+    *,
+    original_epochs: int = 30,
+    epochs: int = 300,
+    trials: int = 3,
+    against: Sequence[str] = ("random",),
+) -> Whole:
+    """Return all runs of the job, of what is to be distilled.
+
+    Args:
+        spec: that. With CLOM, as many original models as its pool counts are trained first.
+        root: folder for synthetic sets.
+        original_epochs: passes over the real images for each original model.
+        epochs: passes over the set when networks are trained to test it.
+        trials: networks to test it with.
+        against: real images to hold it against, by the coresets that pick them.
+
+    Raises:
+        InputError: for what makes no sense; for CLOM without a number of original models.
+    """
+    data, compute, pool = spec.data, spec.compute, spec.pool
+    train = None
+    if spec.clom is not None:
+        if pool.num is None:
+            raise InputError("`pool.num` says how many original models are trained; give it")
+        train = TrainSpec(
+            data=data,
+            compute=compute,
+            models=pool.architectures,
+            num=pool.num,
+            epochs=original_epochs,
+        )
+    validate = ValidateSpec(
+        set=str(place_of(spec, root)),
+        data=DataSpec(data.name, path=data.path),  # how it is read says the set
+        compute=compute,
+        models=(spec.model,),
+        trials=trials,
+        epochs=epochs,
+        against=tuple(against),
+    )
+    return Whole(train, spec, validate)
+
+
+def place_of(spec: DistillSpec, root: Path | str) -> Path:
+    """Return the folder that a set is found in without being named: by what it is made from."""
+    name = dataset_name(named(spec.data), spec.data.path, spec.data.sides)
+    method, label = METHODS.spelling(spec.method), parse(spec.ipc).label
+    return set_folder(Path(root), name, method, label)
+
+
+def require_possible(plan: Whole, observer: Observer = SILENT) -> None:
+    """Refuse what would be found out only when much is done.
+
+    Args:
+        plan: the runs.
+        observer: watches how data is read.
+
+    Raises:
+        InputError: for a dataset on which nothing can be tested; where original models are trained
+            first, for a class with too few images to start from.
+    """
+    spec = plan.distill
+    how = reading(spec.data, observer)
+    if not is_testable(named(spec.data), spec.data.path, how):
+        raise untestable(named(spec.data), how)
+    if plan.train is not None:
+        real = read_train(spec.data, "cpu", observer)
+        ipc = parse(spec.ipc).counts(real)
+        published = adjusted(METHODS[spec.method](nominal(ipc)), spec)
+        given = {} if spec.init is None else {"init": spec.init}
+        starting_counts(real, published.descent(ipc, batch=spec.batch, **given))
