@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.augment import DSA
+from datastill.base.errors import InputError
 from datastill.base.wording import as_folder, counted
 from datastill.evaluation.comparison import (
     REAL,
@@ -52,7 +53,6 @@ from datastill.store import (
     write_json,
 )
 from datastill.store.results import rows_in
-from datastill.training.protocol import Asks
 
 VALUES, PLOT = "comparison.json", "comparison.png"
 FOLDER = "comparison"
@@ -107,6 +107,8 @@ def compare(
         InputError: when something does not fit together, or the folder holds another comparison.
         Stopped: when that was asked for.
     """
+    if keeping.sinks:
+        raise InputError("a comparison has no course to write to `sinks`; leave them out")
     device = device_of(spec.compute)
     material = material_of(spec, device, observer)
     terms = terms_of(spec, material)
@@ -114,7 +116,7 @@ def compare(
         require_kept_apart(material, terms)
     entries = entries_of(spec, material, terms)
     if folder is None and root is not None:
-        folder = Path(root) / as_folder(_name(spec, material))
+        folder = Path(root) / as_folder(f"{material.name}-{spec.protocol}")
     out = None if folder is None else Path(folder)
     watchers = (keeping, observer, stop or StopRequest())
     run = _Run(spec, material, terms, entries, device, out, *watchers)
@@ -126,10 +128,6 @@ def compare(
     require_writable(out)
     with locked(out):
         return run.carried_out()
-
-
-def _name(spec: CompareSpec, material: Material) -> str:
-    return f"{material.real.domain.name[:60]}-IPC{max(material.counts)}-{spec.protocol}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +216,6 @@ class _Run:
     def asked(self) -> dict[str, Any]:
         """Return all that the results follow from."""
         spec, material, terms = self.spec, self.material, self.terms
-        own = {name: Asks.of(data.facts).learning_rate for name, data in material.sets.items()}
-        rates = {name: rate for name, rate in own.items() if rate is not None}
         return {
             "dataset": material.real.domain.name,
             "sets": {name: fingerprint(data) for name, data in material.sets.items()},
@@ -232,7 +228,7 @@ class _Run:
             "features": material.features.facts,
             "pool": described(material.pool),
             "protocol": asdict(terms.protocol),
-            **({"learning_rates_of_sets": rates} if rates else {}),
+            **({"learning_rates_of_sets": rates} if (rates := material.rates) else {}),
             "models": terms.models,
             "mirrors": terms.protocol.augmented and material.test.domain.mirror,
             "trials": terms.trials,

@@ -34,7 +34,7 @@ from datastill.runs.specs import CompareSpec
 from datastill.store import load
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import Pool
-from datastill.training.protocol import Protocol, preset, with_soft_loss
+from datastill.training.protocol import Asks, Protocol, preset, with_soft_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,17 @@ class Material:
     pool: Pool
     features: Features
     caveats: Caveats = ()
+
+    @property
+    def name(self) -> str:
+        """What is compared, as folders are called: the dataset, and images of each class."""
+        return f"{self.real.domain.name[:60]}-IPC{max(self.counts)}"
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The learning rates that sets ask for, by their names, where any does."""
+        found = {name: Asks.of(data.facts).learning_rate for name, data in self.sets.items()}
+        return {name: rate for name, rate in found.items() if rate is not None}
 
     @property
     def soft(self) -> bool:

@@ -94,12 +94,14 @@ def validate(
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
     device, source = device_of(spec.compute), set_file(Path(spec.set))
-    made = load(source).to(device)
-    file = None if folder is None else _beside(source, Path(folder))
-    bouts, rivals = prepared(spec, made, str(file or source), observer)
-    watchers = (keeping, observer, stop or StopRequest())
-    run = _Run(spec, made, bouts, rivals, file or source, file is not None, save_models, *watchers)
-    with nullcontext() if file is None else locked(file.parent, stem_of(file)):
+    made, file = load(source), source
+    if folder is not None:
+        file = _beside(source, Path(folder))
+        made = made if file == source else load(file)  # a copy knows its own validations
+    bouts, rivals = prepared(spec, made.to(device), str(file), observer)
+    written, watchers = folder is not None, (keeping, observer, stop or StopRequest())
+    run = _Run(spec, made, bouts, rivals, file, written, save_models, *watchers)
+    with locked(file.parent, stem_of(file)) if written else nullcontext():
         return run.finished() or run.carried_out()
 
 
