@@ -12,6 +12,7 @@ from PIL import Image
 
 import datastill
 from datastill.evaluation import studies, validation
+from datastill.runs import findings
 from datastill.store import members_in, pool_folder
 from test_cli import Run, files, run
 
@@ -29,7 +30,7 @@ NONE = re.compile(r"\bnan\b|\binf\b", re.IGNORECASE)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(studies, "Resampling", few)
+    monkeypatch.setattr(findings, "Resampling", few)
 
 
 def read(path: Path) -> Any:

@@ -20,7 +20,6 @@ from datastill.base.rng import Key
 from datastill.cli import parse
 from datastill.cli.course import checkpoint_of, progress_of
 from datastill.cli.distilling import Work
-from datastill.cli.study import Study
 from datastill.compute.route import Route
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task
@@ -32,6 +31,7 @@ from datastill.evaluation.validation import Trial
 from datastill.identity import require_made_from, require_unseen
 from datastill.networks import build, builder
 from datastill.report.summary import summary
+from datastill.runs.examining import known
 from datastill.runs.series import Series
 from datastill.runs.trials import checkpoint_of as trials_checkpoint
 from datastill.runs.trials import trials_of
@@ -188,14 +188,13 @@ def test_studies(tmp_path: Path, nowhere_else: Path, number: int) -> None:
     folder.save_record("one", table)
     settings = {"seed": 1, "protocol": {"epochs": 3}, "pool": [1, 2]}
     folder.keep("settings.json", settings, "hint")
-    study = Study("digits")
-    assert study.record(folder, "one", data) == record
+    assert known(folder, "one", data) == record
 
     file = folder.record_file("one")
     file.write_text(json.dumps(changed(table, rng)))
-    unchanged(folder.path, lambda: study.record(folder, "one", data), nowhere_else)
+    unchanged(folder.path, lambda: known(folder, "one", data), nowhere_else)
     file.write_bytes(mutate(json.dumps(table).encode(), rng)[0])
-    unchanged(folder.path, lambda: study.record(folder, "one", data), nowhere_else)
+    unchanged(folder.path, lambda: known(folder, "one", data), nowhere_else)
 
     held = folder.path / "settings.json"
     altered = changed(settings, rng)

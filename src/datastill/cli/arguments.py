@@ -37,6 +37,8 @@ OPTIONS = {
     "soft.loss": ("soft-loss",),
     "every": ("select-every",),
     "by": ("select",),
+    "judges.path": ("pool-path",),
+    "folder": ("out", "save-path"),
 }
 """Arguments that are called otherwise on the command line, where an option has not their name."""
 WORDS = {("mirror", "True"): "yes", ("mirror", "False"): "no"}

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.finding import OnePath, Which
-from datastill.cli.options import Machine, MaybePath, SomeTexts, not_negative
+from datastill.cli.options import Machine, MaybePath, SomeTexts
 from datastill.cli.originals import Originals
+from datastill.runs.specs import AssessSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
-    from datastill.evaluation.assessments import Evidence
     from datastill.evaluation.scores import Assessed
 
 ARROWS = {"higher": "↑ higher", "lower": "↓ lower"}
@@ -49,99 +48,31 @@ class Assess:
 
     def run(self) -> None:
         """Assess the set and the random ones, tell, and write every value beside the set."""
-        self.originals.check()
-        not_negative(draws=[self.draws])
-        from datastill import store
-        from datastill.base.rng import Key
-        from datastill.data import require_held
-        from datastill.evaluation.assessments import Evidence
-        from datastill.evaluation.scores import assess
-        from datastill.runs import originals
-        from datastill.runs.finding import results_at
-        from datastill.runs.origin import Origin
+        spec = partial(
+            AssessSpec,
+            data=self.data.spec(self.which.dataset, self.data_path),
+            compute=self.machine.compute(),
+            pool=self.originals.pool(),
+            assessments=self.assessments,
+            draws=self.draws,
+        )
+        spec(set="")  # options that make no sense are told before anything is looked for
+        from datastill.runs.assessing import assess
 
-        console, key = self.machine.console(), Key(self.machine.seed)
+        console = self.machine.console()
         file = self.which.file(self.path, self.data_path, self.data)
-        made = store.load(file)
-        file = results_at(file, self.out)
-        origin = Origin.of(made, self.data.spec(self.which.dataset, self.data_path), console)
-        real, caveats = origin.train({str(file): made}, console)
-        real = real.to(self.machine.found())
-        if self.draws:
-            require_held(real, made.counts, "--draws 0 goes without random images")
-        pool, early = originals.load(self.originals.pool(), real, self.assessments)
-        evidence = Evidence(
-            made.to(real.images.device), real, pool, key.at("assess"), self.machine.route(), early
-        )
-        console.message(
-            f"{file}: {counted(len(made), 'image')}, judged by {originals.told(pool, early)}"
-        )
-        started = time.perf_counter()
-        found = assess(evidence, self.assessments or None)
-        seconds = time.perf_counter() - started
-        random = [assess(other, found) for other in self.random(evidence)]
-        show(found, random, console)
+        scored = assess(spec(set=str(file)), self.out or file.parent, observer=console)
+        show(scored.scores, scored.random, console)
         console.message(
             f"seconds: of each alone, once the real images have passed the networks; "
-            f"all of them, with that, took {seconds:.1f} s for this set"
+            f"all of them, with that, took {scored.seconds:.1f} s for this set"
         )
-        store.write_json(
-            store.assessment_file(file),
-            {
-                "set": store.fingerprint(made),
-                **self.settings(evidence),
-                "caveats": list(caveats),
-                "seconds": round(seconds, 3),
-                "scores": [row(name, found, random) for name in found],
-                "versions": store.versions(),
-            },
-        )
-        console.message(f"every value is in {store.assessment_file(file)}")
-
-    def random(self, evidence: Evidence) -> Iterator[Evidence]:
-        """Yield evidence about random real images, as many of each class as the set has."""
-        from datastill.training.coresets import CORESETS
-
-        pick, real = CORESETS["random"], evidence.train
-        for i in range(self.draws):
-            rows = pick(real, evidence.synthetic.counts, key=evidence.key.at("random", i))
-            yield evidence.of(real.take(rows.to(real.images.device)))
-
-    def settings(self, evidence: Evidence) -> dict[str, Any]:
-        """Return what the scores follow from, besides the set."""
-        from datastill.identity import described
-        from datastill.store import fingerprint
-
-        return {
-            "real": {
-                "dataset": evidence.train.domain.name,
-                "images": len(evidence.train),
-                "fingerprint": fingerprint(evidence.train),
-            },
-            "pool": described(evidence.pool),
-            "early": described(evidence.early),
-            "seed": self.machine.seed,
-            "route": evidence.route.facts(),
-        }
+        console.message(f"every value is in {scored.file}")
 
 
-def row(name: str, found: dict[str, Assessed], random: list[dict[str, Assessed]]) -> dict[str, Any]:
-    """Return what assessment.json says of one assessment."""
-    from datastill.evaluation.scores import family
-
-    one = found[name]
-    return {
-        "name": name,
-        "family": family(name),
-        "better": one.score.better,
-        "value": one.score.value,
-        "random": [other[name].score.value for other in random],
-        "seconds": round(one.seconds, 4),
-        "seconds_once": round(one.once, 4),
-    }
-
-
-def show(found: dict[str, Assessed], random: list[dict[str, Assessed]], console: Console) -> None:
+def show(
+    found: Mapping[str, Assessed], random: Sequence[Mapping[str, Assessed]], console: Console
+) -> None:
     """Print a row for each assessment, family by family."""
     from datastill.evaluation.scores import family
 

@@ -150,7 +150,7 @@ def _(spec: StudySpec) -> dict[str, Any]:
         "pool_path": None if judges.path is None else Path(judges.path),
         "epoch": judges.epoch,
         "early_epochs": judges.early,
-        "pool_epochs": judges.epochs,
+        "pool_epochs": judges.pool_epochs,
     }
 
 

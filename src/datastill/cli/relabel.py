@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.finding import OnePath, Which
-from datastill.cli.options import Flag, MaybeInt, MaybePath, positive
+from datastill.cli.options import Flag, MaybeInt, MaybePath
+from datastill.runs.specs import PoolSpec, RelabelSpec
 
 if TYPE_CHECKING:
-    from datastill.data import ImageSet
-    from datastill.training.pool import Pool
+    from datastill.runs.relabelling import Relabelled
 
 
 @dataclass(frozen=True)
@@ -46,54 +47,40 @@ class Relabel:
 
     def run(self) -> None:
         """Ask the models, and write the set."""
-        positive(temperature=self.temperature, model_num=self.model_num, epoch=self.epoch)
-        from datastill import store
-        from datastill.distillation.relabelling import relabelled
-        from datastill.report.preview import write_preview
-        from datastill.runs.originals import Shelf
+        spec = partial(
+            RelabelSpec,
+            pool=PoolSpec(
+                architectures=self.models_pool,
+                num=self.model_num,
+                epoch=self.epoch,
+                path=str(self.pool_path),
+            ),
+            temperature=self.temperature,
+        )
+        spec(set="")  # options that make no sense are told before anything is looked for
+        from datastill.runs.keeping import Keeping
+        from datastill.runs.relabelling import beside, relabel
 
         file = self.which.file(self.path)
-        data = store.load(file)
-        origin = data.facts.get("data") or {}
-        shelf = Shelf(self.pool_path, data.domain.name, data, origin)
-        pool = shelf.load(self.models_pool, self.model_num, epoch=self.epoch)
-        made = relabelled(data, pool, temperature=self.temperature)
-        folder = file.parent if file.name == store.SET_FILE else file.with_suffix("")
-        out = self.out or folder.with_name(f"{folder.absolute().name}-soft")
-        settings = {
-            "relabelled": str(file),
-            "temperature": self.temperature,
-            "pool": made.facts["relabelled"]["originals"],
-        }
-        with store.locked(out):
-            place = store.open_run(out, settings, overwrite=self.overwrite).path
-            write_preview(made, place / "preview.png")
-            store.save(made, place / store.SET_FILE)
-            store.settle(place)
-        self.tell(data, made, pool, out)
+        keeping = Keeping(overwrite=self.overwrite)
+        made = relabel(spec(set=str(file)), self.out or beside(file), keeping=keeping)
+        tell(made, Console(self.quiet))
 
-    def tell(self, data: ImageSet, made: ImageSet, pool: Pool, out: Path) -> None:
-        """Say how the labels changed."""
-        from datastill.data import stored_bytes
-        from datastill.data.labels import hardened
-        from datastill.evaluation.comparison import label_bytes
-        from datastill.identity import unknown
 
-        agree = (made.labels.argmax(1) == hardened(data).labels).float().mean().item()
-        hard, soft = label_bytes(hardened(made)), label_bytes(made)
-        sure = made.labels.max(1).values.mean().item()
-        console = Console(self.quiet)
-        console.message(
-            f"{counted(len(made), 'soft label')} of {counted(len(pool), 'model')} in {out}\n"
-            f"  the likeliest class is the hard label for {agree:.1%} of the images, "
-            f"with {sure:.1%} on average\n"
-            f"  labels take {soft:,} bytes, hard ones {hard:,}, "
-            f"the images take {stored_bytes(data.images):,}"
-        )
-        if silent := unknown(pool):
-            console.message(f"  {silent}")
-        if not (data.facts.get("data") or {}).get("content"):
-            console.message(
-                "  what the set was made from is not known, so that it cannot be checked whether "
-                "the models were trained on the same"
-            )
+def tell(made: Relabelled, console: Console) -> None:
+    """Say how the labels changed."""
+    from datastill.data import stored_bytes
+    from datastill.data.labels import hardened
+    from datastill.evaluation.comparison import label_bytes
+
+    hard, soft = label_bytes(hardened(made.set)), label_bytes(made.set)
+    console.message(
+        f"{counted(len(made.set), 'soft label')} of {counted(len(made.pool), 'model')} in "
+        f"{made.folder}\n"
+        f"  the likeliest class is the hard label for {made.agreement:.1%} of the images, "
+        f"with {made.certainty:.1%} on average\n"
+        f"  labels take {soft:,} bytes, hard ones {hard:,}, "
+        f"the images take {stored_bytes(made.before.images):,}"
+    )
+    for caveat in made.caveats:
+        console.message(f"  {caveat}")

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from datastill.base.errors import InputError
-from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.finding import Paths
 from datastill.cli.options import Machine, MaybePath, MaybeText
 from datastill.cli.originals import Originals
-
-if TYPE_CHECKING:
-    from datastill.data import ImageSet
-    from datastill.evaluation.assessments import Score
+from datastill.runs.specs import RankSpec
 
 
 @dataclass(frozen=True)
@@ -39,46 +33,26 @@ class Select:
 
     def run(self) -> None:
         """Score every set and print them, the best first."""
-        self.originals.check()
-        if not self.paths:
-            raise InputError("name the sets to rank by their paths")
-        from datastill.evaluation.selection import ranked
-        from datastill.runs.finding import set_file
-        from datastill.store import load as load_set
+        spec = RankSpec(
+            sets=tuple(map(str, self.paths)),
+            by=self.by,
+            data=self.data.spec(self.dataset, self.data_path),
+            compute=self.machine.compute(),
+            pool=self.originals.pool(),
+        )
+        from datastill.runs.assessing import rank
 
-        sets = {str(path): load_set(set_file(path)) for path in self.paths}
         console = self.machine.console()
-        found, judges = self.scores(sets, console)
-        order = ranked(found)
-        if len({len(data) for data in sets.values()}) > 1:
+        ranked = rank(spec, observer=console)
+        if len({*ranked.sizes.values()}) > 1:
             console.message(
                 "sets of different size: most assessments compare only sets of one size"
             )
-        values = [found[name].value for name in order]
+        best, *_ = scores = list(ranked.scores.values())
+        values = [score.value for score in scores]
         rows = [
-            (name, str(1 + values.index(value)), str(len(sets[name])), f"{value:.6g}")
-            for name, value in zip(order, values, strict=True)
+            (name, str(1 + values.index(value)), str(ranked.sizes[name]), f"{value:.6g}")
+            for name, value in zip(ranked.scores, values, strict=True)
         ]
-        title = f"{self.by}, {found[order[0]].better} is better, judged by {judges}"
+        title = f"{self.by}, {best.better} is better, judged by {ranked.judges}"
         console.table(title, ("set", "rank", "images", self.by), rows)
-
-    def scores(self, sets: dict[str, ImageSet], console: Console) -> tuple[dict[str, Score], str]:
-        """Return what the assessment says of each set, and who judged."""
-        from datastill.base.rng import Key
-        from datastill.evaluation.assessments import Evidence
-        from datastill.evaluation.scores import assess
-        from datastill.runs import originals
-        from datastill.runs.origin import Origin
-
-        made = next(iter(sets.values()))
-        origin = Origin.of(made, self.data.spec(self.dataset, self.data_path), console)
-        real, _ = origin.train(sets, console)
-        real = real.to(self.machine.found())
-        pool, early = originals.load(self.originals.pool(), real, [self.by])
-        key, route = Key(self.machine.seed).at("assess"), self.machine.route()
-        found: dict[str, Score] = {}
-        evidence = Evidence(real, real, pool, key, route, early)
-        for name, data in sets.items():
-            about = evidence.of(data.to(real.images.device))
-            (found[name],) = (one.score for one in assess(about, [self.by]).values())
-        return found, originals.told(pool, early)

@@ -11,10 +11,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from datastill.runs.assessing import Ranked, Scored, assess, rank
     from datastill.runs.comparing import Compared, compare
     from datastill.runs.estimating import estimate
+    from datastill.runs.findings import Studied
     from datastill.runs.keeping import Keeping
     from datastill.runs.observer import SILENT, Observer, Steps, Talking
+    from datastill.runs.relabelling import Relabelled, relabel
     from datastill.runs.specs import (
         AssessSpec,
         ClomSpec,
@@ -34,19 +37,24 @@ if TYPE_CHECKING:
         read,
     )
     from datastill.runs.stop import Stopped, StopRequest
+    from datastill.runs.studying import study
     from datastill.runs.validating import Validated, validate
 
 _HOMES = {
+    "assessing": ("Ranked", "Scored", "assess", "rank"),
     "comparing": ("Compared", "compare"),
     "estimating": ("estimate",),
+    "findings": ("Studied",),
     "keeping": ("Keeping",),
     "observer": ("SILENT", "Observer", "Steps", "Talking"),
+    "relabelling": ("Relabelled", "relabel"),
     "specs": (
         *("AssessSpec", "ClomSpec", "CompareSpec", "ComputeSpec", "DataSpec", "DistillSpec"),
         *("JudgesSpec", "PoolSpec", "RankSpec", "RelabelSpec", "SelectSpec", "SoftSpec"),
         *("StudySpec", "TrainSpec", "ValidateSpec", "read"),
     ),
     "stop": ("StopRequest", "Stopped"),
+    "studying": ("study",),
     "validating": ("Validated", "validate"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -65,20 +73,28 @@ __all__ = [
     "Observer",
     "PoolSpec",
     "RankSpec",
+    "Ranked",
     "RelabelSpec",
+    "Relabelled",
+    "Scored",
     "SelectSpec",
     "SoftSpec",
     "Steps",
     "StopRequest",
     "Stopped",
+    "Studied",
     "StudySpec",
     "Talking",
     "TrainSpec",
     "ValidateSpec",
     "Validated",
+    "assess",
     "compare",
     "estimate",
+    "rank",
     "read",
+    "relabel",
+    "study",
     "validate",
 ]
 

@@ -21,6 +21,7 @@ ARGUMENTS = {
     "models": "models",
     "sets": "against",
     "num_eval": "trials",
+    "batch_real": "batch",
     "trials": "trials",
     "images_per_class": "ipc",
     "protocol.name": "protocol",

@@ -27,11 +27,11 @@ def results_at(file: Path, out: Path | None) -> Path:
         try:
             require_writable(file.parent)
         except InputError as error:
-            raise InputError(f"{error}; `out=FOLDER` takes the results") from None
+            raise InputError(f"{error}; `folder=FOLDER` takes the results") from None
         return file
     copy = out / SET_FILE
     if not copy.exists():
         copy_set(file, out)
     elif fingerprint(load(copy)) != fingerprint(load(file)):
-        raise InputError(f"{out} holds another set; take another `out`")
+        raise InputError(f"{out} holds another set; take another `folder`")
     return copy

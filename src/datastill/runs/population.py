@@ -18,6 +18,22 @@ WITHOUT_CHANCE = ("herding", "k-center")
 """Coresets that pick the same images whatever the key: one seed of them is enough."""
 
 
+POPULATION = (
+    "random",
+    "herding",
+    "k-means",
+    "noise:0.5",
+    *(
+        f"{method}:{updates}{alpha}"
+        for method, some, more in (("DM", 20, 100), ("DC", 5, 20), ("DSA", 5, 20))
+        for updates in (some, more)
+        for alpha in ("", ":10")
+    ),
+)
+"""What a study is made of unless it is told otherwise: real images, spoilt ones, and methods that
+had little time and more, with CLOM and without."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One way of making sets.

@@ -70,7 +70,7 @@ class Workshop:
             noise = candidate.kind.updates and _published(self, candidate).init == "noise"
             if not noise:
                 counts = [candidate.ipc] * len(self.real.domain.classes)
-                require_held(self.real, counts, "take a smaller --ipc", "start from")
+                require_held(self.real, counts, "take a smaller `ipc`", "start from")
             if candidate.kind.updates:
                 _descent(self, candidate)
 

@@ -20,7 +20,7 @@ class JudgesSpec(Part):
         path: folder with original models; None for the study's own, which it trains briefly.
         epoch: which snapshot of them; None for the last.
         early: epochs after which they judge too; without any, some of the study's own.
-        epochs: for which a study trains its own.
+        pool_epochs: for which a study trains its own.
     """
 
     architectures: tuple[str, ...] = ("ConvNetD2W32", "MLP")
@@ -28,17 +28,17 @@ class JudgesSpec(Part):
     path: str | None = place(None)
     epoch: int | None = None
     early: tuple[int, ...] = ()
-    epochs: int = 15
+    pool_epochs: int = 15
 
     def check(self) -> None:
         """See ``Part``."""
-        positive(num=self.num, epoch=self.epoch, epochs=self.epochs)
+        positive(num=self.num, epoch=self.epoch, pool_epochs=self.pool_epochs)
         for epoch in self.early:
             positive(early=epoch)
-        late = [epoch for epoch in self.early if epoch >= self.epochs]
+        late = [epoch for epoch in self.early if epoch >= self.pool_epochs]
         if self.path is None and late:
             raise InputError(
-                f"{late[0]} of `early` is not before the last of {self.epochs} `epochs`"
+                f"`early={late[0]}` is not before the last of `pool_epochs={self.pool_epochs}`"
             )
 
 

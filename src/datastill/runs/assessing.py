@@ -1,0 +1,184 @@
+"""Scores without a test set: of one set beside random real images, of several to rank them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datastill.base.rng import Key
+from datastill.base.wording import counted
+from datastill.data import ImageSet, require_held
+from datastill.evaluation import scores
+from datastill.evaluation.assessments import Evidence, Score
+from datastill.evaluation.scores import Assessed, family
+from datastill.evaluation.selection import ranked
+from datastill.identity import described
+from datastill.runs import originals
+from datastill.runs.computing import device_of, route_of
+from datastill.runs.finding import results_at, set_file
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.origin import Caveats, Origin
+from datastill.runs.specs import AssessSpec, RankSpec
+from datastill.store import assessment_file, fingerprint, load, versions, write_json
+from datastill.training.coresets import CORESETS
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What assessments say of a set.
+
+    Attributes:
+        scores: by the names of the assessments.
+        random: the same of every random set of real images beside it.
+        caveats: what has to be known of them.
+        seconds: that the scores of the set took together, with what random ones need too.
+        file: where every value is written; None where nothing is.
+    """
+
+    scores: Mapping[str, Assessed]
+    random: tuple[Mapping[str, Assessed], ...]
+    caveats: Caveats
+    seconds: float
+    file: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """What one assessment says of several sets.
+
+    Attributes:
+        scores: by the paths of the sets, the best first; equal ones as they were given.
+        sizes: how many images they have.
+        judges: who judged, in words.
+        caveats: what has to be known of the scores.
+    """
+
+    scores: Mapping[str, Score]
+    sizes: Mapping[str, int]
+    judges: str
+    caveats: Caveats
+
+
+def assess(
+    spec: AssessSpec, folder: Path | str | None = None, *, observer: Observer = SILENT
+) -> Scored:
+    """Score a set without a test set, beside random real images of the same size.
+
+    Args:
+        spec: what the scores follow from.
+        folder: where ``assessment.json`` is written: that of the set, or another, which gets a
+            copy of the set. Without it nothing is written.
+        observer: watches.
+
+    Raises:
+        InputError: when the set was made from other images, the original models or real images do
+            not suffice, or the folder cannot be written to.
+    """
+    file = set_file(Path(spec.set))
+    made = load(file)
+    if folder is not None:
+        file = results_at(file, None if _same(Path(folder), file.parent) else Path(folder))
+    real, caveats = _real({str(file): made}, spec, observer)
+    if spec.draws:
+        require_held(real, made.counts, "`draws=0` goes without random images")
+    evidence = _evidence(made, real, spec, spec.assessments)
+    judges = originals.told(evidence.pool, evidence.early)
+    observer.message(f"{file}: {counted(len(made), 'image')}, judged by {judges}")
+    started = time.perf_counter()
+    found = scores.assess(evidence, spec.assessments or None)
+    seconds = time.perf_counter() - started
+    random = tuple(scores.assess(other, found) for other in _random(evidence, spec.draws))
+    place = None if folder is None else assessment_file(file)
+    scored = Scored(found, random, caveats, seconds, place)
+    if place is not None:
+        write_json(place, _written(made, evidence, scored, spec.compute.seed))
+    return scored
+
+
+def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
+    """Rank sets by an assessment, without a test set.
+
+    Args:
+        spec: what the ranking follows from.
+        observer: watches.
+
+    Raises:
+        InputError: when a set was made from other images, or the original models do not suffice.
+    """
+    sets = {path: load(set_file(Path(path))) for path in spec.sets}
+    real, caveats = _real(sets, spec, observer)
+    evidence = _evidence(real, real, spec, [spec.by])
+    found: dict[str, Score] = {}
+    for name, data in sets.items():
+        about = evidence.of(data.to(real.images.device))
+        (found[name],) = (one.score for one in scores.assess(about, [spec.by]).values())
+    return Ranked(
+        {name: found[name] for name in ranked(found)},
+        {name: len(data) for name, data in sets.items()},
+        originals.told(evidence.pool, evidence.early),
+        caveats,
+    )
+
+
+def _same(folder: Path, other: Path) -> bool:
+    return folder.absolute() == other.absolute() or folder.resolve() == other.resolve()
+
+
+def _real(
+    made: Mapping[str, ImageSet], spec: AssessSpec | RankSpec, observer: Observer
+) -> tuple[ImageSet, Caveats]:
+    origin = Origin.of(next(iter(made.values())), spec.data, observer)
+    real, caveats = origin.train(made, observer)
+    return real.to(device_of(spec.compute)), caveats
+
+
+def _evidence(
+    made: ImageSet, real: ImageSet, spec: AssessSpec | RankSpec, names: Sequence[str]
+) -> Evidence:
+    pool, early = originals.load(spec.pool, real, names)
+    key = Key(spec.compute.seed).at("assess")
+    made = made.to(real.images.device)
+    return Evidence(made, real, pool, key, route_of(spec.compute), early)
+
+
+def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:
+    pick, real = CORESETS["random"], evidence.train
+    for i in range(draws):
+        rows = pick(real, evidence.synthetic.counts, key=evidence.key.at("random", i))
+        yield evidence.of(real.take(rows.to(real.images.device)))
+
+
+def _written(made: ImageSet, evidence: Evidence, scored: Scored, seed: int) -> dict[str, Any]:
+    real = evidence.train
+    return {
+        "set": fingerprint(made),
+        "real": {
+            "dataset": real.domain.name,
+            "images": len(real),
+            "fingerprint": fingerprint(real),
+        },
+        "pool": described(evidence.pool),
+        "early": described(evidence.early),
+        "seed": seed,
+        "route": evidence.route.facts(),
+        "caveats": list(scored.caveats),
+        "seconds": round(scored.seconds, 3),
+        "scores": [_row(name, scored) for name in scored.scores],
+        "versions": versions(),
+    }
+
+
+def _row(name: str, scored: Scored) -> dict[str, Any]:
+    one = scored.scores[name]
+    return {
+        "name": name,
+        "family": family(name),
+        "better": one.score.better,
+        "value": one.score.value,
+        "random": [other[name].score.value for other in scored.random],
+        "seconds": round(one.seconds, 4),
+        "seconds_once": round(one.once, 4),
+    }

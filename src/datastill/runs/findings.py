@@ -1,0 +1,96 @@
+"""What follows from a study: values, a page and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from datastill.evaluation.studies import Bench, Record, Resampling, Study, conclude
+from datastill.report.scatter import write_scatters
+from datastill.report.study_page import write_page
+from datastill.runs.observer import Observer
+from datastill.runs.originals import told
+from datastill.store import StudyFolder, versions
+
+VALUES, PAGE = "study.json", "study.md"
+
+
+@dataclass(frozen=True, eq=False)
+class Studied:
+    """What a study found.
+
+    Attributes:
+        study: every record and verdict.
+        facts: what the study rests on, and caveats, in words.
+        folder: of the study; None where nothing is left of it.
+        plots: files in there.
+    """
+
+    study: Study
+    facts: tuple[str, ...]
+    folder: Path | None
+    plots: tuple[Path, ...]
+
+    @property
+    def page(self) -> Path | None:
+        """The page with all that was found."""
+        return None if self.folder is None else self.folder / PAGE
+
+
+def written(
+    folder: StudyFolder, bench: Bench, records: Sequence[Record], trials: int, observer: Observer
+) -> Studied:
+    """Find out what follows, and write it down: values, a page, plots.
+
+    Args:
+        folder: of the study.
+        bench: what every set was held to.
+        records: of the sets.
+        trials: networks for each set.
+        observer: watches.
+    """
+    observer.message("drawing recipes and sets anew for intervals and p-values")
+    found = conclude(records, Resampling(bench.key.at("resampling")))
+    plots = write_scatters(found, folder.path)
+    facts = [*_facts(bench, found, trials), *_caveats(folder)]
+    write_page(found, facts, [path.name for path in plots], folder.path / PAGE)
+    routes = {"training": bench.route.facts(), "assessing": bench.assessing.facts()}
+    held = {"facts": facts, "versions": versions(), "routes": routes, **asdict(found)}
+    folder.write(VALUES, held)
+    return Studied(found, tuple(facts), folder.path, tuple(plots))
+
+
+def _facts(bench: Bench, found: Study, trials: int) -> list[str]:
+    real, protocol = bench.train, bench.protocol
+    validating = sum(t.seconds for record in found.records for t in record.trials)
+    return [
+        f"{real.domain.name}: {len(real)} training images, {len(bench.test)} test images",
+        f"each set validated by {trials} {bench.model}, {protocol.fit.epochs} epochs "
+        f"{protocol.words}: "
+        f"{validating:.0f} s in all",
+        f"each set judged by {told(bench.pool, bench.early)}",
+        *_spent(bench, validating),
+    ]
+
+
+def _spent(bench: Bench, validating: float) -> list[str]:
+    # What the original models cost, where they tell.
+    seconds = [member.facts.get("seconds") for member in bench.pool]
+    known = [float(one) for one in seconds if isinstance(one, int | float)]
+    if not known or len(known) < len(seconds):
+        return []
+    share = sum(known) / max(validating, 1e-9)
+    return [
+        f"training these took {sum(known):.0f} s before, {share:.0%} of validating all sets: "
+        "no cost below holds it"
+    ]
+
+
+def _caveats(folder: StudyFolder) -> list[str]:
+    # Of sets that the study did not make.
+    return [
+        f"{name}: {caveat}"
+        for name in folder.names()
+        for caveat in folder.load_set(name).facts.get("caveats") or ()
+    ]

@@ -1,0 +1,130 @@
+"""The original models that judge in a study: others', or its own, which it trains briefly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.base.wording import counted
+from datastill.data import ImageSet
+from datastill.identity import described
+from datastill.networks import find
+from datastill.runs import differences
+from datastill.runs.examining import Ongoing
+from datastill.runs.keeping import Keeping
+from datastill.runs.originals import Shelf
+from datastill.runs.series import COMMAND
+from datastill.runs.specs import JudgesSpec, StudySpec, TrainSpec
+from datastill.runs.training import train
+from datastill.store import StudyFolder, checkpoint_file, members_in, pool_folder
+from datastill.training.pool import Pool, by_epoch
+
+OWN = "pretrained_model"
+"""Where a study keeps its own, in its folder."""
+EARLY = (1, 3)
+"""Epochs after which a study's own models judge too, unless it is told otherwise."""
+FILE, EARLY_FILE = "judges.json", "judges-after-{}.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """Those who judge in a study.
+
+    Attributes:
+        pool: original models.
+        early: original models as they were after early epochs.
+    """
+
+    pool: Pool
+    early: Pool
+
+
+def loaded(spec: JudgesSpec, folder: Path, real: ImageSet) -> Judges:
+    """Read the models.
+
+    Args:
+        spec: which.
+        folder: of the study.
+        real: training images.
+
+    Raises:
+        InputError: when there are too few, or they were trained on other images.
+    """
+    epoch = spec.pool_epochs if spec.path is None else spec.epoch
+    shelf = Shelf(spec.path or folder / OWN, real.domain.name, real)
+    names, num = spec.architectures, spec.num
+    early = [m for epoch in early_epochs(spec) for m in shelf.load(names, num, epoch=epoch)]
+    return Judges(shelf.load(names, num, epoch=epoch), early)
+
+
+def early_epochs(spec: JudgesSpec) -> tuple[int, ...]:
+    """Return the early epochs, with those of the study's own models."""
+    own = tuple(epoch for epoch in EARLY if epoch < spec.pool_epochs)
+    return spec.early or (own if spec.path is None else ())
+
+
+def train_own(spec: StudySpec, name: str, ongoing: Ongoing) -> None:
+    """Train as many models as are missing; one that was left unfinished is not counted.
+
+    Args:
+        spec: of the study.
+        name: of the dataset.
+        ongoing: the study, whose observer is told, for it may take longer than the rest.
+    """
+    judges, folder, minutes = spec.judges, ongoing.folder.path, ongoing.keeping.checkpoint_minutes
+    for model in (find(model)[0] for model in judges.architectures):
+        place = pool_folder(folder / OWN, name, model)
+        missing, cut_off = _missing(judges, place), checkpoint_file(place, COMMAND).load()
+        if missing:
+            ongoing.observer.message(
+                f"training {missing} {model} to judge by, {counted(judges.pool_epochs, 'epoch')} "
+                "each; `judges.path` takes models that are there"
+            )
+        if cut_off is not None:
+            num = int(cut_off[0].asked.get("num", judges.num))
+            keeping = Keeping(resume=True, checkpoint_minutes=minutes)
+            train(_training(spec, model, num), folder / OWN, keeping=keeping, stop=ongoing.stop)
+            missing = _missing(judges, place)
+        if missing:
+            keeping = Keeping(checkpoint_minutes=minutes)
+            more = _training(spec, model, missing)
+            train(more, folder / OWN, keeping=keeping, stop=ongoing.stop, add=True)
+
+
+def keep(folder: StudyFolder, judges: Judges) -> None:
+    """Write down who judges, or make sure that they are those who judged before.
+
+    Raises:
+        InputError: when they are others.
+    """
+    hint = "pass `reassess=True` to score every set anew"
+    pools = {FILE: judges.pool}
+    pools |= {EARLY_FILE.format(epoch): pool for epoch, pool in by_epoch(judges.early).items()}
+    for file, pool in pools.items():
+        folder.keep(file, {"pool": described(pool)}, hint, told=differences.told)
+
+
+def forget(folder: StudyFolder) -> None:
+    """Drop what tells who judged."""
+    for file in folder.path.glob(EARLY_FILE.format("*")):
+        folder.forget(file.name)
+    folder.forget(FILE)
+
+
+def _training(spec: StudySpec, model: str, num: int) -> TrainSpec:
+    return TrainSpec(
+        data=spec.data,
+        compute=spec.compute,
+        models=(model,),
+        num=num,
+        epochs=spec.judges.pool_epochs,
+        lr=0.05,
+        batch=64,
+        weight_decay=5e-4,
+        save_epochs=early_epochs(spec.judges),
+    )
+
+
+def _missing(judges: JudgesSpec, folder: Path) -> int:
+    held = sum(epoch == judges.pool_epochs for _, epoch, _ in members_in(folder))
+    return max(0, judges.num - held)

@@ -1,0 +1,229 @@
+"""A study: which assessment to trust, found out on many sets that networks are trained on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from datastill.base.errors import InputError, truth
+from datastill.base.rng import Key
+from datastill.compute.route import Route
+from datastill.data import ImageSet
+from datastill.datasets import untestable
+from datastill.evaluation.scores import epoch_of, family
+from datastill.evaluation.studies import Bench
+from datastill.evaluation.studies.scopes import LEAST
+from datastill.identity import of_each, require_made_from, without_seen
+from datastill.networks import build
+from datastill.runs import differences, judging
+from datastill.runs.computing import device_of, route_of
+from datastill.runs.examining import SETTINGS, Ongoing, forget_scores
+from datastill.runs.finding import set_file
+from datastill.runs.findings import Studied, written
+from datastill.runs.judging import Judges
+from datastill.runs.keeping import USUAL, Keeping
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.origin import said
+from datastill.runs.originals import told
+from datastill.runs.population import POPULATION, Candidate, candidates, parse
+from datastill.runs.reading import buildable, describe, read_both, reading, tell_mirror
+from datastill.runs.specs import StudySpec
+from datastill.runs.stop import StopRequest
+from datastill.runs.workshop import Workshop
+from datastill.store import StudyFolder, fingerprint, load, locked, read_json
+from datastill.training.protocol import Protocol, preset
+
+WRITTEN_LATER = ("device", "engine")
+"""What an earlier version did not write down."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    # What a study is about: images, and sets that are there already, by names.
+    real: ImageSet
+    test: ImageSet
+    brought: Mapping[str, ImageSet]
+    wanted: list[Candidate]
+    route: Route
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.brought, *(candidate.name for candidate in self.wanted)}
+
+
+def study(
+    spec: StudySpec,
+    folder: Path | str | None = None,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+    reassess: bool = False,
+) -> Studied:
+    """Make sets that differ, assess and validate each, and tell how the two agree.
+
+    In a folder where it was begun before, a study goes on where it stopped, adds what is new, and
+    computes nothing twice.
+
+    Args:
+        spec: what it follows from.
+        folder: of the study. Without it nothing is left but what is returned.
+        reassess: score every set anew, for other original models; accuracies stay.
+        keeping: how often a set that is distilled, or a network that is trained, is kept.
+        observer: watches.
+        stop: asks to stop, which is heeded after every update and epoch.
+
+    Raises:
+        InputError: when it makes no sense; when the study in the folder is another; when it is
+            judged by others than before, and is not to be scored anew.
+        Stopped: as asked.
+    """
+    truth(reassess=reassess)
+    if keeping.overwrite or keeping.sinks:
+        raise InputError(
+            "a study goes on with what it has and keeps no journal: of `keeping` it takes "
+            "`checkpoint_minutes` alone, and another `folder` to start over"
+        )
+    material = _read(spec, observer)
+    with _place(folder) as path:
+        place = StudyFolder(path)
+        names = {*place.names(), *material.names}
+        if len(names) < LEAST:
+            raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
+        describe(material.real, observer)
+        tell_mirror(material.real, observer)
+        with locked(path):
+            ongoing = Ongoing(place, keeping, observer, stop or StopRequest())
+            judges = _judges(spec, material, ongoing, reassess)
+            by = told(judges.pool, judges.early)
+            observer.message(f"{path}: {len(names)} sets, judged by {by}")
+            studied = _studied(spec, material, judges, ongoing)
+    return studied if folder is not None else replace(studied, folder=None, plots=())
+
+
+def _studied(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ongoing) -> Studied:
+    folder, bench = ongoing.folder, _bench(spec, material, judges)
+    held = folder.names()
+    for name, data in material.brought.items():
+        if name not in held:
+            folder.save_set(name, data)
+    ongoing.make(_workshop(spec, material, judges), material.wanted)
+    records = ongoing.examine(bench, spec.assessments, spec.trials)
+    studied = written(folder, bench, records, spec.trials, ongoing.observer)
+    ongoing.file.remove()
+    return studied
+
+
+@contextmanager
+def _place(folder: Path | str | None) -> Generator[Path]:
+    if folder is not None:
+        yield Path(folder)
+        return
+    with TemporaryDirectory(prefix="datastill-study-") as made:
+        yield Path(made)
+
+
+def _read(spec: StudySpec, observer: Observer) -> _Material:
+    for name in spec.assessments:
+        family(name)  # an unknown one is told now
+        epoch_of(name)
+    texts = spec.population or (() if spec.sets else POPULATION)
+    wanted = candidates([parse(text) for text in texts], spec.ipc, spec.seeds)
+    device = device_of(spec.compute)
+    real, test = read_both(spec.data, device, observer, buildable([spec.model]))
+    if test is None:
+        raise untestable(spec.data.name or "", reading(spec.data, observer))
+    build(spec.model, real.domain, key=Key(0))  # images too small for it are found out now
+    route = route_of(spec.compute, spec.model, real.domain)
+    material = _Material(real, test, {}, wanted, route)
+    _workshop(spec, material, Judges((), ())).check(wanted)
+    return _with_brought(spec, material, observer)
+
+
+def _with_brought(spec: StudySpec, material: _Material, observer: Observer) -> _Material:
+    # Sets that are there already are named by what they hold, and tested on what none has seen.
+    real = material.real
+    sets = {path: load(set_file(Path(path))) for path in spec.sets}
+    brought: dict[str, ImageSet] = {}
+    test, seen = without_seen(sets, material.test, real)
+    made = of_each(sets, lambda data: require_made_from(data, real))
+    for data, others in zip(sets.values(), made, strict=True):
+        caveats = said((*seen, *others), observer)
+        held = [*(data.facts.get("caveats") or ()), *caveats]
+        data = replace(data.under(real.domain), facts={**data.facts, "caveats": held})
+        method = re.sub(r"[^\w+-]", "_", str(data.facts.get("method", "unknown")))
+        brought[f"{method}-ipc{max(data.stored_counts)}-{fingerprint(data)}"] = data
+    return replace(material, test=test, brought=brought)
+
+
+def _workshop(spec: StudySpec, material: _Material, judges: Judges) -> Workshop:
+    key = Key(spec.compute.seed).at("study")
+    return Workshop(
+        *(material.real, judges.pool, spec.model, key, spec.batch, spec.inner_loop, material.route)
+    )
+
+
+def _judges(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: bool) -> Judges:
+    # Original models are trained if the study has none; nothing is, in a folder of another study.
+    folder, real = ongoing.folder, material.real
+    if spec.judges.path is None:
+        _keep_settings(spec, folder, material)
+        judging.train_own(spec, real.domain.name, ongoing)
+    judges = judging.loaded(spec.judges, folder.path, real)
+    _keep_settings(spec, folder, material)
+    if reassess:
+        forget_scores(folder)
+        judging.forget(folder)
+    judging.keep(folder, judges)
+    return judges
+
+
+def _bench(spec: StudySpec, material: _Material, judges: Judges) -> Bench:
+    return Bench(
+        material.real,
+        material.test,
+        judges.pool,
+        spec.model,
+        _protocol(spec, material.real),
+        Key(spec.compute.seed),
+        judges.early,
+        route=material.route,
+        assessing=route_of(spec.compute),
+    )
+
+
+def _protocol(spec: StudySpec, real: ImageSet) -> Protocol:
+    name = "dsa" if spec.augmented else "dc"
+    return preset(name, epochs=spec.epochs, dataset=real.domain.name)
+
+
+def _keep_settings(spec: StudySpec, folder: StudyFolder, material: _Material) -> None:
+    # Written down, or made sure that it is what it was.
+    wanted, file = _settings(spec, material), folder.path / SETTINGS
+    if file.exists():
+        held = read_json(file)
+        wanted = {k: v for k, v in wanted.items() if k in held or k not in WRITTEN_LATER}
+    folder.keep(SETTINGS, wanted, "take another `folder`", told=differences.told)
+
+
+def _settings(spec: StudySpec, material: _Material) -> dict[str, Any]:
+    # What must be equal for all sets of a study.
+    real, compute = material.real, spec.compute
+    return {
+        "real": fingerprint(real),
+        "test": fingerprint(material.test),
+        "model": spec.model,
+        "protocol": asdict(_protocol(spec, real)),
+        "batch_real": spec.batch,
+        "inner_loop": spec.inner_loop,
+        "device": real.images.device.type,
+        "engine": compute.engine,
+        "precision": compute.precision,
+        "seed": compute.seed,
+        **({} if spec.data.mirror is None else {"mirror": real.domain.mirror}),
+    }

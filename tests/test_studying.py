@@ -1,0 +1,218 @@
+"""A study from Python: what the command does, as values and as files."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import datastill
+from datastill.base.errors import InputError
+from datastill.cli import main
+from datastill.evaluation import studies
+from datastill.runs import findings
+from datastill.runs.keeping import Keeping
+from datastill.runs.observer import Talking
+from datastill.runs.specs import DataSpec, JudgesSpec, StudySpec
+from datastill.runs.stop import Stopped, StopRequest
+from datastill.runs.studying import study
+
+NAMES = ("om-accuracy", "om-entropy@1", "coverage")
+LINE = (
+    "study --dataset digits --model MLP --population random noise:0.5 DM:1 DM:3:1 --seeds 2 "
+    "--num-eval 2 --epochs 2 --batch-real 4 --models-pool MLP --model-num 2 --pool-epochs 2 "
+    f"--early-epochs 1 --ipc 1 --assessments {' '.join(NAMES)}"
+)
+SPEC = StudySpec(
+    data=DataSpec("digits"),
+    population=("random", "noise:0.5", "DM:1", "DM:3:1"),
+    ipc=(1,),
+    seeds=2,
+    batch=4,
+    model="MLP",
+    trials=2,
+    epochs=2,
+    judges=JudgesSpec(architectures=("MLP",), num=2, pool_epochs=2, early=(1,)),
+    assessments=NAMES,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = partial(studies.Resampling, bootstraps=30, permutations=99)
+    monkeypatch.setattr(findings, "Resampling", few)
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that was typed."""
+    folder = tmp_path_factory.mktemp("typed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        few = partial(studies.Resampling, bootstraps=30, permutations=99)
+        patch.setattr(findings, "Resampling", few)
+        main([*LINE.split(), "--quiet"])
+    return folder / "studies" / "digits"
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def known(folder: Path) -> dict[str, Any]:
+    """Return what was found of every set, but for what differs each time."""
+    table = json.loads((folder / "study.json").read_text())
+    return {
+        record["name"]: (
+            [trial["accuracy"] for trial in record["trials"]],
+            {name: one["score"] for name, one in record["scores"].items()},
+        )
+        for record in table["records"]
+    }
+
+
+def agreements(folder: Path) -> list[Any]:
+    table = json.loads((folder / "study.json").read_text())
+    return [(verdict["name"], verdict["agreements"]) for verdict in table["verdicts"]]
+
+
+def same_images(one: Path, other: Path) -> bool:
+    sets = sorted(path.name for path in (one / "sets").iterdir())
+    return all(
+        datastill.load(one / "sets" / name).images.equal(
+            datastill.load(other / "sets" / name).images
+        )
+        for name in sets
+    )
+
+
+def test_a_study_is_what_the_command_makes(typed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = list[str]()
+    found = study(SPEC, "called", observer=Talking(told.append))
+    called = Path("called")
+    assert tree(called) == tree(typed)
+    assert known(called) == known(typed)
+    assert agreements(called) == agreements(typed)
+    assert same_images(called, typed)
+    for file in ("settings.json", "judges.json", "judges-after-1.json"):
+        assert (called / file).read_bytes() == (typed / file).read_bytes()
+    assert {verdict.name for verdict in found.study.verdicts} == set(NAMES)
+    assert found.page == called / "study.md"
+    assert found.facts[0] in found.page.read_text()
+    assert all(plot.exists() for plot in found.plots)
+    assert "training 2 MLP to judge by, 2 epochs each; `judges.path` takes models" in told[0]
+    assert "called: 8 sets, judged by 2 MLP, and as they were after epochs 1" in told
+    assert "".join(capsys.readouterr()) == ""
+
+
+@pytest.mark.parametrize(("label", "steps"), [("making sets", 3), ("training", 5)])
+def test_a_study_that_is_stopped_goes_on(typed: Path, label: str, steps: int) -> None:
+    stop = StopRequest()
+
+    def look(at: str, step: float, *_: object) -> None:
+        if (at, step) == (label, steps):
+            stop.request()
+
+    with pytest.raises(Stopped):
+        study(SPEC, "called", observer=Talking(moved=look), stop=stop)
+    called = Path("called")
+    assert not (called / "study.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in (called / "sets").glob("*/*.safetensors")}
+    assert before
+    study(SPEC, called)
+    assert before.items() == {path: path.stat().st_mtime_ns for path in before}.items()
+    assert (known(called), agreements(called)) == (known(typed), agreements(typed))
+    assert tree(called) == tree(typed)
+
+
+def test_what_was_typed_goes_on_from_python_and_the_other_way(
+    typed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*LINE.replace("--num-eval 2", "--num-eval 1").split(), "--quiet"])
+    folder = tmp_path / "studies" / "digits"
+    study(SPEC, folder)
+    assert (known(folder), agreements(folder)) == (known(typed), agreements(typed))
+    main(LINE.split())
+    assert "to judge by" not in capsys.readouterr().out
+    assert (known(folder), agreements(folder)) == (known(typed), agreements(typed))
+
+
+def test_without_a_folder_nothing_is_left(typed: Path, tmp_path: Path) -> None:
+    found = study(SPEC)
+    assert (found.folder, found.page, found.plots) == (None, None, ())
+    assert tree(tmp_path) == set()
+    values = {r.name: [trial.accuracy for trial in r.trials] for r in found.study.records}
+    assert values == {name: accuracies for name, (accuracies, _) in known(typed).items()}
+
+
+def test_others_judge_only_if_that_is_said(typed: Path) -> None:
+    pool = typed / "pretrained_model"
+    few = replace(SPEC, population=("random",), seeds=3, trials=1)
+    study(few, "called")
+    before = known(Path("called"))
+    by_one = replace(few, judges=JudgesSpec(architectures=("MLP",), num=1, path=str(pool)))
+    by_one = replace(by_one, assessments=("om-accuracy", "coverage"))
+    with pytest.raises(InputError, match="other original models; pass `reassess=True` to score"):
+        study(by_one, "called")
+    assert known(Path("called")) == before
+    study(by_one, "called", reassess=True)
+    after = known(Path("called"))
+    assert {name: one[0] for name, one in after.items()} == {n: o[0] for n, o in before.items()}
+    assert all(set(scores) == {"om-accuracy", "coverage"} for _, scores in after.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"population": ("hering",)}, "no kind of sets named 'hering'; did you mean 'herding'"),
+        ({"population": ("random",), "seeds": 1}, "a study needs at least 3 sets, found 1"),
+        ({"ipc": (400,)}, "fewer than the 400 to start from; take a smaller `ipc`"),
+        ({"assessments": ("om-acuracy",)}, "did you mean 'om-accuracy'"),
+        ({"model": "ConvNetD4"}, "needs images of at least 16 pixels"),
+        ({"sets": ("nowhere",)}, "no image set at nowhere"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_anything_is_written(
+    tmp_path: Path, change: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        study(replace(SPEC, **change), "called")
+    assert tree(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"epochs": 3}, r"was begun with networks of 3 epochs, not 4 \(`epochs`\)"),
+        ({"batch": 5}, "was begun with `batch=4`, not 5; take another `folder`"),
+    ],
+)
+def test_a_study_stays_what_it_is(typed: Path, change: dict[str, Any], complaint: str) -> None:
+    before = tree(typed)
+    with pytest.raises(InputError, match=complaint):
+        study(replace(SPEC, **change), typed)
+    assert tree(typed) == before
+
+
+@pytest.mark.parametrize("keeping", [Keeping(overwrite=True), Keeping(sinks=("tensorboard",))])
+def test_a_study_is_never_overwritten(keeping: Keeping) -> None:
+    with pytest.raises(InputError, match="another `folder` to start over"):
+        study(SPEC, "called", keeping=keeping)
+
+
+@pytest.mark.parametrize(
+    ("build", "complaint"),
+    [
+        (lambda: JudgesSpec(pool_epochs=0), "`pool_epochs` must be above zero"),
+        (lambda: JudgesSpec(pool_epochs=3, early=(3,)), "`early=3` is not before the last of"),
+        (lambda: replace(SPEC, trials=0), "`trials` must be above zero"),
+        (lambda: StudySpec(data=DataSpec()), "needs the name of a dataset"),
+    ],
+)
+def test_descriptions_make_sense(build: Callable[[], object], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        build()
