@@ -42,7 +42,15 @@ def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None
     names: dict[str, object] = {}
     exec(compile(code, "python.md", "exec"), names)
     said = capsys.readouterr().out.splitlines()
-    assert said == [f"{step} ['calm', 'clom', 'match']" for step in (4, 5, 6)]
+    assert said[:3] == [f"{step} ['calm', 'clom', 'match']" for step in (4, 5, 6)]
+    rows = ["mine.safetensors 2 (", "random 2 (", "k-means 2 (", "all real images 16 ("]
+    for line, begun in zip(said[3:], [*rows, "synthetic ConvNetD1W16 ("], strict=True):
+        assert line.startswith(begun)
+    assert {path.name for path in (home / "comparison" / "mine").iterdir()} == {
+        *("comparison.json", "comparison.png"),
+    }
+    assert (home / "mine.validation.json").exists()
+    assert len(list((home / "models").iterdir())) == 1
     made = ds.load("mine.safetensors")
     assert made.domain.shape == (3, 32, 32)
     whole = [
