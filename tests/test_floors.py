@@ -45,7 +45,7 @@ FLOORS = [
     {"runs.specs", "runs.keeping"},
     {"runs.population"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
-    {"runs.recipes", "runs.estimating", "runs.series"},
+    {"runs.recipes", "runs.estimating", "runs.series", "runs.carrying"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.bouts", "runs.material"},
     {"runs.ranking"},

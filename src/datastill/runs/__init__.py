@@ -1,8 +1,9 @@
 """Runs are values, and what carries them out does all that the commands do.
 
 A description (``DistillSpec``, ``ValidateSpec``, ...) says what a result follows from; a verb
-(``validate``, ``compare``, ...) carries it out, and is told what is kept (``Keeping``), who watches
-(``Observer``) and what may stop it (``StopRequest``). Nothing prints by itself.
+(``validate``, ``compare``, ...; ``run`` for any) carries it out, and is told what is kept
+(``Keeping``), who watches (``Observer``) and what may stop it (``StopRequest``). Nothing prints by
+itself.
 """
 
 # Nothing is imported here: descriptions need no torch, and `datastill --help` waits for none.
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from datastill.runs.assessing import Ranked, Scored, assess, rank
+    from datastill.runs.carrying import run
+    from datastill.runs.checking import Checked, check
     from datastill.runs.comparing import Compared, compare
     from datastill.runs.estimating import estimate
     from datastill.runs.findings import Studied
@@ -38,10 +41,13 @@ if TYPE_CHECKING:
     )
     from datastill.runs.stop import Stopped, StopRequest
     from datastill.runs.studying import study
+    from datastill.runs.training import Trained, train
     from datastill.runs.validating import Validated, validate
 
 _HOMES = {
     "assessing": ("Ranked", "Scored", "assess", "rank"),
+    "carrying": ("run",),
+    "checking": ("Checked", "check"),
     "comparing": ("Compared", "compare"),
     "estimating": ("estimate",),
     "findings": ("Studied",),
@@ -55,6 +61,7 @@ _HOMES = {
     ),
     "stop": ("StopRequest", "Stopped"),
     "studying": ("study",),
+    "training": ("Trained", "train"),
     "validating": ("Validated", "validate"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -62,6 +69,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "SILENT",
     "AssessSpec",
+    "Checked",
     "ClomSpec",
     "CompareSpec",
     "Compared",
@@ -86,15 +94,19 @@ __all__ = [
     "StudySpec",
     "Talking",
     "TrainSpec",
+    "Trained",
     "ValidateSpec",
     "Validated",
     "assess",
+    "check",
     "compare",
     "estimate",
     "rank",
     "read",
     "relabel",
+    "run",
     "study",
+    "train",
     "validate",
 ]
 

@@ -1,0 +1,80 @@
+"""Runs of any kind, carried out by the verb of their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from datastill.base.errors import InputError
+from datastill.base.wording import listed
+from datastill.runs.keeping import USUAL, Keeping
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.specs import Spec
+from datastill.runs.stop import StopRequest
+
+VERBS = {
+    "train": ("training", "train"),
+    "validate": ("validating", "validate"),
+    "compare": ("comparing", "compare"),
+    "assess": ("assessing", "assess"),
+    "select": ("assessing", "rank"),
+    "study": ("studying", "study"),
+    "relabel": ("relabelling", "relabel"),
+}
+"""Module and name of what carries out a run, by kind. Others are carried out by commands alone."""
+
+
+def run(
+    spec: Spec,
+    folder: Path | str | None = None,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> Any:
+    """Carry out a run, as the verb of its kind does.
+
+    Args:
+        spec: what it follows from: made in Python, or read from a file.
+        folder: see the verb; without one nothing is written.
+        keeping: what becomes of a run that is cut off, or was.
+        observer: watches.
+        stop: asks to stop.
+
+    Returns:
+        What the verb returns: ``Trained``, ``Validated``, ``Compared``, ...
+
+    Raises:
+        InputError: see the verb; for a kind that only the command line carries out; where a verb
+            has no use for what it is given.
+    """
+    verb = verb_of(spec.kind)
+    given = {
+        "folder": (folder, None),
+        "keeping": (keeping, USUAL),
+        "observer": (observer, SILENT),
+        "stop": (stop, None),
+    }
+    taken = signature(verb).parameters
+    for name, (value, usual) in given.items():
+        if name not in taken and value is not usual and name != "stop":
+            raise InputError(f"a run of kind {spec.kind!r} has no use for `{name}`; leave it out")
+    return verb(spec, **{name: value for name, (value, _) in given.items() if name in taken})
+
+
+def verb_of(kind: str) -> Callable[..., Any]:
+    """Return what carries out runs of a kind.
+
+    Raises:
+        InputError: where only the command line does.
+    """
+    if kind not in VERBS:
+        raise InputError(
+            f"runs of kind {kind!r} are carried out by 'datastill run FILE', not from Python; "
+            f"{listed(list(VERBS))} are"
+        )
+    module, name = VERBS[kind]
+    return getattr(import_module(f"datastill.runs.{module}"), name)
