@@ -1,6 +1,7 @@
 """What a set was made from and by whom, checked by every command that goes on from it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +199,30 @@ def test_a_set_is_tested_on_what_it_was_surely_not_made_from(
         refused(go, judged(command), "are not those that the set was made from")
     for command in ("against", "compare"):
         refused(go, judged(command), "again, or validate it without --against, on what it has not")
+
+
+def test_pictures_that_were_all_saved_anew_are_not_taken_for_new_ones(go: Go) -> None:
+    pets()
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    shutil.copytree("pets", "copy")
+    for file in list(Path().glob("*/*/*.png")):
+        Image.open(file).save(file.with_suffix(".jpg"), quality=95)
+        file.unlink()
+    for command in ("validate", "against", "compare"):
+        refused(go, judged(command), "none of the training images is there as it was")
+    told = succeed(go, f"validate {SET} {TESTING} --dataset ./copy")
+    assert "whether the set was made from some of the images that it is tested on is not kn" in told
+
+
+def test_pictures_of_which_some_were_saved_anew_are_a_caveat(go: Go) -> None:
+    pets()
+    succeed(go, f"distill --dataset ./pets {QUICK} --ipc 1")
+    for file in sorted(Path("pets").glob("*/*.png"))[::2]:
+        Image.open(file).save(file.with_suffix(".jpg"), quality=95)
+        file.unlink()
+    told = succeed(go, judged("validate"))
+    assert "made from none, but of pictures that were saved anew since" in told
+    assert "saved anew" in json.dumps(datastill.load(SET).facts["validated"][-1]["caveats"])
 
 
 def test_of_sets_of_several_days_none_is_tested_on_what_another_saw(go: Go) -> None:

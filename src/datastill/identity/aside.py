@@ -20,6 +20,8 @@ from datastill.identity.content import Digests
 ALL_ROWS = 2.0**64
 LEEWAY = 10
 """What a threshold keeps of a class may differ from its share by one part in so many."""
+WITNESSES = 16
+"""Digests of images trained on that are written down, by which it is seen if all have changed."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,22 @@ class Aside:
         share: of all digests, below which an image is kept.
         above: digests of images that are kept though they are not below it.
         below: digests of images that are trained on though they are.
+        some: digests of a few that are trained on. Where none of them is there any more, all
+            pictures may have been saved anew, and be known by other digests now.
     """
 
     share: float
     above: tuple[int, ...] = ()
     below: tuple[int, ...] = ()
+    some: tuple[int, ...] = ()
 
     @classmethod
     def by(cls, found: Digests, kept: Tensor, share: float) -> Aside:
         """Return how ``(N,)`` booleans ``kept`` came about, for images of the digests ``found``."""
         low, held = found < _limit(share), kept.numpy()
         above, below = (np.unique(found[odd]).tolist() for odd in (held & ~low, low & ~held))
-        return cls(share, tuple(above), tuple(below))
+        some = np.unique(found[~held])[:WITNESSES].tolist()
+        return cls(share, tuple(above), tuple(below), tuple(some))
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Aside | None:
@@ -49,7 +55,8 @@ class Aside:
         share, above, below = map(facts.get, ("share", "kept_though_above", "trained_though_below"))
         if share is None or above is None or below is None:
             return None
-        return cls(share, *(tuple(int(each, 16) for each in some) for some in (above, below)))
+        lists = (above, below, facts.get("trained_on_some") or ())
+        return cls(share, *(tuple(int(each, 16) for each in one) for one in lists))
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -57,6 +64,7 @@ class Aside:
             "share": self.share,
             "kept_though_above": [f"{each:016x}" for each in self.above],
             "trained_though_below": [f"{each:016x}" for each in self.below],
+            "trained_on_some": [f"{each:016x}" for each in self.some],
         }
 
     def unseen(self, found: Digests) -> NDArray[np.bool_]:
@@ -67,6 +75,11 @@ class Aside:
         """
         above, below = (np.array(each, np.uint64) for each in (self.above, self.below))
         return ((found < _limit(self.share)) & ~np.isin(found, below)) | np.isin(found, above)
+
+    def lost(self, found: Digests) -> float:
+        """Return how many of those trained on that are written down are not there, as a share."""
+        gone = ~np.isin(np.array(self.some, np.uint64), found)
+        return float(gone.mean()) if len(gone) else 0.0
 
     def covers(self, other: Aside) -> bool:
         """Tell whether of the same images all that ``other`` keeps are kept here, too."""

@@ -18,6 +18,7 @@ from datastill.identity.content import Content, content_of, fingerprint
 T = TypeVar("T")
 
 AGAIN = "put back what was there, or distil it again"
+TRAINED = "the training images of {} are not those that the set was made from"
 EARLIER = "an earlier version kept other images for tests"
 
 
@@ -156,11 +157,10 @@ def _still_kept(
     _require_share(made, test)
     then, now = made.facts["data"]["kept_for_tests"], test.facts["kept_for_tests"]
     everything, rule, name = np.ones(len(test), np.bool_), Aside.of(then), test.domain.name
-    trained = "the training images of {} are not those that the set was made from; {}"
     if now["digest"] == then.get("digest"):
         same = now["all"] == then.get("all")
         return everything, () if same else (
-            trained.format(name, "those kept for tests are the same"),
+            f"{TRAINED.format(name)}; those kept for tests are the same",
         )
     if real is not None and _content(made) == content_of(real).facts():
         return everything, (
@@ -174,12 +174,33 @@ def _still_kept(
     if rule is None or test.digests is None:
         why = f"{EARLIER}, or pictures came or went" if "digest" in then else EARLIER
         return everything, _others(made, test, why)
-    unseen = rule.unseen(test.digests)
+    return _of_others(made, test, rule, _lost(rule, test, real))
+
+
+def _of_others(
+    made: ImageSet, test: ImageSet, rule: Aside, lost: float
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    # Of images of which some came, went or changed: those that the rule proves to be unseen.
+    assert test.digests is not None
+    unseen, name = rule.unseen(test.digests), test.domain.name
+    if lost == 1:
+        why = "none of the training images is there as it was; all may have been saved anew"
+        return unseen, _others(made, test, why)
     if not unseen.any():
         raise _changed(test, "none of the images kept for tests now would have been kept then")
     if name != made.domain.name:
         return unseen, (f"{name} is another dataset than {made.domain.name}",)
-    return unseen, (trained.format(name, "of those it is tested on it was made from none"),)
+    said = f"{TRAINED.format(name)}; of those it is tested on it was made from none"
+    if lost:
+        said += ", but of pictures that were saved anew since (in another format, say), if any were"
+    return unseen, (said,)
+
+
+def _lost(rule: Aside, test: ImageSet, real: ImageSet | None) -> float:
+    # How many of a few training images are not there as they were, as a share; 0 if unknown.
+    if real is None or real.digests is None or test.digests is None:
+        return 0.0
+    return rule.lost(np.concatenate([real.digests, test.digests]))
 
 
 def _kept_before(

@@ -90,6 +90,7 @@ KEPT = Table(
         "which": TEXT,
         "kept_though_above": Rows(DIGEST),
         "trained_though_below": Rows(DIGEST),
+        "trained_on_some": Rows(DIGEST),
     }
 )
 TRAINED_ON = Table({**CONTENT.fields, "kept_for_tests": KEPT}, CONTENT.needed)

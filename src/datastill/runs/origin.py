@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.base.own_code import is_own
 from datastill.data import UNNAMED, Domain, ImageSet
 from datastill.datasets import (
     TEST_SHARE,
     Reading,
     agreed,
+    is_code,
     load_dataset,
     load_split,
     load_test,
@@ -176,7 +176,7 @@ def _named(facts: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
     if outside(name, "." if typed else own):
         more = f" --data-path {shlex.quote(own)}" if own else ""
         fetched = "would be fetched from another machine"
-        does = "is code that would be run" if is_own(name) else fetched
+        does = "is code that would be run" if is_code(name) else fetched
         origin = (
             f"the set says that it was made from {name}{f' in {own}' if own else ''}, which "
             f"{does}; if that is to be, pass"

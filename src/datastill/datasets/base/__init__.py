@@ -18,7 +18,7 @@ from datastill.datasets.base.load import (
     untestable,
 )
 from datastill.datasets.base.making import image_set, require_classes, set_for_tests
-from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, not_found, outside
+from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, is_code, not_found, outside
 from datastill.datasets.base.reading import (
     SPLIT_NAMES,
     TEST_SHARE,
@@ -78,6 +78,7 @@ __all__ = [
     "found_in",
     "has_split",
     "image_set",
+    "is_code",
     "is_testable",
     "labels_of",
     "load_dataset",

@@ -135,12 +135,25 @@ def outside(name: str, path: str | None) -> bool:
     >>> outside("somebody.module:load", None)
     True
     """
-    scheme, colon, _ = name.partition(":")
-    if is_own(name) or (path is None and colon and scheme in HUBS):
+    if is_code(name) or (path is None and _of_hub(name)):
         return True
     return any(
         "://" in place or place.replace("\\", "/").startswith("//") for place in (name, path or "")
     )
+
+
+def is_code(name: str) -> bool:
+    """Tell whether a name stands for code of a person's own.
+
+    >>> is_code("mine:load"), is_code("hf:CIFAR10")
+    (True, False)
+    """
+    return is_own(name) and not _of_hub(name)
+
+
+def _of_hub(name: str) -> bool:
+    scheme, colon, _ = name.partition(":")
+    return bool(colon) and scheme in HUBS
 
 
 def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
