@@ -23,14 +23,14 @@ from datastill.evaluation.comparison import (
     PLAIN,
     RANDOM,
     REAL,
-    Contender,
     Entry,
-    Exam,
+    RankedSet,
     Ranking,
+    RankingProtocol,
     Terms,
     augmentation_robust_score,
-    bouts,
     entry,
+    evaluation_plan,
     finals,
     label_robust_score,
     picked_entry,
@@ -131,7 +131,7 @@ def test_picks_are_new_for_each_trial_and_the_same_for_each_network() -> None:
 
 def test_every_set_is_trained_on_under_one_protocol() -> None:
     sets = [entry("made", blobs(per_class=2), bits=32), randomly(blobs())]
-    all_of_it = bouts(sets, blobs("test"), TERMS)
+    all_of_it = evaluation_plan(sets, blobs("test"), TERMS)
     found = list(all_of_it.remaining())
     places = [
         (name, model, i) for model in TERMS.models for name in ("made", RANDOM) for i in (0, 1)
@@ -150,7 +150,7 @@ def test_every_set_is_trained_on_under_one_protocol() -> None:
 @pytest.mark.parametrize("done", [0, 1, 2, 5, 8])
 def test_what_is_done_is_not_trained_again(done: int) -> None:
     sets = [entry("made", blobs(per_class=2), bits=32), randomly(blobs())]
-    all_of_it = bouts(sets, blobs("test"), TERMS)
+    all_of_it = evaluation_plan(sets, blobs("test"), TERMS)
     found = list(all_of_it.remaining())
     rest = list(all_of_it.remaining(found[:done]))
     assert [(one.source, one.model, one.number) for one in rest] == all_of_it.places[done:]
@@ -164,7 +164,7 @@ def test_networks_trained_at_once_come_out_the_same(soft: bool) -> None:
     terms = replace(TERMS, protocol=modern, trials=3)
     sets = [*synthetic_entries("made", data), randomly(blobs())]
     alone, together = (
-        list(bouts(sets, blobs("test"), its).remaining())
+        list(evaluation_plan(sets, blobs("test"), its).remaining())
         for its in (terms, replace(terms, together=3))
     )
     assert [trial.accuracy for trial in together] == [trial.accuracy for trial in alone]
@@ -209,27 +209,27 @@ def test_scores_by_hand() -> None:
     assert (unknown.hlr, unknown.lrs) == (None, None)
 
 
-def exam(held: ImageSet, rates: Sequence[float] = (1e-6, 0.02)) -> Exam:
+def ranking(held: ImageSet, rates: Sequence[float] = (1e-6, 0.02)) -> RankingProtocol:
     variants = {AUGMENTED: QUICK, PLAIN: without_augmentation(QUICK)}
-    return Exam(blobs("test"), held, variants, {"MLP": 0.9}, rates)
+    return RankingProtocol(blobs("test"), held, variants, {"MLP": 0.9}, rates)
 
 
-def ranked(contenders: Sequence[Contender], by: Exam, terms: Terms) -> list[Ranking]:
-    tuned = [trial for one in tuning(contenders, by, terms) for trial in one.remaining()]
-    chosen = rates(contenders, by, terms, tuned)
-    judged = [trial for one in finals(contenders, by, terms, chosen) for trial in one.remaining()]
-    return rankings(contenders, by, terms, chosen, judged)
+def ranked(ranked_sets: Sequence[RankedSet], by: RankingProtocol, terms: Terms) -> list[Ranking]:
+    tuned = [trial for one in tuning(ranked_sets, by, terms) for trial in one.remaining()]
+    chosen = rates(ranked_sets, by, terms, tuned)
+    judged = [trial for one in finals(ranked_sets, by, terms, chosen) for trial in one.remaining()]
+    return rankings(ranked_sets, by, terms, chosen, judged)
 
 
 def test_the_learning_rate_is_chosen_on_held_out_training_images_alone() -> None:
     real = blobs(per_class=20)
     fitted, held = split_held_out(real, 0.3, key=Key(1))
-    tested, terms = exam(held, (1e-6, 0.02, 1e-5)), replace(TERMS, models=("ConvNetD1W16",))
+    tested, terms = ranking(held, (1e-6, 0.02, 1e-5)), replace(TERMS, models=("ConvNetD1W16",))
     (own,) = synthetic_entries("made", blobs(per_class=2))
-    contender = [Contender(own, own, randomly(real), randomly(fitted))]
+    ranked_set = [RankedSet(own, own, randomly(real), randomly(fitted))]
     with watching() as seen:
-        tuned = [trial for one in tuning(contender, tested, terms) for trial in one.remaining()]
-    chosen = rates(contender, tested, terms, tuned)
+        tuned = [trial for one in tuning(ranked_set, tested, terms) for trial in one.remaining()]
+    chosen = rates(ranked_set, tested, terms, tuned)
     assert len(tuned) == 3 * len(chosen) == 3 * 4
     for (name, model), rate in chosen.items():
         reached = {
@@ -254,9 +254,9 @@ def test_a_set_is_ranked_by_networks_of_its_own_learning_rate() -> None:
     real = blobs(per_class=20)
     fitted, held = split_held_out(real, 0.3, key=Key(1))
     own, hard = synthetic_entries("made", softened(blobs(per_class=2)))
-    contender = Contender(own, hard, randomly(real), randomly(fitted))
-    tested = exam(held)
-    (found,) = ranked([contender], tested, replace(TERMS, models=("MLP",)))
+    ranked_set = RankedSet(own, hard, randomly(real), randomly(fitted))
+    tested = ranking(held)
+    (found,) = ranked([ranked_set], tested, replace(TERMS, models=("MLP",)))
     for name, data, protocol in (
         ("synthetic, augmented", own.draw(0), QUICK),
         ("synthetic, plain", own.draw(0), without_augmentation(QUICK)),
@@ -274,10 +274,10 @@ def test_hard_labels_are_not_trained_twice() -> None:
     real = blobs(per_class=20)
     fitted, held = split_held_out(real, 0.3, key=Key(1))
     (own,) = synthetic_entries("made", blobs(per_class=2))
-    contender = Contender(own, own, randomly(real), randomly(fitted))
-    tested, terms = exam(held, (0.02,)), replace(TERMS, models=("MLP",))
-    assert sum(one.total for one in tuning([contender], tested, terms)) == 4
-    (found,) = ranked([contender], tested, terms)
+    ranked_set = RankedSet(own, own, randomly(real), randomly(fitted))
+    tested, terms = ranking(held, (0.02,)), replace(TERMS, models=("MLP",))
+    assert sum(one.total for one in tuning([ranked_set], tested, terms)) == 4
+    (found,) = ranked([ranked_set], tested, terms)
     assert found.accuracies["synthetic, hard labels"] == found.accuracies["synthetic, augmented"]
 
 
@@ -285,10 +285,10 @@ def test_random_images_are_trained_on_once_for_all_sets() -> None:
     real = blobs(per_class=20)
     fitted, held = split_held_out(real, 0.3, key=Key(1))
     rivals = randomly(real), randomly(fitted)
-    tested, terms = exam(held, (0.02,)), replace(TERMS, models=("MLP",))
+    tested, terms = ranking(held, (0.02,)), replace(TERMS, models=("MLP",))
     own = [synthetic_entries(name, blobs(per_class=n))[0] for name, n in (("a", 1), ("b", 2))]
     with watching() as seen:
-        one, other = ranked([Contender(mine, mine, *rivals) for mine in own], tested, terms)
+        one, other = ranked([RankedSet(mine, mine, *rivals) for mine in own], tested, terms)
     assert one.accuracies["random, plain"] == other.accuracies["random, plain"]
     assert (one.name, other.name) == ("a", "b")
     trained = {network for network, training, _ in seen if training}

@@ -47,7 +47,7 @@ FLOORS = [
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
     {"runs.recipes", "runs.estimating", "runs.series", "runs.carrying"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
-    {"runs.bouts", "runs.material"},
+    {"runs.evaluation_plan", "runs.material"},
     {"runs.ranking"},
     {"runs.validating", "runs.comparing", "runs.checking", "runs.whole"},
     {"runs.assessing", "runs.relabelling", "runs.examining", "runs.findings"},

@@ -14,7 +14,7 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.datasets import load_split
-from datastill.evaluation.validation import Bouts, validate
+from datastill.evaluation.validation import EvaluationPlan, validate
 from datastill.training.fit import Fit
 from datastill.training.protocol import Asks, Protocol, at_learning_rate
 from test_cli import Run, run
@@ -44,8 +44,8 @@ def test_networks_start_from_the_rate_of_a_set() -> None:
         return data
 
     sets = {"own": draw, "other": draw}
-    bouts = Bouts(sets, test, QUICK, {"MLP": Route()}, 2, Key(0), rates={"own": RATE})
-    reached = {(one.source, one.number): one.accuracy for one in bouts.remaining()}
+    plan = EvaluationPlan(sets, test, QUICK, {"MLP": Route()}, 2, Key(0), rates={"own": RATE})
+    reached = {(one.source, one.number): one.accuracy for one in plan.remaining()}
     for source, protocol in (("own", at_learning_rate(QUICK, RATE)), ("other", QUICK)):
         alone = validate(data, test, "MLP", protocol, trials=2, key=Key(0))
         assert alone.values == tuple(reached[source, i] for i in range(2))

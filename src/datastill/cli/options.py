@@ -17,7 +17,6 @@ from datastill.runs.specs import ComputeSpec, SoftSpec
 if TYPE_CHECKING:
     from datastill.compute.route import Route
     from datastill.data import Domain
-    from datastill.training.protocol import Protocol
 
 
 _SILENT = ""  # the help text itself says what happens without the option
@@ -104,19 +103,9 @@ class SoftLabels:
     temperature: MaybeFloat = None
     """With kl: of the logits. Default: the one that the labels were made with, or 1."""
 
-    def check(self) -> None:
-        """Refuse options that make no sense."""
-        positive(temperature=self.temperature)
-
     def spec(self) -> SoftSpec:
         """Return how networks learn from soft labels, as a description says it."""
         return SoftSpec(loss=self.soft_loss, temperature=self.temperature)
-
-    def applied(self, protocol: Protocol, temperature: float) -> Protocol:
-        """Return a protocol with the loss that was asked for, at a temperature."""
-        from datastill.training.protocol import with_soft_loss
-
-        return with_soft_loss(protocol, self.soft_loss, temperature)
 
 
 def positive(**options: float | None) -> None:

@@ -161,12 +161,12 @@ def contest(
         raise InputError(f"{test.domain.name}: there are no test images, so nothing can be tested")
     for model in models:
         for name, draw in sets.items():
-            bout = _Bout(name, draw, model, test, protocol, key, route, watch)
-            yield from bout.trials(range(first, first + trials), together)
+            pairing = _Pairing(name, draw, model, test, protocol, key, route, watch)
+            yield from pairing.trials(range(first, first + trials), together)
 
 
 @dataclass(frozen=True, eq=False)
-class Bouts:
+class EvaluationPlan:
     """All that a validation trains and tests, of which some may be done.
 
     Attributes:
@@ -251,7 +251,7 @@ def collect(trials: Iterable[Trial]) -> list[Result]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bout:
+class _Pairing:
     # One architecture on one set.
     source: str
     draw: Draw

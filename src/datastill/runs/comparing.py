@@ -16,11 +16,11 @@ from datastill.evaluation.comparison import (
     Ranking,
     Row,
     Terms,
-    bouts,
     entry,
+    evaluation_plan,
     rows,
 )
-from datastill.evaluation.validation import Bouts, Trial
+from datastill.evaluation.validation import EvaluationPlan, Trial
 from datastill.identity import described
 from datastill.report.comparison import write_plot
 from datastill.runs.computing import device_of
@@ -36,7 +36,7 @@ from datastill.runs.material import (
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, said
 from datastill.runs.quota import in_words
-from datastill.runs.ranking import exam_of, ranked, require_kept_apart
+from datastill.runs.ranking import ranked, ranking_protocol, require_kept_apart
 from datastill.runs.reading import other_mirror
 from datastill.runs.specs import CompareSpec
 from datastill.runs.stop import StopRequest
@@ -259,13 +259,13 @@ class _Run:
     def table(self, runner: TrialRunner) -> list[Row]:
         """Train and test every network of the table."""
         spec, terms, test = self.spec, self.terms, self.material.test
-        stages = [bouts(self.entries, test, terms)]
+        stages = [evaluation_plan(self.entries, test, terms)]
         by_title = {one.title: (one, terms.protocol.fit) for one in self.entries}
         if spec.real_epochs:
             whole = protocol_of(spec, self.material, spec.protocol, spec.real_epochs)
             its = replace(terms, protocol=whole, trials=spec.real_trials)
             real = entry(REAL, self.material.real, bits=8)
-            stages.append(bouts([real], test, its))
+            stages.append(evaluation_plan([real], test, its))
             by_title[real.title] = real, whole.fit
         tried = self.followed(runner, "training", stages)
         return rows((by_title[one.source][0], one, by_title[one.source][1]) for one in tried)
@@ -274,16 +274,18 @@ class _Run:
         """Score every set by DD-Ranking."""
         spec, material, terms = self.spec, self.material, self.terms
         augmented = protocol_of(spec, material, "dsa", spec.epochs)
-        exam = exam_of(material, terms, table, spec.rates, augmented)
+        ranking = ranking_protocol(material, terms, table, spec.rates, augmented)
         temperature = material.temperature(spec.soft.temperature)
 
-        def follow(label: str, stages: Sequence[Bouts]) -> Sequence[Trial]:
+        def follow(label: str, stages: Sequence[EvaluationPlan]) -> Sequence[Trial]:
             return self.followed(runner, label, stages)
 
-        return ranked(material, terms, exam, follow, temperature=temperature)
+        return ranked(material, terms, ranking, follow, temperature=temperature)
 
-    def followed(self, runner: TrialRunner, label: str, stages: Sequence[Bouts]) -> list[Trial]:
-        """Go through bouts, and return their trials, those that were kept first."""
+    def followed(
+        self, runner: TrialRunner, label: str, stages: Sequence[EvaluationPlan]
+    ) -> list[Trial]:
+        """Go through evaluation plans, and return their trials, those that were kept first."""
         first = runner.past
         begun = runner.check(stages)
         if begun:

@@ -10,10 +10,10 @@ from datastill.evaluation.comparison import (
     AUGMENTED,
     PLAIN,
     REAL,
-    Contender,
     Entry,
-    Exam,
+    RankedSet,
     Ranking,
+    RankingProtocol,
     Row,
     Terms,
     finals,
@@ -22,7 +22,7 @@ from datastill.evaluation.comparison import (
     synthetic_entries,
     tuning,
 )
-from datastill.evaluation.validation import Bouts, Trial
+from datastill.evaluation.validation import EvaluationPlan, Trial
 from datastill.runs.material import Material, randomly
 from datastill.training.pool import split_held_out
 from datastill.training.protocol import Protocol, without_augmentation
@@ -30,14 +30,14 @@ from datastill.training.protocol import Protocol, without_augmentation
 HELD_OUT = 0.05
 """Share of the training images by which learning rates are chosen."""
 
-Follow = Callable[[str, Sequence[Bouts]], Sequence[Trial]]
+Follow = Callable[[str, Sequence[EvaluationPlan]], Sequence[Trial]]
 """Trains and tests, under a label, and returns the trials."""
 
 
 def ranked(
     material: Material,
     terms: Terms,
-    exam: Exam,
+    ranking: RankingProtocol,
     follow: Follow,
     *,
     temperature: float,
@@ -47,24 +47,24 @@ def ranked(
     Args:
         material: what is compared.
         terms: what is equal for all.
-        exam: see ``exam_of``.
+        ranking: see ``ranking_protocol``.
         follow: trains and tests.
         temperature: at which random images are labelled.
     """
-    contenders = _contenders(material, terms, temperature)
-    tuned = follow("choosing learning rates", tuning(contenders, exam, terms))
-    chosen = rates(contenders, exam, terms, tuned)
-    trials = follow("ranking", finals(contenders, exam, terms, chosen))
-    return rankings(contenders, exam, terms, chosen, trials)
+    ranked_sets = _ranked_sets(material, terms, temperature)
+    tuned = follow("choosing learning rates", tuning(ranked_sets, ranking, terms))
+    chosen = rates(ranked_sets, ranking, terms, tuned)
+    trials = follow("ranking", finals(ranked_sets, ranking, terms, chosen))
+    return rankings(ranked_sets, ranking, terms, chosen, trials)
 
 
-def exam_of(
+def ranking_protocol(
     material: Material,
     terms: Terms,
     found: Sequence[Row],
     choices: Sequence[float],
     augmented: Protocol,
-) -> Exam:
+) -> RankingProtocol:
     """Return by what sets are ranked.
 
     Args:
@@ -80,7 +80,7 @@ def exam_of(
         PLAIN: without_augmentation(usual),
     }
     whole = {row.model: row.accuracies.mean for row in found if row.name == REAL}
-    return Exam(material.test, _split(material, terms)[1], variants, whole, choices)
+    return RankingProtocol(material.test, _split(material, terms)[1], variants, whole, choices)
 
 
 def require_kept_apart(material: Material, terms: Terms) -> None:
@@ -104,7 +104,7 @@ def _split(material: Material, terms: Terms) -> tuple[ImageSet, ImageSet]:
     return split_held_out(material.real, HELD_OUT, key=terms.key.at("held-out"))
 
 
-def _contenders(material: Material, terms: Terms, temperature: float) -> list[Contender]:
+def _ranked_sets(material: Material, terms: Terms, temperature: float) -> list[RankedSet]:
     # The sets that are ranked, each with the random images that it has to beat.
     fitted, _ = _split(material, terms)
 
@@ -112,8 +112,8 @@ def _contenders(material: Material, terms: Terms, temperature: float) -> list[Co
         at = temperature if material.softens(data) else None
         return [randomly(i, material, terms.key, temperature=at) for i in (material.real, fitted)]
 
-    found: list[Contender] = []
+    found: list[RankedSet] = []
     for name, data in material.sets.items():
         own, *hard = synthetic_entries(name, data)
-        found.append(Contender(own, hard[0] if hard else own, *rivals(data)))
+        found.append(RankedSet(own, hard[0] if hard else own, *rivals(data)))
     return found

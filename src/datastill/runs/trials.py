@@ -10,7 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
-from datastill.evaluation.validation import Bouts, Trial, Watch
+from datastill.evaluation.validation import EvaluationPlan, Trial, Watch
 from datastill.runs.keeping import Keeping, require_same_run
 from datastill.runs.observer import Observer, Steps
 from datastill.runs.stop import StopRequest
@@ -29,7 +29,7 @@ def unwritten() -> int:
 
 @dataclass(eq=False)
 class TrialRunner:
-    """Trains and tests networks, one bout after another, and keeps every trial.
+    """Trains and tests networks, one evaluation plan after another, and keeps every trial.
 
     Attributes:
         asked: all that the results follow from.
@@ -39,7 +39,7 @@ class TrialRunner:
         found: trials that are done, those of the run that was cut off first.
         logged: bytes of the journal when it was cut off.
         held: what was kept then.
-        past: trials that are of bouts gone through before.
+        past: trials that are of plans gone through before.
     """
 
     asked: Mapping[str, Any]
@@ -51,16 +51,16 @@ class TrialRunner:
     held: Checkpoint | None = None
     past: int = 0
 
-    def check(self, bouts: Sequence[Bouts]) -> int:
-        """Return how many of the trials that bouts are made of are done.
+    def check(self, plans: Sequence[EvaluationPlan]) -> int:
+        """Return how many of the trials that plans are made of are done.
 
         Args:
-            bouts: those that follow what ``run`` went through before.
+            plans: those that follow what ``run`` went through before.
 
         Raises:
             InputError: when trials that were kept are others.
         """
-        places = [place for one in bouts for place in one.places]
+        places = [place for one in plans for place in one.places]
         kept = [(one.source, one.model, one.number) for one in self.found[self.past :]]
         done = min(len(kept), len(places))
         # Of each set and architecture the first are done, but not of all as many.
@@ -72,7 +72,7 @@ class TrialRunner:
 
     def run(
         self,
-        bouts: Sequence[Bouts],
+        plans: Sequence[EvaluationPlan],
         stop: StopRequest,
         journal: Callable[[], int] = unwritten,
         *,
@@ -81,7 +81,7 @@ class TrialRunner:
         """Train and test what is not done, keep each trial, and stop if that is asked for.
 
         Args:
-            bouts: all of them, done or not.
+            plans: all of them, done or not.
             stop: asks to.
             journal: tells its length; a trial is written down before it is kept.
             steps: sees the epochs of a network; that it is done, it is told by who takes the
@@ -90,15 +90,15 @@ class TrialRunner:
         Raises:
             InputError: see ``check``.
         """
-        self.check(bouts)
+        self.check(plans)
         before = self.past
-        self.past += sum(one.total for one in bouts)
+        self.past += sum(one.total for one in plans)
 
         def made(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
             return checkpoint_of(self.asked, self.found, self.routes, journal(), (facts, tensors))
 
         watched, pending = self._watched(stop, made), 0
-        for one in bouts:
+        for one in plans:
             epochs = one.protocol.fit.epochs
 
             def told(epoch: int, epochs: int = epochs) -> None:

@@ -12,9 +12,9 @@ from datastill.augment import DSA
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.evaluation.validation import Bouts, Result, Trial, collect
-from datastill.runs.bouts import SYNTHETIC, Rivals, prepared
+from datastill.evaluation.validation import EvaluationPlan, Result, Trial, collect
 from datastill.runs.computing import device_of
+from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared
 from datastill.runs.finding import results_at, set_file
 from datastill.runs.finished import COUNT, finished_of, shorter_of, trials_in
 from datastill.runs.keeping import USUAL, Keeping
@@ -98,9 +98,9 @@ def validate(
     if folder is not None:
         file = _beside(source, Path(folder))
         made = made if file == source else load(file)  # a copy knows its own validations
-    bouts, rivals = prepared(spec, made.to(device), str(file), observer)
+    plan, rivals = prepared(spec, made.to(device), str(file), observer)
     written, watchers = folder is not None, (keeping, observer, stop or StopRequest())
-    run = _Run(spec, made, bouts, rivals, file, written, save_models, *watchers)
+    run = _Run(spec, made, plan, rivals, file, written, save_models, *watchers)
     with locked(file.parent, stem_of(file)) if written else nullcontext():
         return run.finished() or run.carried_out()
 
@@ -115,7 +115,7 @@ class _Run:
     # A validation that is carried out; ``file`` is that of the set, beside which results are.
     spec: ValidateSpec
     made: ImageSet
-    bouts: Bouts
+    plan: EvaluationPlan
     rivals: Rivals
     file: Path
     written: bool
@@ -151,15 +151,15 @@ class _Run:
         shorter = shorter_of(self.known, plain(asked)) if self.keeping.resume else None
         self.tell()
         runner = start(
-            *(self.kept, asked, self.bouts.routes, self.keeping, self.observer),
+            *(self.kept, asked, self.plan.routes, self.keeping, self.observer),
             shorter=None if shorter is None else trials_in(shorter),
         )
-        bouts = replace(self.bouts, routes=runner.routes)
-        runner.check([bouts])
-        results = self.results(runner, bouts)
+        plan = replace(self.plan, routes=runner.routes)
+        runner.check([plan])
+        results = self.results(runner, plan)
         report = {
             **asked,
-            "routes": {name: route.facts() for name, route in bouts.routes.items()},
+            "routes": {name: route.facts() for name, route in plan.routes.items()},
             "results": [asdict(result) for result in results],
             "caveats": list(self.rivals.caveats),
             "run": self.spec.table(),
@@ -180,34 +180,34 @@ class _Run:
 
     def tell(self) -> None:
         """Say what begins."""
-        test, protocol = self.bouts.test, self.bouts.protocol
+        test, protocol = self.plan.test, self.plan.protocol
         self.observer.message(
             f"{self.file}: {counted(len(self.made), 'image')}, "
             f"{counted(protocol.fit.epochs, 'epoch')} {protocol.words}, "
-            f"{counted(self.bouts.count, 'network')}, "
+            f"{counted(self.plan.count, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
-        if self.bouts.rates:
+        if self.plan.rates:
             at = f"; real images are trained on at {protocol.fit.lr:g}"
             self.observer.message(
-                f"the set asks for its own learning rate, {self.bouts.rates[SYNTHETIC]:g}"
+                f"the set asks for its own learning rate, {self.plan.rates[SYNTHETIC]:g}"
                 f"{at if self.spec.against else ''}"
             )
 
     def asked(self) -> dict[str, Any]:
         """Return all that the results follow from."""
-        bouts, compute = self.bouts, self.spec.compute
-        real, test = self.rivals.real, bouts.test
-        rates = {"learning_rates": dict(bouts.rates)} if bouts.rates else {}
+        plan, compute = self.plan, self.spec.compute
+        real, test = self.rivals.real, plan.test
+        rates = {"learning_rates": dict(plan.rates)} if plan.rates else {}
         return {
             "dataset": test.domain.name,
-            "protocol": asdict(bouts.protocol),
+            "protocol": asdict(plan.protocol),
             "seed": compute.seed,
-            "mirrors": bouts.protocol.augmentation == DSA and test.domain.mirror,
+            "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
             **rates,
-            "models": list(bouts.routes),
-            COUNT: bouts.count,
-            "sets": list(bouts.sets),
+            "models": list(plan.routes),
+            COUNT: plan.count,
+            "sets": list(plan.sets),
             "coreset_features": self.spec.coreset_features,
             "features": self.rivals.features.facts,
             "real_fingerprint": None if real is None else fingerprint(real),
@@ -221,20 +221,20 @@ class _Run:
             "test_fingerprint": fingerprint(test),
         }
 
-    def results(self, runner: TrialRunner, bouts: Bouts) -> list[Result]:
+    def results(self, runner: TrialRunner, plan: EvaluationPlan) -> list[Result]:
         """Go through the trials, keep each, and return what was found."""
         found, begun = runner.found, len(runner.found)
         if begun:
             if runner.held is not None:
                 rewind(log_file(self.file), runner.logged)
-            self.observer.message(f"going on after {begun} of {bouts.total} networks")
+            self.observer.message(f"going on after {begun} of {plan.total} networks")
         with (
             self.journal() as journal,
-            self.observer.progress("training", bouts.total, begun) as steps,
+            self.observer.progress("training", plan.total, begun) as steps,
             self.stop.heeded(WHEN),
         ):
             length = unwritten if journal is None else (lambda: journal.length)
-            for trial in runner.run([bouts], self.stop, length, steps=steps):
+            for trial in runner.run([plan], self.stop, length, steps=steps):
                 so_far = collect(found)[-1]
                 steps.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
                 if journal is not None:
@@ -248,14 +248,14 @@ class _Run:
         if not self.written:
             return nullcontext()
         name, settings = f"validate {self.file.parent.name}", {"set": str(self.file)}
-        place = (log_file(self.file), self.bouts.test.domain.name, name, settings)
+        place = (log_file(self.file), self.plan.test.domain.name, name, settings)
         return self.keeping.journal(*place, self.observer)
 
     def keep(self, trial: Trial) -> None:
         """Write a trained network beside the set."""
         assert trial.network is not None
         facts = {"trial": trial.number, "set": str(self.file)}
-        member = freeze(trial.network, trial.model, self.bouts.test.domain, facts)
+        member = freeze(trial.network, trial.model, self.plan.test.domain, facts)
         name = f"{trial.model}_{trial.number:03d}.safetensors"
         save_member(member, networks_folder(self.file) / name)
 

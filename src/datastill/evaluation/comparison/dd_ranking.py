@@ -1,7 +1,7 @@
 """DD-Ranking: scores of a set against random and all real images (Li et al., 2025).
 
-All networks are known as bouts, first those that choose learning rates (``tuning``), then those
-that are tested (``finals``); ``rankings`` makes the scores of what they reached.
+All networks are known as evaluation plans, first those that choose learning rates (``tuning``),
+then those that are tested (``finals``); ``rankings`` makes the scores of what they reached.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from datastill.data import ImageSet
 from datastill.evaluation.comparison.tables import Entry, Terms
-from datastill.evaluation.validation import Bouts, Trial
+from datastill.evaluation.validation import EvaluationPlan, Trial
 from datastill.training.protocol import Protocol, at_learning_rate
 
 AUGMENTED, PLAIN = "augmented", "plain"
@@ -76,7 +76,7 @@ def augmentation_robust_score(augmented: float, plain: float, weight: float = 0.
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
+class RankedSet:
     """A set to be ranked, and the random images that it has to beat.
 
     Attributes:
@@ -93,13 +93,13 @@ class Contender:
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
+class RankingProtocol:
     """By what sets are ranked.
 
     Attributes:
         test: images that nothing before has seen.
         held: training images to choose learning rates by; the set may stem from them, the
-            random images of ``Contender.fitted`` do not.
+            random images of ``RankedSet.fitted`` do not.
         variants: the protocol with and without augmentation, as ``AUGMENTED`` and ``PLAIN``.
         real: the accuracy of all real images, by architecture, where it is known.
         rates: learning rates to choose from.
@@ -114,7 +114,7 @@ class Exam:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    # What one accuracy of a ranking is found on; contenders may share it.
+    # What one accuracy of a ranking is found on; ranked sets may share it.
     judged: Entry
     tuned: Entry
     variant: str
@@ -127,57 +127,61 @@ class _Part:
         return f"{self.name}, at learning rate {rate}"
 
 
-def tuning(contenders: Iterable[Contender], exam: Exam, terms: Terms) -> list[Bouts]:
+def tuning(
+    ranked_sets: Iterable[RankedSet], ranking: RankingProtocol, terms: Terms
+) -> list[EvaluationPlan]:
     """Return one network for each learning rate on all that is trained on.
 
     They are tested on held-out training images.
     """
     key = terms.key.at("rate")
     return [
-        Bouts({part.at(rate): part.tuned.draw}, exam.held, protocol, terms.ways, 1, key)
-        for part in _parts(contenders, terms)
-        for rate in exam.rates
-        for protocol in [at_learning_rate(exam.variants[part.variant], rate)]
+        EvaluationPlan({part.at(rate): part.tuned.draw}, ranking.held, protocol, terms.ways, 1, key)
+        for part in _parts(ranked_sets, terms)
+        for rate in ranking.rates
+        for protocol in [at_learning_rate(ranking.variants[part.variant], rate)]
     ]
 
 
 def rates(
-    contenders: Iterable[Contender], exam: Exam, terms: Terms, tuned: Iterable[Trial]
+    ranked_sets: Iterable[RankedSet], ranking: RankingProtocol, terms: Terms, tuned: Iterable[Trial]
 ) -> Rates:
     """Choose learning rates: those by which one network did best on held-out training images.
 
     Args:
-        contenders: see ``tuning``; so are the next two.
-        exam: by what they are ranked.
+        ranked_sets: see ``tuning``; so are the next two.
+        ranking: by what they are ranked.
         terms: what is equal for all.
         tuned: the trials of ``tuning``; others do not count.
     """
     reached = {(trial.source, trial.model): trial.accuracy for trial in tuned}
     return {
         (part.name, model): max(
-            exam.rates, key=lambda rate, part=part, model=model: reached[part.at(rate), model]
+            ranking.rates, key=lambda rate, part=part, model=model: reached[part.at(rate), model]
         )
-        for part in _parts(contenders, terms)
+        for part in _parts(ranked_sets, terms)
         for model in terms.models
     }
 
 
-def finals(contenders: Iterable[Contender], exam: Exam, terms: Terms, chosen: Rates) -> list[Bouts]:
+def finals(
+    ranked_sets: Iterable[RankedSet], ranking: RankingProtocol, terms: Terms, chosen: Rates
+) -> list[EvaluationPlan]:
     """Return the networks that are tested on test images, by the chosen learning rates."""
     return [
-        Bouts(
-            *({part.name: part.judged.draw}, exam.test, protocol, {model: route}),
+        EvaluationPlan(
+            *({part.name: part.judged.draw}, ranking.test, protocol, {model: route}),
             *(terms.trials, terms.key.at("validate"), terms.together),
         )
-        for part in _parts(contenders, terms)
+        for part in _parts(ranked_sets, terms)
         for model, route in terms.ways.items()
-        for protocol in [at_learning_rate(exam.variants[part.variant], chosen[part.name, model])]
+        for protocol in [at_learning_rate(ranking.variants[part.variant], chosen[part.name, model])]
     ]
 
 
 def rankings(
-    contenders: Iterable[Contender],
-    exam: Exam,
+    ranked_sets: Iterable[RankedSet],
+    ranking: RankingProtocol,
     terms: Terms,
     chosen: Rates,
     trials: Iterable[Trial],
@@ -187,14 +191,14 @@ def rankings(
     for trial in trials:
         groups.setdefault((trial.source, trial.model), []).append(trial.accuracy)
     found: list[Ranking] = []
-    for contender in contenders:
+    for ranked_set in ranked_sets:
         for model in terms.models:
-            plan = _plan(contender, terms)
+            plan = _plan(ranked_set, terms)
             reached = {k: statistics.mean(groups[p.name, model]) for k, p in plan.items()}
             its = {k: chosen[p.name, model] for k, p in plan.items()}
-            if model in exam.real:
-                reached["real"] = exam.real[model]
-            found.append(scored(contender.own.name, model, reached, its, _main(terms)))
+            if model in ranking.real:
+                reached["real"] = ranking.real[model]
+            found.append(scored(ranked_set.own.name, model, reached, its, _main(terms)))
     return found
 
 
@@ -227,20 +231,20 @@ def _main(terms: Terms) -> str:
     return AUGMENTED if terms.protocol.augmented else PLAIN
 
 
-def _plan(contender: Contender, terms: Terms) -> dict[str, _Part]:
+def _plan(ranked_set: RankedSet, terms: Terms) -> dict[str, _Part]:
     # What every accuracy of a ranking is found on.
-    own, random = contender.own, contender.random
+    own, random = ranked_set.own, ranked_set.random
     return {
         **{f"synthetic, {variant}": _Part(own, own, variant) for variant in (AUGMENTED, PLAIN)},
         **{
-            f"random, {variant}": _Part(random, contender.fitted, variant)
+            f"random, {variant}": _Part(random, ranked_set.fitted, variant)
             for variant in (AUGMENTED, PLAIN)
         },
-        "synthetic, hard labels": _Part(contender.hard, contender.hard, _main(terms)),
+        "synthetic, hard labels": _Part(ranked_set.hard, ranked_set.hard, _main(terms)),
     }
 
 
-def _parts(contenders: Iterable[Contender], terms: Terms) -> Iterator[_Part]:
+def _parts(ranked_sets: Iterable[RankedSet], terms: Terms) -> Iterator[_Part]:
     # Each once: random images serve many sets, and a set may have hard labels alone.
-    parts = [part for one in contenders for part in _plan(one, terms).values()]
+    parts = [part for one in ranked_sets for part in _plan(one, terms).values()]
     yield from {part.name: part for part in parts}.values()

@@ -11,7 +11,7 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, stored_labels, tiled
 from datastill.data.labels import hardened
-from datastill.evaluation.validation import Bouts, Draw, Trial
+from datastill.evaluation.validation import Draw, EvaluationPlan, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
 from datastill.training.coresets import Coreset
 from datastill.training.fit import Fit
@@ -191,10 +191,10 @@ class Row:
         return titled(self.name, self.labels)
 
 
-def bouts(entries: Sequence[Entry], test: ImageSet, terms: Terms) -> Bouts:
+def evaluation_plan(entries: Sequence[Entry], test: ImageSet, terms: Terms) -> EvaluationPlan:
     """Return every network of a comparison, to be trained and tested; sources are titles."""
     sets = {one.title: one.draw for one in entries}
-    return Bouts(
+    return EvaluationPlan(
         *(sets, test, terms.protocol, terms.ways, terms.trials, terms.key.at("validate")),
         together=terms.together,
         rates={one.title: one.rate for one in entries if one.rate is not None},

@@ -8,7 +8,7 @@ from datastill.augment import DSA
 from datastill.base.rng import Key
 from datastill.data import ImageSet, require_held
 from datastill.data.labels import hardened, temperature_of
-from datastill.evaluation.validation import Bouts, Draw
+from datastill.evaluation.validation import Draw, EvaluationPlan
 from datastill.networks import build, find
 from datastill.runs.computing import route_of
 from datastill.runs.observer import Observer
@@ -40,7 +40,7 @@ class Rivals:
 
 def prepared(
     spec: ValidateSpec, made: ImageSet, name: str, observer: Observer
-) -> tuple[Bouts, Rivals]:
+) -> tuple[EvaluationPlan, Rivals]:
     """Return all that is trained and tested, and the real images that it is compared with.
 
     Args:
@@ -71,7 +71,9 @@ def prepared(
     rate = Asks.of(made.facts).learning_rate
     rates = {} if rate is None else {each: rate for each in sets if each not in spec.against}
     key = Key(spec.compute.seed).at("validate")
-    return Bouts(sets, test, protocol, routes, spec.trials, key, spec.together, rates), rivals
+    return EvaluationPlan(
+        sets, test, protocol, routes, spec.trials, key, spec.together, rates
+    ), rivals
 
 
 def _sets(spec: ValidateSpec, made: ImageSet, rivals: Rivals) -> dict[str, Draw]:
