@@ -1,6 +1,7 @@
 """Scoring, ranking and relabelling from Python: what the commands do, as values and as files."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from datastill.runs.keeping import Keeping
 from datastill.runs.observer import Talking
 from datastill.runs.relabelling import beside, relabel
 from datastill.runs.specs import AssessSpec, PoolSpec, RankSpec, RelabelSpec
+from datastill.runs.studying import study
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 OPTIONS = "--models-pool MLP --early-epochs 1"
@@ -162,6 +164,12 @@ def test_what_is_there_is_replaced_only_if_that_is_said(home: Path) -> None:
         relabel(softer, "soft")
     made = relabel(softer, "soft", keeping=Keeping(overwrite=True))
     assert torch.equal(datastill.load("soft").labels, made.set.labels)
+
+
+@pytest.mark.parametrize("verb", [assess, rank, relabel, study])
+def test_what_is_no_description_is_told(verb: Callable[[Any], object]) -> None:
+    with pytest.raises(InputError, match=r"`spec` must be an? [A-Z][a-z]+Spec, found 'digits'"):
+        verb("digits")
 
 
 def test_soft_labels_lie_beside_the_set() -> None:

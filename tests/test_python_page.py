@@ -57,6 +57,11 @@ def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None
         *ds.distill(*(names[n] for n in ("method", "task", "descent")), regularisers=names["terms"])
     ]  # pyright: ignore
     assert torch.equal(whole[-1].synthetic.images, made.images)
+    assert set(names["ranks"]) == {"om-accuracy", "coverage"}  # pyright: ignore
+    assert (home / "studies" / "digits" / "study.md").exists()
+    assert (home / "assessed" / "assessment.json").exists()
+    assert len(names["scored"].random) == 5  # pyright: ignore
+    assert torch.equal(ds.load("soft").labels, names["soft"].set.labels)  # pyright: ignore
 
 
 def test_every_command_works_as_written(home: Path) -> None:

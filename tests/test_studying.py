@@ -19,6 +19,7 @@ from datastill.runs.observer import Talking
 from datastill.runs.specs import DataSpec, JudgesSpec, StudySpec
 from datastill.runs.stop import Stopped, StopRequest
 from datastill.runs.studying import study
+from datastill.store import members_in, pool_folder
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 LINE = (
@@ -125,6 +126,21 @@ def test_a_study_that_is_stopped_goes_on(typed: Path, label: str, steps: int) ->
     assert before
     study(SPEC, called)
     assert before.items() == {path: path.stat().st_mtime_ns for path in before}.items()
+    assert (known(called), agreements(called)) == (known(typed), agreements(typed))
+    assert tree(called) == tree(typed)
+
+
+def test_a_study_that_is_stopped_while_its_judges_are_trained_goes_on(typed: Path) -> None:
+    stop = StopRequest()
+    stop.request()
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            study(SPEC, "called", stop=stop)
+    called = Path("called")
+    pool = pool_folder(called / "pretrained_model", "digits", "MLP")
+    assert [(number, epoch) for number, epoch, _ in members_in(pool)] == [(0, 1), (0, 2)]
+    assert not (called / "sets").exists()
+    study(SPEC, called)
     assert (known(called), agreements(called)) == (known(typed), agreements(typed))
     assert tree(called) == tree(typed)
 

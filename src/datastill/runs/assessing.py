@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datastill.base.errors import of_kind
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet, require_held
@@ -77,10 +78,11 @@ def assess(
         InputError: when the set was made from other images, the original models or real images do
             not suffice, or the folder cannot be written to.
     """
+    of_kind(AssessSpec, "an AssessSpec", spec=spec)
     file = set_file(Path(spec.set))
     made = load(file)
     if folder is not None:
-        file = results_at(file, None if _same(Path(folder), file.parent) else Path(folder))
+        file = results_at(file, Path(folder))
     real, caveats = _real({str(file): made}, spec, observer)
     if spec.draws:
         require_held(real, made.counts, "`draws=0` goes without random images")
@@ -108,6 +110,7 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     Raises:
         InputError: when a set was made from other images, or the original models do not suffice.
     """
+    of_kind(RankSpec, "a RankSpec", spec=spec)
     sets = {path: load(set_file(Path(path))) for path in spec.sets}
     real, caveats = _real(sets, spec, observer)
     evidence = _evidence(real, real, spec, [spec.by])
@@ -121,10 +124,6 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
         originals.told(evidence.pool, evidence.early),
         caveats,
     )
-
-
-def _same(folder: Path, other: Path) -> bool:
-    return folder.absolute() == other.absolute() or folder.resolve() == other.resolve()
 
 
 def _real(

@@ -18,12 +18,13 @@ def results_at(file: Path, out: Path | None) -> Path:
 
     Args:
         file: of the set.
-        out: folder for results; it gets a copy of the set, unless it holds that already.
+        out: folder for results; it gets a copy of the set, unless it holds that already. The set's
+            own, or None, is beside it.
 
     Raises:
         InputError: when the folder cannot be written to, or holds another set.
     """
-    if out is None:
+    if out is None or out.resolve() == file.parent.resolve():
         try:
             require_writable(file.parent)
         except InputError as error:

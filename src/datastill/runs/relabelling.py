@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.base.errors import of_kind
 from datastill.data import ImageSet
 from datastill.data.labels import hardened
 from datastill.distillation.relabelling import relabelled
@@ -62,6 +63,7 @@ def relabel(
     Raises:
         InputError: when models are missing, or are of other images; or the folder is taken.
     """
+    of_kind(RelabelSpec, "a RelabelSpec", spec=spec)
     file = set_file(Path(spec.set))
     data = load(file)
     origin = data.facts.get("data") or {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from datastill.base.errors import InputError, truth
+from datastill.base.errors import InputError, of_kind, truth
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
@@ -83,6 +83,7 @@ def study(
             judged by others than before, and is not to be scored anew.
         Stopped: as asked.
     """
+    of_kind(StudySpec, "a StudySpec", spec=spec)
     truth(reassess=reassess)
     if keeping.overwrite or keeping.sinks:
         raise InputError(
