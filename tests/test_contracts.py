@@ -212,11 +212,16 @@ PUBLIC: dict[str, Contract] = {
         ds.Task,
         {
             **{"real": REAL, "build": build, "key": KEY, "policy": identity, "route": PLAIN},
-            **{"targets": None, "batch": 2},
+            **{"targets": None, "batch": 2, "trajectories": ()},
         },
         {
             **{"real": SOUND, "build": "function, network", "key": "key"},
-            **{"policy": "function, network", "targets": "None", "batch": COUNT},
+            **{
+                "policy": "function, network",
+                "targets": "None",
+                "batch": COUNT,
+                "trajectories": "no list",
+            },
         },
     ),
     "adapt": Contract(ds.adapt, {"module": MODULE, "domain": REAL.domain}),

@@ -29,6 +29,7 @@ FLOORS = [
     {"training.pool", "training.protocol", "training.stacked", "training.coresets"},
     {"distillation.parameters"},
     {"distillation.parametrisations"},
+    {"distillation.learned"},
     {
         *("distillation.descent", "distillation.clom", "distillation.relabelling"),
         "evaluation.evidence",

@@ -2,7 +2,9 @@
 
 import copy
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +17,18 @@ from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.distillation.loop import Descent, distill
-from datastill.distillation.methods import METHODS, Method, Published, Targeting, Targets, Task
+from datastill.distillation.methods import (
+    METHODS,
+    Matching,
+    Method,
+    Published,
+    Targeting,
+    Targets,
+    Task,
+)
 from datastill.networks import Network, builder
+from datastill.training.fit import Fit
+from datastill.training.pool import Trajectory, train_pool, trajectories
 from datastill.training.protocol import PRESETS
 
 IPCS = (1, 2, 7, 10, 13, 50, 51, 200)
@@ -29,13 +41,33 @@ def published(request: pytest.FixtureRequest) -> Published:
 
 
 @pytest.fixture
-def method(published: Published) -> Method:
+def anything(published: Published) -> Method:
+    """Return any method, with experts of few epochs for those that follow them."""
+    method: Any = published.method
+    return replace(method, **{k: v for k, v in BRIEF.items() if hasattr(method, k)})
+
+
+@pytest.fixture
+def method(published: Published) -> Any:
+    """Return a method that matches class by class."""
+    if not isinstance(published.method, Matching):
+        pytest.skip("it does not match class by class")
     return published.method
+
+
+BRIEF = {"expert_epochs": 1, "max_start": 0, "syn_steps": 3}
+
+
+@cache
+def experts(model: str) -> tuple[Trajectory, ...]:
+    return trajectories(train_pool(model, blobs(), num=1, fit=Fit(epochs=1, batch=16), key=Key(9)))
 
 
 def make_task(seed: int = 0, *, real: ImageSet | None = None, model: str = MODELS[0]) -> Task:
     real = real or blobs()
-    return Task(real, builder(model, real.domain), Key(seed), policy=dsa("color_crop"))
+    build = builder(model, real.domain)
+    known = experts(model)
+    return Task(real, build, Key(seed), policy=dsa("color_crop"), trajectories=known)
 
 
 def to_match(counts: tuple[int, ...] = (2, 2, 2, 2), seed: int = 1) -> ByClass:
@@ -43,7 +75,7 @@ def to_match(counts: tuple[int, ...] = (2, 2, 2, 2), seed: int = 1) -> ByClass:
     return ByClass(images.images.clone().requires_grad_(), images.counts)
 
 
-def first_network(method: Method, task: Task) -> Network:
+def first_network(method: Any, task: Task) -> Network:
     return method.network(task, 0, None, task.real)
 
 
@@ -74,11 +106,11 @@ def test_a_method_is_a_frozen_value(name: str) -> None:
             setattr(one, field, 1)
 
 
-def test_methods_keep_no_state(method: Method) -> None:
-    before = copy.deepcopy(vars(method))
-    for _ in distill(method, make_task(), Descent(ipc=1, updates=3, batch=4)):
+def test_methods_keep_no_state(anything: Method) -> None:
+    before = copy.deepcopy(vars(anything))
+    for _ in distill(anything, make_task(), Descent(ipc=1, updates=3, batch=4)):
         pass
-    assert vars(method) == before
+    assert vars(anything) == before
 
 
 def test_a_miss_names_the_nearest_method() -> None:
@@ -91,7 +123,7 @@ def test_a_miss_names_the_nearest_method() -> None:
 # The network and the loss.
 
 
-def test_the_first_network_depends_on_the_key_alone(method: Method) -> None:
+def test_the_first_network_depends_on_the_key_alone(method: Any) -> None:
     tasks = (make_task(0), make_task(0), make_task(1))
     one, again, other = (
         torch.cat([weight.flatten() for weight in first_network(method, task).parameters()])
@@ -102,7 +134,7 @@ def test_the_first_network_depends_on_the_key_alone(method: Method) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_loss_reaches_every_synthetic_image(method: Method, model: str) -> None:
+def test_the_loss_reaches_every_synthetic_image(method: Any, model: str) -> None:
     task = make_task(model=model)
     synthetic = to_match((1, 3, 2, 2))
     real = sample_per_class(task.real, 8, key=Key(2))
@@ -114,7 +146,7 @@ def test_the_loss_reaches_every_synthetic_image(method: Method, model: str) -> N
 
 
 @pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 3, 5, 2), (2, 0, 3, 0)])
-def test_a_set_matches_itself_and_no_other(method: Method, counts: tuple[int, ...]) -> None:
+def test_a_set_matches_itself_and_no_other(method: Any, counts: tuple[int, ...]) -> None:
     """Uneven classes are normal, absent ones too."""
     network = first_network(method, make_task())
     images = to_match(counts)
@@ -126,7 +158,7 @@ def test_a_set_matches_itself_and_no_other(method: Method, counts: tuple[int, ..
     assert abs(near) < 1e-3 * far
 
 
-def test_an_absent_class_has_no_part(method: Method) -> None:
+def test_an_absent_class_has_no_part(method: Any) -> None:
     network = first_network(method, make_task())
     images, real = to_match((2, 2, 0, 0)), to_match((3, 3, 0, 0), seed=5)
     part = method.match(network, real, images, route=PLAIN)
@@ -136,7 +168,7 @@ def test_an_absent_class_has_no_part(method: Method) -> None:
     assert method.match(network, more, both, route=PLAIN) > part
 
 
-def test_the_order_within_a_class_does_not_matter(method: Method) -> None:
+def test_the_order_within_a_class_does_not_matter(method: Any) -> None:
     network = first_network(method, make_task())
     images, real = to_match((3, 2, 4, 1)), to_match((5, 5, 5, 5), seed=5)
     turned = ByClass(torch.cat([part.flip(0) for part in images.split()]), images.counts)
@@ -144,7 +176,7 @@ def test_the_order_within_a_class_does_not_matter(method: Method) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-def test_the_route_changes_time_and_not_the_loss(method: Method) -> None:
+def test_the_route_changes_time_and_not_the_loss(method: Any) -> None:
     for model in MODELS:
         network = first_network(method, make_task(model=model))
         images, real = to_match((3, 2, 4, 1)), to_match((5, 6, 7, 5), seed=5)
@@ -164,15 +196,17 @@ def distilled(method: Method, task: Task, ipc: int | tuple[int, ...] = 1) -> Ten
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_same_key_same_images_bit_for_bit(method: Method, model: str) -> None:
+def test_same_key_same_images_bit_for_bit(anything: Method, model: str) -> None:
+    if model.endswith("BN") and not isinstance(anything, Matching):
+        pytest.skip("it refuses batch statistics")
     found = []
     for _ in range(2):
         torch.rand(3)  # somebody else's draw
-        found.append(distilled(method, make_task(model=model)))
+        found.append(distilled(anything, make_task(model=model)))
     assert torch.equal(*found)
 
 
-def test_draws_between_updates_change_nothing(method: Method) -> None:
+def test_draws_between_updates_change_nothing(method: Any) -> None:
     quiet = distilled(method, make_task())
     descent = Descent(ipc=1, updates=3, batch=6, lr=0.1)
     for snapshot in distill(method, make_task(), descent):
@@ -182,21 +216,21 @@ def test_draws_between_updates_change_nothing(method: Method) -> None:
     assert torch.equal(last.synthetic.images, quiet)
 
 
-def test_another_key_gives_other_images(method: Method) -> None:
-    assert not torch.equal(distilled(method, make_task(0)), distilled(method, make_task(1)))
+def test_another_key_gives_other_images(anything: Method) -> None:
+    assert not torch.equal(distilled(anything, make_task(0)), distilled(anything, make_task(1)))
 
 
-def test_uneven_and_absent_classes_can_be_distilled(method: Method) -> None:
+def test_uneven_and_absent_classes_can_be_distilled(anything: Method) -> None:
     real = blobs(per_class=(12, 2, 0, 5))
-    images = distilled(method, make_task(real=real), (3, 1, 0, 2))
-    start = distill(method, make_task(real=real), Descent((3, 1, 0, 2), 1, 6, lr=0.0))
+    images = distilled(anything, make_task(real=real), (3, 1, 0, 2))
+    start = distill(anything, make_task(real=real), Descent((3, 1, 0, 2), 1, 6, lr=0.0))
     assert images.shape == (6, 3, 8, 8)
     assert torch.isfinite(images).all()
     moved = (images - next(start).synthetic.images).abs().sum((1, 2, 3))
     assert (moved > 0).all()
 
 
-def test_a_class_without_real_images_spoils_no_other(method: Method) -> None:
+def test_a_class_without_real_images_spoils_no_other(method: Any) -> None:
     real = blobs(per_class=(6, 6, 0, 6))
     start = torch.randn(4, 3, 8, 8, generator=Key(3).generator())
     network = first_network(method, make_task(real=real))
@@ -210,7 +244,7 @@ def test_a_class_without_real_images_spoils_no_other(method: Method) -> None:
     torch.testing.assert_close(slopes[0][[0, 1, 3]], slopes[1])
 
 
-def test_distillation_lowers_the_loss(method: Method) -> None:
+def test_distillation_lowers_the_loss(method: Any) -> None:
     """Under one network that never changes, without augmentation, with all real images."""
     task = replace(make_task(), policy=dsa("none"))
     network = first_network(method, task).eval()
@@ -262,7 +296,7 @@ def test_distribution_matching_has_its_published_settings() -> None:
 # Twins.
 
 
-def course(method: Method, task: Task, alpha: float, counts: tuple[int, ...]) -> list[ByClass]:
+def course(method: Any, task: Task, alpha: float, counts: tuple[int, ...]) -> list[ByClass]:
     """Distil under guidance towards grey, with a weight; return the images after each update."""
 
     def grey(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
@@ -276,7 +310,7 @@ def course(method: Method, task: Task, alpha: float, counts: tuple[int, ...]) ->
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 0, 3, 2)])
 def test_runs_of_one_task_may_hold_what_they_have_in_common(
-    method: Method, model: str, counts: tuple[int, ...]
+    method: Any, model: str, counts: tuple[int, ...]
 ) -> None:
     task = make_task(model=model)
     alone = [course(method, task, alpha, counts) for alpha in (0.0, 5.0, 50.0)]
@@ -294,7 +328,7 @@ def test_runs_of_one_task_may_hold_what_they_have_in_common(
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
-def test_a_target_and_the_distance_from_it_are_the_loss(method: Method) -> None:
+def test_a_target_and_the_distance_from_it_are_the_loss(method: Any) -> None:
     if not isinstance(method, Targeting):
         pytest.skip("its targets follow from the synthetic images")
     network = first_network(method, make_task())

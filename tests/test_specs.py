@@ -112,6 +112,8 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         init=st.just("herding"),
         coreset_features=maybe(TEXT),
         augmentation=maybe(TEXT),
+        tiles=maybe(COUNT),
+        labels=maybe(st.sampled_from(["hard", "learned"])),
         settings=st.dictionaries(NAME, LEAF, max_size=4),
         pool=POOL,
         clom=maybe(CLOM),

@@ -173,7 +173,12 @@ def test_what_cannot_be_made_is_told_first(shop: Workshop) -> None:
 
 def test_every_method_can_be_studied(shop: Workshop) -> None:
     for method in METHODS.names:
-        ((_, data),) = shop.make([Candidate(parse(f"{method}:1"), 1, 0)])
+        wanted = [Candidate(parse(f"{method}:1"), 1, 0)]
+        if METHODS[method](1).needs:
+            with pytest.raises(InputError, match="needs trajectories, of which a study has none"):
+                shop.check(wanted)
+            continue
+        ((_, data),) = shop.make(wanted)
         assert bool(torch.isfinite(data.images).all())
 
 

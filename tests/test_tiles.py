@@ -266,8 +266,8 @@ def course(name: str, descent: Descent = QUICK, state: Any = None) -> list[Snaps
     return [replace(now, state=now.state and now.state()) for now in found]
 
 
-@pytest.mark.parametrize("name", METHODS.names)
-def test_every_method_learns_tiles(name: str) -> None:
+@pytest.mark.parametrize("name", ["DM", "DC", "DSA"])
+def test_every_method_that_matches_classes_learns_tiles(name: str) -> None:
     whole = course(name)
     last = whole[-1].synthetic
     kept = tiled(last.images)

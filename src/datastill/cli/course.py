@@ -174,6 +174,10 @@ def sound(now: Snapshot, good: Snapshot | None) -> Snapshot:
             raise Diverged(now.step, f"the loss {name!r}", good)
     if not bool(torch.isfinite(now.synthetic.images).all()):
         raise Diverged(now.step, "a pixel", good)
+    if not bool(torch.isfinite(now.synthetic.shares).all()):
+        raise Diverged(now.step, "a label", good)
+    if not math.isfinite(now.synthetic.facts.get("learning_rate", 0.0)):
+        raise Diverged(now.step, "the learning rate", good)
     return now
 
 

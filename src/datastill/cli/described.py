@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.base.wording import listed
 from datastill.runs.specs import (
     AssessSpec,
     CompareSpec,
@@ -61,15 +60,15 @@ def _(spec: TrainSpec) -> dict[str, Any]:
 
 @_options.register
 def _(spec: DistillSpec) -> dict[str, Any]:
-    strange = [name for name in spec.settings if name not in SETTINGS]
-    if strange:
-        raise InputError(f"`settings.{strange[0]}` is none of {listed(SETTINGS)}")
+    own = {name: value for name, value in spec.settings.items() if name in SETTINGS}
+    others = {name: value for name, value in spec.settings.items() if name not in SETTINGS}
     clom, select = spec.clom, spec.select
     return {
         **_about(spec),
         **_pool(spec.pool),
-        **dict(spec.settings),
-        **_same(spec, "method", "model", "ipc", "init", "coreset_features"),
+        **own,
+        "setting": tuple(f"{name}={value}" for name, value in others.items()) or None,
+        **_same(spec, "method", "model", "ipc", "init", "coreset_features", "tiles", "labels"),
         "iterations": spec.updates,
         "max_minutes": spec.minutes,
         "lr_img": spec.lr,

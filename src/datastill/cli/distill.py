@@ -26,14 +26,18 @@ from datastill.cli.options import (
     MaybePath,
     MaybeText,
     SomeFloats,
+    SomeTexts,
     not_negative,
     positive,
 )
 from datastill.cli.resuming import Resuming
+from datastill.cli.settings import settings_of
 from datastill.runs.keeping import require_same_run
 from datastill.runs.quota import nominal, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from datastill.data import ImageSet
     from datastill.distillation.clom import Regulariser
     from datastill.distillation.descent import Descent
@@ -42,13 +46,18 @@ if TYPE_CHECKING:
     from datastill.runs.forecast import Plan
     from datastill.runs.originals import Features
     from datastill.store import CheckpointFile
-    from datastill.training.pool import Pool
+    from datastill.training.pool import Pool, Trajectory
 
 COMMAND = "distill"
 
 Metric = Annotated[
     Literal["layerwise-cosine", "mse", "cosine"] | None,
     tyro.conf.arg(metavar="{layerwise-cosine,mse,cosine}", help_behavior_hint=""),
+]
+
+Labels = Annotated[
+    Literal["hard", "learned"] | None,
+    tyro.conf.arg(metavar="{hard,learned}", help_behavior_hint=""),
 ]
 
 
@@ -65,18 +74,19 @@ class Distill:
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
-    """How to distil: DM matches mean features, DC and DSA gradients. There are {METHODS}."""
+    """How to distil: DM matches mean features, DC and DSA gradients, MTT trajectories of original
+    models (train --save-epochs). There are {METHODS}."""
     model: str = USUAL_MODEL
     """Architecture of the networks under which images are compared, such as ConvNet or ResNet18, or
     module:function for one of your own (docs/python.md)."""
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
-    """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop)."""
+    """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop; MTT 5000)."""
     max_minutes: MaybeFloat = None
     """Plan as many updates as fit, validate the set as well, and say beforehand what to expect."""
     lr_img: MaybeFloat = None
-    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1)."""
+    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1; MTT 1000)."""
     batch_real: int = 256
     """Real images of each class that an update sees."""
     init: MaybeText = None
@@ -98,6 +108,11 @@ class Distill:
     """DC, DSA: images per step of that. Default: 256."""
     dis_metric: Metric = None
     """DC, DSA: distance between gradients. Default: layerwise-cosine."""
+    setting: SomeTexts = ()
+    """Settings of the method that have no option here, by their names: syn_steps=10 of MTT."""
+    labels: Labels = None
+    """Learn labels, shares of the classes, with the images: for MTT, and for CLOM's term.
+    Default: published (hard)."""
     alphas: SomeFloats = ()
     """Weight of CLOM: one for all of --models-pool, or one for each. Default: no CLOM."""
     clom_distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
@@ -285,6 +300,7 @@ class Distill:
             settings={
                 **self.settings(method, descent, published, task),
                 **self.followed(guides, selector, features),
+                **experts(task),
                 "plan": plan and asdict(plan),
             },
         )
@@ -313,12 +329,17 @@ class Distill:
 
     def descent(self, ipc: int | tuple[int, ...], published: Published) -> Descent:
         """Return how what is learned is moved."""
+        from datastill.distillation.learned import labelled
         from datastill.distillation.parametrisations import in_tiles
 
         given = {"updates": self.iterations, "lr": self.lr_img, "init": self.init}
         changed: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
+        shape, optimisers = published.parametrisation, dict(published.optimisers)
         if self.tiles is not None:
-            changed["parametrisation"] = in_tiles(published.parametrisation, self.tiles)
+            shape = in_tiles(shape, self.tiles)
+        if self.labels is not None:
+            shape, optimisers = labelled(shape, optimisers, learned=self.labels == "learned")
+        published = replace(published, parametrisation=shape, optimisers=optimisers)
         return published.descent(ipc, batch=self.batch_real, **changed)
 
     def plan(
@@ -362,7 +383,7 @@ class Distill:
         for name in given:
             if not hasattr(changed, name):
                 raise InputError(f"--{name.replace('_', '-')} has no meaning for {method}")
-        changed = replace(changed, **given)
+        changed = replace(changed, **given, **settings_of(self.setting, changed))
         outer = getattr(changed, "outer_loop", 1)
         generations = published.updates // getattr(published.method, "outer_loop", 1)
         return replace(published, method=changed, updates=generations * outer)
@@ -383,7 +404,16 @@ class Distill:
         key = Key(self.machine.seed).at("distil")
         build(key=key)  # an unknown or unfit model is found out now
         route = self.machine.route(self.model, real.domain)
-        return Task(real, build, key, dsa(strategy), route)
+        known = self.trajectories(real) if "trajectories" in published.needs else ()
+        return Task(real, build, key, dsa(strategy), route, trajectories=known)
+
+    def trajectories(self, real: ImageSet) -> Sequence[Trajectory]:
+        """Return the original models of the architecture, as they were after several epochs."""
+        from datastill.runs.originals import Shelf
+
+        return Shelf(self.pool_path, real.domain.name, real).trajectories(
+            self.model, self.model_num
+        )
 
     def guides(self, real: ImageSet) -> Pool:
         """Return the original models that guide, or none without --alphas."""
@@ -498,6 +528,16 @@ class Distill:
         key = Key(self.machine.seed).at("assess")
         evidence = Evidence(real, real, pool, key, self.machine.route(), early)
         return Selector(spelling(self.select, evidence), evidence, self.select_every)
+
+
+def experts(task: Task) -> dict[str, Any]:
+    """Return which original models were followed on their way, if any were."""
+    from datastill.identity import described
+
+    if not task.trajectories:
+        return {}
+    known = [member for one in task.trajectories for member in one if member.facts["epoch"]]
+    return {"trajectories": {"originals": described(known)}}
 
 
 def _same_place(one: str | None, other: str) -> bool:

@@ -8,16 +8,20 @@ import torch
 
 from datastill.data.images import ImageSet
 
+LEARNED = "learned_labels"
+"""The fact that says which classes the images were begun as whose labels were learned."""
+
 
 def hardened(data: ImageSet) -> ImageSet:
     """Return a set with hard labels: of before they were soft, or the likeliest."""
     if data.labels.ndim == 1:
         return data
-    kept = data.facts.get("relabelled")
-    held = kept.get("hard_labels") if isinstance(kept, dict) else None
     classes = range(len(data.domain.classes))
-    if isinstance(held, list) and len(held) == len(data) and all(k in classes for k in held):
-        return replace(data, labels=torch.tensor(held, device=data.labels.device))
+    for name in ("relabelled", LEARNED):
+        kept = data.facts.get(name)
+        held = kept.get("hard_labels") if isinstance(kept, dict) else None
+        if isinstance(held, list) and len(held) == len(data) and all(k in classes for k in held):
+            return replace(data, labels=torch.tensor(held, device=data.labels.device))
     return replace(data, labels=data.labels.argmax(1))
 
 

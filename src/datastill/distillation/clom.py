@@ -32,7 +32,14 @@ class Regulariser(Protocol):
     """A scalar added to a method's loss."""
 
     def __call__(self, images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
-        """Return the weighted scalar for ``(M, C, H, W)`` images and their ``(M,)`` labels."""
+        """Return the weighted scalar for images and their labels.
+
+        Args:
+            images: ``(M, C, H, W)``.
+            labels: ``(M,)`` classes, or ``(M, K)`` shares of them where these are learned; the
+                scalar may be differentiated in these.
+            key: of what is drawn.
+        """
         ...
 
 
@@ -56,7 +63,7 @@ class CrossEntropyClom:
 
     Each call draws one group (an architecture) and then one of its teachers :math:`f`, both
     uniformly, and returns :math:`\alpha \cdot \frac{1}{M} \sum_i CE(f(s_i), y_i)`, over the
-    whole set, un-augmented. Only the images receive a gradient.
+    whole set, un-augmented. The images receive a gradient, and labels that are learned.
 
     Reference:
         Which Assessment Should be Prioritized in Dataset Distillation?, 2023.
@@ -106,7 +113,8 @@ class ContrastiveClom:
         batch = self.real.take(moved(order[: self.batch], images.device))
         with torch.no_grad():
             target = encode(batch.images)
-        return alpha * contrastive_loss(encode(images), labels, target, batch.hard_labels)
+        hard = labels if labels.ndim == 1 else labels.argmax(1)
+        return alpha * contrastive_loss(encode(images), hard, target, batch.hard_labels)
 
 
 def cross_entropy_clom(

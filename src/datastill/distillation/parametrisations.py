@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast, overload
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from datastill.base.errors import InputError, told, whole
 from datastill.base.rng import Key
 from datastill.data import ByClass, Domain, ImageSet, Tiled, Unfold
+from datastill.data.labels import LEARNED
 from datastill.distillation.parameters import Params
 
 
@@ -25,12 +27,16 @@ class Synthetic:
         counts: images of each class.
         stored: those that the images were unfolded from, if they were.
         unfold: how.
+        shares: ``(M, K)`` of the classes, of which each row sums to 1, where labels are learned.
+        rate: a scalar, the learning rate that networks are to train by, where it is learned.
     """
 
     images: Tensor
     counts: tuple[int, ...]
     stored: Tensor | None = None
     unfold: Unfold | None = None
+    shares: Tensor | None = None
+    rate: Tensor | None = None
 
     @cached_property
     def by_class(self) -> ByClass:
@@ -39,24 +45,56 @@ class Synthetic:
 
     @property
     def labels(self) -> Tensor:
-        """The ``(M,)`` classes."""
-        return self.by_class.labels
+        """The ``(M,)`` classes, or the shares where these are learned."""
+        return self.by_class.labels if self.shares is None else self.shares
 
     @property
     def tensors(self) -> list[Tensor]:
         """All that a loss may be differentiated in, in an order that does not change."""
-        return [self.images]
+        return [one for one in (self.images, self.shares, self.rate) if one is not None]
 
     def apart(self) -> Synthetic:
         """Return the same as leaves of their own."""
-        return replace(self, images=self.images.detach().requires_grad_())
+        return replace(
+            self, images=_leaf(self.images), shares=_leaf(self.shares), rate=_leaf(self.rate)
+        )
 
     def as_set(self, domain: Domain) -> ImageSet:
         """Return it as a set, cut off from what it was made of."""
         images = self.images.detach()
         if self.stored is not None and self.unfold is not None:
             images = Tiled(images, self.stored.detach(), self.unfold)
-        return ImageSet(images, self.labels, domain)
+        facts: Mapping[str, Any] = {}
+        if self.shares is not None:
+            facts = {
+                LEARNED: {"hard_labels": [k for k, n in enumerate(self.counts) for _ in range(n)]}
+            }
+        if self.rate is not None:
+            facts = Facts(facts, self.rate.detach())
+        return ImageSet(images, self.labels.detach(), domain, facts)
+
+
+class Facts(Mapping[str, Any]):
+    """The facts of a set whose learning rate was learned: read from its tensor when asked for.
+
+    Whoever looks at every update but not at this does not wait for a GPU.
+    """
+
+    def __init__(self, others: Mapping[str, Any], rate: Tensor) -> None:
+        self._others, self._rate = others, rate
+
+    def __getitem__(self, name: str) -> Any:
+        return float(self._rate) if name == RATE else self._others[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._others, RATE))
+
+    def __len__(self) -> int:
+        return len(self._others) + 1
+
+
+RATE = "learning_rate"
+"""The fact that says what networks are to train by, see ``training.protocol.Asks``."""
 
 
 class Parametrisation(Protocol):
@@ -160,12 +198,24 @@ class Tiles:
         """Leave pixels where they are."""
 
 
+@overload
+def _leaf(tensor: Tensor) -> Tensor: ...
+@overload
+def _leaf(tensor: None) -> None: ...
+def _leaf(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach().requires_grad_()
+
+
 def in_tiles(parametrisation: Parametrisation, factor: int) -> Parametrisation:
     """Return a parametrisation whose images hold ``factor`` x ``factor`` smaller ones; 1 for none.
 
     Raises:
         InputError: for one that is not of pixels.
     """
+    inner = getattr(parametrisation, "images", None)
+    if inner is not None and dataclasses.is_dataclass(parametrisation):
+        changed: Any = replace(cast(Any, parametrisation), images=in_tiles(inner, factor))
+        return changed
     if not isinstance(parametrisation, Pixels | Tiles):
         raise InputError(f"`tiles` have no meaning for {parametrisation}")
     return Pixels() if factor == 1 else Tiles(factor)

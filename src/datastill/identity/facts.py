@@ -183,6 +183,8 @@ OF_A_SET = Table(
                 "originals": Rows(ORIGINAL),
             }
         ),
+        "learned_labels": Table({"hard_labels": Rows(WHOLE)}),
+        "trajectories": Table({"originals": Rows(ORIGINAL)}),
         "caveats": Rows(TEXT),
         "validated": Rows(VALIDATION),
     }

@@ -86,12 +86,12 @@ def _sets(spec: ValidateSpec, made: ImageSet, rivals: Rivals) -> dict[str, Draw]
     real, features = rivals.real, rivals.features.values
     if real is None:
         return sets
-    hint = "validate without `against`"
-    require_held(real, made.stored_counts, hint)
+    hint, counts = "validate without `against`", hardened(made).stored_counts
+    require_held(real, counts, hint)
     key = Key(spec.compute.seed).at("against")
     for name, coreset in coresets.items():
         sets[name] = lambda i, name=name, coreset=coreset: real.take(
-            coreset(real, made.stored_counts, key=key.at(name, i), features=features)
+            coreset(real, counts, key=key.at(name, i), features=features)
         )
     return sets
 

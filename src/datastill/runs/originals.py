@@ -15,13 +15,15 @@ from datastill.evaluation.scores import epoch_of
 from datastill.identity import described, require_trained_on, unknown
 from datastill.networks import BACKBONE, find
 from datastill.runs.specs import PoolSpec
-from datastill.store import load_pool, pool_folder
+from datastill.store import load_pool, load_snapshots, pool_folder
 from datastill.training.pool import (
     Pool,
+    Trajectory,
     backbone_member,
     by_architecture,
     by_epoch,
     features_of,
+    trajectories,
 )
 
 
@@ -82,6 +84,21 @@ class Shelf:
         for member in pool:
             member.network.to(self.real.images.device)
         return pool
+
+    def trajectories(self, name: str, num: int | None) -> tuple[Trajectory, ...]:
+        """Read what became of ``num`` models of an architecture, or of all, epoch by epoch.
+
+        Raises:
+            InputError: for an architecture that is unknown or without models, and for models that
+                were trained on other images than they should.
+        """
+        found, _ = find(name)
+        folder = pool_folder(Path(self.root), self.dataset, found)
+        pool = load_snapshots(folder, num, factory=found)
+        require_trained_on(pool, self.real.facts, self.real.domain.name)
+        for member in pool:
+            member.network.to(self.real.images.device)
+        return trajectories(pool)
 
     def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
         if name.startswith(BACKBONE):

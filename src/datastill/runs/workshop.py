@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from datastill.augment import dsa, usual_strategy
+from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, require_held
@@ -174,6 +175,9 @@ def _published(shop: Workshop, candidate: Candidate) -> Published:
 
 def _descent(shop: Workshop, candidate: Candidate) -> Descent:
     published, updates = _published(shop, candidate), candidate.kind.updates
+    if published.needs:
+        needs = ", ".join(sorted(published.needs))
+        raise InputError(f"{candidate.kind.method} needs {needs}, of which a study has none")
     descent = published.descent(candidate.ipc, updates=updates, batch=shop.batch)
     starting_counts(shop.real, descent)
     return descent

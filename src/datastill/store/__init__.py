@@ -24,6 +24,7 @@ from datastill.store.locks import locked
 from datastill.store.models import (
     load_member,
     load_pool,
+    load_snapshots,
     member_path,
     members_in,
     pool_folder,
@@ -78,6 +79,7 @@ __all__ = [
     "load",
     "load_member",
     "load_pool",
+    "load_snapshots",
     "locked",
     "log_file",
     "member_path",

@@ -93,6 +93,30 @@ def write_manifest(folder: Path) -> None:
         write_json(folder / MANIFEST, rows)
 
 
+def load_snapshots(folder: Path, num: int | None = None, *, factory: str | None = None) -> Pool:
+    """Read the first ``num`` original models of a folder, or all, after every epoch that was kept.
+
+    Args:
+        folder: see ``pool_folder``.
+        num: how many models.
+        factory: see ``load_member``.
+
+    Raises:
+        InputError: when there are fewer.
+    """
+    found = list(members_in(folder))
+    numbers = sorted({number for number, _, _ in found})
+    if len(numbers) < (num or 1):
+        raise InputError(
+            f"{folder} holds {counted(len(numbers), 'original model')}, fewer than the {num or 1} "
+            "asked for; make them with 'datastill train' and --save-epochs"
+        )
+    chosen = set(numbers[:num])
+    return tuple(
+        load_member(path, factory=factory) for number, _, path in found if number in chosen
+    )
+
+
 def load_pool(
     folder: Path, num: int | None = None, *, epoch: int | None = None, factory: str | None = None
 ) -> Pool:

@@ -259,6 +259,39 @@ def by_architecture(pool: Pool) -> dict[str, Pool]:
     return {name: tuple(members) for name, members in groups.items()}
 
 
+Trajectory = Sequence[Member]
+"""One original model as it was after several epochs, the earliest first."""
+
+
+def trajectories(pool: Pool) -> tuple[Trajectory, ...]:
+    """Group a pool by what became of the same weights, in order of appearance.
+
+    Where it is known from which weights a member set out, these come first, as epoch 0.
+
+    Raises:
+        InputError: for a member whose facts do not say which it is, or after which epoch.
+    """
+    found: dict[tuple[str, int], dict[int, Member]] = {}
+    for member in pool:
+        key, epoch = (member.facts.get(name) for name in ("key", "epoch"))
+        if key is None or epoch is None:
+            raise InputError(f"this {member.architecture} does not say what it is a snapshot of")
+        found.setdefault((member.architecture, key), {})[epoch] = member
+    whole: list[Trajectory] = []
+    for (_, key), members in found.items():
+        by_number = {0: _begun(next(iter(members.values())), Key(key)), **members}
+        whole.append(tuple(by_number[epoch] for epoch in sorted(by_number)))
+    return tuple(whole)
+
+
+def _begun(member: Member, key: Key) -> Member:
+    # The weights that ``train_member`` set out from.
+    network = build(member.architecture, member.domain, key=key.at("network"))
+    place = next(member.network.parameters()).device
+    facts = {"key": key.seed, "epoch": 0}
+    return freeze(network.to(place), member.architecture, member.domain, facts)
+
+
 def by_epoch(pool: Pool) -> dict[int, Pool]:
     """Group a pool by the epoch after which each member was kept, the earliest first.
 

@@ -39,6 +39,8 @@ class DistillSpec(Spec):
         init: noise, real images, or a coreset.
         coreset_features: model by whose features that picks; None for pixels.
         augmentation: shared by real and synthetic images, such as ``color_crop_flip``, or ``none``.
+        tiles: smaller images along a side of each; None for the published number.
+        labels: ``hard`` or ``learned``; None for what is published.
         settings: of the method, by their names in its own dataclass.
         pool: original models that guide, and choose.
         clom: the term by which they guide; None for no CLOM.
@@ -59,6 +61,8 @@ class DistillSpec(Spec):
     init: str | None = None
     coreset_features: str | None = None
     augmentation: str | None = None
+    tiles: int | None = None
+    labels: str | None = None
     settings: Mapping[str, bool | int | float | str] = field(
         default_factory=dict[str, bool | int | float | str]
     )
@@ -73,5 +77,8 @@ class DistillSpec(Spec):
         if quota.each is not None:
             object.__setattr__(self, "ipc", quota.each)
         positive(updates=self.updates, minutes=self.minutes, lr=self.lr, batch=self.batch)
+        positive(tiles=self.tiles)
+        if self.labels not in (None, "hard", "learned"):
+            raise InputError(f"`labels` are hard or learned, found {self.labels!r:.40}")
         if self.coreset_features is not None and self.init in NO_CORESET:
             raise InputError("`coreset_features` has a meaning with `init='herding'` or the like")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.parameters import Optimiser
 from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
 from datastill.networks import Build, Network
+from datastill.training.pool import Trajectory, require_members
 
 
 @dataclass(eq=False)
@@ -54,6 +55,7 @@ class Task:
         policy: augments; real and synthetic images share each draw.
         route: how images pass a network.
         batch: real images of each class that an update may draw; ``distill`` says how many.
+        trajectories: original models on their way, for methods that need them.
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
     """
@@ -65,6 +67,7 @@ class Task:
     route: Route = field(default_factory=Route)
     targets: Targets | None = None
     batch: int = 256
+    trajectories: Sequence[Trajectory] = ()
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -75,6 +78,11 @@ class Task:
         of_kind((Targets, type(None)), "Targets() or None", targets=self.targets)
         require_given(self.real, "the real images")
         whole(batch=self.batch)
+        kind = "trajectories of original models, see training.pool.trajectories"
+        of_kind((tuple, list), kind, trajectories=self.trajectories)
+        for one in self.trajectories:
+            of_kind((tuple, list), kind, trajectories=one)
+            require_members(trajectories=one)
         in_plain_numbers(self, "batch")
 
 
@@ -132,6 +140,7 @@ class Published:
         augmented: whether distillation uses differentiable Siamese augmentation.
         protocol: the name of the protocol by which its sets are validated.
         parametrisation: what is learned, and how networks are shown it.
+        needs: what the task must hold besides real images: ``"trajectories"``.
     """
 
     method: Method
@@ -141,6 +150,7 @@ class Published:
     augmented: bool
     protocol: str
     parametrisation: Parametrisation = field(default_factory=Pixels)
+    needs: frozenset[Literal["trajectories"]] = frozenset()
 
     @property
     def lr(self) -> float:
