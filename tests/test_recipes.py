@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import torch
 from datastill import load
 from datastill.base.errors import LIBRARIES, InputError
 from datastill.cli import main, parse
-from datastill.cli.described import SETTINGS, options_of_spec
+from datastill.cli.about import load as command_class
+from datastill.cli.described import SETTINGS, _options, options_of_spec
 from datastill.cli.distill import Distill
+from datastill.cli.grammar import options_of
 from datastill.runs.recipes import OURS, find, names, read
-from datastill.runs.specs import KINDS
+from datastill.runs.specs import KINDS, ValidateSpec
 from datastill.runs.specs.base import kinds_of, part_of
 from test_cli import Run, run
 
@@ -196,6 +198,31 @@ def test_a_run_of_every_kind_is_carried_out_by_its_command(tmp_path: Path, kind:
         assert (options["size"], options["mirror"]) == ("32x48", "no")
         assert (options["select"], options["select_every"]) == ("om-accuracy", 7)
         assert (options["outer_loop"], options["max_minutes"]) == (2, 2.0)
+
+
+WHERE = {
+    *("save-path", "out", "overwrite", "add", "resume", "checkpoint-minutes", "save-model"),
+    *("reassess", "recipe", "quiet", "plain", "tensorboard", "trackio"),
+}
+"""Options that say what becomes of files, or what is said: no part of what a run follows from."""
+FINDS = {"validate": {"method", "ipc", "dsa", "no-dsa"}, "assess": {"method", "ipc"}}
+"""Options that name a set, or a protocol, in other words than by path and name."""
+FINDS["relabel"] = {"dataset", "method", "ipc"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_description_says_all_that_its_command_can_be_asked(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(f'kind = "{kind}"\n{ANY[kind]}\n')
+    spec = read(file).spec
+    said = {name.replace("_", "-") for name in (*_options(spec), *SETTINGS)}
+    options = set(options_of(command_class(kind)))
+    assert options - WHERE - FINDS.get(kind, set()) == said & options
+    command: Any = parse(["run", str(file)])
+    if kind in ("train", "validate", "compare", "study"):
+        again = command.spec()
+        again = replace(again, set=spec.set) if isinstance(spec, ValidateSpec) else again
+        assert again == spec
 
 
 LEAST = {

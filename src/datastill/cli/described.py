@@ -73,6 +73,7 @@ def _(spec: DistillSpec) -> dict[str, Any]:
         "max_minutes": spec.minutes,
         "lr_img": spec.lr,
         "batch_real": spec.batch,
+        "tiles": getattr(spec, "tiles", None),
         "dsa_strategy": spec.augmentation,
         "alphas": clom and clom.alphas,
         "clom_distance": clom and clom.distance,
@@ -113,13 +114,8 @@ def _(spec: CompareSpec) -> dict[str, Any]:
 
 @_options.register
 def _(spec: AssessSpec) -> dict[str, Any]:
-    return {
-        **_about(spec),
-        **_pool(spec.pool),
-        "path": Path(spec.set),
-        "assessments": spec.assessments,
-        "draws": spec.draws,
-    }
+    about = {**_about(spec), **_pool(spec.pool), **_same(spec, "assessments", "draws")}
+    return {**about, "path": Path(spec.set)}
 
 
 @_options.register
