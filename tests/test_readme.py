@@ -11,8 +11,9 @@ import torch
 from datastill.base.rng import Key
 from datastill.cli import ABOUT, COMMANDS, main, parse
 from datastill.datasets import load_split
-from datastill.distillation.loop import Descent, distill
+from datastill.distillation.loop import distill
 from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.parameters import Sgd
 from datastill.evaluation.assessments import ASSESSMENTS, Evidence
 from datastill.networks import build, builder
 from datastill.store import load
@@ -59,19 +60,26 @@ def test_the_worked_example_of_a_new_method_works() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     registered = dict(METHODS._items)
     try:
-        module = ModuleType("moment_matching")
-        sys.modules["moment_matching"] = module
+        module = ModuleType("mixed_gradients")
+        sys.modules["mixed_gradients"] = module
         exec(compile(code, "new-method.md", "exec"), module.__dict__)
-        published = METHODS["MM"](1)
+        published = METHODS["MG"](1)
         real = load_split("digits", "train")
         task = Task(real, builder("ConvNetD2W16", real.domain), Key(0))
-        descent = Descent(ipc=2, updates=12, batch=32)
-        losses = [float(s.losses["match"]) for s in distill(published.method, task, descent)]
-        assert losses[-1] < losses[0]
+        descent = published.descent(2, updates=12, batch=32)
+        still = published.descent(2, updates=12, batch=32, lr=0.0, optimisers={"labels": Sgd(0.0)})
+        found, same = (list(distill(published.method, task, each)) for each in (descent, still))
+        for moved, unmoved in zip(found[4:], same[4:], strict=True):  # under the same networks
+            assert float(moved.losses["match"]) < 0.98 * float(unmoved.losses["match"])
+        first, last = found[0].synthetic, found[-1].synthetic
+        assert last.labels.shape == (20, 10)
+        assert (last.labels - first.labels).abs().max() > 1e-3
+        for line in re.findall(r"^ +datastill (distill .*)$", page, flags=re.M):
+            assert parse(line.split()).method == "MG"
     finally:
         METHODS._items.clear()
         METHODS._items.update(registered)
-        sys.modules.pop("moment_matching", None)
+        sys.modules.pop("mixed_gradients", None)
 
 
 def test_the_page_of_assessments_holds(capsys: pytest.CaptureFixture[str]) -> None:

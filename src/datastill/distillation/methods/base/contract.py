@@ -162,7 +162,7 @@ class Published:
 
         Args:
             ipc: images per class, one number for all classes or one for each.
-            **changes: fields of ``Descent``.
+            **changes: fields of ``Descent``; optimisers that are not named stay.
         """
         settings: dict[str, Any] = {
             "ipc": ipc,
@@ -170,7 +170,8 @@ class Published:
             "init": self.init,
             "parametrisation": self.parametrisation,
         }
-        return Descent.moving(self.optimisers, **{**settings, **changes})
+        optimisers = {**self.optimisers, **changes.pop("optimisers", {})}
+        return Descent.moving(optimisers, **{**settings, **changes})
 
 
 class Publication(Protocol):
