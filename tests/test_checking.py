@@ -72,6 +72,11 @@ BROKEN: dict[str, tuple[Spec, str]] = {
     "distill": (replace(DISTILL, ipc=500), "fewer than"),
     "method": (replace(DISTILL, method="DN"), "did you mean 'DM'"),
     "init": (replace(DISTILL, init="nois"), "did you mean 'noise'"),
+    "tiles": (replace(DISTILL, tiles=20, ipc=1), "fewer than|too small|tiles"),
+    "trajectories": (
+        replace(DISTILL, method="MTT", model="ConvNetD1W16"),
+        "ConvNetD1W16 holds 0 original models",
+    ),
     "setting": (replace(DISTILL, settings={"inner_loop": 2}), "no meaning for DM"),
     "augmentation": (replace(DISTILL, augmentation="flop"), "did you mean 'flip'"),
     "alphas": (replace(DISTILL, clom=ClomSpec(alphas=(1.0, 2.0))), "2 alphas for 1"),

@@ -87,10 +87,7 @@ def test_the_command_line_wins() -> None:
         ('kind = "distill"', "'data' is missing"),
         ('kind = "distill"\ndata = {name = "a", sise = 3}', "'data.sise' has no meaning; did you"),
         ('kind = "distill"\ndata = {name = "a"}\nlr = -1', "'lr' must be above zero, found -1"),
-        (
-            'kind = "distill"\ndata = {name = "a"}\nsettings = {heat = 1}',
-            "'settings.heat' is none of outer_loop",
-        ),
+        ('kind = "distill"\ndata = {name = "a"}\ntiles = 0', "'tiles' must be above zero"),
         (
             'kind = "distill"\ndata = {name = "a"}\ncoreset_features = "MLP"',
             "'coreset_features' has a meaning with init = 'herding'",
@@ -172,7 +169,7 @@ def test_a_recipe_of_any_command_is_read(tmp_path: Path) -> None:
 ANY = {
     "train": 'models = ["MLP"]\nnum = 2\nlr = 0.5\n[data]\nname = "digits"\nsize = 32',
     "distill": (
-        'minutes = 2\n[settings]\nouter_loop = 2\ndis_metric = "mse"\n'
+        'minutes = 2\ntiles = 2\n[settings]\nouter_loop = 2\nheat = 0.5\ndis_metric = "mse"\n'
         '[data]\nname = "digits"\nsize = [32, 48]\nmirror = false\n'
         '[clom]\nalphas = [3]\ndistance = "cosine"\nsource = "MNIST"\n'
         '[select]\nby = "om-accuracy"\nevery = 7'
@@ -198,6 +195,7 @@ def test_a_run_of_every_kind_is_carried_out_by_its_command(tmp_path: Path, kind:
         assert (options["size"], options["mirror"]) == ("32x48", "no")
         assert (options["select"], options["select_every"]) == ("om-accuracy", 7)
         assert (options["outer_loop"], options["max_minutes"]) == (2, 2.0)
+        assert (options["setting"], options["tiles"]) == (("heat=0.5",), 2)
 
 
 WHERE = {

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from datastill.base.wording import counted
 from datastill.cli.console import Bar, Console
 from datastill.cli.distill import Distill
+from datastill.cli.interruption import Signals
 from datastill.cli.options import Machine
 from datastill.cli.tables import show_results
-from datastill.cli.train import Train
+from datastill.runs.keeping import Keeping
+from datastill.runs.specs import DataSpec, TrainSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,18 +67,7 @@ class Demo:
         from datastill.datasets import load_split  # takes seconds: something is said before
 
         route = self.machine.route(MODEL, load_split("digits", "train").domain)
-        Train(
-            "digits",
-            machine=self.machine,
-            model=(MODEL,),
-            num=3,
-            epochs=15,
-            lr_net=0.05,
-            batch_train=64,
-            weight_decay=5e-4,
-            save_path=self.save_path / "pretrained_model",
-            overwrite=True,
-        ).go(bars)
+        self.train(bars)
         console.message(
             "2. Distil 1 and 10 images per class by distribution matching, without and with CLOM."
         )
@@ -98,6 +89,23 @@ class Demo:
             "--iterations 500"
         )
         self.keep(results)
+
+    def train(self, console: Console) -> None:
+        """Train the original models that guide."""
+        from datastill.runs.training import train
+
+        spec = TrainSpec(
+            data=DataSpec("digits"),
+            compute=self.machine.compute(),
+            models=(MODEL,),
+            num=3,
+            epochs=15,
+            lr=0.05,
+            batch=64,
+            weight_decay=5e-4,
+        )
+        folder, keeping = self.save_path / "pretrained_model", Keeping(overwrite=True)
+        train(spec, folder, keeping=keeping, observer=console, stop=Signals())
 
     def distil(self, ipc: int, clom: bool, console: Console) -> Path:
         """Make one set, and return its folder."""

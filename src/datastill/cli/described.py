@@ -73,7 +73,6 @@ def _(spec: DistillSpec) -> dict[str, Any]:
         "max_minutes": spec.minutes,
         "lr_img": spec.lr,
         "batch_real": spec.batch,
-        "tiles": getattr(spec, "tiles", None),
         "dsa_strategy": spec.augmentation,
         "alphas": clom and clom.alphas,
         "clom_distance": clom and clom.distance,

@@ -20,7 +20,7 @@ from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import epoch_of, family, spelling
 from datastill.networks import BACKBONE, build, find
 from datastill.runs.computing import device_of, route_of
-from datastill.runs.estimating import Estimate, adjusted, estimate
+from datastill.runs.estimating import Estimate, adjusted, descent_of, estimate
 from datastill.runs.finding import set_file
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
@@ -108,10 +108,13 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     yield from _networks([spec.model], real.domain)
     ipc = parse(spec.ipc).counts(real)
     published = adjusted(METHODS[method](nominal(ipc)), spec)
-    given = {} if spec.init is None else {"init": spec.init}
-    counts = starting_counts(real, published.descent(ipc, batch=spec.batch, **given))
+    counts = starting_counts(real, descent_of(spec, ipc, published))
     dsa(spec.augmentation or "none")
     yield f"{method}: {in_words(counts)}"
+    if "trajectories" in published.needs:
+        shelf = Shelf(spec.pool.path, real.domain.name, real)
+        known = shelf.trajectories(spec.model, spec.pool.num)
+        yield f"{counted(len(known), 'original model')} of {spec.model} to follow"
     yield from _guides(spec, real)
     if spec.select is not None:
         pool, early = load(spec.pool, real, [spec.select.by])

@@ -14,7 +14,9 @@ from datastill.compute.route import Route
 from datastill.compute.tuning import fastest
 from datastill.data import Domain, ImageSet
 from datastill.distillation.descent import Descent, starting_counts
+from datastill.distillation.learned import labelled
 from datastill.distillation.methods import METHODS, Published
+from datastill.distillation.parametrisations import in_tiles
 from datastill.runs import forecast
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Cost, Rates, measured
@@ -102,7 +104,7 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
     real, test = read_both(spec.data, "cpu", observer)
     ipc = parse(spec.ipc).counts(real)
     published = adjusted(METHODS[method](nominal(ipc)), spec)
-    counts = starting_counts(real, Descent(ipc=ipc, init=spec.init or published.init))
+    counts = starting_counts(real, descent_of(spec, ipc, published))
     rates = _rates(spec, real.domain, published, spec.model)
     guides = spec.pool.architectures if spec.clom else ()
     return Estimate(
@@ -141,6 +143,19 @@ def adjusted(published: Published, spec: DistillSpec) -> Published:
     generations = published.updates // getattr(published.method, "outer_loop", 1)
     updates = generations * getattr(changed, "outer_loop", 1)
     return replace(published, method=changed, updates=updates)
+
+
+def descent_of(spec: DistillSpec, ipc: int | tuple[int, ...], published: Published) -> Descent:
+    """Return how what is learned is moved."""
+    given = {"updates": spec.updates, "lr": spec.lr, "init": spec.init}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    shape, optimisers = published.parametrisation, dict(published.optimisers)
+    if spec.tiles is not None:
+        shape = in_tiles(shape, spec.tiles)
+    if spec.labels is not None:
+        shape, optimisers = labelled(shape, optimisers, learned=spec.labels == "learned")
+    shaped = replace(published, parametrisation=shape, optimisers=optimisers)
+    return shaped.descent(ipc, batch=spec.batch, **changed)
 
 
 def engine(compute: ComputeSpec, model: str, domain: Domain) -> Engine:

@@ -10,7 +10,7 @@ from datastill.base.errors import InputError
 from datastill.datasets import dataset_name, is_testable, untestable
 from datastill.distillation.descent import starting_counts
 from datastill.distillation.methods import METHODS
-from datastill.runs.estimating import adjusted
+from datastill.runs.estimating import adjusted, descent_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.quota import nominal, parse
 from datastill.runs.reading import named, read_train, reading
@@ -111,5 +111,4 @@ def require_possible(plan: Whole, observer: Observer = SILENT) -> None:
         real = read_train(spec.data, "cpu", observer)
         ipc = parse(spec.ipc).counts(real)
         published = adjusted(METHODS[spec.method](nominal(ipc)), spec)
-        given = {} if spec.init is None else {"init": spec.init}
-        starting_counts(real, published.descent(ipc, batch=spec.batch, **given))
+        starting_counts(real, descent_of(spec, ipc, published))
