@@ -59,8 +59,11 @@ class Kind:
 
 
 def _parts(text: str) -> list[str]:
-    # Code of one's own has a colon in its name: package.module:method:150:10.
+    # Code of one's own has a colon in its name: package.module:method:150:10. A module that bears
+    # the name of a method is none of it: "DM:ten" is a mistake.
     module, colon, rest = text.partition(":")
+    if module == NOISE or module in CORESETS or module in METHODS:
+        return text.split(":")
     own, *numbers = rest.split(":")
     return [f"{module}:{own}", *numbers] if is_own(f"{module}{colon}{own}") else text.split(":")
 
