@@ -378,7 +378,8 @@ def test_real_images_can_be_compared_by_themselves(run: Run, tmp_path: Path) -> 
     )
     assert (said.code, said.out) == (0, "")
     assert files(tmp_path) == {
-        f"comparison/digits-IPC1-modern/comparison.{end}" for end in ("json", "png")
+        f"comparison/digits-IPC1-modern/{name}"
+        for name in ("comparison.json", "comparison.png", "run.toml")
     }
 
 

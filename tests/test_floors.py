@@ -45,7 +45,7 @@ FLOORS = [
     {"runs.differences", "runs.finding"},
     {"runs.specs", "runs.keeping"},
     {"runs.population"},
-    {"runs.reading", "runs.computing", "runs.originals", "runs.underway"},
+    {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.describing"},
     {"runs.recipes", "runs.estimating", "runs.series", "runs.carrying"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.evaluation_plan", "runs.material"},

@@ -47,7 +47,7 @@ def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None
     for line, begun in zip(said[3:], [*rows, "synthetic ConvNetD1W16 ("], strict=True):
         assert line.startswith(begun)
     assert {path.name for path in (home / "comparison" / "mine").iterdir()} == {
-        *("comparison.json", "comparison.png"),
+        *("comparison.json", "comparison.png", "run.toml"),
     }
     assert (home / "mine.validation.json").exists()
     assert len(list((home / "models").iterdir())) == 1

@@ -128,6 +128,12 @@ def test_a_comparison_is_what_the_command_makes_of_it(
     assert [one.name for one in found.rankings] == ["DC", "DM"]
     assert found.plot is not None
     assert found.plot.read_bytes()[:4] == b"\x89PNG"
+    described = [(home / name / "run.toml").read_text() for name in ("typed", "called")]
+    assert described[0] == described[1]
+    assert CompareSpec.from_toml(described[0]) == replace(COMPARE, against=("k-means",))
+    again = run("run typed/run.toml --out repeated --quiet")
+    assert again.code == 0, again.err
+    assert read(home / "repeated" / "comparison.json") == read(home / "typed" / "comparison.json")
 
 
 def test_a_comparison_gets_a_folder_of_its_own_where_one_is_to_be_found(home: Path) -> None:
@@ -284,6 +290,26 @@ def test_mistakes_are_told_by_the_names_of_arguments_and_leave_nothing(
     assert len(str(refused.value).splitlines()) == 1
     assert {name for name in files(home) if not name.startswith("out/")} == before
     assert not any("comparison" in name or "validation" in name for name in files(home))
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "complaint"),
+    [
+        (validate, {"spec": COMPARE}, "`spec` must be a ValidateSpec"),
+        (validate, {"spec": "DM.safetensors"}, "`spec` must be a ValidateSpec"),
+        (validate, {"spec": VALIDATE, "folder": 3}, "`folder` must be the path of a folder"),
+        (validate, {"spec": VALIDATE, "save_models": "yes"}, "`save_models` must be True or"),
+        (compare, {"spec": VALIDATE}, "`spec` must be a CompareSpec"),
+        (compare, {"spec": COMPARE, "folder": 3}, "`folder` must be the path of a folder"),
+        (compare, {"spec": COMPARE, "root": b"x"}, "`root` must be the path of a folder"),
+    ],
+)
+def test_what_is_no_description_or_folder_gets_one_line(
+    verb: Callable[..., Any], given: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        verb(**given)
+    assert complaint in str(refused.value)
 
 
 @pytest.mark.parametrize(

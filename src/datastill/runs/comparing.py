@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.augment import DSA
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, of_kind, path_of
 from datastill.base.wording import as_folder, counted
 from datastill.evaluation.comparison import (
     REAL,
@@ -21,13 +21,13 @@ from datastill.evaluation.comparison import (
     rows,
 )
 from datastill.evaluation.validation import EvaluationPlan, Trial
-from datastill.identity import described
 from datastill.report.comparison import write_plot
 from datastill.runs.computing import device_of
+from datastill.runs.describing import write_description
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
     Material,
-    coresets_of,
+    asked_of,
     entries_of,
     material_of,
     protocol_of,
@@ -43,13 +43,11 @@ from datastill.runs.stop import StopRequest
 from datastill.runs.trials import WHEN, TrialRunner, start
 from datastill.store import (
     checkpoint_file,
-    fingerprint,
     locked,
     plain,
     read_json,
     require_free,
     require_writable,
-    versions,
     write_json,
 )
 from datastill.store.results import rows_in
@@ -107,6 +105,8 @@ def compare(
         InputError: when something does not fit together, or the folder holds another comparison.
         Stopped: when that was asked for.
     """
+    of_kind(CompareSpec, "a CompareSpec", spec=spec)
+    path_of("the path of a folder", folder=folder, root=root)
     if keeping.sinks:
         raise InputError("a comparison has no course to write to `sinks`; leave them out")
     device = device_of(spec.compute)
@@ -119,7 +119,8 @@ def compare(
         folder = Path(root) / as_folder(f"{material.name}-{spec.protocol}")
     out = None if folder is None else Path(folder)
     watchers = (keeping, observer, stop or StopRequest())
-    run = _Run(spec, material, terms, entries, device, out, *watchers)
+    asked = asked_of(spec, material, terms, device)
+    run = _Run(spec, material, terms, entries, asked, out, *watchers)
     if out is None:
         return run.carried_out()
     if (finished := run.finished(out)) is not None:
@@ -137,7 +138,7 @@ class _Run:
     material: Material
     terms: Terms
     entries: Sequence[Entry]
-    device: str
+    asked: Mapping[str, Any]
     out: Path | None
     keeping: Keeping
     observer: Observer
@@ -152,15 +153,17 @@ class _Run:
         if not self.keeping.resume or not (out / VALUES).exists():
             return None
         report = read_json(out / VALUES)
-        require_same_run(report, self.asked(), out)
+        require_same_run(report, self.asked, out)
         self.observer.message(f"this comparison in {out} is finished")
         return self.found(*rows_in(report), report)
 
     def carried_out(self) -> Compared:
         """Train and test what is not done, and write down what was found."""
         file = self.out and checkpoint_file(self.out, self.spec.kind)
-        runner = start(file, self.asked(), self.terms.ways, self.keeping, self.observer)
+        runner = start(file, self.asked, self.terms.ways, self.keeping, self.observer)
         run = replace(self, terms=replace(self.terms, routes=runner.routes))
+        if run.out is not None:
+            write_description(run.spec, run.out)
         run.tell()
         run = replace(run, material=replace(run.material, caveats=run.caveats()))
         table = run.table(runner)
@@ -212,36 +215,6 @@ class _Run:
             f"{protocol.name}, {counted(protocol.fit.epochs, 'epoch')}, "
             f"{counted(self.terms.trials, 'network')} on each set"
         )
-
-    def asked(self) -> dict[str, Any]:
-        """Return all that the results follow from."""
-        spec, material, terms = self.spec, self.material, self.terms
-        return {
-            "dataset": material.real.domain.name,
-            "sets": {name: fingerprint(data) for name, data in material.sets.items()},
-            "paths": list(spec.sets),
-            "real_fingerprint": fingerprint(material.real),
-            "test_fingerprint": fingerprint(material.test),
-            "images_per_class": material.counts,
-            "against": coresets_of(spec),
-            "coreset_features": spec.coreset_features,
-            "features": material.features.facts,
-            "pool": described(material.pool),
-            "protocol": asdict(terms.protocol),
-            **({"learning_rates_of_sets": rates} if (rates := material.rates) else {}),
-            "models": terms.models,
-            "mirrors": terms.protocol.augmented and material.test.domain.mirror,
-            "trials": terms.trials,
-            "together": terms.together,
-            "real_epochs": spec.real_epochs,
-            "real_eval": spec.real_trials,
-            "learning_rates": spec.rates,
-            "seed": spec.compute.seed,
-            "device": self.device,
-            "engine": spec.compute.engine,
-            "precision": spec.compute.precision,
-            "versions": versions(),
-        }
 
     def report(
         self, runner: TrialRunner, table: Sequence[Row], rankings: Sequence[Ranking]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
@@ -21,7 +22,7 @@ from datastill.evaluation.comparison import (
     picked_entry,
     synthetic_entries,
 )
-from datastill.identity import shared
+from datastill.identity import described, shared
 from datastill.networks import build, find
 from datastill.runs.computing import route_of
 from datastill.runs.finding import set_file
@@ -31,7 +32,7 @@ from datastill.runs.originals import Features, Shelf, features_by
 from datastill.runs.quota import parse
 from datastill.runs.reading import buildable, named, read_both, reading
 from datastill.runs.specs import CompareSpec
-from datastill.store import load
+from datastill.store import fingerprint, load, versions
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import Pool
 from datastill.training.protocol import Asks, Protocol, preset, with_soft_loss
@@ -163,6 +164,36 @@ def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entr
         degree = material.temperature(spec.soft.temperature)
         found.append(randomly(material.real, material, terms.key, temperature=degree))
     return found
+
+
+def asked_of(spec: CompareSpec, material: Material, terms: Terms, device: str) -> dict[str, Any]:
+    """Return all that the results follow from."""
+    return {
+        "dataset": material.real.domain.name,
+        "sets": {name: fingerprint(data) for name, data in material.sets.items()},
+        "paths": list(spec.sets),
+        "real_fingerprint": fingerprint(material.real),
+        "test_fingerprint": fingerprint(material.test),
+        "images_per_class": material.counts,
+        "against": coresets_of(spec),
+        "coreset_features": spec.coreset_features,
+        "features": material.features.facts,
+        "pool": described(material.pool),
+        "protocol": asdict(terms.protocol),
+        **({"learning_rates_of_sets": rates} if (rates := material.rates) else {}),
+        "models": terms.models,
+        "mirrors": terms.protocol.augmented and material.test.domain.mirror,
+        "trials": terms.trials,
+        "together": terms.together,
+        "real_epochs": spec.real_epochs,
+        "real_eval": spec.real_trials,
+        "learning_rates": spec.rates,
+        "seed": spec.compute.seed,
+        "device": device,
+        "engine": spec.compute.engine,
+        "precision": spec.compute.precision,
+        "versions": versions(),
+    }
 
 
 def randomly(images: ImageSet, material: Material, key: Key, *, temperature: float | None) -> Entry:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.augment import DSA
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, of_kind, path_of, truth
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.validation import EvaluationPlan, Result, Trial, collect
@@ -91,6 +91,9 @@ def validate(
         InputError: when something does not fit together, or another validation is not finished.
         Stopped: when that was asked for.
     """
+    of_kind(ValidateSpec, "a ValidateSpec", spec=spec)
+    truth(save_models=save_models)
+    path_of("the path of a folder", folder=folder)
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
     device, source = device_of(spec.compute), set_file(Path(spec.set))

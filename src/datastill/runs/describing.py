@@ -1,0 +1,24 @@
+"""The file in the folder of a run that repeats it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datastill.runs.specs import Spec, read
+from datastill.store import replace_file, writing
+
+RUN_FILE = "run.toml"
+
+
+def write_description(spec: Spec, folder: Path) -> None:
+    """Write what a run follows from into its folder, where ``datastill run`` finds it.
+
+    Raises:
+        InputError: when it cannot be written.
+        RuntimeError: when the file would not say what was asked for.
+    """
+    text = spec.to_toml()
+    if read(text, RUN_FILE)[0] != spec:
+        raise RuntimeError(f"the description of this run does not survive being written: {spec!r}")
+    with writing(folder):
+        replace_file(folder / RUN_FILE, text.encode())
