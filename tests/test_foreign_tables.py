@@ -187,6 +187,12 @@ def test_labels_beside_images_by_many_names(image: str, label: str, tmp_path: Pa
     assert found.tolist() == LABELS.tolist()
 
 
+def test_labels_that_are_truths_are_two_classes(tmp_path: Path) -> None:
+    torch.save({"images": PIXELS, "labels": LABELS > 4}, tmp_path / "own.pt")
+    _, found, _ = read(tmp_path / "own.pt")
+    assert found.tolist() == (LABELS > 4).long().tolist()
+
+
 def test_half_of_a_factorised_set_is_told(tmp_path: Path) -> None:
     torch.save(PIXELS, tmp_path / "images_best.pt")
     torch.save({"0.weight": torch.zeros(3)}, tmp_path / "styles_1000.pt")

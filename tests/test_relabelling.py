@@ -182,6 +182,23 @@ def ready(run: Run) -> Run:
     return run
 
 
+@pytest.mark.parametrize(
+    "verb", ["relabel condensed/digits/DM/IPC1 --models-pool MLP", "import a.npz"]
+)
+def test_what_cannot_be_gone_on_with_says_how_to_begin_anew(
+    ready: Run, tmp_path: Path, verb: str
+) -> None:
+    assert ready("export condensed/digits/DM/IPC1 --to npz --out a.npz").code == 0
+    left = tmp_path / "out" / "settings.json"  # of one that was killed
+    left.parent.mkdir()
+    left.write_text("{}")
+    said = ready(f"{verb} --out out")
+    assert said.code == 2
+    assert "not finished (settings.json); pass --overwrite to start over" in said.err
+    assert "resume" not in said.err
+    assert ready(f"{verb} --out out --overwrite").code == 0
+
+
 def test_relabel_and_validate_side_by_side(ready: Run, tmp_path: Path) -> None:
     said = ready("relabel --dataset digits --ipc 1 --models-pool MLP --temperature 3")
     assert said.code == 0, said.err

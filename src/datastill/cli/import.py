@@ -67,7 +67,7 @@ class Import:
         out = self.out or Path("imported") / (self.path.stem or self.path.absolute().name)
         with store.locked(out):
             settings = {"import": data.facts["imported"]}
-            place = store.open_run(out, settings, overwrite=self.overwrite).path
+            place = store.open_run(out, settings, overwrite=self.overwrite, resumable=False).path
             write_preview(data, place / "preview.png")
             store.save(data, place / store.SET_FILE)
             store.settle(place)

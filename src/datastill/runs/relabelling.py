@@ -80,7 +80,7 @@ def relabel(
     }
     out = Path(folder)
     with locked(out):
-        place = open_run(out, settings, overwrite=keeping.overwrite).path
+        place = open_run(out, settings, overwrite=keeping.overwrite, resumable=False).path
         write_preview(made, place / "preview.png")
         save(made, place / SET_FILE)
         settle(place)

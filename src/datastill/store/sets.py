@@ -46,18 +46,26 @@ BYTES = "pixels: bytes from 0 to 255; normalised as (byte / 255 - mean) / std, p
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
 
 
-def open_run(path: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> Journal:
+def open_run(
+    path: Path, settings: Mapping[str, Any], *, overwrite: bool = False, resumable: bool = True
+) -> Journal:
     """Make a folder for a new run, write its settings, and return its journal.
 
     A finished set that is there stays until this one is finished, too: see ``settle``. What a run
     left there that was not finished is removed.
+
+    Args:
+        path: the folder.
+        settings: what the run follows from.
+        overwrite: whether it may replace another.
+        resumable: whether a run of its kind that was cut off can be gone on with.
 
     Raises:
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
             written to.
     """
     require_free(path, (SET_FILE,), overwrite=overwrite)
-    require_finished(path, overwrite=overwrite)
+    require_finished(path, overwrite=overwrite, resumable=resumable)
     require_writable(path)
     place = begin(path, beside=(path / SET_FILE).exists())
     write_json(place / "settings.json", settings)
@@ -76,14 +84,15 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
         raise InputError(f"{path} holds another run ({held[0]}); {hint}")
 
 
-def require_finished(path: Path, *, overwrite: bool) -> None:
+def require_finished(path: Path, *, overwrite: bool, resumable: bool = True) -> None:
     """Refuse a folder with a run that did not come to its end, unless it may be overwritten."""
     held = [name for name in RUN_FILES if (path / name).exists()]
     held += [file.name for file in path.glob(f"*{ENDING}*")]
     if held and not overwrite:
+        go_on = "`resume=True` to go on with it, or " if resumable else ""
         raise InputError(
-            f"{path} holds another run that is not finished ({held[0]}); pass `resume=True` to go "
-            "on with it, or `overwrite=True` to start over"
+            f"{path} holds another run that is not finished ({held[0]}); pass {go_on}"
+            "`overwrite=True` to start over"
         )
 
 

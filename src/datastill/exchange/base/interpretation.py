@@ -49,7 +49,9 @@ def interpret(
     require_shape(found, path)
     if found.header is not None and not (claim.dataset or claim.normalised_with):
         return _as_exported(found, found.header, path), found.remarks
-    labels, told = settle_labels(found.labels, path, logits=found.logits)
+    truths = found.labels.dtype == torch.bool
+    given = found.labels.byte() if truths else found.labels
+    labels, told = settle_labels(given, path, logits=found.logits)
     name, why = _dataset(found, labels, claim, path)
     try:
         domain, origin = _domain(found, name, labels, claim, path)
@@ -106,9 +108,10 @@ def require_shape(found: Found, path: Path) -> None:
         raise InputError(f"{path}: {images.nbytes:,} bytes of images; at most {MOST_BYTES:,} fit")
     if labels.ndim not in (1, 2) or len(labels) != len(images):
         raise InputError(f"{path}: {len(images)} images, but labels of shape {tuple(labels.shape)}")
+    if images.dtype == torch.bool:
+        raise InputError(f"{path}: images are truths, not numbers; save them as numbers")
     for tensor, what in ((images, "images"), (labels, "labels")):
-        exact = tensor.dtype != torch.bool and not tensor.is_floating_point()
-        if not exact and (tensor.dtype == torch.bool or not bool(torch.isfinite(tensor).all())):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: {what} hold values that are not finite numbers")
 
 
