@@ -140,6 +140,11 @@ def test_a_comparison_gets_a_folder_of_its_own_where_one_is_to_be_found(home: Pa
     spec = replace(COMPARE, sets=(), data=DataSpec("digits"), ipc=1, rates=(), real_epochs=0)
     found = compare(replace(spec, trials=1, epochs=1), root="kept")
     assert found.file == Path("kept/digits-IPC1-dsa/comparison.json")
+    (home / "other").mkdir()
+    (home / "other" / "run.toml").write_text(VALIDATE.to_toml())
+    with pytest.raises(InputError, match=r"other holds another run \(run.toml\)"):
+        compare(spec, "other")
+    assert (home / "other" / "run.toml").read_text() == VALIDATE.to_toml()
     assert {row.name for row in found.rows} == {"random", "k-means"}
 
 

@@ -23,7 +23,7 @@ from datastill.evaluation.comparison import (
 from datastill.evaluation.validation import EvaluationPlan, Trial
 from datastill.report.comparison import write_plot
 from datastill.runs.computing import device_of
-from datastill.runs.describing import write_description
+from datastill.runs.describing import require_own, write_description
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
     Material,
@@ -126,6 +126,7 @@ def compare(
     if (finished := run.finished(out)) is not None:
         return finished
     require_free(out, (VALUES, PLOT), overwrite=keeping.overwrite)
+    require_own(spec, out)
     require_writable(out)
     with locked(out):
         return run.carried_out()

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datastill.base.errors import InputError
 from datastill.runs.specs import Spec, read
+from datastill.runs.specs.base import split
 from datastill.store import replace_file, writing
 
 RUN_FILE = "run.toml"
+
+
+def require_own(spec: Spec, folder: Path) -> None:
+    """Refuse a folder that holds the description of a run of another kind.
+
+    Raises:
+        InputError: then.
+    """
+    if not (folder / RUN_FILE).exists():
+        return
+    text = (folder / RUN_FILE).read_text(errors="replace")
+    if split(text, str(folder / RUN_FILE))[0] != spec.kind:
+        raise InputError(f"{folder} holds another run ({RUN_FILE}); take another `folder`")
 
 
 def write_description(spec: Spec, folder: Path) -> None:
