@@ -8,7 +8,8 @@ A study makes both of a pair from one seed: the same images to start from, the s
 and batches; and trains the same networks on both. With ``--model``, other architectures are trained
 on copies of the sets as well, by ``datastill validate``, which goes on where it was cut off, and
 whose further options may follow.
-Writes ``docs/results/clom/values.json``, which later runs add to, and ``tables.md`` beside it;
+Writes ``docs/results/clom/values.json``, or that of ``--out``, which later runs add to, and
+``tables.md`` beside it;
 without a study it writes the tables anew from the values that are there.
 """
 
@@ -230,8 +231,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1000, help="for which they are trained")
     parser.add_argument("--num-eval", type=int, default=3, help="of each, on each set")
     parser.add_argument("--kinds", nargs="*", default=[], help="of sets, such as DM-120; or all")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of values.json and tables.md")
     options, more = parser.parse_known_args()
-    file = OUT / "values.json"
+    file: Path = options.out / "values.json"
     values = read(file) if file.exists() else {}
     if options.study is not None:
         values |= recorded(options.study)
@@ -241,10 +243,10 @@ def main() -> None:
             trials=options.num_eval,
             kinds=options.kinds,
         )
-        OUT.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(plain(values), indent=1) + "\n")
     text = f"{table(values)}\n{longer(values)}\n{said(values.items())}"
-    (OUT / "tables.md").write_text(text)
+    (file.parent / "tables.md").write_text(text)
     print(text)
 
 
