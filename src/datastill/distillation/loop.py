@@ -144,16 +144,20 @@ def distill(
     require_sense(method, task, descent, {} if regularisers is None else regularisers)
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
-    start = initial(task.real, descent, key=task.key.at("init"), features=features)
-    counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
-    begun = descent.parametrisation.start(start, counts, key=key)
-    leaves = Leaves.of(begun, descent.by_name)
+    counts, leaves = _begun(task, descent, features)
     task = replace(task, batch=descent.batch)
     memory = None if state is None else _restored(state, method, task, leaves)
     steps = range(state.step if state else 0, descent.updates)
-    return _updates(
-        _Moving(method, task, descent, counts, leaves, regularisers or {}), steps, memory
-    )
+    moving = _Moving(method, task, descent, counts, leaves, regularisers or {})
+    return _updates(moving, steps, memory)
+
+
+def _begun(task: Task, descent: Descent, features: Tensor | None) -> tuple[tuple[int, ...], Leaves]:
+    # How many images of each class are learned, and all that is learned, as it starts.
+    start = initial(task.real, descent, key=task.key.at("init"), features=features)
+    counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
+    begun = descent.parametrisation.start(start, counts, key=key)
+    return counts, Leaves.of(begun, descent.by_name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,6 +92,14 @@ def matched(
         A scalar, whose gradient in the synthetic images is known already, and the network.
     """
     network = method.network(task, step, last, synthetic.as_set(task.real.domain))
+    found, slope = _in_groups(method, network, task, synthetic, key=key)
+    return sloping(found, {synthetic.images: slope}), network
+
+
+def _in_groups(
+    method: Matching, network: Network, task: Task, synthetic: Synthetic, *, key: Key
+) -> tuple[Tensor, Tensor]:
+    # The scalar and its gradient in the images, some classes after others.
     rows = draw_rows(task.real, task.batch, key=key.at("real"))
     losses: list[Tensor] = []
     slopes: list[Tensor] = []
@@ -107,8 +115,7 @@ def matched(
         (slope,) = torch.autograd.grad(loss, images)
         losses.append(loss.detach())
         slopes.append(slope)
-    total, slope = torch.stack(losses).sum(), torch.cat(slopes).contiguous()
-    return sloping(total, {synthetic.images: slope}), network
+    return torch.stack(losses).sum(), torch.cat(slopes).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
