@@ -255,6 +255,7 @@ def test_a_description_without_more_asks_for_what_its_command_does_anyway(
         ("recipes show FashionMNIST", "no recipe 'FashionMNIST'"),
         ("recipes copy FashionMNIST-study a b", "no option takes b"),
         ("recipes show FashionMNIST-study a", "no option takes a"),
+        ("run empty", "the folder empty has no run.toml"),
         ("run bad.toml", "recipe bad.toml: 'lr' must be above zero, found -1"),
         ("recipes check bad.toml", "recipe bad.toml: 'lr' must be above zero, found -1"),
         ("recipes check old.toml", "recipe old.toml holds options of 'datastill distill', which"),
@@ -267,6 +268,7 @@ def test_a_description_without_more_asks_for_what_its_command_does_anyway(
 )
 def test_what_cannot_be_run_or_shown_is_told(run: Run, tmp_path: Path, line: str, complaint: str):
     (tmp_path / "here.toml").write_text("mine")
+    (tmp_path / "empty").mkdir()
     (tmp_path / "old.toml").write_text(OLD)
     (tmp_path / "bad.toml").write_text('kind = "distill"\nlr = -1\n[data]\nname = "digits"\n')
     said = run(line)
@@ -289,6 +291,11 @@ def test_recipes_are_listed_shown_and_copied(run: Run, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert run("recipes copy FashionMNIST-study folder").code == 0
     assert (tmp_path / "folder" / "FashionMNIST-study.toml").read_text() == text
+
+
+def test_a_run_is_repeated_by_what_lies_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('kind = "relabel"\nset = "a"\ntemperature = 4\n')
+    assert given(parse(["run", str(tmp_path)]))["temperature"] == 4.0
 
 
 def test_a_file_is_carried_out_and_goes_on(run: Run, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ class Run:
     """
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """File that describes a run, or the name of a recipe that comes with datastill."""
+    """File that describes a run, folder of a run that has one (run.toml), or the name of a recipe
+    that comes with datastill."""
     quiet: Flag = False
     """Say nothing but errors."""
 

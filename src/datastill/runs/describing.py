@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from datastill.base.errors import InputError
+from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import Spec, read
 from datastill.runs.specs.base import split
 from datastill.store import replace_file, writing
-
-RUN_FILE = "run.toml"
 
 
 def require_own(spec: Spec, folder: Path) -> None:

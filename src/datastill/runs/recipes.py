@@ -13,6 +13,8 @@ from datastill.runs.specs import read as read_text
 OURS = Path(__file__).parents[1] / "recipes"
 """Where the recipes are that come with datastill."""
 ENDING = ".toml"
+RUN_FILE = "run.toml"
+"""What repeats a run, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,18 @@ def names() -> list[str]:
 def find(name: str) -> Path:
     """Return the file of a recipe: at a path, or of those that come with datastill, by its name.
 
+    The path may be that of a run's folder, in which lies what repeats it.
+
     Raises:
         InputError: when there is neither.
     """
     path, own = Path(name), OURS / f"{name.removesuffix(ENDING)}{ENDING}"
     if path.is_file():
         return path
+    if (path / RUN_FILE).is_file():
+        return path / RUN_FILE
+    if path.is_dir():
+        raise InputError(f"the folder {path} has no {RUN_FILE}, which would repeat its run")
     if name == path.name and own.is_file():
         return own
     raise InputError(f"no recipe {name!r}, neither a file nor a name; {suggestion(name, names())}")
