@@ -220,6 +220,13 @@ def test_what_is_not_read_says_what_helps(
         load_dataset(str(make(tmp_path)))
 
 
+@pytest.mark.parametrize("option", ["images", "labels"])
+def test_columns_of_folders_are_not_passed_over(option: str, tmp_path: Path) -> None:
+    write(tmp_path / "pets")
+    with pytest.raises(InputError, match=f"no column 'breed': leave out `{option}`"):
+        load_dataset(str(tmp_path / "pets"), None, Reading(**{option: "breed"}))  # type: ignore[arg-type]
+
+
 def test_columns_of_a_dataset_that_has_none_are_not_passed_over() -> None:
     with pytest.raises(InputError, match=r"digits has one set .* no 'coarse': leave out `labels`"):
         load_dataset("digits", None, Reading(labels="coarse"))

@@ -32,6 +32,7 @@ from datastill.datasets.base.layout import (
     tree_of_folder,
     tree_of_names,
 )
+from datastill.datasets.base.reading import require_no_columns
 
 ZIP = ".zip"
 
@@ -49,6 +50,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         InputError: when there are no such folders, or one holds no pictures.
     """
     layout = layout_in(path)
+    require_no_columns(reading, path, "a folder of pictures for each class")
     try:
         part = layout.part(split)
     except InputError as error:

@@ -21,6 +21,7 @@ from datastill.datasets.base import (
     read_idx,
 )
 from datastill.datasets.base.layout import is_clutter
+from datastill.datasets.base.reading import require_no_columns
 
 NAMED = re.compile(r"(.*?)[-_. ]*(image|img|label|lbl)s?[-_. ]*idx[1-4]\b.*", re.IGNORECASE)
 """What a name begins with, and whether the file holds images or labels: mnist-train-images-idx3."""
@@ -61,6 +62,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     Raises:
         InputError: when files are missing, damaged, or of several datasets.
     """
+    require_no_columns(reading, path, "idx files")
     pair = chosen(path, split)
     if pair is None:
         return None

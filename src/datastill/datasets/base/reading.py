@@ -228,6 +228,23 @@ class Format:
     fallback: bool = False
 
 
+def require_no_columns(reading: Reading, path: Path, what: str) -> None:
+    """Refuse columns that were named where images are kept in a way that has none.
+
+    Args:
+        reading: may name them.
+        path: of the images.
+        what: lies there, in words.
+
+    Raises:
+        InputError: saying what to leave out.
+    """
+    asked = {"images": reading.images, "labels": reading.labels}
+    for option, name in asked.items():
+        if name is not None:
+            raise InputError(f"{path} holds {what}, and no column {name!r}: leave out `{option}`")
+
+
 class Hub(Protocol):
     """A place from which datasets are fetched by the names that they have there."""
 
