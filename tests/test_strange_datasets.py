@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from datastill.base.errors import InputError
-from datastill.datasets import Reading, load_dataset
+from datastill.datasets import Reading, load_dataset, load_split
 from datastill.exchange import import_set
 from test_foreign_files import ARRAYS, LABELS, NAMES, require_same, together, write
 
@@ -218,6 +218,17 @@ def test_what_is_not_read_says_what_helps(
 ) -> None:
     with pytest.raises(InputError, match=told):
         load_dataset(str(make(tmp_path)))
+
+
+@pytest.mark.parametrize("other", ["emu", "Cat"])
+def test_test_images_of_other_classes_are_told_before_anything_is_made(
+    other: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "pets" / "train")
+    write(tmp_path / "pets" / "test")
+    (tmp_path / "pets" / "test" / "cat").rename(tmp_path / "pets" / "test" / other)
+    with pytest.raises(InputError, match=f"test images of the class '{other}', which is none"):
+        load_split(str(tmp_path / "pets"), "train")
 
 
 @pytest.mark.parametrize("option", ["images", "labels"])

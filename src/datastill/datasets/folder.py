@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,24 @@ from datastill.datasets.base.reading import require_no_columns
 ZIP = ".zip"
 
 
+def _require_same_classes(layout: Layout, classes: Collection[str], path: Path) -> None:
+    # At once, not when a set is tested that hours went into. Of test images without classes, or of
+    # quite others, nothing is said: they may be for something else.
+    if "test" not in layout.trees:
+        return
+    folders = layout.trees["test"].folders
+    found = [name for name in sorted(folders) if folders[name].all_pictures()]
+    known = {name.casefold() for name in classes}
+    if not any(name.casefold() in known for name in found):
+        return
+    for name in found:
+        if name not in classes:
+            raise InputError(
+                f"{path} has test images of the class {name!r}, which is none of the "
+                f"{len(classes)} classes of its training images; rename or remove their folder"
+            )
+
+
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
     """Read ``path/train/CLASS`` or ``path/test/CLASS``; of ``path/CLASS`` all are training images.
 
@@ -57,6 +76,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         raise InputError(f"{error}{familiar(path) or unopened([path])}") from None
     if part is None:
         return None
+    if split == "train":
+        _require_same_classes(layout, part.classes, path)
     facts: dict[str, Any] = {}
     if part.others:
         facts["passed_over"] = dict(part.others)
