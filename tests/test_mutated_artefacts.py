@@ -18,8 +18,6 @@ from datastill import store
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.cli import parse
-from datastill.cli.course import checkpoint_of, progress_of
-from datastill.cli.distilling import Work
 from datastill.compute.route import Route
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task
@@ -31,7 +29,9 @@ from datastill.evaluation.validation import Trial
 from datastill.identity import require_made_from, require_unseen
 from datastill.networks import build, builder
 from datastill.report.summary import summary
+from datastill.runs.course import checkpoint_of, progress_of
 from datastill.runs.examining import known
+from datastill.runs.preparing import Work
 from datastill.runs.series import Series
 from datastill.runs.trials import checkpoint_of as trials_checkpoint
 from datastill.runs.trials import trials_of

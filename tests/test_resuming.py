@@ -258,7 +258,7 @@ def test_what_a_killed_run_left_is_in_nobodys_way(tmp_path: Path) -> None:
 
 def at_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
     """Act after every update of ``datastill distill``."""
-    from datastill.cli import course as module
+    from datastill.runs import course as module
 
     look = module.look
 
@@ -351,7 +351,7 @@ def test_a_signal_that_the_shell_has_a_run_ignore_stays_ignored(
 def test_the_journal_tells_every_update_once(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datastill.cli.course.LOG_EVERY", 0)
+    monkeypatch.setattr("datastill.runs.course.LOG_EVERY", 0)
     line = LINES["DC"]
     assert run(f"{line} --save-path whole").code == 0
 

@@ -285,7 +285,7 @@ def test_any_name_without_a_meaning_is_told_with_the_nearest(
         ('kind = "distill"\nsource = 3', r"`source` must be text, found 3"),
         ('kind = "distill"\ndata = "digits"', r"`data` must be a DataSpec, found 'digits'"),
         ('kind = "distill"\nipcs = 3', r"`ipcs` has no meaning; did you mean 'ipc'"),
-        ("{lr = nan}", r"`lr` must be a finite number, found nan"),
+        ("{lr = nan}", r"`lr` must be above zero, found nan"),
         ("{ipc = 'cat'}", r"`ipc` is a number, CLASS=N"),
         ("{ipc = 0}", r"`ipc` must be above zero, found 0"),
         ("{batch = true}", r"`batch` must be a whole number, found True"),
@@ -299,6 +299,7 @@ def test_any_name_without_a_meaning_is_told_with_the_nearest(
         ("{clom = {}}", r"`clom.alphas` is missing"),
         ("{clom.alphas = []}", r"`clom.alphas` needs at least one value"),
         ("{clom.alphas = [-1]}", r"`clom.alphas` must not be negative, found -1"),
+        ("{settings.lr_net = inf}", r"`settings` must be a finite number, found inf"),
         ("{settings.outer_loop = [1]}", r"`settings` must be a table"),
     ],
 )

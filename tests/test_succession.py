@@ -165,8 +165,7 @@ def restore(tmp_path: Path, copy: Path, *, first: bool) -> None:
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Have SIGTERM come after an update, or an epoch, of a number; None for never."""
-    from datastill.cli import course
-    from datastill.runs import series
+    from datastill.runs import course, series
 
     at = SimpleNamespace(update=None, epoch=None)
     look, finite = course.look, series._finite

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datastill.runs.carrying import run
     from datastill.runs.checking import Checked, check
     from datastill.runs.comparing import Compared, compare
+    from datastill.runs.distilling import Distilled, distill
     from datastill.runs.estimating import estimate
     from datastill.runs.findings import Studied
     from datastill.runs.keeping import Keeping
@@ -49,6 +50,7 @@ _HOMES = {
     "carrying": ("run",),
     "checking": ("Checked", "check"),
     "comparing": ("Compared", "compare"),
+    "distilling": ("Distilled", "distill"),
     "estimating": ("estimate",),
     "findings": ("Studied",),
     "keeping": ("Keeping",),
@@ -76,6 +78,7 @@ __all__ = [
     "ComputeSpec",
     "DataSpec",
     "DistillSpec",
+    "Distilled",
     "JudgesSpec",
     "Keeping",
     "Observer",
@@ -100,6 +103,7 @@ __all__ = [
     "assess",
     "check",
     "compare",
+    "distill",
     "estimate",
     "rank",
     "read",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.base.wording import listed
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import Spec
@@ -17,6 +16,7 @@ from datastill.runs.stop import StopRequest
 
 VERBS = {
     "train": ("training", "train"),
+    "distill": ("distilling", "distill"),
     "validate": ("validating", "validate"),
     "compare": ("comparing", "compare"),
     "assess": ("assessing", "assess"),
@@ -24,7 +24,7 @@ VERBS = {
     "study": ("studying", "study"),
     "relabel": ("relabelling", "relabel"),
 }
-"""Module and name of what carries out a run, by kind. Others are carried out by commands alone."""
+"""Module and name of what carries out a run, by kind."""
 
 
 def run(
@@ -48,8 +48,7 @@ def run(
         What the verb returns: ``Trained``, ``Validated``, ``Compared``, ...
 
     Raises:
-        InputError: see the verb; for a kind that only the command line carries out; where a verb
-            has no use for what it is given.
+        InputError: see the verb; where that has no use for what it is given.
     """
     verb = verb_of(spec.kind)
     given = {
@@ -66,15 +65,6 @@ def run(
 
 
 def verb_of(kind: str) -> Callable[..., Any]:
-    """Return what carries out runs of a kind.
-
-    Raises:
-        InputError: where only the command line does.
-    """
-    if kind not in VERBS:
-        raise InputError(
-            f"runs of kind {kind!r} are carried out by 'datastill run FILE', not from Python; "
-            f"{listed(list(VERBS))} are"
-        )
+    """Return what carries out runs of a kind."""
     module, name = VERBS[kind]
     return getattr(import_module(f"datastill.runs.{module}"), name)

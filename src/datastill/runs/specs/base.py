@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.base.errors import InputError, suggestion, told
-from datastill.runs.specs.values import converted, plain
+from datastill.runs.specs.values import converted, plain, require_finite
 
 PLACE = "place"
 """Metadata of a field that says where something lies, and not what it is."""
@@ -71,6 +71,8 @@ class Part:
             made = converted(field.name, value, hint) if part is None else made
             object.__setattr__(self, field.name, made)
         self.check()
+        for field in fields(self):
+            require_finite(field.name, getattr(self, field.name))
 
     def check(self) -> None:
         """Refuse values that make no sense.

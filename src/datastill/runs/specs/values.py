@@ -45,7 +45,7 @@ def converted(name: str, value: Any, hint: Any) -> Any:
         hint: its kind, as annotated.
 
     Raises:
-        InputError: for a value of another kind, and text or a number that no file can hold.
+        InputError: for a value of another kind, and text that no file can hold.
 
     >>> converted("lr", 1, float), converted("epochs", [1, 4], tuple[int, ...])
     (1.0, (1, 4))
@@ -64,9 +64,14 @@ def converted(name: str, value: Any, hint: Any) -> Any:
     for part in _parts(found):
         if isinstance(part, str) and not _writable(part):
             raise InputError(f"`{name}` holds letters that no file can hold: {part!a}")
+    return found
+
+
+def require_finite(name: str, value: Any) -> None:
+    """Refuse a value that is, or holds, a number which is not finite."""
+    for part in _parts(value):
         if isinstance(part, float) and not is_number(part):
             raise InputError(f"`{name}` must be a finite number, found {part}")
-    return found
 
 
 def wanted(hint: Any, *, many: bool = False) -> str:

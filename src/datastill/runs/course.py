@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from datastill.base.errors import InputError
-from datastill.cli.console import Console
-from datastill.cli.interruption import deferred
+from datastill.base.machine import lacks_memory
 from datastill.compute import measuring
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from datastill.cli.distilling import Work
-    from datastill.compute.route import Route
-    from datastill.distillation.loop import Snapshot, State
-    from datastill.evaluation.selection import Choice, Selector
-    from datastill.runs.keeping import Keeper
-    from datastill.store import Checkpoint, Journal
+from datastill.compute.route import Route
+from datastill.distillation.loop import Snapshot, State, distill
+from datastill.evaluation.assessments import Score
+from datastill.evaluation.selection import Choice, Selector
+from datastill.runs.keeping import Keeper
+from datastill.runs.observer import Observer
+from datastill.runs.preparing import Work
+from datastill.runs.stop import StopRequest
+from datastill.runs.underway import CHOSEN, state_of
+from datastill.store import Checkpoint, Journal, packed, rewind, unpacked
 
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
@@ -78,7 +81,13 @@ class Diverged(Exception):
 
 
 def follow(
-    work: Work, past: Progress | None, journal: Journal, console: Console, *, keeper: Keeper
+    work: Work,
+    past: Progress | None,
+    journal: Journal,
+    observer: Observer,
+    *,
+    keeper: Keeper,
+    stop: StopRequest,
 ) -> tuple[Work, Course]:
     """Go through the updates; with smaller chunks, from the last checkpoint on, if memory lacks.
 
@@ -86,8 +95,9 @@ def follow(
         work: what to do.
         past: where to go on; None for the start.
         journal: what happens is written to.
-        console: what it is told to.
+        observer: watches.
         keeper: writes checkpoints.
+        stop: asks to stop.
 
     Returns:
         The work as it was done at last, and what came of it.
@@ -96,13 +106,10 @@ def follow(
         Diverged: see there.
         MemoryError, RuntimeError: when memory does not suffice for the smallest chunks either.
     """
-    from datastill.base.machine import lacks_memory
-    from datastill.store import rewind
-
     while True:
         rewind(journal.file, past.logged if past else 0)
         try:
-            return work, _updates(work, past, journal, console, keeper)
+            return work, _updates(work, past, journal, observer, keeper, stop)
         except (MemoryError, RuntimeError) as error:
             smaller = work.with_smaller_chunks() if lacks_memory(error) else None
             if smaller is None:
@@ -110,14 +117,17 @@ def follow(
         work, held = smaller, keeper.file.load()
         past = progress_of(held[0], work) if held else None
         done = past.state.step if past else 0
-        console.message(f"out of memory; going on after update {done} with smaller chunks")
+        observer.message(f"out of memory; going on after update {done} with smaller chunks")
 
 
 def _updates(
-    work: Work, past: Progress | None, journal: Journal, console: Console, keeper: Keeper
+    work: Work,
+    past: Progress | None,
+    journal: Journal,
+    observer: Observer,
+    keeper: Keeper,
+    stop: StopRequest,
 ) -> Course:
-    from datastill.distillation.loop import distill
-
     started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
     choice, good, last, state = past.choice if past else None, None, None, None
     total, cheap = work.descent.updates, work.task.real.images.device.type == "cpu"
@@ -129,8 +139,8 @@ def _updates(
         state=past.state if past else None,
     )
     with (
-        console.progress(f"distilling {work.dataset}", total, begun) as bar,
-        deferred("after this update, which is kept") as stop,
+        observer.progress(f"distilling {work.dataset}", total, begun) as steps,
+        stop.heeded("after this update, which is kept"),
     ):
         for last in snapshots:
             before = choice
@@ -141,7 +151,8 @@ def _updates(
                 good = sound(last, good)
             losses = tell(last, journal) if told else None
             logged = time.perf_counter() if told else logged
-            bar.at(last.step, losses)
+            steps.at(last.step, losses)
+            observer.snapshot(last)
             if kept:
                 seconds = time.perf_counter() - started
                 keeper.keep(checkpoint_of(work, last, choice, seconds, journal.length))
@@ -165,15 +176,15 @@ def sound(now: Snapshot, good: Snapshot | None) -> Snapshot:
     Raises:
         Diverged: with the last ``good`` one.
     """
-    import math
-
-    import torch
-
     for name, loss in now.losses.items():
         if not math.isfinite(float(loss)):
             raise Diverged(now.step, f"the loss {name!r}", good)
     if not bool(torch.isfinite(now.synthetic.images).all()):
         raise Diverged(now.step, "a pixel", good)
+    if not bool(torch.isfinite(now.synthetic.shares).all()):
+        raise Diverged(now.step, "a label", good)
+    if not math.isfinite(now.synthetic.facts.get("learning_rate", 0.0)):
+        raise Diverged(now.step, "the learning rate", good)
     if not bool(torch.isfinite(now.synthetic.shares).all()):
         raise Diverged(now.step, "a label", good)
     if not math.isfinite(now.synthetic.facts.get("learning_rate", 0.0)):
@@ -208,9 +219,6 @@ def checkpoint_of(
     work: Work, now: Snapshot, choice: Choice[Snapshot] | None, seconds: float, logged: int
 ) -> Checkpoint:
     """Return all that the run can go on from after a snapshot."""
-    from datastill.runs.underway import CHOSEN
-    from datastill.store import Checkpoint, packed
-
     assert now.state is not None
     state = now.state()
     tensors = state.tensors()
@@ -237,9 +245,6 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
     Raises:
         InputError: when it is no such checkpoint.
     """
-    from datastill.compute.route import Route
-    from datastill.runs.underway import state_of
-
     facts, state = checkpoint.facts, state_of(checkpoint)
     try:
         choice, route = _choice(checkpoint, work), Route(**facts["route"])
@@ -253,12 +258,6 @@ def progress_of(checkpoint: Checkpoint, work: Work) -> Progress:
 
 
 def _choice(checkpoint: Checkpoint, work: Work) -> Choice[Snapshot] | None:
-    from datastill.distillation.loop import Snapshot
-    from datastill.evaluation.assessments import Score
-    from datastill.evaluation.selection import Choice
-    from datastill.runs.underway import CHOSEN
-    from datastill.store import unpacked
-
     facts = checkpoint.facts
     if facts["chosen"] is None:
         return None

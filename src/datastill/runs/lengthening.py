@@ -5,17 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
-from datastill.cli.course import Progress, progress_of
+from datastill.runs.course import Progress, progress_of
 from datastill.runs.keeping import require_same_run
-
-if TYPE_CHECKING:
-    from datastill.cli.console import Console
-    from datastill.cli.distilling import Work
-    from datastill.store import Checkpoint
+from datastill.runs.observer import Observer
+from datastill.runs.preparing import Work
+from datastill.store import LOG_FILE, SET_FILE, Checkpoint, load, state_file, writing
 
 
 def is_longer(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
@@ -29,19 +27,17 @@ def but_for_length(held: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in same.items() if name != "plan"}  # of its length
 
 
-def further(path: Path, work: Work, console: Console) -> Progress | None:
+def further(path: Path, work: Work, observer: Observer) -> Progress | None:
     """Return where a finished set goes on, if the same but more updates are asked for.
 
     Args:
         path: folder of the set.
         work: what is asked for.
-        console: told what is damaged.
+        observer: told what is damaged.
 
     Raises:
         InputError: when it is that, and the set did not keep what it would go on from.
     """
-    from datastill.store import SET_FILE, load, state_file
-
     if not (path / SET_FILE).exists():
         return None
     held, asked = load(path).facts, work.asked
@@ -52,7 +48,7 @@ def further(path: Path, work: Work, console: Console) -> Progress | None:
     except InputError:
         return None  # another run, that was to replace it
     done, wanted = counted(_updates(held), "update"), counted(_updates(asked), "update")
-    anew = f"pass --overwrite to make {wanted} from the start"
+    anew = f"pass `overwrite=True` to make {wanted} from the start"
     found = state_file(path).load(anew)
     if found is None:
         raise InputError(
@@ -62,27 +58,23 @@ def further(path: Path, work: Work, console: Console) -> Progress | None:
     state, complaint = found
     require_same_run(state.asked, but_for_length(held, asked), path)
     if complaint:
-        console.message(complaint)
+        observer.message(complaint)
     return progress_of(state, work)
 
 
-def keep_state(state: Checkpoint, place: Path, console: Console) -> None:
+def keep_state(state: Checkpoint, place: Path, observer: Observer) -> None:
     """Keep what a set goes on from that is finished; where that cannot be, say so.
 
     It is written before the set, which says that the run is finished.
     """
-    from datastill.store import state_file
-
     try:
         state_file(place).save(state)
     except InputError as error:
-        console.message(f"the set will not be able to go on to more updates: {error}")
+        observer.message(f"the set will not be able to go on to more updates: {error}")
 
 
 def take_log(path: Path, place: Path) -> None:
     """Begin the journal of a run as that of the run that it goes on from."""
-    from datastill.store import LOG_FILE, writing
-
     with writing(place):
         if path != place and (path / LOG_FILE).exists():
             shutil.copyfile(path / LOG_FILE, place / LOG_FILE)

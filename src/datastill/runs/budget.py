@@ -6,17 +6,21 @@ import statistics
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from datastill.cli.distill import Distill
-    from datastill.data import ImageSet
-    from datastill.distillation.clom import Regulariser
-    from datastill.distillation.descent import Descent
-    from datastill.distillation.methods import Method, Published, Task
-    from datastill.runs.forecast import Plan
-    from datastill.training.protocol import Protocol
+import torch
+
+from datastill.augment import policy_for
+from datastill.data import ImageSet
+from datastill.distillation.clom import Regulariser
+from datastill.distillation.descent import Descent
+from datastill.distillation.loop import distill
+from datastill.distillation.methods import Method, Published, Task
+from datastill.networks import build
+from datastill.runs import forecast
+from datastill.runs.forecast import Plan
+from datastill.training.fit import epochs
+from datastill.training.protocol import Protocol, preset
 
 OVERHEAD = 12.0
 """Seconds for starting, reading and writing."""
@@ -49,9 +53,6 @@ def planned(
     Raises:
         InputError: when it is too little time.
     """
-    from datastill.runs import forecast
-    from datastill.training.protocol import preset
-
     started = _now()
     protocol = preset(published.protocol, dataset=task.real.domain.name)
     update, made = _update(published.method, task, descent, regularisers)
@@ -69,7 +70,6 @@ def _update(
     method: Method, task: Task, descent: Descent, regularisers: Mapping[str, Regulariser]
 ) -> tuple[float, ImageSet]:
     # Seconds that an update takes on average, and the set that some have made.
-    from datastill.distillation.loop import distill
 
     brief, made = replace(descent, updates=PROBED), None
     spent: list[float] = []
@@ -84,31 +84,12 @@ def _update(
 
 def _epoch(made: ImageSet, task: Task, protocol: Protocol, model: str) -> float:
     # Seconds that an epoch of a network takes that judges the set.
-    from datastill.augment import policy_for
-    from datastill.networks import build
-    from datastill.training.fit import epochs
 
     policy = policy_for(protocol.augmentation, made.domain)
     network = build(model, made.domain, key=task.key).to(made.images.device)
     brief = replace(protocol.fit, epochs=PROBED)
     fitted = epochs(network, made, brief, policy=policy, key=task.key, route=task.route)
     return statistics.median([seconds for _, seconds in _timed(fitted)][1:])
-
-
-def judge(folder: Path, networks: int, like: Distill) -> None:
-    """Validate the finished set as ``datastill validate`` does."""
-    from datastill.cli.validate import Validate
-
-    Validate(
-        folder,
-        like.dataset,
-        like.data_path,
-        model=(like.model,),
-        num_eval=networks,
-        resume=like.resuming.resume,
-        logs=like.logs,
-        machine=like.machine,
-    ).run()
 
 
 def _timed(items: Iterable[Item]) -> Iterator[tuple[Item, float]]:
@@ -120,8 +101,6 @@ def _timed(items: Iterable[Item]) -> Iterator[tuple[Item, float]]:
 
 
 def _now() -> float:
-    import torch
-
     if torch.cuda.is_available():  # it goes on computing what was asked of it
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -1,0 +1,221 @@
+"""A synthetic set made as a description says: begun, gone on with, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from datastill.base.errors import InputError
+from datastill.compute import measuring
+from datastill.data import ImageSet
+from datastill.datasets import dataset_name
+from datastill.distillation.methods import METHODS
+from datastill.runs.course import Diverged, Progress, follow, progress_of
+from datastill.runs.forecast import Plan
+from datastill.runs.keeping import USUAL, Keeping, require_same_run
+from datastill.runs.lengthening import (
+    but_for_length,
+    further,
+    is_longer,
+    keep_state,
+    take_log,
+)
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.preparing import Work, prepared
+from datastill.runs.quota import parse
+from datastill.runs.reading import named
+from datastill.runs.specs import DistillSpec
+from datastill.runs.stop import StopRequest
+from datastill.runs.telling import announce, explained, foresee, keep, keep_good, told_again
+from datastill.store import (
+    LOG_FILE,
+    SET_FILE,
+    CheckpointFile,
+    checkpoint_file,
+    load,
+    locked,
+    open_run,
+    place_of,
+    require_sinks,
+    set_folder,
+    settle,
+)
+
+COMMAND = "distill"
+
+
+@dataclass(frozen=True, eq=False)
+class Distilled:
+    """A synthetic set that was made.
+
+    Attributes:
+        set: itself, with all that it follows from as its facts.
+        folder: of the run; None where nothing was kept.
+        plan: what fitted a budget of time, if there was one.
+    """
+
+    set: ImageSet
+    folder: Path | None
+    plan: Plan | None
+
+
+@dataclass(frozen=True, eq=False)
+class Distilling:
+    """A distillation that is asked for, and how.
+
+    Attributes:
+        spec: what the set follows from.
+        folder: of the run.
+        keeping: what becomes of what is there.
+        observer: watches.
+        stop: asks to stop.
+        facts: what else is written down of the set.
+        passing: whether the folder is gone afterwards.
+    """
+
+    spec: DistillSpec
+    folder: Path
+    keeping: Keeping
+    observer: Observer
+    stop: StopRequest
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    passing: bool = False
+
+    def go(self) -> Distilled:
+        """Make the set, unless it is there already."""
+        work = prepared(self.spec, self.observer, self.planned, self.facts)
+        with locked(self.folder):
+            if self.finished(work):
+                said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
+                self.observer.message(said)
+                return Distilled(load(self.folder), self.folder, work.plan)
+            return Distilled(self.make(work), self.folder, work.plan)
+
+    def make(self, work: Work) -> ImageSet:
+        """Go through the updates, from the start or from where they were cut off."""
+        path, observer, keeping = self.folder, self.observer, self.keeping
+        place = place_of(path)
+        past = self.past(checkpoint_file(place, COMMAND), work)
+        if past is None:
+            past = further(path, work, observer) if keeping.resume else None
+            overwrite = keeping.overwrite or keeping.resume
+            place = open_run(path, work.settings, overwrite=overwrite).path
+            if past is not None:
+                take_log(path, place)
+        if past is not None:
+            work = work.by(past.route)
+            measuring.hold(past.found)
+        announce(work, observer)
+        if past is not None:
+            observer.message(f"going on after update {past.state.step}")
+        elif work.plan and self.spec.minutes:
+            foresee(work, work.plan, self.spec.minutes, observer)
+        return self.followed(work, past, place)
+
+    def followed(self, work: Work, past: Progress | None, place: Path) -> ImageSet:
+        """Go through the updates, and write what comes of them."""
+        observer, keeping = self.observer, self.keeping
+        run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, observer)
+        file = checkpoint_file(place, COMMAND)
+        with keeping.journal(place / LOG_FILE, *run) as journal:
+            try:
+                keeper = keeping.keeper(file)
+                work, course = follow(work, past, journal, observer, keeper=keeper, stop=self.stop)
+            except Diverged as diverged:
+                raise InputError(keep_good(work, diverged, place)) from None
+        if work.selector is not None and course.choice is not None:
+            observer.message(explained(work.selector, course.choice))
+        keep_state(course.state, place, observer)
+        made = keep(work, course, place)
+        file.remove()
+        settle(place)
+        where = "" if self.passing else f" in {self.folder}"
+        observer.message(f"{len(made)} synthetic images after {course.seconds:.0f} s{where}")
+        return made
+
+    def past(self, file: CheckpointFile, work: Work) -> Progress | None:
+        """Return where the run was cut off, if it is to go on from there."""
+        held = self.keeping.found(file, self.observer)
+        if held is None:
+            return None
+        require_same_run(held.asked, work.asked, file.path.parent)
+        return progress_of(held, work)
+
+    def finished(self, work: Work) -> bool:
+        """Tell whether nothing remains to be done.
+
+        Raises:
+            InputError: when another run was finished there.
+        """
+        path = self.folder
+        if not self.keeping.resume or not (path / SET_FILE).exists():
+            return False
+        held, asked = load(path).facts, work.asked
+        longer = is_longer(held, asked)
+        try:
+            require_same_run(held, but_for_length(held, asked) if longer else asked, path)
+        except InputError:
+            if place_of(path) == path:
+                raise
+            return False  # another run was to replace it
+        if longer:
+            return False
+        checkpoint_file(path, COMMAND).remove()
+        return True
+
+    def planned(self) -> Plan | None:
+        """Return the plan of the run that is to go on."""
+        path = self.folder
+        if not self.keeping.resume:
+            return None
+        held = checkpoint_file(place_of(path), COMMAND).load()
+        done = (path / SET_FILE).exists() and not held
+        facts = load(path).facts if done else held[0].asked if held else {}
+        try:
+            return Plan(**facts["plan"]) if facts.get("plan") else None
+        except TypeError as error:
+            raise InputError(f"the run in {path} has no sound plan: {error}") from None
+
+
+def distill(
+    spec: DistillSpec,
+    folder: Path | str | None = None,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Distilled:
+    """Make a small synthetic set from real training images.
+
+    Args:
+        spec: what the set follows from.
+        folder: of the run: the set, a picture of it, its course, and checkpoints while it is under
+            way. Without one nothing is kept but what is returned.
+        keeping: what becomes of what is there, and of a run that is cut off.
+        observer: watches.
+        stop: asks to stop after an update, which is kept.
+        facts: what else is written down of the set, as JSON can hold it.
+
+    Raises:
+        InputError: when it cannot be done as asked.
+        Stopped: when that was asked for; with ``Keeping(resume=True)`` it goes on from there.
+    """
+    require_sinks(keeping.sinks)
+    more = dict(facts or {})
+    if folder is not None:
+        asked = (spec, Path(folder), keeping, observer, stop or StopRequest(), more)
+        return Distilling(*asked).go()
+    with TemporaryDirectory() as place:
+        asked = (spec, Path(place), USUAL, observer, stop or StopRequest(), more)
+        found = Distilling(*asked, passing=True).go()
+    return Distilled(found.set, None, found.plan)
+
+
+def folder_of(spec: DistillSpec, root: Path | str) -> Path:
+    """Return where a set lies in a folder for synthetic sets: by dataset, method and ipc."""
+    dataset = dataset_name(named(spec.data), spec.data.path, spec.data.sides)
+    return set_folder(Path(root), dataset, METHODS.spelling(spec.method), parse(spec.ipc).label)

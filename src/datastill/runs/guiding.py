@@ -1,0 +1,128 @@
+"""Original models that guide a distillation, and choose its snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.data import ImageSet
+from datastill.datasets import dataset_name
+from datastill.distillation.clom import (
+    Regulariser,
+    contrastive_clom,
+    cross_entropy_clom,
+    pair_alphas,
+)
+from datastill.distillation.methods import Published, Task
+from datastill.evaluation.assessments import Evidence
+from datastill.evaluation.scores import spelling
+from datastill.evaluation.selection import Selector
+from datastill.identity import described, unknown
+from datastill.networks import BACKBONE
+from datastill.runs import originals
+from datastill.runs.computing import route_of
+from datastill.runs.originals import Features, Shelf
+from datastill.runs.specs import DistillSpec
+from datastill.training.pool import Pool, Trajectory
+
+
+def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
+    """Return the original models that guide, or none without CLOM."""
+    clom, pool = spec.clom, spec.pool
+    if clom is None:
+        return ()
+    pair_alphas(clom.alphas, pool.architectures)
+    for name in pool.architectures:
+        if name.startswith(BACKBONE) and clom.distance != "cosine":
+            raise InputError(f"{name} knows no classes; pass `clom.distance='cosine'`")
+    source = dataset_name(clom.source) if clom.source else real.domain.name
+    # The same files at another size are not another dataset: the same are kept for tests.
+    own = clom.source in (None, spec.data.name) or source == real.domain.name
+    own = own or _same_place(clom.source, spec.data.name)
+    shelf = Shelf(pool.path, source, real, other=not own)
+    return shelf.load(pool.architectures, pool.num, epoch=pool.epoch)
+
+
+def trajectories_of(
+    spec: DistillSpec, real: ImageSet, published: Published
+) -> Sequence[Trajectory]:
+    """Return original models as they were after several epochs, for a method that follows them."""
+    if "trajectories" not in published.needs:
+        return ()
+    shelf = Shelf(spec.pool.path, real.domain.name, real)
+    return shelf.trajectories(spec.model, spec.pool.num)
+
+
+def experts(task: Task) -> dict[str, Any]:
+    """Return which original models were followed on their way, if any were."""
+    if not task.trajectories:
+        return {}
+    known = [member for one in task.trajectories for member in one if member.facts["epoch"]]
+    return {"trajectories": {"originals": described(known)}}
+
+
+def regularisers_of(spec: DistillSpec, real: ImageSet, pool: Pool) -> dict[str, Regulariser]:
+    """Return CLOM under its pool, or nothing without one."""
+    clom = spec.clom
+    if clom is None:
+        return {}
+    route = route_of(spec.compute)
+    if clom.distance == "cosine":
+        batch = clom.batch_size
+        return {"clom": contrastive_clom(pool, clom.alphas, real, batch=batch, route=route)}
+    return {"clom": cross_entropy_clom(pool, clom.alphas, real.domain, route=route)}
+
+
+def selector_of(spec: DistillSpec, real: ImageSet) -> Selector | None:
+    """Return what chooses a snapshot, or nothing where the last is kept."""
+    select = spec.select
+    if select is None:
+        return None
+    pool, early = originals.load(spec.pool, real, [select.by])
+    key = Key(spec.compute.seed).at("assess")
+    evidence = Evidence(real, real, pool, key, route_of(spec.compute), early)
+    return Selector(spelling(select.by, evidence), evidence, select.every)
+
+
+def followed(
+    spec: DistillSpec, guides: Pool, selector: Selector | None, features: Features
+) -> dict[str, Any]:
+    """Return which original models had a hand in the result, and in what."""
+    judges: Pool = ()
+    select: dict[str, Any] | None = None
+    if selector is not None and spec.select is not None:
+        judges = [*selector.evidence.pool, *selector.evidence.early]
+        told = {"by": spec.select.by, "every": spec.select.every}
+        select = {**told, "originals": described(judges)}
+    silent = unknown([*guides, *judges])
+    return {
+        "clom": _clom(spec, guides),
+        "select": select,
+        "features": features.facts,
+        "caveats": [silent] if silent else None,
+    }
+
+
+def _clom(spec: DistillSpec, guides: Pool) -> dict[str, Any] | None:
+    clom, pool = spec.clom, spec.pool
+    if clom is None:
+        return None
+    return {
+        "alphas": clom.alphas,
+        "models_pool": pool.architectures,
+        "model_num": pool.num,
+        "epoch": pool.epoch,
+        "distance": clom.distance,
+        "batch_size": clom.batch_size if clom.distance == "cosine" else None,
+        "source_dataset": clom.source or spec.data.name,
+        "originals": described(guides),
+    }
+
+
+def _same_place(one: str | None, other: str | None) -> bool:
+    if one is None or other is None or not Path(one).exists():
+        return False
+    return Path(one).resolve() == Path(other).resolve()

@@ -1,0 +1,265 @@
+"""A distillation made ready: what cannot be done is found out before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from torch import Tensor
+
+from datastill.augment import dsa, usual_strategy
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.compute.route import Route
+from datastill.data import ImageSet
+from datastill.distillation.clom import Regulariser, tracking
+from datastill.distillation.descent import Descent, starting_counts
+from datastill.distillation.learned import labelled
+from datastill.distillation.methods import METHODS, Published, Task
+from datastill.distillation.parametrisations import in_tiles
+from datastill.evaluation.selection import Selector
+from datastill.networks import build, builder
+from datastill.runs.budget import planned
+from datastill.runs.computing import device_of, route_of
+from datastill.runs.forecast import Plan
+from datastill.runs.guiding import (
+    experts,
+    followed,
+    guides_of,
+    regularisers_of,
+    selector_of,
+    trajectories_of,
+)
+from datastill.runs.observer import Observer
+from datastill.runs.originals import features_by
+from datastill.runs.quota import nominal, parse
+from datastill.runs.reading import read_train
+from datastill.runs.specs import DistillSpec
+from datastill.runs.specs.values import converted
+from datastill.store import fingerprint, versions
+
+Planned = Callable[[], Plan | None]
+"""Returns the plan of a run that is to go on."""
+
+CHUNK_LEAST = 4
+"""Images that go through a network at once, below which no memory is sought."""
+
+RUN_ALONE = ("recipe", "route", "data", "run")
+"""Settings that may differ between a run and the same run when it goes on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A distillation that is ready to begin.
+
+    Attributes:
+        method: its name.
+        label: how many images, as part of a folder's name.
+        counts: synthetic images of each class.
+        published: the method, and how its sets are validated.
+        task: what it works on.
+        descent: how.
+        regularisers: what else is computed in an update, by name.
+        selector: what chooses a snapshot; None keeps the last.
+        features: of the real images, where a coreset to start from picks; None for pixels.
+        plan: what fits a budget of time, if there is one.
+        settings: all that the result follows from.
+    """
+
+    method: str
+    label: str
+    counts: tuple[int, ...]
+    published: Published
+    task: Task
+    descent: Descent
+    regularisers: Mapping[str, Regulariser]
+    selector: Selector | None
+    features: Tensor | None
+    plan: Plan | None
+    settings: Mapping[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        """The name of the real images."""
+        return self.task.real.domain.name
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The settings in which a run that goes on must equal what it was."""
+        return {name: value for name, value in self.settings.items() if name not in RUN_ALONE}
+
+    def by(self, route: Route) -> Work:
+        """Return the same by another route."""
+        return replace(
+            self,
+            task=replace(self.task, route=route),
+            regularisers={
+                name: tracking(one, route.tracked) for name, one in self.regularisers.items()
+            },
+            settings={**self.settings, "route": route.facts()},
+        )
+
+    def with_smaller_chunks(self) -> Work | None:
+        """Return the same in need of less memory at once, or None if there is no such way."""
+        route, images = self.task.route, self.task.real.images
+        chunk = replace(route, chunk=route.chunk or "auto").most(images) // 2
+        tracked = (
+            min(route.at_most(images.shape[1:]), max(sum(self.counts), self.descent.batch)) // 2
+        )
+        if route.vectorises(images):
+            return self.by(replace(route, at_once=False, tracked=max(tracked, CHUNK_LEAST)))
+        if max(chunk, tracked) < CHUNK_LEAST:
+            return None
+        chunk, tracked = max(chunk, CHUNK_LEAST), max(tracked, CHUNK_LEAST)
+        return self.by(replace(route, chunk=chunk, tracked=tracked))
+
+
+def prepared(
+    spec: DistillSpec, observer: Observer, plan_of: Planned, facts: Mapping[str, Any]
+) -> Work:
+    """Read the real images, and make ready.
+
+    Args:
+        spec: what the set follows from.
+        observer: watches.
+        plan_of: finds the plan of a run that is to go on.
+        facts: what else is written down of the set.
+
+    Raises:
+        InputError: when it cannot be done as asked.
+    """
+    method, quota = METHODS.spelling(spec.method), parse(spec.ipc)
+    adjusted(METHODS[method](1), spec)  # settings without meaning are found out now
+    device = device_of(spec.compute)
+    real = read_train(spec.data, device, observer, lambda data: foresee(spec, data))
+    ipc = quota.counts(real)
+    published = adjusted(METHODS[method](nominal(ipc)), spec)
+    task, descent = task_of(spec, real, published), descent_of(spec, ipc, published)
+    counts = starting_counts(real, descent)  # too few images of a class are found out now
+    guides, selector = guides_of(spec, real), selector_of(spec, real)
+    regularisers = regularisers_of(spec, real, guides)
+    features = features_by(spec.coreset_features, real, spec.pool.path)
+    plan = None
+    if spec.minutes:
+        given = (spec.minutes, published, task, descent, regularisers)
+        plan = plan_of() or planned(*given, model=spec.model)
+    descent = replace(descent, updates=plan.updates) if plan else descent
+    return Work(
+        method,
+        quota.label,
+        counts,
+        published,
+        task,
+        descent,
+        regularisers,
+        selector,
+        features.values,
+        plan,
+        settings={
+            **settings_of(spec, method, descent, published, task),
+            **followed(spec, guides, selector, features),
+            **experts(task),
+            "plan": plan and asdict(plan),
+            "run": {"kind": spec.kind, **spec.table()},
+            **facts,
+        },
+    )
+
+
+def foresee(spec: DistillSpec, real: ImageSet) -> None:
+    """Refuse real images that cannot serve, of which no more is known than classes and shape.
+
+    Raises:
+        InputError: for images too small for the model, or a class with too few.
+    """
+    ipc = parse(spec.ipc).counts(real)
+    published = METHODS[spec.method](nominal(ipc))
+    build(spec.model, real.domain, key=Key(0))
+    wanted = (ipc,) * len(real.counts) if isinstance(ipc, int) else ipc
+    rows = zip(real.counts, wanted, real.facts["sure_of_classes"], strict=False)
+    if all(sure or have >= want for have, want, sure in rows):  # else it is told rightly later
+        starting_counts(real, descent_of(spec, ipc, published))
+
+
+def descent_of(spec: DistillSpec, ipc: int | tuple[int, ...], published: Published) -> Descent:
+    """Return how what is learned is moved."""
+    given = {"updates": spec.updates, "lr": spec.lr, "init": spec.init}
+    changed: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
+    shape, optimisers = published.parametrisation, dict(published.optimisers)
+    if spec.tiles is not None:
+        shape = in_tiles(shape, spec.tiles)
+    if spec.labels is not None:
+        shape, optimisers = labelled(shape, optimisers, learned=spec.labels == "learned")
+    published = replace(published, parametrisation=shape, optimisers=optimisers)
+    return published.descent(ipc, batch=spec.batch, **changed)
+
+
+def adjusted(published: Published, spec: DistillSpec) -> Published:
+    """Return the published settings with those of the method that were given.
+
+    Raises:
+        InputError: for a setting that the method does not have, or cannot take.
+    """
+    changed: Any = published.method
+    known = [field.name for field in fields(changed)]
+    for name in spec.settings:
+        if name not in known:
+            raise InputError(f"`{name}` has no meaning for {METHODS.spelling(spec.method)}")
+    changed = replace(changed, **{k: _setting(changed, k, v) for k, v in spec.settings.items()})
+    outer = getattr(changed, "outer_loop", 1)
+    generations = published.updates // getattr(published.method, "outer_loop", 1)
+    return replace(published, method=changed, updates=generations * outer)
+
+
+def _setting(method: object, name: str, value: Any) -> Any:
+    # As the method has it itself: a whole number where that is one.
+    held = getattr(method, name)
+    kind = type(held)
+    return converted(name, value, kind) if kind in (bool, int, float, str) else value
+
+
+def task_of(spec: DistillSpec, real: ImageSet, published: Published) -> Task:
+    """Return what the method may look at."""
+    strategy = spec.augmentation
+    mirrors = strategy is not None and "flip" in strategy.casefold().split("_")
+    if mirrors and spec.data.mirror is False:
+        raise InputError(f"`mirror=False`, and `augmentation={strategy!r}` mirrors: leave flip out")
+    build = builder(spec.model, real.domain, real.images.device)
+    key = Key(spec.compute.seed).at("distil")
+    build(key=key)  # an unknown or unfit model is found out now
+    route = route_of(spec.compute, spec.model, real.domain)
+    policy, known = dsa(strategy_of(spec, real, published)), trajectories_of(spec, real, published)
+    return Task(real, build, key, policy, route, trajectories=known)
+
+
+def strategy_of(spec: DistillSpec, real: ImageSet, published: Published) -> str:
+    """Return the augmentation that real and synthetic images share."""
+    usual = usual_strategy(real.domain) if published.augmented else "none"
+    return usual if spec.augmentation is None else spec.augmentation
+
+
+def settings_of(
+    spec: DistillSpec, method: str, descent: Descent, published: Published, task: Task
+) -> dict[str, Any]:
+    """Return everything that the result follows from but original models."""
+    real, compute = task.real, spec.compute
+    return {
+        "method": method,
+        "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
+        "protocol": published.protocol,
+        "model": spec.model,
+        "descent": descent.facts(),
+        "coreset_features": spec.coreset_features,
+        "dsa_strategy": strategy_of(spec, real, published),
+        "recipe": None,
+        "seed": compute.seed,
+        "device": real.images.device.type,
+        "engine": compute.engine,
+        "precision": compute.precision,
+        "route": task.route.facts(),
+        "versions": versions(),
+        "data": dict(real.facts),
+        "real_images": len(real),
+        "real_fingerprint": fingerprint(real),
+    }
