@@ -310,7 +310,7 @@ NAN[3, 1, 2, 2] = torch.nan
         (changed(labels=torch.zeros(8, 4, 2)), "labels of shape"),
         (changed(images=PIXELS[:, :, 0]), "not (N, C, H, W)"),
         (changed(images=PIXELS[:0], labels=DATA.labels[:0]), "not (N, C, H, W)"),
-        (changed(images=PIXELS > 0), "not finite numbers"),
+        (changed(images=PIXELS > 0), "truths, not numbers"),
     ],
 )
 def test_contents_that_make_no_sense_are_refused(

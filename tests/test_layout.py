@@ -10,7 +10,6 @@ import pytest
 from conftest import blobs
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.cli.data import describe
 from datastill.datasets.base.layout import (
     Layout,
     layout_of,
@@ -18,6 +17,7 @@ from datastill.datasets.base.layout import (
     tree_of_folder,
     tree_of_names,
 )
+from datastill.runs.reading import describe
 
 
 def files(*folders: str, count: int = 2) -> list[str]:
