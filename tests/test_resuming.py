@@ -31,8 +31,11 @@ from datastill.distillation.methods.distribution_matching import DistributionMat
 from datastill.evaluation import validation
 from datastill.networks import build, builder
 from datastill.runs import workshop
+from datastill.runs.lengthening import keep_state
+from datastill.runs.observer import SILENT
 from datastill.runs.underway import Descents, Fits, state_of
-from datastill.store import Checkpoint, CheckpointFile, Journal
+from datastill.store import Checkpoint, CheckpointFile, Journal, state_file
+from datastill.store.succession import STATE_FILE
 from datastill.training.fit import Fit, Fitting, epochs
 from datastill.training.pool import freeze
 from test_cli import Run, files, run
@@ -933,3 +936,15 @@ def test_the_whole_job_goes_on_where_it_was(
     assert torch.equal(one.images, other.images)
     values = [d.facts["validated"][0]["results"][0]["accuracies"] for d in (one, other)]
     assert values[0] == values[1]
+
+
+def test_a_state_that_a_killed_run_had_written_does_not_stay_beside_the_last(
+    tmp_path: Path,
+) -> None:
+    first, last = Checkpoint({"seed": 1}, {}, {}), Checkpoint({"seed": 2}, {}, {})
+    keep_state(first, tmp_path, SILENT)  # and killed before the set was written
+    keep_state(last, tmp_path, SILENT)
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+    found = state_file(tmp_path).load()
+    assert found is not None
+    assert found[0].asked == {"seed": 2}

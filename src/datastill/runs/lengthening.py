@@ -68,7 +68,7 @@ def keep_state(state: Checkpoint, place: Path, observer: Observer) -> None:
     It is written before the set, which says that the run is finished.
     """
     try:
-        state_file(place).save(state)
+        state_file(place).save_alone(state)
     except InputError as error:
         observer.message(f"the set will not be able to go on to more updates: {error}")
 

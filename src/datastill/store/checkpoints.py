@@ -101,6 +101,12 @@ class CheckpointFile:
             raise InputError(f"{complaint}; {hint}")
         return None
 
+    def save_alone(self, checkpoint: Checkpoint) -> None:
+        """Do what ``save`` does, and keep none before it, which a killed run may have left."""
+        self.save(checkpoint)
+        with writing(self.path.parent):
+            self.before.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Delete both."""
         with writing(self.path.parent):
