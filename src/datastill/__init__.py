@@ -1,8 +1,9 @@
 """Dataset distillation: a tiny synthetic set, and evidence whether to trust it."""
 
-# Nothing is imported here but a file that imports nothing: `python -m datastill` begins with this
+# Nothing is imported here but files that import nothing: `python -m datastill` begins with this
 # one, while the current folder is still first on the module path, and `datastill --help` need not
 # wait for torch.
+from datastill.base.moved import keep_old_names
 from datastill.base.threads import share_cores
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from datastill.training.protocol import preset
 
 share_cores()
+keep_old_names()
 
 _HOMES = {
     "store": ("load", "save"),
