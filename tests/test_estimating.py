@@ -7,9 +7,10 @@ import pytest
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
 from datastill.distillation.methods import METHODS
-from datastill.runs.estimating import adjusted, estimate
+from datastill.runs.estimating import estimate
 from datastill.runs.forecast import Rates
 from datastill.runs.observer import Talking
+from datastill.runs.preparing import adjusted
 from datastill.runs.specs import ClomSpec, ComputeSpec, DataSpec, DistillSpec, PoolSpec
 from test_cli import Run, run
 

@@ -20,14 +20,15 @@ from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import epoch_of, family, spelling
 from datastill.networks import BACKBONE, build, find
 from datastill.runs.computing import device_of, route_of
-from datastill.runs.estimating import Estimate, adjusted, descent_of, estimate
+from datastill.runs.estimating import Estimate, estimate
 from datastill.runs.finding import set_file
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, load, told
 from datastill.runs.population import candidates
 from datastill.runs.population import parse as parse_kind
-from datastill.runs.quota import in_words, nominal, parse
+from datastill.runs.preparing import adjusted, settled
+from datastill.runs.quota import in_words, parse
 from datastill.runs.reading import buildable, read_both, reading
 from datastill.runs.specs import (
     AssessSpec,
@@ -107,8 +108,8 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     yield _images(real, test)
     yield from _networks([spec.model], real.domain)
     ipc = parse(spec.ipc).counts(real)
-    published = adjusted(METHODS[method](nominal(ipc)), spec)
-    counts = starting_counts(real, descent_of(spec, ipc, published))
+    published, descent = settled(spec, ipc)
+    counts = starting_counts(real, descent)
     dsa(spec.augmentation or "none")
     yield f"{method}: {in_words(counts)}"
     if "trajectories" in published.needs:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from datastill.augment import dsa, usual_strategy
-from datastill.base.errors import InputError, positive
+from datastill.base.errors import positive
 from datastill.compute import kernels
 from datastill.compute.measuring import Answer
 from datastill.compute.route import Route
 from datastill.compute.tuning import fastest
 from datastill.data import Domain, ImageSet
-from datastill.distillation.descent import Descent, starting_counts
-from datastill.distillation.learned import labelled
+from datastill.distillation.descent import starting_counts
 from datastill.distillation.methods import METHODS, Published
-from datastill.distillation.parametrisations import in_tiles
 from datastill.runs import forecast
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Cost, Rates, measured
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.quota import nominal, parse
+from datastill.runs.preparing import settled
+from datastill.runs.quota import parse
 from datastill.runs.reading import read_both
 from datastill.runs.specs import ComputeSpec, DistillSpec
 from datastill.training.protocol import preset
@@ -103,8 +101,8 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
     method, device = METHODS.spelling(spec.method), device_of(spec.compute)
     real, test = read_both(spec.data, "cpu", observer)
     ipc = parse(spec.ipc).counts(real)
-    published = adjusted(METHODS[method](nominal(ipc)), spec)
-    counts = starting_counts(real, descent_of(spec, ipc, published))
+    published, descent = settled(spec, ipc)
+    counts = starting_counts(real, descent)
     rates = _rates(spec, real.domain, published, spec.model)
     guides = spec.pool.architectures if spec.clom else ()
     return Estimate(
@@ -127,35 +125,6 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
         updates=spec.updates or published.updates,
         trials=trials,
     )
-
-
-def adjusted(published: Published, spec: DistillSpec) -> Published:
-    """Return the published settings of a method with those that a description has in their place.
-
-    Raises:
-        InputError: for a setting that the method does not have.
-    """
-    changed: Any = published.method
-    for name in spec.settings:
-        if not hasattr(changed, name):
-            raise InputError(f"`{name}` has no meaning for {METHODS.spelling(spec.method)}")
-    changed = replace(changed, **spec.settings)
-    generations = published.updates // getattr(published.method, "outer_loop", 1)
-    updates = generations * getattr(changed, "outer_loop", 1)
-    return replace(published, method=changed, updates=updates)
-
-
-def descent_of(spec: DistillSpec, ipc: int | tuple[int, ...], published: Published) -> Descent:
-    """Return how what is learned is moved."""
-    given = {"updates": spec.updates, "lr": spec.lr, "init": spec.init}
-    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    shape, optimisers = published.parametrisation, dict(published.optimisers)
-    if spec.tiles is not None:
-        shape = in_tiles(shape, spec.tiles)
-    if spec.labels is not None:
-        shape, optimisers = labelled(shape, optimisers, learned=spec.labels == "learned")
-    shaped = replace(published, parametrisation=shape, optimisers=optimisers)
-    return shaped.descent(ipc, batch=spec.batch, **changed)
 
 
 def engine(compute: ComputeSpec, model: str, domain: Domain) -> Engine:

@@ -134,8 +134,8 @@ def prepared(
     device = device_of(spec.compute)
     real = read_train(spec.data, device, observer, lambda data: foresee(spec, data))
     ipc = quota.counts(real)
-    published = adjusted(METHODS[method](nominal(ipc)), spec)
-    task, descent = task_of(spec, real, published), descent_of(spec, ipc, published)
+    published, descent = settled(spec, ipc)
+    task = task_of(spec, real, published)
     counts = starting_counts(real, descent)  # too few images of a class are found out now
     guides, selector = guides_of(spec, real), selector_of(spec, real)
     regularisers = regularisers_of(spec, real, guides)
@@ -180,6 +180,20 @@ def foresee(spec: DistillSpec, real: ImageSet) -> None:
     rows = zip(real.counts, wanted, real.facts["sure_of_classes"], strict=False)
     if all(sure or have >= want for have, want, sure in rows):  # else it is told rightly later
         starting_counts(real, descent_of(spec, ipc, published))
+
+
+def settled(spec: DistillSpec, ipc: int | tuple[int, ...]) -> tuple[Published, Descent]:
+    """Return the settings that a description settles on, and how what is learned is moved.
+
+    Args:
+        spec: the description.
+        ipc: images of each class.
+
+    Raises:
+        InputError: for a setting that the method does not have, or cannot take.
+    """
+    published = adjusted(METHODS[spec.method](nominal(ipc)), spec)
+    return published, descent_of(spec, ipc, published)
 
 
 def descent_of(spec: DistillSpec, ipc: int | tuple[int, ...], published: Published) -> Descent:

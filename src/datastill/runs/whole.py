@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError
-from datastill.datasets import dataset_name, is_testable, untestable
+from datastill.datasets import is_testable, untestable
 from datastill.distillation.descent import starting_counts
-from datastill.distillation.methods import METHODS
-from datastill.runs.estimating import adjusted, descent_of
+from datastill.runs.distilling import folder_of
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.quota import nominal, parse
+from datastill.runs.preparing import settled
+from datastill.runs.quota import parse
 from datastill.runs.reading import named, read_train, reading
 from datastill.runs.specs import DataSpec, DistillSpec, Spec, TrainSpec, ValidateSpec
-from datastill.store import set_folder
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def whole(
             epochs=original_epochs,
         )
     validate = ValidateSpec(
-        set=str(place_of(spec, root)),
+        set=str(folder_of(spec, root)),
         data=DataSpec(data.name, path=data.path),  # how it is read says the set
         compute=compute,
         models=(spec.model,),
@@ -83,13 +82,6 @@ def whole(
         against=tuple(against),
     )
     return Whole(train, spec, validate)
-
-
-def place_of(spec: DistillSpec, root: Path | str) -> Path:
-    """Return the folder that a set is found in without being named: by what it is made from."""
-    name = dataset_name(named(spec.data), spec.data.path, spec.data.sides)
-    method, label = METHODS.spelling(spec.method), parse(spec.ipc).label
-    return set_folder(Path(root), name, method, label)
 
 
 def require_possible(plan: Whole, observer: Observer = SILENT) -> None:
@@ -110,5 +102,4 @@ def require_possible(plan: Whole, observer: Observer = SILENT) -> None:
     if plan.train is not None:
         real = read_train(spec.data, "cpu", observer)
         ipc = parse(spec.ipc).counts(real)
-        published = adjusted(METHODS[spec.method](nominal(ipc)), spec)
-        starting_counts(real, descent_of(spec, ipc, published))
+        starting_counts(real, settled(spec, ipc)[1])
