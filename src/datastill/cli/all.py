@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,17 +11,18 @@ import tyro
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.distill import Distill
+from datastill.cli.distill import made
 from datastill.cli.export import Export
 from datastill.cli.interruption import Signals
 from datastill.cli.logs import Logs
 from datastill.cli.options import Flag, Ipc, Machine, MaybePath, SomeFloats, SomeTexts, positive
 from datastill.cli.resuming import Resuming
 from datastill.cli.train import COLUMNS, told
-from datastill.cli.validate import show
-from datastill.runs.specs import ClomSpec, DistillSpec, PoolSpec, TrainSpec, ValidateSpec
+from datastill.cli.validate import judge
+from datastill.runs.specs import ClomSpec, DistillSpec, PoolSpec, TrainSpec
 
 if TYPE_CHECKING:
+    from datastill.runs.keeping import Keeping
     from datastill.runs.whole import Whole
 
 Format = Annotated[
@@ -82,7 +83,7 @@ class All:
         """Train original models if they are needed, distil, validate, export."""
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
         positive(num=self.num, original_epochs=self.original_epochs)
-        self.resuming.check(overwrite=self.overwrite)
+        keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         plan, console = self.plan(), self.machine.console()
         from datastill.runs.whole import require_possible
         from datastill.store import SET_FILE, require_free
@@ -93,9 +94,9 @@ class All:
         exported = self.exported(folder)
         require_possible(plan, console)
         if plan.train:
-            self.train(plan.train, console)
-        self.distill().go(console)
-        self.validate(plan.validate, console)
+            self.train(plan.train, keeping, console)
+        made(plan.distill, folder, keeping, self.machine, console)
+        judge(plan.validate, folder, replace(keeping, overwrite=False), console)
         if self.export and exported and not exported.exists():
             Export(folder, to=self.export, out=exported, quiet=self.machine.quiet).run()
 
@@ -135,39 +136,9 @@ class All:
             raise InputError(f"{path} is there, which is never replaced; move it away")
         return path
 
-    def train(self, spec: TrainSpec, console: Console) -> None:
+    def train(self, spec: TrainSpec, keeping: Keeping, console: Console) -> None:
         """Make original models, and tell what each came to."""
         from datastill.runs.training import train
 
-        keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         found = train(spec, self.pool_path, keeping=keeping, observer=console, stop=Signals())
         console.table(f"Original models of {found.dataset}", COLUMNS, [*map(told, found.rows)])
-
-    def distill(self) -> Distill:
-        """Return the command that makes the set."""
-        return Distill(
-            self.dataset,
-            self.data_path,
-            method=self.method,
-            model=self.model,
-            ipc=self.ipc,
-            iterations=self.iterations,
-            alphas=self.alphas,
-            models_pool=(self.model,),
-            model_num=self.num if self.alphas else None,
-            pool_path=self.pool_path,
-            save_path=self.save_path,
-            overwrite=self.overwrite,
-            resuming=self.resuming,
-            data=self.data,
-            logs=self.logs,
-            machine=self.machine,
-        )
-
-    def validate(self, spec: ValidateSpec, console: Console) -> None:
-        """Test the set, and tell what it is worth."""
-        from datastill.runs.validating import validate
-
-        keeping = self.resuming.keeping(overwrite=False, logs=self.logs)
-        stop = Signals()
-        show(validate(spec, spec.set, keeping=keeping, observer=console, stop=stop), console)

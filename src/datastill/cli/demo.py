@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from datastill.base.wording import counted
 from datastill.cli.console import Bar, Console
-from datastill.cli.distill import Distill
+from datastill.cli.distill import made
 from datastill.cli.interruption import Signals
 from datastill.cli.options import Machine
 from datastill.cli.tables import show_results
 from datastill.runs.keeping import Keeping
-from datastill.runs.specs import DataSpec, TrainSpec
+from datastill.runs.specs import ClomSpec, DataSpec, DistillSpec, PoolSpec, TrainSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,23 +109,21 @@ class Demo:
 
     def distil(self, ipc: int, clom: bool, console: Console) -> Path:
         """Make one set, and return its folder."""
-        from datastill.store import set_folder
+        from datastill.runs.distilling import folder_of
 
-        root = self.save_path / ("with-clom" if clom else "without-clom")
-        Distill(
-            "digits",
-            machine=self.machine,
+        spec = DistillSpec(
+            data=DataSpec("digits"),
+            compute=self.machine.compute(),
             model=MODEL,
             ipc=ipc,
-            iterations=UPDATES,
-            batch_real=64,
-            alphas=(ALPHA,) if clom else (),
-            models_pool=(MODEL,),
-            pool_path=self.save_path / "pretrained_model",
-            save_path=root,
-            overwrite=True,
-        ).go(console)
-        return set_folder(root, "digits", "DM", ipc)
+            updates=UPDATES,
+            batch=64,
+            pool=PoolSpec(architectures=(MODEL,), path=str(self.save_path / "pretrained_model")),
+            clom=ClomSpec(alphas=(ALPHA,)) if clom else None,
+        )
+        folder = folder_of(spec, self.save_path / ("with-clom" if clom else "without-clom"))
+        made(spec, folder, Keeping(overwrite=True), self.machine, console)
+        return folder
 
     def contest(
         self,

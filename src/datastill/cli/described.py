@@ -1,7 +1,4 @@
-"""Descriptions of runs, as values of the options of the commands that carry them out.
-
-A command is what carries out a description as long as its verb in ``runs`` is not there.
-"""
+"""Descriptions of runs, as values of the options of the commands that carry them out."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.cli.settings import SETTINGS
 from datastill.runs.specs import (
     AssessSpec,
     CompareSpec,
@@ -22,9 +20,6 @@ from datastill.runs.specs import (
     TrainSpec,
     ValidateSpec,
 )
-
-SETTINGS = ("outer_loop", "inner_loop", "lr_net", "batch_train", "dis_metric")
-"""Settings of methods for which there are options."""
 
 
 def options_of_spec(spec: Spec) -> dict[str, Any]:

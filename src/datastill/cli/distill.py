@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from datastill.cli.console import Console
 from datastill.cli.data import Data
@@ -16,36 +14,26 @@ from datastill.cli.logs import Logs
 from datastill.cli.options import (
     Flag,
     Ipc,
+    Labels,
     Machine,
     MaybeFloat,
     MaybeInt,
     MaybePath,
     MaybeText,
+    Metric,
     SomeFloats,
     SomeTexts,
     positive,
 )
 from datastill.cli.originals import Originals
 from datastill.cli.resuming import Resuming
-from datastill.cli.settings import settings_of
-from datastill.cli.validate import Validate
-from datastill.runs.specs import ClomSpec, DistillSpec, SelectSpec
+from datastill.cli.settings import SETTINGS, settings_of
+from datastill.cli.validate import judge
+from datastill.runs.specs import ClomSpec, DataSpec, DistillSpec, SelectSpec, ValidateSpec
 
 if TYPE_CHECKING:
-    from datastill.runs.forecast import Plan
-
-SETTINGS = ("outer_loop", "inner_loop", "lr_net", "batch_train", "dis_metric")
-"""Options that are settings of a method."""
-
-Metric = Annotated[
-    Literal["layerwise-cosine", "mse", "cosine"] | None,
-    tyro.conf.arg(metavar="{layerwise-cosine,mse,cosine}", help_behavior_hint=""),
-]
-
-Labels = Annotated[
-    Literal["hard", "learned"] | None,
-    tyro.conf.arg(metavar="{hard,learned}", help_behavior_hint=""),
-]
+    from datastill.runs.distilling import Distilled
+    from datastill.runs.keeping import Keeping
 
 
 @dataclass(frozen=True)
@@ -132,47 +120,28 @@ class Distill:
 
     def run(self) -> None:
         """Distil, and write the set with its recipe."""
-        console = self.machine.console()
-        path, plan = self.go(console)
-        if plan:
-            self.judge(path, plan.networks)
-        else:
-            console.message(f"look at {path / 'preview.png'}, then:\n  {self.next(path)}")
-
-    def go(self, console: Console) -> tuple[Path, Plan | None]:
-        """Do it, and return where the set is, and the plan that it was made by if there was one."""
-        spec = self.spec()
+        spec, console = self.spec(), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
-        from datastill.runs.distilling import distill, folder_of
+        from datastill.runs.distilling import folder_of
 
-        recipe = self.machine.recipe and self.machine.recipe.name
         folder = folder_of(spec, self.save_path)
-        found = distill(
-            *(spec, folder),
-            keeping=keeping,
-            observer=console,
-            stop=Signals(),
-            facts={"recipe": recipe},
+        plan = made(spec, folder, keeping, self.machine, console).plan
+        if plan is None:
+            console.message(f"look at {folder / 'preview.png'}, then:\n  {self.next(folder)}")
+            return
+        judging = ValidateSpec(
+            set=str(folder),
+            data=DataSpec(self.dataset, path=self.data_path and str(self.data_path)),
+            compute=self.machine.compute(),
+            models=(self.model,),
+            trials=plan.networks,
         )
-        return folder, found.plan
+        judge(judging, folder, replace(keeping, overwrite=False), console)
 
     def next(self, path: Path) -> str:
         """Return the command that tests the set."""
         model = None if self.model == USUAL_MODEL else self.model
         return typed("validate", path, model=model, **self.machine.repeated(), against="random")
-
-    def judge(self, folder: Path, networks: int) -> None:
-        """Validate the finished set as 'datastill validate' does."""
-        Validate(
-            folder,
-            self.dataset,
-            self.data_path,
-            model=(self.model,),
-            num_eval=networks,
-            resume=self.resuming.resume,
-            logs=self.logs,
-            machine=self.machine,
-        ).run()
 
     def spec(self) -> DistillSpec:
         """Return what the set follows from.
@@ -215,3 +184,13 @@ class Distill:
             clom=clom if self.alphas else None,
             select=select if self.select is not None else None,
         )
+
+
+def made(
+    spec: DistillSpec, folder: Path, keeping: Keeping, machine: Machine, console: Console
+) -> Distilled:
+    """Make a set as commands do: told on the console, stopped by signals."""
+    from datastill.runs.distilling import distill
+
+    stop, facts = Signals(), machine.origin
+    return distill(spec, folder, keeping=keeping, observer=console, stop=stop, facts=facts)

@@ -70,18 +70,6 @@ def stoppable() -> Generator[None]:
         yield
 
 
-@contextmanager
-def deferred(until: str) -> Generator[Signals]:
-    """Note a first signal, and leave it to the caller when to heed it.
-
-    Args:
-        until: the words for when that will be.
-    """
-    stop = Signals()
-    with stop.heeded(until):
-        yield stop
-
-
 def _importing(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):

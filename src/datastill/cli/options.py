@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -32,6 +31,14 @@ SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILE
 SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+Metric = Annotated[
+    Literal["layerwise-cosine", "mse", "cosine"] | None,
+    tyro.conf.arg(metavar="{layerwise-cosine,mse,cosine}", help_behavior_hint=_SILENT),
+]
+Labels = Annotated[
+    Literal["hard", "learned"] | None,
+    tyro.conf.arg(metavar="{hard,learned}", help_behavior_hint=_SILENT),
+]
 Ipc = Annotated[
     int | str,
     tyro.conf.arg(metavar="N|CLASS=N,...|proportional:N", help_behavior_hint="(default: 10)"),
@@ -81,6 +88,11 @@ class Machine:
             seed=self.seed, device=self.device, engine=self.engine, precision=self.precision
         )
 
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a set remembers of where its options came from."""
+        return {"recipe": None if self.recipe is None else self.recipe.name}
+
     def found(self) -> str:
         """Return the device to use, see ``computing.device_of``."""
         from datastill.runs.computing import device_of
@@ -120,11 +132,3 @@ def positive(**options: float | None) -> None:
     for name, value in options.items():
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise InputError(f"--{name.replace('_', '-')} must be above zero, found {value}")
-
-
-def not_negative(**options: Iterable[float]) -> None:
-    """Refuse numbers below zero, by the names of their options."""
-    for name, values in options.items():
-        for value in values:
-            if not (value >= 0 and math.isfinite(value)):
-                raise InputError(f"--{name.replace('_', '-')} must not be negative, found {value}")

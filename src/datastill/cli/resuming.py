@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from datastill.base.errors import InputError
 from datastill.cli.logs import Logs
-from datastill.cli.options import Flag, not_negative
+from datastill.cli.options import Flag
 from datastill.runs.keeping import Keeping
 
 
@@ -20,18 +19,11 @@ class Resuming:
     checkpoint_minutes: float = 5.0
     """Minutes between two checkpoints, to resume from; 0 for one at every pause."""
 
-    def check(self, *, overwrite: bool) -> None:
-        """Refuse options that make no sense."""
-        not_negative(checkpoint_minutes=[self.checkpoint_minutes])
-        if self.resume and overwrite:
-            raise InputError("--resume and --overwrite exclude each other")
-
     def keeping(self, *, overwrite: bool = False, logs: Logs | None = None) -> Keeping:
         """Return what is kept of the run.
 
         Raises:
             InputError: for options that make no sense, or lack a library.
         """
-        self.check(overwrite=overwrite)
         sinks = logs.sinks() if logs else ()
         return Keeping(self.resume, overwrite, self.checkpoint_minutes, sinks)

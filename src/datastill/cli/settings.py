@@ -8,6 +8,9 @@ from typing import Any
 
 from datastill.base.errors import InputError, suggestion
 
+SETTINGS = ("outer_loop", "inner_loop", "lr_net", "batch_train", "dis_metric")
+"""Settings of methods for which there are options."""
+
 KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "True or False"}
 
 

@@ -26,6 +26,7 @@ from datastill.cli.options import (
 )
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_results
+from datastill.runs.keeping import Keeping
 from datastill.runs.specs import ValidateSpec
 
 if TYPE_CHECKING:
@@ -98,17 +99,8 @@ class Validate:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         spec, console = self.spec(), self.machine.console()
         file = self.file()
-        from datastill.runs.validating import validate
-
-        found = validate(
-            replace(spec, set=str(file)),
-            self.out or file.parent,
-            keeping=keeping,
-            observer=console,
-            stop=Signals(),
-            save_models=self.save_model,
-        )
-        show(found, console)
+        spec, folder = replace(spec, set=str(file)), self.out or file.parent
+        judge(spec, folder, keeping, console, save_models=self.save_model)
 
     @property
     def resuming(self) -> Resuming:
@@ -143,6 +135,27 @@ class Validate:
             pool_path=str(self.pool_path),
             together=self.together,
         )
+
+
+def judge(
+    spec: ValidateSpec,
+    folder: Path,
+    keeping: Keeping,
+    console: Console,
+    *,
+    save_models: bool = False,
+) -> None:
+    """Test a set as commands do: told on the console, stopped by signals."""
+    from datastill.runs.validating import validate
+
+    found = validate(
+        *(spec, folder),
+        keeping=keeping,
+        observer=console,
+        stop=Signals(),
+        save_models=save_models,
+    )
+    show(found, console)
 
 
 def show(found: Validated, console: Console) -> None:
