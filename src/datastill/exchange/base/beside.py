@@ -16,7 +16,8 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.exchange.base.contract import content_of
-from datastill.exchange.base.gathering import Held, disjoint, gathered, joined
+from datastill.exchange.base.gathering import gathered
+from datastill.exchange.base.held import Held, disjoint, joined
 from datastill.exchange.base.names import words_of
 from datastill.exchange.base.tensors import is_tensor, rate_of, tensor_of
 from datastill.exchange.base.unpickling import load_torch

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.datasets.base.layout import SPLIT_WORDS, split_word, word_of_split
-from datastill.exchange.base.contract import Found, header_of
+from datastill.exchange.base.contract import header_of
+from datastill.exchange.base.held import Held, of_steps, one_of
 from datastill.exchange.base.labels import numbers_of
 from datastill.exchange.base.names import (
     BESIDE,
@@ -32,51 +32,10 @@ EXPECTED = (
 
 DEEPEST = 3
 
-STEPS = "results"
-"""What the first project of all, Wang et al.'s of 2018, calls its list of steps."""
-
 WEIGHTS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 
 SAID = {*IMAGE_WORDS, *LABEL_WORDS, *BESIDE, "real", "init", "test", "noise"}
 """Words that are no names of classes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """A set as a file holds it.
-
-    Attributes:
-        images: ``(N, C, H, W)``.
-        labels: ``(N,)`` or ``(N, K)``.
-        rate: the learning rate that was learned with it.
-        logits: whether labels of shape ``(N, K)`` are said to be logits.
-        classes: their names, where they are there.
-        header: what datastill wrote.
-        accuracies: that whoever saved it measured.
-        remarks: what a person should be told.
-    """
-
-    images: Tensor
-    labels: Tensor
-    rate: float | None = None
-    logits: bool = False
-    classes: tuple[str, ...] | None = None
-    header: Mapping[str, Any] | None = None
-    accuracies: Any = None
-    remarks: tuple[str, ...] = ()
-
-    def found(self, facts: Mapping[str, Any]) -> Found:
-        """Return what was found, with the facts that a format knows."""
-        learned = {} if self.rate is None else {"learning_rate": self.rate}
-        return Found(
-            self.images,
-            self.labels,
-            header=self.header,
-            logits=self.logits,
-            classes=self.classes,
-            facts={**facts, **learned},
-            remarks=self.remarks,
-        )
 
 
 def gathered(
@@ -103,84 +62,10 @@ def gathered(
         if _is_pair(value):
             return _only(_in_list(value, path), experiment, path)
         if value and all(map(_is_pair, value)):
-            return _of_several([_in_list(each, path) for each in value], experiment, path)
+            return of_steps([_in_list(each, path) for each in value], experiment, path)
         if len(value) == 2:
             return _in_list(value, path)  # which says what is wrong with it
     raise InputError(f"{path} holds {_told(value)}; {EXPECTED}")
-
-
-def _of_several(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
-    # Of results.pth the entries are steps, whose images come again in every epoch.
-    steps = path.stem == STEPS and all(one.rate is not None for one in found)
-    if not steps or experiment is not None:
-        return one_of(found, experiment, path)
-    different: list[Held] = []
-    for one in found:
-        if not any(torch.equal(one.images, other.images) for other in different):
-            different.append(one)
-    told = (
-        f"it holds {len(found)} steps, of {len(different)} different sets of images: put together; "
-        "--experiment takes one step"
-    )
-    return joined(different, told)
-
-
-def one_of(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
-    """Return the set that several in one file stand for.
-
-    Sets of different classes are steps of one: they are put together. Sets of the same are
-    experiments or snapshots, of which the last is what a run came to.
-
-    Args:
-        found: in their order.
-        experiment: which one a person wants.
-        path: of the file.
-
-    Raises:
-        InputError: when there is none, or not the one that is wanted.
-    """
-    if experiment is not None or not found:
-        if not 0 <= (experiment or 0) < len(found):
-            raise InputError(
-                f"{path} holds {len(found)} experiments; there is no number {experiment or 0}"
-            )
-        return found[experiment or 0]
-    if len(found) == 1:
-        return found[0]
-    if disjoint(found):
-        told = (
-            f"it holds {len(found)} sets of different classes, the steps of one: put together; "
-            "--experiment takes one of them"
-        )
-        return joined(found, told)
-    alike = len({frozenset(_classes(one.labels)) for one in found}) == 1
-    kind = "the same classes, experiments or snapshots of a run" if alike else "overlapping classes"
-    told = f"it holds {len(found)} sets of {kind}: the last was taken, --experiment takes another"
-    return replace(found[-1], remarks=(told, *found[-1].remarks))
-
-
-def disjoint(found: Sequence[Held]) -> bool:
-    """Tell whether no class is in two of several sets, whose images are of one shape."""
-    classes = [set(_classes(one.labels)) for one in found]
-    apart = len(set[int]().union(*classes)) == sum(map(len, classes))
-    like = {(one.images.shape[1:], one.labels.shape[1:]) for one in found}
-    return apart and len(like) == 1 and all(classes)
-
-
-def joined(found: Sequence[Held], told: str) -> Held:
-    """Put sets together, one after another."""
-    rates = {one.rate for one in found}
-    rate = rates.pop() if len(rates) == 1 else None
-    remarks = dict.fromkeys([told, *(remark for one in found for remark in one.remarks)])
-    if rates:
-        remarks["each has a learning rate of its own: none is kept"] = None
-    return Held(
-        torch.cat([one.images for one in found]),
-        torch.cat([one.labels for one in found]),
-        rate,
-        found[0].logits,
-        remarks=tuple(remarks),
-    )
 
 
 def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, depth: int) -> Held:
@@ -343,11 +228,6 @@ def _first(pair: tuple[int, Any]) -> int:
 
 def _only(found: Held, experiment: int | None, path: Path) -> Held:
     return one_of([found], experiment, path)
-
-
-def _classes(labels: Tensor) -> list[int]:
-    hard = labels.argmax(1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.flatten()
-    return [int(k) for k in hard.unique().tolist()]
 
 
 def _is_pair(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,17 +80,6 @@ def rate_of(value: Any, path: Path) -> tuple[float | None, tuple[str, ...]]:
     if found > 0 and math.isfinite(found):
         return found, ()
     return None, (f"the learning rate of {path.name}, {found:g}, is not above zero: left out",)
-
-
-def pair_of(value: Any, path: Path) -> tuple[Tensor, Tensor]:
-    """Return the images and labels of a list of two.
-
-    Raises:
-        InputError: when it is another thing.
-    """
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != 2:
-        raise InputError(f"{path} holds no list of images and labels")
-    return tensor_of(value[0], "images", path), tensor_of(value[1], "labels", path)
 
 
 def is_tensor(value: Any) -> bool:
