@@ -212,7 +212,7 @@ PUBLIC: dict[str, Contract] = {
         ds.Task,
         {
             **{"real": REAL, "build": build, "key": KEY, "policy": identity, "route": PLAIN},
-            **{"targets": None, "batch": 2, "trajectories": ()},
+            **{"targets": None, "batch": 2, "trajectories": (), "originals": ()},
         },
         {
             **{"real": SOUND, "build": "function, network", "key": "key"},
@@ -221,6 +221,7 @@ PUBLIC: dict[str, Contract] = {
                 "targets": "None",
                 "batch": COUNT,
                 "trajectories": "no list",
+                "originals": "no list",
             },
         },
     ),

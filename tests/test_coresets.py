@@ -1,38 +1,56 @@
 """What every registered coreset must do. A new one is tested without touching this file."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 
 from conftest import blobs
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.training.coresets import CORESETS, Coreset
+from datastill.data import ImageSet
+from datastill.networks import build
+from datastill.training.coresets import CORESETS, Known, needs_of, picked
+from datastill.training.pool import freeze
 
 HAVE = (12, 3, 0, 9)
+DOMAIN = blobs().domain
+MODEL = freeze(build("ConvNetD1W16", DOMAIN, key=Key(3)), "ConvNetD1W16", DOMAIN, {})
+KNOWN = Known(originals=(MODEL,))
+
+
+def asked(name: str) -> Any:
+    """Return a coreset with all that it asks for."""
+    more = {need: getattr(KNOWN, need) for need in needs_of(CORESETS[name])}
+    return partial(CORESETS[name], **more)
 
 
 @pytest.fixture(params=CORESETS.names)
-def coreset(request: pytest.FixtureRequest) -> Coreset:
-    return CORESETS[request.param]
+def coreset(request: pytest.FixtureRequest) -> Any:
+    return asked(request.param)
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 0, 1), (5, 2, 0, 0), HAVE])
-def test_coresets_pick_as_many_as_asked_of_each_class(
-    coreset: Coreset, counts: tuple[int, ...]
-) -> None:
+@pytest.mark.parametrize("name", CORESETS.names)
+def test_coresets_pick_as_many_as_asked_of_each_class(name: str, counts: tuple[int, ...]) -> None:
     real = blobs(per_class=HAVE)
-    rows = coreset(real, counts, key=Key(0))
+    found = picked(CORESETS[name], real, counts, key=Key(0), known=KNOWN)
     labels = [k for k, count in enumerate(counts) for _ in range(count)]
-    assert real.labels[rows].tolist() == labels
-    assert len(set(rows.tolist())) == sum(counts)
-    assert rows.dtype == torch.int64
-    assert real.take(rows).counts == counts
+    assert found.labels.tolist() == labels
+    assert found.counts == counts
+    assert found.domain == real.domain
+    rows = asked(name)(real, counts, key=Key(0))
+    if not isinstance(rows, ImageSet):
+        assert len(set(rows.tolist())) == sum(counts)
+        assert rows.dtype == torch.int64
+        assert torch.equal(real.images[rows], found.images)
 
 
 @pytest.mark.parametrize("counts", [(1, 4, 0, 1), (0, 0, 1, 0), (12, 3, 0, 10), (99, 99, 99, 99)])
 @pytest.mark.parametrize("features", [False, True])
 def test_coresets_refuse_to_pick_more_than_there_are(
-    coreset: Coreset, counts: tuple[int, ...], features: bool
+    coreset: Any, counts: tuple[int, ...], features: bool
 ) -> None:
     real = blobs(per_class=HAVE)
     k = next(k for k in range(4) if counts[k] > HAVE[k])
@@ -41,19 +59,21 @@ def test_coresets_refuse_to_pick_more_than_there_are(
         coreset(real, counts, key=Key(0), features=real.images.flatten(1) if features else None)
 
 
-def test_coresets_want_a_number_for_each_class(coreset: Coreset) -> None:
+def test_coresets_want_a_number_for_each_class(coreset: Any) -> None:
     with pytest.raises(InputError, match="2 numbers of images for 4 classes"):
         coreset(blobs(), (1, 1), key=Key(0))
 
 
-def test_coresets_follow_their_key(coreset: Coreset) -> None:
+@pytest.mark.parametrize("name", CORESETS.names)
+def test_coresets_follow_their_key(name: str) -> None:
     real = blobs(per_class=HAVE)
-    rows = coreset(real, (3, 1, 0, 2), key=Key(0))
+    first = picked(CORESETS[name], real, (3, 1, 0, 2), key=Key(0), known=KNOWN)
     torch.rand(3)
-    assert torch.equal(coreset(real, (3, 1, 0, 2), key=Key(0)), rows)
+    again = picked(CORESETS[name], real, (3, 1, 0, 2), key=Key(0), known=KNOWN)
+    assert torch.equal(first.images, again.images)
 
 
-def test_coresets_leave_the_images_alone(coreset: Coreset) -> None:
+def test_coresets_leave_the_images_alone(coreset: Any) -> None:
     real = blobs()
     before = real.images.clone()
     coreset(real, (2, 2, 2, 2), key=Key(0))
@@ -64,3 +84,25 @@ def test_random_picks_reach_every_image() -> None:
     real = blobs(per_class=6)
     picks = [CORESETS["random"](real, (2, 2, 2, 2), key=Key(seed)) for seed in range(40)]
     assert set(torch.cat(picks).tolist()) == set(range(24))
+
+
+# What a coreset asks for, and gives.
+
+
+def test_a_coreset_that_asks_an_original_model_is_given_one_or_says_so() -> None:
+    real = blobs()
+    for name in ("clearest", "rded"):
+        assert needs_of(CORESETS[name]) == {"originals"}
+        with pytest.raises(InputError, match="asks for `originals`, and there are none"):
+            picked(CORESETS[name], real, (1,) * 4, key=Key(0))
+    other = blobs(shape=(3, 9, 9))
+    with pytest.raises(InputError, match="this ConvNetD1W16 cannot teach blobs"):
+        picked(CORESETS["clearest"], other, (1,) * 4, key=Key(0), known=KNOWN)
+
+
+def test_what_a_coreset_of_ones_own_returns_is_looked_at() -> None:
+    def wrong(real: ImageSet, counts: Any, *, key: Key, features: Any = None) -> Any:
+        return [0, 1]
+
+    with pytest.raises(InputError, match="a coreset returns rows of real images, or a set"):
+        picked(wrong, blobs(), (1,) * 4, key=Key(0))

@@ -137,7 +137,7 @@ class Demo:
         from datastill.base.rng import Key
         from datastill.evaluation.validation import collect, contest
         from datastill.store import load
-        from datastill.training.coresets import CORESETS
+        from datastill.training.coresets import CORESETS, picked
         from datastill.training.protocol import preset
 
         key, protocol = Key(self.machine.seed), preset("dsa", epochs=EPOCHS)
@@ -163,8 +163,8 @@ class Demo:
         for ipc in (1, 10):
             counts = [ipc] * len(real.domain.classes)
             sets: dict[str, Draw] = {
-                "random": lambda i, counts=counts: real.take(
-                    pick(real, counts, key=key.at("random", i))
+                "random": lambda i, counts=counts: picked(
+                    pick, real, counts, key=key.at("random", i)
                 )
             }
             for clom, name in ((False, "distilled"), (True, "distilled with CLOM")):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from datastill.base.errors import (
     InputError,
@@ -23,7 +22,7 @@ from datastill.base.rng import Key
 from datastill.data import ByClass, ImageSet, said_of_class
 from datastill.distillation.parameters import Optimiser, Sgd, require_optimisers
 from datastill.distillation.parametrisations import Parametrisation, Pixels, require_parametrisation
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, Known, picked
 
 CLASSES_TOLD = 12
 """Of how many classes a message says a number each."""
@@ -147,15 +146,19 @@ def _too_few(real: ImageSet, k: int, wanted: Sequence[int], parts: int) -> Input
     )
 
 
-def initial(
-    real: ImageSet, descent: Descent, *, key: Key, features: Tensor | None = None
-) -> ByClass:
-    """Return the images that a distillation starts from; ``features`` as for ``distill``.
+def initial(real: ImageSet, descent: Descent, *, key: Key, known: Known | None = None) -> ByClass:
+    """Return the images that a distillation starts from.
 
     Of a parametrisation whose images hold several, real ones are as many as these.
 
+    Args:
+        real: training images.
+        descent: how many of each class, and what they start as.
+        key: of what is drawn.
+        known: what a coreset may know of the real images.
+
     Raises:
-        InputError: see ``starting_counts``.
+        InputError: see ``starting_counts``; and for a coreset that makes other numbers of images.
     """
     wanted = starting_counts(real, descent)
     if descent.init == "noise":
@@ -163,6 +166,11 @@ def initial(
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
     coreset = CORESETS["random" if descent.init == "real" else descent.init]
-    picked = tuple(count * descent.parametrisation.parts for count in wanted)
-    rows = coreset(real, picked, key=key, features=features)
-    return ByClass(real.images[rows.to(real.images.device)], picked)
+    counts = tuple(count * descent.parametrisation.parts for count in wanted)
+    found = picked(coreset, real, counts, key=key, known=known or Known())
+    if len(found) != sum(counts):
+        raise InputError(
+            f"`init={descent.init!r}` makes {len(found)} images where {sum(counts)} are to be "
+            "started from; take another"
+        )
+    return ByClass(found.images, counts)

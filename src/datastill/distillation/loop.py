@@ -25,6 +25,7 @@ from datastill.distillation.requirements import (
     require_scalar,
     require_sense,
 )
+from datastill.training.coresets import Known
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,7 +155,8 @@ def distill(
 
 def _begun(task: Task, descent: Descent, features: Tensor | None) -> tuple[tuple[int, ...], Leaves]:
     # How many images of each class are learned, and all that is learned, as it starts.
-    start = initial(task.real, descent, key=task.key.at("init"), features=features)
+    known = Known(features, task.originals)
+    start = initial(task.real, descent, key=task.key.at("init"), known=known)
     counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
     begun = descent.parametrisation.start(start, counts, key=key)
     return counts, Leaves.of(begun, descent.by_name)

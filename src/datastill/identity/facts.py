@@ -164,6 +164,7 @@ OF_A_SET = Table(
         ),
         "select": Table({"by": TEXT, "every": WHOLE, "originals": Rows(ORIGINAL)}),
         "features": Table({"by": TEXT, "originals": Rows(ORIGINAL)}),
+        "coreset_originals": Table({"originals": Rows(ORIGINAL)}),
         "selected": Table(),
         "plan": Table({"updates": WHOLE, "networks": WHOLE, "seconds": NUMBER}),
         "versions": Table({"datastill": TEXT, "torch": TEXT}),

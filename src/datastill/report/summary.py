@@ -113,6 +113,7 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "guided by": _originals(clom),
         "chosen by": _originals(_table(facts, "select")),
         "started by features of": _originals(_table(facts, "features")),
+        "started as judged by": _originals(_table(facts, "coreset_originals")),
         "seed": str(facts.get("seed", "")),
         "imported from": _told(from_file, file="file", format="format", digest="fingerprint"),
         "learning rate": _rate(facts.get("learning_rate")),

@@ -24,7 +24,7 @@ from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, Origin
 from datastill.runs.specs import AssessSpec, RankSpec
 from datastill.store import assessment_file, fingerprint, load, versions, write_json
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, picked
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +146,8 @@ def _evidence(
 def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:
     pick, real = CORESETS["random"], evidence.train
     for i in range(draws):
-        rows = pick(real, evidence.synthetic.counts, key=evidence.key.at("random", i))
-        yield evidence.of(real.take(rows.to(real.images.device)))
+        key = evidence.key.at("random", i)
+        yield evidence.of(picked(pick, real, evidence.synthetic.counts, key=key))
 
 
 def _written(made: ImageSet, evidence: Evidence, scored: Scored, seed: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from datastill.runs.estimating import Estimate, estimate
 from datastill.runs.finding import set_file
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
-from datastill.runs.originals import Shelf, load, told
+from datastill.runs.originals import Shelf, asked_by, judge_of, load, told
 from datastill.runs.population import candidates
 from datastill.runs.population import parse as parse_kind
 from datastill.runs.preparing import adjusted, settled
@@ -121,7 +121,9 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
         pool, early = load(spec.pool, real, [spec.select.by])
         by = spelling(spec.select.by, Evidence(real, real, pool, Key(0), early=early))
         yield f"{by} chooses, judged by {told(pool, early)}"
-    yield from _features(spec.coreset_features, real, spec.pool.path)
+    coresets = [descent.init] if descent.init in CORESETS else []
+    usual = (*spec.pool.architectures, spec.model)[0]
+    yield from _known(coresets, spec.coreset_features, usual, real, spec.pool.path)
     yield _device(spec.compute)
 
 
@@ -136,7 +138,8 @@ def _(spec: ValidateSpec, observer: Observer) -> Iterator[str]:
     real, test = yield from _origin(sets, spec.data, observer, train=bool(against))
     yield from _networks(spec.models, test.domain)
     if real is not None:
-        yield from _features(spec.coreset_features, real, spec.pool_path)
+        usual = spec.models[0]
+        yield from _known(against, spec.coreset_features, usual, real, spec.pool_path)
     yield _device(spec.compute)
 
 
@@ -158,7 +161,8 @@ def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
     yield from _networks(spec.models, test.domain)
     if spec.pool is not None:
         yield from _judges(spec.pool, real, "label random images")
-    yield from _features(spec.coreset_features, real, spec.pool_path)
+    usual = ((*spec.pool.architectures,) if spec.pool else ()) or spec.models
+    yield from _known(spec.against, spec.coreset_features, usual[0], real, spec.pool_path)
     yield _device(spec.compute)
 
 
@@ -295,7 +299,11 @@ def _judges(spec: PoolSpec, real: ImageSet, what: str) -> Iterator[str]:
     yield f"{told(pool, early)} {what}"
 
 
-def _features(name: str | None, real: ImageSet, root: str) -> Iterator[str]:
-    if name is not None:
-        pool = Shelf(root, real.domain.name, real).load([name], 1)
-        yield f"coresets pick by features of {told(pool, ())}"
+def _known(
+    coresets: Sequence[str], name: str | None, usual: str, real: ImageSet, root: str
+) -> Iterator[str]:
+    asking = asked_by(coresets)
+    if asking or name is not None:
+        pool = Shelf(root, real.domain.name, real).load([judge_of(asking, name, usual)], 1)
+        how = "by features of" if len(asking) < len(coresets) and name else "as judged by"
+        yield f"coresets pick {how} {told(pool, ())}"

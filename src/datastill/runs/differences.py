@@ -38,6 +38,7 @@ CONTENT = {
     "data": "images that were read otherwise",
     "pool": "other original models",
     "features": "features of another model",
+    "coreset_originals": "another original model to pick by",
     "caveats": "original models of which other things are known",
     "paths": "other sets",
     "real": "other training images",

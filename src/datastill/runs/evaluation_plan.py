@@ -16,7 +16,7 @@ from datastill.runs.origin import Caveats, Origin, said
 from datastill.runs.originals import Features, features_by
 from datastill.runs.reading import other_mirror
 from datastill.runs.specs import ValidateSpec
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, picked
 from datastill.training.protocol import Asks, Protocol, preset, with_augmentation, with_soft_loss
 
 SYNTHETIC, HARDENED = "synthetic", "synthetic, hard labels"
@@ -64,7 +64,9 @@ def prepared(
     real = None if images.real is None else images.real.to(made.images.device)
     features = Features()
     if real is not None:
-        features = features_by(spec.coreset_features, real, spec.pool_path)
+        require_held(real, hardened(made).stored_counts, "validate without `against`")
+        asked = (spec.against, spec.coreset_features, spec.models[0])
+        features = features_by(*asked, real, spec.pool_path)
     rivals = Rivals(real, features, caveats)
     sets = _sets(spec, made, rivals)
     routes = {model: route_of(spec.compute, model, test.domain) for model in models}
@@ -83,15 +85,14 @@ def _sets(spec: ValidateSpec, made: ImageSet, rivals: Rivals) -> dict[str, Draw]
     if made.labels.ndim == 2:
         hard = hardened(made)
         sets[HARDENED] = lambda _: hard
-    real, features = rivals.real, rivals.features.values
+    real, known = rivals.real, rivals.features.known
     if real is None:
         return sets
-    hint, counts = "validate without `against`", hardened(made).stored_counts
-    require_held(real, counts, hint)
+    counts = hardened(made).stored_counts
     key = Key(spec.compute.seed).at("against")
     for name, coreset in coresets.items():
-        sets[name] = lambda i, name=name, coreset=coreset: real.take(
-            coreset(real, counts, key=key.at(name, i), features=features)
+        sets[name] = lambda i, name=name, coreset=coreset: picked(
+            coreset, real, counts, key=key.at(name, i), known=known
         )
     return sets
 

@@ -101,7 +101,7 @@ def followed(
     return {
         "clom": _clom(spec, guides),
         "select": select,
-        "features": features.facts,
+        **features.written(),
         "caveats": [silent] if silent else None,
     }
 

@@ -114,7 +114,9 @@ def material_of(spec: CompareSpec, device: str, observer: Observer) -> Material:
     assert found.real is not None
     sets, real = dict(zip(names, made, strict=True)), found.real
     counts, pool = _counts(spec, sets, real), _pool(spec, real)
-    features = features_by(spec.coreset_features, real, spec.pool_path)
+    judge = (spec.pool.architectures if spec.pool else ()) or spec.models
+    asked = (coresets_of(spec), spec.coreset_features, judge[0])
+    features = features_by(*asked, real, spec.pool_path)
     return Material(sets, real, found.test, counts, pool, features, found.caveats)
 
 
@@ -154,9 +156,9 @@ def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entr
     found = [one for name, data in material.sets.items() for one in synthetic_entries(name, data)]
     found += [
         picked_entry(
-            *(name, partial(CORESETS[name], features=material.features.values)),
-            *(material.real, material.counts),
+            *(name, CORESETS[name], material.real, material.counts),
             key=terms.key.at("against", name),
+            known=material.features.known,
         )
         for name in coresets_of(spec)
     ]
@@ -177,7 +179,7 @@ def asked_of(spec: CompareSpec, material: Material, terms: Terms, device: str) -
         "images_per_class": material.counts,
         "against": coresets_of(spec),
         "coreset_features": spec.coreset_features,
-        "features": material.features.facts,
+        **material.features.written(),
         "pool": described(material.pool),
         "protocol": asdict(terms.protocol),
         **({"learning_rates_of_sets": rates} if (rates := material.rates) else {}),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
@@ -16,6 +14,7 @@ from datastill.identity import described, require_trained_on, unknown
 from datastill.networks import BACKBONE, find
 from datastill.runs.specs import PoolSpec
 from datastill.store import load_pool, load_snapshots, pool_folder
+from datastill.training.coresets import CORESETS, Known, needs_of
 from datastill.training.pool import (
     Pool,
     Trajectory,
@@ -109,30 +108,76 @@ class Shelf:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of the real images by which coresets pick.
+    """What coresets know of the real images.
 
     Attributes:
-        values: ``(N, D)``, or None for pixels.
-        facts: by which model, as it is written down; None for pixels.
+        known: features by which they pick, and original models that they ask.
+        facts: whose features, as it is written down; None for pixels.
     """
 
-    values: Tensor | None = None
+    known: Known = field(default_factory=Known)
     facts: dict[str, Any] | None = None
 
+    def written(self) -> dict[str, Any]:
+        """Return what is written down of both."""
+        asked = self.known.originals
+        return {
+            "features": self.facts,
+            "coreset_originals": {"originals": described(asked)} if asked else None,
+        }
 
-def features_by(name: str | None, real: ImageSet, root: Path | str) -> Features:
-    """Return the features by which coresets pick.
+
+def features_by(
+    coresets: Sequence[str], name: str | None, usual: str, real: ImageSet, root: Path | str
+) -> Features:
+    """Return what coresets know of real images.
 
     Args:
-        name: architecture of the original model whose features they are, or hf:NAME; None for
-            pixels.
+        coresets: names of them.
+        name: architecture of the original model whose features they pick by, or hf:NAME; None for
+            pixels. Those that ask an original model what it says ask the same.
+        usual: architecture of the one that they ask without a name.
         real: training images.
         root: folder with original models.
+
+    Raises:
+        InputError: when there is no such model, or it knows no classes and is asked for them.
     """
-    if name is None:
+    asking = asked_by(coresets)
+    if not asking and name is None:
         return Features()
-    (member,) = pool = Shelf(root, real.domain.name, real).load([name], 1)
-    return Features(features_of(member, real), {"by": name, "originals": described(pool)})
+    judge = judge_of(asking, name, usual)
+    (member,) = pool = Shelf(root, real.domain.name, real).load([judge], 1)
+    originals = pool if asking else ()
+    if name is None or len(asking) == len(coresets):  # nobody looks at features
+        return Features(Known(originals=originals))
+    facts = {"by": name, "originals": described(pool)}
+    return Features(Known(features_of(member, real), originals), facts)
+
+
+def asked_by(coresets: Sequence[str]) -> list[str]:
+    """Return the names of those that ask original models."""
+    return [name for name in coresets if "originals" in needs_of(CORESETS[name])]
+
+
+def judge_of(asking: Sequence[str], name: str | None, usual: str) -> str:
+    """Return the architecture of the original model that coresets ask.
+
+    Args:
+        asking: names of those that ask one.
+        name: that was given, see ``features_by``.
+        usual: without one.
+
+    Raises:
+        InputError: for a model of Hugging Face, which knows no classes.
+    """
+    judge = name or usual
+    if asking and judge.startswith(BACKBONE):
+        raise InputError(
+            f"{judge} knows no classes, and {asking[0]} asks for them; name an original model by "
+            "its architecture (`coreset_features`)"
+        )
+    return judge
 
 
 def told(pool: Pool, early: Pool) -> str:

@@ -32,12 +32,13 @@ from datastill.runs.guiding import (
     trajectories_of,
 )
 from datastill.runs.observer import Observer
-from datastill.runs.originals import features_by
+from datastill.runs.originals import Features, features_by
 from datastill.runs.quota import nominal, parse
 from datastill.runs.reading import read_train
 from datastill.runs.specs import DistillSpec
 from datastill.runs.specs.values import converted
 from datastill.store import fingerprint, versions
+from datastill.training.coresets import CORESETS
 
 Planned = Callable[[], Plan | None]
 """Returns the plan of a run that is to go on."""
@@ -137,9 +138,10 @@ def prepared(
     published, descent = settled(spec, ipc)
     task = task_of(spec, real, published)
     counts = starting_counts(real, descent)  # too few images of a class are found out now
+    features = known_of(spec, descent, real)
+    task = replace(task, originals=features.known.originals)
     guides, selector = guides_of(spec, real), selector_of(spec, real)
     regularisers = regularisers_of(spec, real, guides)
-    features = features_by(spec.coreset_features, real, spec.pool.path)
     plan = None
     if spec.minutes:
         given = (spec.minutes, published, task, descent, regularisers)
@@ -154,7 +156,7 @@ def prepared(
         descent,
         regularisers,
         selector,
-        features.values,
+        features.known.features,
         plan,
         settings={
             **settings_of(spec, method, descent, published, task),
@@ -245,6 +247,13 @@ def task_of(spec: DistillSpec, real: ImageSet, published: Published) -> Task:
     route = route_of(spec.compute, spec.model, real.domain)
     policy, known = dsa(strategy_of(spec, real, published)), trajectories_of(spec, real, published)
     return Task(real, build, key, policy, route, trajectories=known)
+
+
+def known_of(spec: DistillSpec, descent: Descent, real: ImageSet) -> Features:
+    """Return what the coreset to start from knows of the real images, if there is one."""
+    coresets = [descent.init] if descent.init in CORESETS else []
+    asked = (coresets, spec.coreset_features, (*spec.pool.architectures, spec.model)[0])
+    return features_by(*asked, real, spec.pool.path)
 
 
 def strategy_of(spec: DistillSpec, real: ImageSet, published: Published) -> str:

@@ -212,7 +212,7 @@ class _Run:
             COUNT: plan.count,
             "sets": list(plan.sets),
             "coreset_features": self.spec.coreset_features,
-            "features": self.rivals.features.facts,
+            **self.rivals.features.written(),
             "real_fingerprint": None if real is None else fingerprint(real),
             "together": self.spec.together,
             "save_model": self.save_models,

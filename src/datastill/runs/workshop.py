@@ -20,7 +20,7 @@ from datastill.distillation.methods import METHODS, Published, Targets, Task
 from datastill.identity import described
 from datastill.networks import builder
 from datastill.runs.population import NOISE, Candidate
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, Known, needs_of, picked
 from datastill.training.pool import Pool, by_architecture
 
 
@@ -108,8 +108,9 @@ def _picked(shop: Workshop, candidate: Candidate) -> ImageSet:
     kind, real = candidate.kind, shop.real
     key = shop.key.at(str(kind), candidate.ipc, candidate.seed)
     pick = CORESETS["random" if kind.method == NOISE else kind.method]
-    rows = pick(real, [candidate.ipc] * len(real.domain.classes), key=key)
-    made = replace(real.take(rows.to(real.images.device)), facts=_facts(shop, candidate))
+    counts, known = [candidate.ipc] * len(real.domain.classes), Known(originals=shop.pool)
+    found = picked(pick, real, counts, key=key, known=known)
+    made = replace(found, facts=_facts(shop, candidate))
     if not kind.share:
         return made
     noise = torch.randn(made.images.shape, generator=key.at("noise").generator())
@@ -198,9 +199,11 @@ def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
     }
     if kind.alpha:
         guides["originals"] = described(shop.pool)
+    asked = kind.method in CORESETS and "originals" in needs_of(CORESETS[kind.method])
     return {
         "method": kind.method,
         "clom": guides if kind.alpha else None,
+        "coreset_originals": {"originals": described(shop.pool[:1])} if asked else None,
         "step": kind.updates,
         "noise": kind.share,
         "seed": candidate.seed,

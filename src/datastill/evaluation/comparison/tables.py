@@ -13,7 +13,7 @@ from datastill.data import ImageSet, stored_labels, tiled
 from datastill.data.labels import hardened
 from datastill.evaluation.validation import Draw, EvaluationPlan, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
-from datastill.training.coresets import Coreset
+from datastill.training.coresets import Coreset, Known, picked
 from datastill.training.fit import Fit
 from datastill.training.protocol import Asks, Protocol
 
@@ -132,6 +132,7 @@ def picked_entry(
     counts: Sequence[int],
     *,
     key: Key,
+    known: Known | None = None,
     label: Callable[[ImageSet], ImageSet] | None = None,
 ) -> Entry:
     """Return real images picked by a coreset, anew for each trial.
@@ -142,13 +143,14 @@ def picked_entry(
         real: training images.
         counts: images of each class.
         key: of the picks.
+        known: what the coreset may know of the real images.
         label: gives the picked ones other labels.
     """
 
     @cache
     def draw(i: int) -> ImageSet:
-        picked = real.take(coreset(real, counts, key=key.at(i)).to(real.images.device))
-        return picked if label is None else label(picked)
+        found = picked(coreset, real, counts, key=key.at(i), known=known or Known())
+        return found if label is None else label(found)
 
     return entry(name, draw(0), bits=8, draw=draw)
 

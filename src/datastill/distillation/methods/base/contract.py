@@ -18,7 +18,7 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.parameters import Optimiser
 from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
 from datastill.networks import Build, Network
-from datastill.training.pool import Trajectory, require_members
+from datastill.training.pool import Pool, Trajectory, require_members
 
 
 @dataclass(eq=False)
@@ -56,6 +56,8 @@ class Task:
         route: how images pass a network.
         batch: real images of each class that an update may draw; ``distill`` says how many.
         trajectories: original models on their way, for methods that need them.
+        originals: original models as they are, for methods and coresets that need them; the first
+            judges where one does.
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
     """
@@ -68,6 +70,7 @@ class Task:
     targets: Targets | None = None
     batch: int = 256
     trajectories: Sequence[Trajectory] = ()
+    originals: Pool = ()
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -83,6 +86,7 @@ class Task:
         for one in self.trajectories:
             of_kind((tuple, list), kind, trajectories=one)
             require_members(trajectories=one)
+        require_members(originals=self.originals)
         in_plain_numbers(self, "batch")
 
 
