@@ -44,13 +44,19 @@ def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == [f"{step} ['calm', 'clom', 'match']" for step in (4, 5, 6)]
     rows = ["mine.safetensors 2 (", "random 2 (", "k-means 2 (", "all real images 16 ("]
-    for line, begun in zip(said[3:], [*rows, "synthetic ConvNetD1W16 ("], strict=True):
+    runs = [
+        "['ConvNetD1W16 0', 'ConvNetD1W16 1'] 2",
+        "6 updates, which are mostly ",
+    ]
+    last = ["synthetic ConvNetD1W16 (", "['dataset', "]
+    for line, begun in zip(said[3:], [*runs, *rows, *last], strict=True):
         assert line.startswith(begun)
     assert {path.name for path in (home / "comparison" / "mine").iterdir()} == {
         *("comparison.json", "comparison.png", "run.toml"),
     }
     assert (home / "mine.validation.json").exists()
     assert len(list((home / "models").iterdir())) == 1
+    assert ds.load("condensed/mine").images.equal(ds.load("condensed/again").images)
     made = ds.load("mine.safetensors")
     assert made.domain.shape == (3, 32, 32)
     whole = [

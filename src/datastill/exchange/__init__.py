@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, of_kind, path_of
 from datastill.base.registry import load_plugins
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
@@ -18,7 +19,10 @@ from datastill.store import SET_FILE
 
 load_plugins(__name__, __path__)
 
-__all__ = ["FORMATS", "Claim", "Format", "Reading", "import_set", "recognised"]
+FOLDERS = ("folder", "hub")
+"""Formats that are folders."""
+
+__all__ = ["FORMATS", "Claim", "Format", "Reading", "export_set", "import_set", "recognised"]
 
 
 def recognised(path: Path) -> str:
@@ -60,7 +64,7 @@ def _is_own(path: Path) -> bool:
 
 
 def import_set(
-    path: Path,
+    path: Path | str,
     claim: Claim | None = None,
     *,
     format: str | None = None,
@@ -82,6 +86,8 @@ def import_set(
     Raises:
         InputError: when it is damaged, hostile, contradicts itself or does not say enough.
     """
+    path_of("the path of a file or folder", path=path)
+    path = Path(path)
     name = recognised(path) if format is None or _is_own(path) else FORMATS.spelling(format)
     if name not in ("folder", "hub", "trajectory", "idc", "dataset") and path.is_dir():
         raise InputError(unknown(path))
@@ -92,3 +98,36 @@ def import_set(
     if path.is_file():
         origin["fingerprint"] = hashlib.blake2b(content_of(path), digest_size=8).hexdigest()
     return replace(data, facts={**data.facts, "imported": origin}), remarks
+
+
+def export_set(
+    data: ImageSet, path: Path | str, *, format: str, overwrite: bool = False
+) -> tuple[str, ...]:
+    """Write a synthetic set for other programs.
+
+    Args:
+        data: the set.
+        path: of the file, or of a folder that is not there yet.
+        format: its name.
+        overwrite: whether to replace a file that is there; a folder never is.
+
+    Returns:
+        What the format does not keep, in words.
+
+    Raises:
+        InputError: when the format is unknown or read only, the set holds nothing, or something is
+            there that must not be replaced.
+    """
+    of_kind(ImageSet, "an ImageSet", data=data)
+    of_kind((str, os.PathLike), "the path of a file or folder", path=path)
+    path_of("the path of a file or folder", path=path)
+    held, path = FORMATS[format], Path(path)
+    if not len(data):
+        raise InputError("the set holds no images")
+    folder = format.casefold() in FOLDERS
+    if path.exists() and (folder or path.is_dir()):
+        what = "a folder is never replaced" if folder else f"{format} is a file: name one"
+        raise InputError(f"{path} is there; take another `path`, {what}")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} is there; pass `overwrite=True` to replace it")
+    return held.put(data, path)

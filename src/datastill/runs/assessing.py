@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import of_kind
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet, require_held
@@ -20,6 +19,7 @@ from datastill.identity import described
 from datastill.runs import originals
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.finding import results_at, set_file
+from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, Origin
 from datastill.runs.specs import AssessSpec, RankSpec
@@ -78,7 +78,7 @@ def assess(
         InputError: when the set was made from other images, the original models or real images do
             not suffice, or the folder cannot be written to.
     """
-    of_kind(AssessSpec, "an AssessSpec", spec=spec)
+    require_kinds(AssessSpec, spec, folder, observer=observer)
     file = set_file(Path(spec.set))
     made = load(file)
     if folder is not None:
@@ -110,7 +110,7 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     Raises:
         InputError: when a set was made from other images, or the original models do not suffice.
     """
-    of_kind(RankSpec, "a RankSpec", spec=spec)
+    require_kinds(RankSpec, spec, observer=observer)
     sets = {path: load(set_file(Path(path))) for path in spec.sets}
     real, caveats = _real(sets, spec, observer)
     evidence = _evidence(real, real, spec, [spec.by])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import Spec
@@ -50,6 +51,7 @@ def run(
     Raises:
         InputError: see the verb; where that has no use for what it is given.
     """
+    require_kinds(Spec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     verb = verb_of(spec.kind)
     given = {
         "folder": (folder, None),

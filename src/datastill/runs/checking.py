@@ -22,6 +22,7 @@ from datastill.networks import BACKBONE, build, find
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.estimating import Estimate, estimate
 from datastill.runs.finding import set_file
+from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, asked_by, judge_of, load, told
@@ -76,6 +77,7 @@ def check(spec: Spec, observer: Observer = SILENT) -> Checked:
     Raises:
         InputError: for the first thing that is missing or does not fit.
     """
+    require_kinds(Spec, spec, observer=observer)
     found = tuple(_built(spec, observer))
     if not isinstance(spec, DistillSpec):
         return Checked(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.augment import DSA
-from datastill.base.errors import InputError, of_kind, path_of
+from datastill.base.errors import InputError, path_of
 from datastill.base.wording import as_folder, counted
 from datastill.evaluation.comparison import (
     REAL,
@@ -24,6 +24,7 @@ from datastill.evaluation.validation import EvaluationPlan, Trial
 from datastill.report.comparison import write_plot
 from datastill.runs.computing import device_of
 from datastill.runs.describing import require_own, write_description
+from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
     Material,
@@ -105,8 +106,8 @@ def compare(
         InputError: when something does not fit together, or the folder holds another comparison.
         Stopped: when that was asked for.
     """
-    of_kind(CompareSpec, "a CompareSpec", spec=spec)
-    path_of("the path of a folder", folder=folder, root=root)
+    require_kinds(CompareSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
+    path_of("the path of a folder", root=root)
     if keeping.sinks:
         raise InputError("a comparison has no course to write to `sinks`; leave them out")
     device = device_of(spec.compute)

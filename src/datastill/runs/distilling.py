@@ -8,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, of_kind
 from datastill.compute import measuring
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
 from datastill.distillation.methods import METHODS
 from datastill.runs.course import Diverged, Progress, follow, progress_of
 from datastill.runs.forecast import Plan
+from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.lengthening import (
     but_for_length,
@@ -204,6 +205,8 @@ def distill(
         InputError: when it cannot be done as asked.
         Stopped: when that was asked for; with ``Keeping(resume=True)`` it goes on from there.
     """
+    require_kinds(DistillSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
+    of_kind((Mapping, type(None)), "values by their names", facts=facts)
     require_sinks(keeping.sinks)
     more = dict(facts or {})
     if folder is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -16,8 +16,9 @@ from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser, tracking
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.learned import labelled
-from datastill.distillation.methods import METHODS, Published, Task
+from datastill.distillation.methods import METHODS, Published, Task, period_of
 from datastill.distillation.parametrisations import in_tiles
+from datastill.evaluation.scores import family
 from datastill.evaluation.selection import Selector
 from datastill.networks import build, builder
 from datastill.runs.budget import planned
@@ -39,6 +40,7 @@ from datastill.runs.specs import DistillSpec
 from datastill.runs.specs.values import converted
 from datastill.store import fingerprint, versions
 from datastill.training.coresets import CORESETS
+from datastill.training.pool import Trajectory
 
 Planned = Callable[[], Plan | None]
 """Returns the plan of a run that is to go on."""
@@ -132,11 +134,13 @@ def prepared(
     """
     method, quota = METHODS.spelling(spec.method), parse(spec.ipc)
     adjusted(METHODS[method](1), spec)  # settings without meaning are found out now
+    if spec.select is not None:
+        family(spec.select.by)  # so is an unknown assessment
     device = device_of(spec.compute)
     real = read_train(spec.data, device, observer, lambda data: foresee(spec, data))
     ipc = quota.counts(real)
     published, descent = settled(spec, ipc)
-    task = task_of(spec, real, published)
+    task = task_of(spec, real, published, trajectories_of(spec, real, published))
     counts = starting_counts(real, descent)  # too few images of a class are found out now
     features = known_of(spec, descent, real)
     task = replace(task, originals=features.known.originals)
@@ -223,9 +227,8 @@ def adjusted(published: Published, spec: DistillSpec) -> Published:
         if name not in known:
             raise InputError(f"`{name}` has no meaning for {METHODS.spelling(spec.method)}")
     changed = replace(changed, **{k: _setting(changed, k, v) for k, v in spec.settings.items()})
-    outer = getattr(changed, "outer_loop", 1)
-    generations = published.updates // getattr(published.method, "outer_loop", 1)
-    return replace(published, method=changed, updates=generations * outer)
+    periods = published.updates // period_of(published.method)
+    return replace(published, method=changed, updates=periods * period_of(changed))
 
 
 def _setting(method: object, name: str, value: Any) -> Any:
@@ -235,8 +238,10 @@ def _setting(method: object, name: str, value: Any) -> Any:
     return converted(name, value, kind) if kind in (bool, int, float, str) else value
 
 
-def task_of(spec: DistillSpec, real: ImageSet, published: Published) -> Task:
-    """Return what the method may look at."""
+def task_of(
+    spec: DistillSpec, real: ImageSet, published: Published, known: Sequence[Trajectory]
+) -> Task:
+    """Return what the method may look at, ``known`` original models on their way among it."""
     strategy = spec.augmentation
     mirrors = strategy is not None and "flip" in strategy.casefold().split("_")
     if mirrors and spec.data.mirror is False:
@@ -245,7 +250,7 @@ def task_of(spec: DistillSpec, real: ImageSet, published: Published) -> Task:
     key = Key(spec.compute.seed).at("distil")
     build(key=key)  # an unknown or unfit model is found out now
     route = route_of(spec.compute, spec.model, real.domain)
-    policy, known = dsa(strategy_of(spec, real, published)), trajectories_of(spec, real, published)
+    policy = dsa(strategy_of(spec, real, published))
     return Task(real, build, key, policy, route, trajectories=known)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from datastill.base.errors import of_kind
 from datastill.data import ImageSet
 from datastill.data.labels import hardened
 from datastill.distillation.relabelling import relabelled
 from datastill.identity import unknown
 from datastill.report.preview import write_preview
 from datastill.runs.finding import set_file
+from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.origin import Caveats
 from datastill.runs.originals import Shelf
@@ -63,7 +63,7 @@ def relabel(
     Raises:
         InputError: when models are missing, or are of other images; or the folder is taken.
     """
-    of_kind(RelabelSpec, "a RelabelSpec", spec=spec)
+    require_kinds(RelabelSpec, spec, folder, keeping=keeping)
     file = set_file(Path(spec.set))
     data = load(file)
     origin = data.facts.get("data") or {}

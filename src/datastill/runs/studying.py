@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from datastill.base.errors import InputError, of_kind, truth
+from datastill.base.errors import InputError, truth
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
@@ -25,6 +25,7 @@ from datastill.runs.computing import device_of, route_of
 from datastill.runs.examining import SETTINGS, Ongoing, forget_scores
 from datastill.runs.finding import set_file
 from datastill.runs.findings import Studied, written
+from datastill.runs.given import require_kinds
 from datastill.runs.judging import Judges
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
@@ -83,7 +84,7 @@ def study(
             judged by others than before, and is not to be scored anew.
         Stopped: as asked.
     """
-    of_kind(StudySpec, "a StudySpec", spec=spec)
+    require_kinds(StudySpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     truth(reassess=reassess)
     if keeping.overwrite or keeping.sinks:
         raise InputError(

@@ -17,6 +17,7 @@ from datastill.data import ImageSet
 from datastill.identity import require_trained_on
 from datastill.networks import build, find
 from datastill.runs.computing import device_of, route_of
+from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.reading import buildable, describe, read_both
@@ -269,6 +270,7 @@ def train(
         InputError: when it cannot be done as asked.
         Stopped: when that was asked for; with ``Keeping(resume=True)`` it goes on from there.
     """
+    require_kinds(TrainSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     truth(add=add)
     require_sinks(keeping.sinks)
     if folder is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.augment import DSA
-from datastill.base.errors import InputError, of_kind, path_of, truth
+from datastill.base.errors import InputError, truth
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.validation import EvaluationPlan, Result, Trial, collect
@@ -17,6 +17,7 @@ from datastill.runs.computing import device_of
 from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared
 from datastill.runs.finding import results_at, set_file
 from datastill.runs.finished import COUNT, finished_of, shorter_of, trials_in
+from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats
@@ -91,9 +92,8 @@ def validate(
         InputError: when something does not fit together, or another validation is not finished.
         Stopped: when that was asked for.
     """
-    of_kind(ValidateSpec, "a ValidateSpec", spec=spec)
+    require_kinds(ValidateSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     truth(save_models=save_models)
-    path_of("the path of a folder", folder=folder)
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
     device, source = device_of(spec.compute), set_file(Path(spec.set))
