@@ -1,4 +1,4 @@
-"""Hold the cost model of ``datastill estimate`` against measured updates, over a grid.
+"""Hold what an update is made of against measured updates, over a grid, and see what takes over.
 
     python benchmarks/forecast.py --out forecast.json --plot forecast.png
 
@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib
 import torch
 from steps import facts
+from terms import measured, update
 
 from datastill.augment import dsa, usual_strategy
 from datastill.base.rng import Key
@@ -28,7 +29,6 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.loop import distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.networks import builder
-from datastill.runs import forecast
 
 matplotlib.use("agg")
 BATCH = 128
@@ -63,10 +63,8 @@ def measure(point: Point, updates: int) -> dict[str, Any]:
     images = torch.randn(len(labels), *domain.shape, generator=Key(0).generator())
     published, model = METHODS[point.method](point.ipc), f"ConvNetW{point.width}"
     policy = dsa(usual_strategy(domain) if published.augmented else "none")
-    rates = forecast.measured(model, domain, policy, Route())
-    found = forecast.update(
-        published.method, rates, ipc=point.ipc, classes=point.classes, batch=BATCH
-    )
+    rates = measured(model, domain, policy, Route())
+    found = update(published.method, rates, ipc=point.ipc, classes=point.classes, batch=BATCH)
     terms = dict(found.terms)
     terms.pop("ageing networks", None)  # the first update of each generation is what is timed
     task = Task(ImageSet(images, labels, domain), builder(model, domain), Key(0), policy, Route())

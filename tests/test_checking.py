@@ -125,7 +125,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(*_: object) -> Rates:
-        return Rates(1e-3, 2e-3, 3e-3, 4e-3, 0.0, 0.0, 0.0, 10, 20)
+        return Rates(features=1e-3, weights=3e-3, augmented=0.0, step=0.0)
 
     monkeypatch.setattr("datastill.runs.estimating.measured", measured)
     monkeypatch.chdir(home)

@@ -1,21 +1,26 @@
 """What a run will cost, found out before it."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
 from datastill.distillation.methods import METHODS
+from datastill.runs import probing
 from datastill.runs.estimating import estimate
 from datastill.runs.forecast import Rates
 from datastill.runs.observer import Talking
 from datastill.runs.preparing import adjusted
 from datastill.runs.specs import ClomSpec, ComputeSpec, DataSpec, DistillSpec, PoolSpec
+from datastill.training.protocol import preset
 from test_cli import Run, run
 
 __all__ = ["run"]
-RATES = Rates(1e-3, 2e-3, 3e-3, 4e-3, 0.0, 0.0, 0.0, 10, 20)
+RATES = Rates(features=1e-3, weights=3e-3, augmented=1e-3, step=1e-2)
 SPEC = DistillSpec(
     data=DataSpec("digits"), compute=ComputeSpec(engine="plain"), model="ConvNetD1W16", ipc=2
 )
@@ -56,6 +61,82 @@ def test_original_models_count_where_they_guide() -> None:
     assert "CLOM" not in alone.update.terms
     assert guided.update.terms["CLOM"] > 0
     assert [engine.model for engine in guided.engines] == ["ConvNetD1W16", "MLP"]
+
+
+OWN = """
+from dataclasses import dataclass
+from datastill.distillation.methods.base import Published, Sgd
+
+
+@dataclass(frozen=True)
+class Grey:
+    weight: float = 2.0
+
+    def loss(self, task, step, memory, synthetic, *, key):
+        return self.weight * synthetic.images.square().mean(), None
+
+
+def grey(ipc):
+    return Published(Grey(), 30, {"images": Sgd(0.1)}, "real", False, "dc")
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "terms"),
+    [
+        ("DM", {}, {"the method"}),
+        ("DC", {"outer_loop": 2, "inner_loop": 1}, {"first of 2 updates", "the others"}),
+        ("DSA", {"inner_loop": 1}, {"the method"}),
+        ("MTT", {"syn_steps": 2, "expert_epochs": 2}, {"the method"}),
+        ("grey_method:grey", {"weight": 3.0}, {"the method"}),
+    ],
+)
+def test_an_update_of_whatever_method_is_carried_out(
+    method: str,
+    settings: dict[str, float],
+    terms: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("grey_method.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "grey_method", raising=False)
+    updates: list[int] = []
+    inner = probing.distill
+
+    def noted(*given: Any, **named: Any) -> Any:
+        for snapshot in inner(*given, **named):
+            updates.append(len(snapshot.synthetic))
+            yield snapshot
+
+    monkeypatch.setattr(probing, "distill", noted)
+    spec = replace(SPEC, method=method, settings=settings, ipc=1 if method == "DSA" else 2)
+    found = estimate(replace(spec, model="ConvNetD1W16", batch=8), trials=1)
+    assert {term.removeprefix("the method, ") for term in found.update.terms} == terms
+    assert all(seconds > 0 for seconds in found.update.terms.values())
+    assert found.share == 1
+    assert updates[-1] == sum(found.counts)
+    assert found.memory.terms["an update"] >= 0
+    assert not [*tmp_path.rglob("*.safetensors")]
+
+
+def test_tiles_are_counted_as_networks_see_them() -> None:
+    whole = estimate(replace(SPEC, batch=8), trials=1)
+    tiled = estimate(replace(SPEC, batch=8, tiles=2), trials=1)
+    assert tiled.counts == whole.counts
+    epochs = preset("dsa").fit.epochs
+    more = tiled.trial.terms["training"] - whole.trial.terms["training"]
+    assert more == pytest.approx(epochs * 3 * 20 * (RATES.weights + RATES.augmented))
+
+
+def test_what_was_tried_with_fewer_images_is_said(
+    monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(probing.probed, "__kwdefaults__", {"seconds": 0.0})
+    line = "estimate --dataset digits --model ConvNetD1W16 --engine plain --ipc 10"
+    said = run(line)
+    assert said.code == 0, said.err
+    assert "an update was tried with 10 % of its images" in said.out
 
 
 def test_updates_are_those_that_distill_makes() -> None:

@@ -98,6 +98,21 @@ def keep_memory() -> None:
         allocator.mallopt(M_TRIM_THRESHOLD, LARGE)
 
 
+def give_back_memory() -> None:
+    """Give memory that was freed back to the system, where the C library has a way to."""
+    if os.name == "posix" and hasattr(allocator := ctypes.CDLL(None), "malloc_trim"):
+        allocator.malloc_trim(0)
+
+
+def resident() -> int | None:
+    """Return the bytes of memory that this process holds, None where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory, of a device too, did not suffice."""
     words = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")

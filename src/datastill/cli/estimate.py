@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Estimate:
     """Tell how long a run will take, and how much memory, before it is started.
 
-    It times the parts that the run is made of, for a few seconds, on this machine as it now is, and
-    tells what --engine auto takes.
+    A few updates are carried out, and training is timed, for some seconds, on this machine as it
+    now is. It tells what --engine auto takes.
     """
 
     dataset: str
@@ -98,6 +98,11 @@ def show(found: Found, console: Console) -> None:
     console.message(f"{about}, on {found.device}")
     for engine in found.engines:
         console.message(str(engine) + ("" if engine.why is None else f"; {_reason(engine.why)}"))
+    if found.share < 1:
+        console.message(
+            f"an update was tried with {100 * found.share:.0f} % of its images, for it takes long; "
+            "what it takes with all of them is worked out"
+        )
     _show("One update", found.update, "seconds", 1.0, console)
     _show("Validating by one network", found.trial, "seconds", 1.0, console)
     _show("Memory", found.memory, "GiB", 2.0**30, console)

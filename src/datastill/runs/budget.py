@@ -15,7 +15,7 @@ from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent
 from datastill.distillation.loop import distill
-from datastill.distillation.methods import Method, Published, Task
+from datastill.distillation.methods import Method, Published, Task, period_of
 from datastill.networks import build
 from datastill.runs import forecast
 from datastill.runs.forecast import Plan
@@ -77,7 +77,7 @@ def _update(
         spent.append(seconds)
         made = snapshot.synthetic
     assert made is not None
-    outer = getattr(method, "outer_loop", 1)
+    outer = period_of(method)
     later = statistics.median(spent[1:])  # the first comes without an aged network, and warms up
     return (min(spent[0], later) + (outer - 1) * later) / outer, made
 

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from datastill.augment import dsa, usual_strategy
+import torch
+
+from datastill.augment import dsa
 from datastill.base.errors import positive
+from datastill.base.rng import Key
 from datastill.compute import kernels
 from datastill.compute.measuring import Answer
+from datastill.compute.peak import Peak
 from datastill.compute.route import Route
 from datastill.compute.tuning import fastest
 from datastill.data import Domain, ImageSet
-from datastill.distillation.descent import starting_counts
+from datastill.distillation.clom import Regulariser
+from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.methods import METHODS, Published
+from datastill.networks import BACKBONE, build, find
 from datastill.runs import forecast
 from datastill.runs.computing import device_of, route_of
-from datastill.runs.forecast import Cost, Rates, measured
+from datastill.runs.forecast import Cost, Rates, measured, took
+from datastill.runs.given import require_kinds
+from datastill.runs.guiding import regularisers_of
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.preparing import settled
+from datastill.runs.originals import Shelf
+from datastill.runs.preparing import settled, strategy_of, task_of
+from datastill.runs.probing import probed
 from datastill.runs.quota import parse
 from datastill.runs.reading import read_both
 from datastill.runs.specs import ComputeSpec, DistillSpec
+from datastill.training.pool import Member, Trajectory, freeze
 from datastill.training.protocol import preset
+
+EPOCHS = 64
+"""After how many an original model is followed that stands in for those that are to be trained."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,8 @@ class Estimate:
         engines: what runs the layers of the networks, and of the original models that guide.
         update: what one takes, in seconds.
         trial: what one network takes that is trained on the set and tested, in seconds.
-        memory: in bytes.
+        memory: in bytes; without what an update holds where the system does not tell that.
+        share: of its images, with how many an update was tried; what it costs is for all of them.
         updates: of the set.
         trials: networks that are trained on it.
     """
@@ -74,6 +89,7 @@ class Estimate:
     update: Cost
     trial: Cost
     memory: Cost
+    share: float
     updates: int
     trials: int
 
@@ -84,10 +100,11 @@ class Estimate:
 
 
 def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT) -> Estimate:
-    """Find out what a run will cost: its parts are timed, for a few seconds.
+    """Find out what a run will cost: a few updates are carried out, and parts of training timed.
 
-    What assessments take that choose a snapshot is not counted, and nothing is planned to a budget
-    of ``minutes``.
+    Original models that are yet to be trained are stood in for by others, which cost as much. What
+    assessments take that choose a snapshot is not counted, and nothing is planned to a budget of
+    ``minutes``.
 
     Args:
         spec: what is to be distilled.
@@ -97,32 +114,28 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
     Raises:
         InputError: for what cannot be read, or not be distilled from it.
     """
+    require_kinds(DistillSpec, spec, observer=observer)
     positive(trials=trials)
     method, device = METHODS.spelling(spec.method), device_of(spec.compute)
     real, test = read_both(spec.data, "cpu", observer)
     ipc = parse(spec.ipc).counts(real)
     published, descent = settled(spec, ipc)
     counts = starting_counts(real, descent)
-    rates = _rates(spec, real.domain, published, spec.model)
+    update, memory, share = _update(spec, published, descent, real.to(device))
     guides = spec.pool.architectures if spec.clom else ()
     return Estimate(
         *(method, real.domain.name, counts, device),
         engines=tuple(engine(spec.compute, one, real.domain) for one in (spec.model, *guides)),
-        update=_update(spec, published, rates, real, counts),
+        update=update,
         trial=forecast.validation(
-            *(preset(published.protocol, dataset=real.domain.name), rates),
-            images=sum(counts),
+            preset(published.protocol, dataset=real.domain.name),
+            _rates(spec, real, published),
+            images=sum(counts) * descent.parametrisation.parts,
             tested=len(test or ()),
         ),
-        memory=forecast.memory(
-            *(published.method, rates, real.domain),
-            real=len(real),
-            counts=counts,
-            batch=spec.batch,
-            route=route_of(spec.compute, spec.model, real.domain),
-            device=device,
-        ),
-        updates=spec.updates or published.updates,
+        memory=memory,
+        share=share,
+        updates=descent.updates,
         trials=trials,
     )
 
@@ -144,23 +157,68 @@ def described(route: Route) -> str:
 
 
 def _update(
-    spec: DistillSpec, published: Published, rates: Rates, real: ImageSet, counts: Sequence[int]
-) -> Cost:
-    guides = spec.pool.architectures if spec.clom else ()
-    pool = [_rates(spec, real.domain, published, name).pixels for name in guides]
-    classes = len(counts)
-    return forecast.update(
-        published.method,
-        rates,
-        ipc=sum(counts) / classes,
-        classes=classes,
-        batch=sum(min(spec.batch, count) for count in real.counts) / classes,
-        teachers=sum(pool) / len(pool) if pool else 0.0,
+    spec: DistillSpec, published: Published, descent: Descent, real: ImageSet
+) -> tuple[Cost, Cost, float]:
+    # Seconds and bytes of an update, and with which share of the images they were found.
+    task = task_of(spec, real, published, _followed(spec, published, real))
+    found = probed(published.method, task, descent)
+    images = sum(starting_counts(real, descent)) * descent.parametrisation.parts
+    clom, most = _guided(spec, real, found.made, images)
+    here = real.images.device.type == "cpu"  # a GPU holds no libraries
+    held = {"libraries": float(forecast.LIBRARIES)} if here else dict[str, float]()
+    held["real images"] = forecast.held(len(real), real.domain) / (1 if here else 2)
+    if found.memory is not None:
+        held["an update"] = max(found.memory, most)
+    return Cost({**found.terms, **clom}), Cost(held), found.share
+
+
+def _guided(
+    spec: DistillSpec, real: ImageSet, made: ImageSet, images: int
+) -> tuple[Mapping[str, float], float]:
+    # Seconds that CLOM adds to an update, on average over its architectures, and bytes at the peak.
+    if spec.clom is None:
+        return {}, 0.0
+    seconds, most, device = list[float](), 0.0, real.images.device
+    for name in spec.pool.architectures:
+        alone = replace(spec.pool, architectures=(name,))
+        one = replace(spec, pool=alone, clom=replace(spec.clom, alphas=(1.0,)))
+        (clom,) = regularisers_of(one, real, [_guide(one, name, real)]).values()
+        with Peak(device) as peak:
+            seconds.append(took(lambda clom=clom: _pass(clom, made), device))
+        most = max(most, peak.bytes or 0.0)
+    share = images / len(made)
+    return {"CLOM": share * sum(seconds) / len(seconds)}, share * most
+
+
+def _pass(clom: Regulariser, made: ImageSet) -> None:
+    images = made.images.detach().clone().requires_grad_()
+    torch.autograd.grad(clom(images, made.labels, key=Key(0)), images)
+
+
+def _guide(spec: DistillSpec, name: str, real: ImageSet) -> Member:
+    # One that costs what an original model does.
+    if name.startswith(BACKBONE):
+        (member,) = Shelf(spec.pool.path, real.domain.name, real, other=True).load([name], 1)
+        return member
+    network = build(name, real.domain, key=Key(0)).to(real.images.device)
+    return freeze(network, find(name)[0], real.domain, {"epoch": 1})
+
+
+def _followed(spec: DistillSpec, published: Published, real: ImageSet) -> tuple[Trajectory, ...]:
+    # Two networks in turns that never repeat stand in for one after every epoch.
+    if "trajectories" not in published.needs:
+        return ()
+    name = find(spec.model)[0]
+    pair = [build(name, real.domain, key=Key(i)).to(real.images.device) for i in (0, 1)]
+    return (
+        tuple(
+            freeze(pair[epoch.bit_count() % 2], name, real.domain, {"epoch": epoch})
+            for epoch in range(EPOCHS)
+        ),
     )
 
 
-def _rates(spec: DistillSpec, domain: Domain, published: Published, model: str) -> Rates:
-    usual = usual_strategy(domain) if published.augmented else "none"
-    policy = dsa(usual if spec.augmentation is None else spec.augmentation)
-    route = route_of(spec.compute, model, domain)
-    return measured(model, domain, policy, route, device_of(spec.compute))
+def _rates(spec: DistillSpec, real: ImageSet, published: Published) -> Rates:
+    policy = dsa(strategy_of(spec, real, published))
+    route = route_of(spec.compute, spec.model, real.domain)
+    return measured(spec.model, real.domain, policy, route, device_of(spec.compute))

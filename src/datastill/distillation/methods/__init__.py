@@ -12,6 +12,7 @@ from datastill.distillation.methods.base import (
     Targeting,
     Targets,
     Task,
+    period_of,
 )
 
 load_plugins(__name__, __path__)
@@ -25,4 +26,5 @@ __all__ = [
     "Targeting",
     "Targets",
     "Task",
+    "period_of",
 ]

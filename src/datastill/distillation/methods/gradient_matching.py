@@ -69,6 +69,11 @@ class GradientMatching:
             hint = suggestion(str(self.dis_metric), typing.get_args(Metric))
             raise InputError(f"no distance named {self.dis_metric!r}; {hint}")
 
+    @property
+    def period(self) -> int:
+        """See ``Periodic``: updates under one network."""
+        return self.outer_loop
+
     def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
         """Return a new network, or ``last`` after some training on the synthetic set."""
         generation, age = divmod(step, self.outer_loop)

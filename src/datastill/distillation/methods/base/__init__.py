@@ -4,11 +4,13 @@ from datastill.distillation.methods.base.class_wise import Matching, Targeting, 
 from datastill.distillation.methods.base.contract import (
     METHODS,
     Method,
+    Periodic,
     Publication,
     Published,
     Remembering,
     Targets,
     Task,
+    period_of,
     recalled,
 )
 from datastill.distillation.methods.base.sloping import sloping
@@ -20,6 +22,7 @@ __all__ = [
     "Adam",
     "Matching",
     "Method",
+    "Periodic",
     "Publication",
     "Published",
     "Remembering",
@@ -29,6 +32,7 @@ __all__ = [
     "Targets",
     "Task",
     "matched",
+    "period_of",
     "recalled",
     "sloping",
 ]

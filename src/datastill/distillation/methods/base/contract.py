@@ -125,6 +125,21 @@ class Remembering(Protocol):
         ...
 
 
+@runtime_checkable
+class Periodic(Protocol):
+    """A method whose updates differ: every so many it begins anew, with a new network."""
+
+    @property
+    def period(self) -> int:
+        """Number of updates from one beginning to the next."""
+        ...
+
+
+def period_of(method: Method) -> int:
+    """Return after how many updates a method begins anew; 1 where all updates are alike."""
+    return method.period if isinstance(method, Periodic) else 1
+
+
 def recalled(task: Task, tensors: Mapping[str, Tensor]) -> Network:
     """Return a network of the task with these weights."""
     network = task.build(key=task.key)  # any: its weights are replaced
