@@ -25,6 +25,8 @@ from datastill.distillation.relabelling import relabelled, soft_labels
 from datastill.evaluation.selection import Selector
 from datastill.evaluation.studies import Resampling
 from datastill.training.fit import Fit
+from datastill.training.labeller import Labeller
+from datastill.training.labelling import OnTheFly
 from datastill.training.pool import freeze
 from datastill.training.protocol import Protocol
 
@@ -319,13 +321,22 @@ PUBLIC: dict[str, Contract] = {
         ds.validate,
         {
             **{"synthetic": REAL, "test": REAL, "model": "MLP", "protocol": SHORT, "trials": 1},
-            **{"key": KEY, "route": PLAIN, "together": 1},
+            **{"key": KEY, "route": PLAIN, "together": 1, "labels": Labeller(POOL)},
         },
-        {"trials": COUNT, "key": "key", "route": "None", "together": f"None, {COUNT}"},
+        {
+            **{"trials": COUNT, "key": "key", "route": "None", "together": f"None, {COUNT}"},
+            "labels": "None",
+        },
     ),
 }
 
 FURTHER: dict[str, Contract] = {
+    "Labeller": Contract(Labeller, {"pool": POOL, "terms": OnTheFly()}, {}),
+    "OnTheFly": Contract(
+        OnTheFly,
+        {"loss": "kl", "temperature": 20.0, "ground_truth": 0.0},
+        {"temperature": f"None, {COUNT}, half", "ground_truth": f"None, {AMOUNT}"},
+    ),
     "Fit": Contract(
         Fit,
         {

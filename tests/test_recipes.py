@@ -174,8 +174,14 @@ ANY = {
         '[clom]\nalphas = [3]\ndistance = "cosine"\nsource = "MNIST"\n'
         '[select]\nby = "om-accuracy"\nevery = 7'
     ),
-    "validate": 'set = "a"\nmodels = ["MLP"]\ntrials = 3\n[soft]\nloss = "kl"\ntemperature = 4',
-    "compare": 'sets = ["a"]\nrates = [0.1]\nreal_trials = 2\n[pool]\narchitectures = ["MLP"]',
+    "validate": (
+        'set = "a"\nmodels = ["MLP"]\ntrials = 3\n[on_the_fly]\nloss = "mse"\nground_truth = 0.5\n'
+        '[pool]\narchitectures = ["MLP"]\nepoch = 2'
+    ),
+    "compare": (
+        'sets = ["a"]\nrates = [0.1]\nreal_trials = 2\n[pool]\narchitectures = ["MLP"]\n'
+        '[soft]\nloss = "kl"\ntemperature = 4'
+    ),
     "assess": 'set = "a"\ndraws = 0\n[pool]\nearly = [1, 2]\n[compute]\nseed = 3',
     "select": 'sets = ["a", "b"]\nby = "om-accuracy"',
     "study": 'augmented = false\n[data]\nname = "digits"\n[judges]\nearly = [1]\npath = "p"',

@@ -29,6 +29,7 @@ from datastill.runs.specs import (
     DistillSpec,
     JudgesSpec,
     Old,
+    OnTheFlySpec,
     PoolSpec,
     RankSpec,
     RelabelSpec,
@@ -90,6 +91,12 @@ CLOM = st.builds(
 SOFT = st.builds(
     SoftSpec, loss=st.sampled_from(["cross-entropy", "kl"]), temperature=maybe(POSITIVE)
 )
+FLY = st.builds(
+    OnTheFlySpec,
+    loss=st.sampled_from(["cross-entropy", "kl"]),
+    temperature=maybe(POSITIVE),
+    ground_truth=maybe(POSITIVE),
+)
 LEAF = (
     st.booleans()
     | st.integers(-(2**62), 2**62)
@@ -142,7 +149,8 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         pool_path=TEXT,
         together=maybe(COUNT),
         **SHARED,
-    ),
+    )
+    | st.builds(ValidateSpec, set=TEXT, on_the_fly=FLY, pool=POOL, soft=SOFT),
     "compare": st.builds(
         CompareSpec,
         sets=NAMES,
@@ -156,7 +164,8 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         soft=SOFT,
         rates=st.lists(POSITIVE, max_size=2),
         **SHARED,
-    ),
+    )
+    | st.builds(CompareSpec, sets=NAMES, on_the_fly=FLY, pool=POOL),
     "assess": st.builds(
         AssessSpec, set=TEXT, data=DATA, compute=COMPUTE, pool=POOL, draws=st.integers(0, 9)
     ),

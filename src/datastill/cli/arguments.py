@@ -35,6 +35,8 @@ OPTIONS = {
     "clom.batch_size": ("clom-batch-size",),
     "batch_size": ("clom-batch-size",),
     "soft.loss": ("soft-loss",),
+    "on_the_fly.loss": ("soft-loss",),
+    "loss": ("soft-loss",),
     "every": ("select-every",),
     "by": ("select",),
     "judges.path": ("pool-path",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from datastill.base.errors import InputError
@@ -18,12 +17,12 @@ from datastill.cli.options import (
     MaybePath,
     MaybeText,
     SoftLabels,
-    SomeTexts,
     positive,
 )
+from datastill.cli.originals import Labelling
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_comparison, show_rankings
-from datastill.runs.specs import CompareSpec, PoolSpec
+from datastill.runs.specs import CompareSpec
 
 if TYPE_CHECKING:
     from datastill.runs.comparing import Compared
@@ -37,21 +36,6 @@ class Rivals:
     """How real images are picked ({CORESETS}); random ones are always among them."""
     coreset_features: MaybeText = None
     """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
-    models_pool: SomeTexts = ()
-    """Original models: they label random images too, where a set has soft labels."""
-    model_num: MaybeInt = None
-    """Original models of each architecture. Default: all there are."""
-    pool_path: Path = Path("pretrained_model")
-    """Folder with original models, as 'datastill train' leaves it."""
-
-    def pool(self) -> PoolSpec | None:
-        """Return which original models label random images, as a description says it."""
-        positive(model_num=self.model_num)
-        if not self.models_pool:
-            return None
-        return PoolSpec(
-            architectures=self.models_pool, num=self.model_num, path=str(self.pool_path)
-        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +64,7 @@ class Compare:
     num_eval: int = 5
     """Networks of each architecture on each set. Papers use 20."""
     rivals: Rivals = Rivals()
+    labelling: Labelling = Labelling()
     together: MaybeInt = None
     """Networks of an architecture to train at once on a set; they end as they would alone, up to
     rounding. Default: on a CPU one, on a GPU as many as its memory holds."""
@@ -137,12 +122,13 @@ class Compare:
             trials=self.num_eval,
             against=self.rivals.against,
             coreset_features=self.rivals.coreset_features,
-            pool=self.rivals.pool(),
-            pool_path=str(self.rivals.pool_path),
+            pool=self.labelling.pool(),
+            pool_path=str(self.labelling.pool_path),
             together=self.together,
             real_epochs=self.real_epochs,
             real_trials=self.real_eval,
             soft=self.soft_labels.spec(),
+            on_the_fly=self.soft_labels.on_the_fly(),
             rates=self.learning_rates if self.dd_ranking else (),
         )
 

@@ -86,16 +86,16 @@ def _(spec: ValidateSpec) -> dict[str, Any]:
         "protocol": spec.protocol,
         "augmentation": spec.augmentation,
         **_trials(spec),
+        **_labelling(spec),
     }
 
 
 @_options.register
 def _(spec: CompareSpec) -> dict[str, Any]:
-    pool = spec.pool
     return {
         **_about(spec),
         **_trials(spec),
-        **(_pool(pool) if pool else {}),
+        **_labelling(spec),
         "paths": tuple(map(Path, spec.sets)),
         "ipc": None if spec.ipc is None else str(spec.ipc),
         "protocol": spec.protocol,
@@ -176,12 +176,23 @@ def _trials(spec: ValidateSpec | CompareSpec) -> dict[str, Any]:
         "model": spec.models,
         "num_eval": spec.trials,
         "epochs": spec.epochs,
-        "soft_loss": spec.soft.loss,
-        "temperature": spec.soft.temperature,
         "against": spec.against,
         "coreset_features": spec.coreset_features,
         "pool_path": Path(spec.pool_path),
         "together": spec.together,
+    }
+
+
+def _labelling(spec: ValidateSpec | CompareSpec) -> dict[str, Any]:
+    fly, pool, said = spec.on_the_fly, spec.pool, spec.on_the_fly or spec.soft
+    if fly is not None and spec.soft != type(spec.soft)():
+        raise InputError("no option says the loss of own soft labels beside labels on the fly")
+    return {
+        **(_pool(pool) if pool else {}),
+        "labels": "on-the-fly" if fly else "own",
+        "soft_loss": None if said.loss == type(said)().loss else said.loss,
+        "temperature": said.temperature,
+        "ground_truth": fly and fly.ground_truth,
     }
 
 

@@ -11,7 +11,7 @@ import tyro
 
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.runs.specs import ComputeSpec, SoftSpec
+from datastill.runs.specs import ComputeSpec, OnTheFlySpec, SoftSpec
 
 if TYPE_CHECKING:
     from datastill.compute.route import Route
@@ -38,6 +38,10 @@ Metric = Annotated[
 Labels = Annotated[
     Literal["hard", "learned"] | None,
     tyro.conf.arg(metavar="{hard,learned}", help_behavior_hint=_SILENT),
+]
+SoftLoss = Annotated[
+    Literal["cross-entropy", "kl", "mse"] | None,
+    tyro.conf.arg(metavar="{cross-entropy,kl,mse}", help_behavior_hint=_SILENT),
 ]
 Ipc = Annotated[
     int | str,
@@ -108,16 +112,43 @@ class Machine:
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """How networks learn from soft labels."""
+    """Which labels networks learn from besides hard ones, and how."""
 
-    soft_loss: Literal["cross-entropy", "kl"] = "cross-entropy"
-    """Of soft labels: cross-entropy, or divergence from softened logits at --temperature."""
+    labels: Literal["own", "on-the-fly"] = "own"
+    """own: those of the set. on-the-fly: besides, those that original models (--models-pool) give
+    every batch, as augmented."""
+    soft_loss: SoftLoss = None
+    """Of soft labels: cross-entropy; kl, divergence from softened logits at --temperature; or, on
+    the fly, mse of logits. Default: cross-entropy, on the fly kl."""
     temperature: MaybeFloat = None
-    """With kl: of the logits. Default: the one that the labels were made with, or 1."""
+    """With kl: of the logits. Default: the one that the labels were made with, or 1; on the fly 20,
+    which softens the labels too."""
+    ground_truth: MaybeFloat = None
+    """On the fly: weight of the cross-entropy of hard labels, which is added. Default: 0, with mse
+    0.1."""
 
     def spec(self) -> SoftSpec:
-        """Return how networks learn from soft labels, as a description says it."""
-        return SoftSpec(loss=self.soft_loss, temperature=self.temperature)
+        """Return how networks learn from soft labels of a set, as a description says it.
+
+        Raises:
+            InputError: for what only labels on the fly have.
+        """
+        if self.labels == "on-the-fly":
+            return SoftSpec()
+        if self.soft_loss == "mse" or self.ground_truth is not None:
+            what = "--ground-truth" if self.ground_truth is not None else "--soft-loss mse"
+            raise InputError(f"{what} is for labels given on the fly; add --labels on-the-fly")
+        return SoftSpec(loss=self.soft_loss or "cross-entropy", temperature=self.temperature)
+
+    def on_the_fly(self) -> OnTheFlySpec | None:
+        """Return how networks learn from labels on the fly; None without these."""
+        if self.labels == "own":
+            return None
+        return OnTheFlySpec(
+            loss=self.soft_loss or "kl",
+            temperature=self.temperature,
+            ground_truth=self.ground_truth,
+        )
 
 
 def positive(**options: float | None) -> None:

@@ -66,16 +66,21 @@ def _compared(row: Row) -> tuple[str, ...]:
         str(row.accuracies),
         "" if row.over_random is None else str(row.over_random),
         "" if row.recovered is None else f"{row.recovered:.0%}",
-        f"{row.image_bytes / 1000:,.2f} + {row.label_bytes / 1000:,.2f} kB",
+        _bytes(row),
         f"{row.seconds:.0f}",
     )
+
+
+def _bytes(row: Row) -> str:
+    models = f", models {row.model_bytes / 1000:,.0f} kB" if row.model_bytes else ""
+    return f"{row.image_bytes / 1000:,.2f} + {row.label_bytes / 1000:,.2f} kB{models}"
 
 
 def show_rankings(rankings: Sequence[Ranking], console: Console) -> None:
     """Print DD-Ranking's scores."""
     if not rankings:
         return
-    columns = ("set", "model", "HLR (lower)", "IOR", "LRS", "ARS")
+    columns = ("set", "model", "HLR (lower)", "IOR", "LRS", "ARS", "labels")
     rows = [
         (
             one.name,
@@ -84,7 +89,15 @@ def show_rankings(rankings: Sequence[Ranking], console: Console) -> None:
             f"{one.ior:+.3f}",
             "-" if one.lrs is None else f"{one.lrs:.3f}",
             f"{one.ars:.3f}",
+            _labels(one),
         )
         for one in rankings
     ]
     console.table("DD-Ranking, of accuracies as fractions", columns, rows)
+
+
+def _labels(one: Ranking) -> str:
+    if one.label_bytes is None:
+        return "-"
+    models = f", models {one.model_bytes / 1000:,.0f} kB" if one.model_bytes else ""
+    return f"{one.labels}, {one.label_bytes / 1000:,.2f} kB{models}"

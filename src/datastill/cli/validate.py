@@ -24,6 +24,7 @@ from datastill.cli.options import (
     SoftLabels,
     SomeTexts,
 )
+from datastill.cli.originals import Labelling
 from datastill.cli.resuming import Resuming
 from datastill.cli.tables import show_results
 from datastill.runs.keeping import Keeping
@@ -73,8 +74,7 @@ class Validate:
     """Also train on as many real images, picked by {CORESETS}."""
     coreset_features: MaybeText = None
     """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
-    pool_path: Path = Path("pretrained_model")
-    """Folder with original models, for --coreset-features."""
+    labelling: Labelling = Labelling()
     together: MaybeInt = None
     """Networks of an architecture to train at once on a set; they end as they would alone, up to
     rounding. Default: on a CPU one, on a GPU as many as its memory holds."""
@@ -130,9 +130,11 @@ class Validate:
             augmentation=self.augmentation,
             epochs=self.epochs,
             soft=self.soft_labels.spec(),
+            on_the_fly=self.soft_labels.on_the_fly(),
+            pool=self.labelling.pool(),
             against=self.against,
             coreset_features=self.coreset_features,
-            pool_path=str(self.pool_path),
+            pool_path=str(self.labelling.pool_path),
             together=self.together,
         )
 

@@ -173,6 +173,26 @@ def label_loss(logits: Tensor, labels: Tensor, temperature: float | None = None)
     return F.kl_div(softened, labels, reduction="sum") * temperature**2
 
 
+def logit_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Sum over images the mean squared difference of logits from those of another model.
+
+    Args:
+        logits: ``(N, K)``; the result is differentiable in these.
+        wanted: ``(N, K)``.
+
+    Returns:
+        A scalar.
+
+    Reference:
+        Shao et al., Generalized Large-Scale Data Condensation via Various Backbone and Statistical
+        Matching, CVPR 2024.
+
+    >>> logit_loss(torch.ones(3, 2), torch.tensor([[1.0, 3.0]] * 3)).item()
+    6.0
+    """
+    return (logits - wanted).square().mean(1).sum()
+
+
 def _cosine(a: Tensor, b: Tensor, eps: float = 1e-6) -> Tensor:
     # The published eps is added to the product of the norms: a dead unit is at distance 1.
     return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + eps)

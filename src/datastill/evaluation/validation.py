@@ -20,6 +20,7 @@ from datastill.networks import Network, build, find
 from datastill.training import stacked
 from datastill.training.accuracies import Accuracies
 from datastill.training.fit import Epoch, Fitting, accuracy, epochs
+from datastill.training.labeller import Labeller
 from datastill.training.protocol import Protocol, at_learning_rate
 
 
@@ -86,6 +87,7 @@ def validate(
     key: Key,
     route: Route | None = None,
     together: int | None = None,
+    labels: Labeller | None = None,
 ) -> Accuracies:
     """Train ``trials`` networks on ``synthetic`` and test each once, at the end.
 
@@ -100,6 +102,7 @@ def validate(
         key: decides all of that.
         route: how images pass the network.
         together: see ``contest``.
+        labels: original models that label every batch on the fly; None for the labels of the set.
 
     Raises:
         InputError: when the two sets differ in shape or classes, one of them has no images, labels
@@ -116,9 +119,17 @@ def validate(
     find(model)
     require_given(synthetic, "the set")
     require_given(test, "the test images")
+    if labels is not None:
+        of_kind(Labeller, "a Labeller of original models", labels=labels)
+        labels.require_fit(synthetic.domain)
     sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
     found = contest(
-        *(sets, test, [model], protocol), trials=trials, key=key, route=route, together=together
+        *(sets, test, [model], protocol),
+        trials=trials,
+        key=key,
+        route=route,
+        together=together,
+        labels=labels,
     )
     return Accuracies(tuple(trial.accuracy for trial in found))
 
@@ -135,6 +146,7 @@ def contest(
     route: Route | None = None,
     together: int | None = None,
     watch: Watch | None = None,
+    labels: Labeller | None = None,
 ) -> Iterator[Trial]:
     """Hold sets against each other under one protocol, and pause after every network.
 
@@ -153,6 +165,7 @@ def contest(
             CPU one, which keeps its caches; on a GPU all, or as many as its memory holds, but
             one where ``stacked.obstacle`` finds something.
         watch: sees the networks that are trained one at a time.
+        labels: original models that label every batch on the fly; None for the labels of the sets.
 
     Raises:
         InputError: when so many cannot be trained at once, or there are no test images.
@@ -161,7 +174,7 @@ def contest(
         raise InputError(f"{test.domain.name}: there are no test images, so nothing can be tested")
     for model in models:
         for name, draw in sets.items():
-            pairing = _Pairing(name, draw, model, test, protocol, key, route, watch)
+            pairing = _Pairing(name, draw, model, test, protocol, key, route, watch, labels)
             yield from pairing.trials(range(first, first + trials), together)
 
 
@@ -178,6 +191,7 @@ class EvaluationPlan:
         key: decides the rest.
         together: see ``contest``.
         rates: learning rates of sets that ask for their own, by name.
+        labellers: original models that label batches on the fly, by the names of the sets.
     """
 
     sets: Mapping[str, Draw]
@@ -188,6 +202,7 @@ class EvaluationPlan:
     key: Key
     together: int | None = None
     rates: Mapping[str, float] = field(default_factory=dict[str, float])
+    labellers: Mapping[str, Labeller] = field(default_factory=dict[str, Labeller])
 
     @property
     def total(self) -> int:
@@ -224,6 +239,7 @@ class EvaluationPlan:
                     route=route,
                     together=self.together,
                     watch=watch,
+                    labels=self.labellers.get(source),
                 )
 
 
@@ -261,6 +277,7 @@ class _Pairing:
     key: Key
     route: Route | None
     watch: Watch | None = None
+    labels: Labeller | None = None
 
     def trials(self, numbers: range, together: int | None) -> Iterator[Trial]:
         most, obstacle = self._most(len(numbers), together)
@@ -322,13 +339,24 @@ class _Pairing:
             place = f"{self.source}, {self.model} {numbers[0]}"
             state = self.watch.begun(place) if self.watch else None
             fitted = epochs(
-                *(networks[0], sets[0], fit), policy=policy, key=keys[0], route=route, state=state
+                *(networks[0], sets[0], fit),
+                policy=policy,
+                key=keys[0],
+                route=route,
+                state=state,
+                labels=self.labels,
             )
             for epoch in fitted:
                 if self.watch:
                     self.watch.seen(place, epoch)
         else:
-            stacked.train(networks, sets, fit, policy=policy, keys=keys, route=route)
+            stacked.train(
+                *(networks, sets, fit),
+                policy=policy,
+                keys=keys,
+                route=route,
+                labels=self.labels,
+            )
 
     def _built(self, data: ImageSet, number: int) -> Network:
         key = self._at(number).at("network")

@@ -13,7 +13,7 @@ from datastill.data import ImageSet, stored_bytes, tiled
 from datastill.data.pixels import Pixels
 from datastill.evaluation.comparison import label_bytes
 from datastill.identity import called
-from datastill.report.validations import results
+from datastill.report.validations import labelled_on_the_fly, results
 
 SOME = 256
 """Images at a time."""
@@ -124,7 +124,9 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _results(data: ImageSet) -> dict[str, str]:
-    return results(data.facts.get("validated"), data.domain.name)
+    held = data.facts.get("validated")
+    models = "; ".join(labelled_on_the_fly(held))
+    return {**results(held, data.domain.name), "labels on the fly by": models}
 
 
 def _rate(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from datastill.identity import called
 from datastill.training.accuracies import Accuracies
 from datastill.training.protocol import PRESETS
 
@@ -69,6 +70,8 @@ def _label(report: Report, dataset: str) -> str:
         parts.append(f"augmentation {_word(protocol['augmentation'])}")
     if fit.get("temperature") is not None:
         parts.append(f"temperature {_word(fit['temperature'])}")
+    if fly := _table(report, "labels_on_the_fly"):
+        parts.append(f"on the fly {_word(fly.get('loss'))}")
     own = _table(report, "learning_rates").get("synthetic")
     if own is not None:
         parts.append(f"its own learning rate {_word(own)}")
@@ -79,10 +82,33 @@ def _label(report: Report, dataset: str) -> str:
     return ", ".join(parts)
 
 
+def labelled_on_the_fly(held: Any) -> list[str]:
+    """Return who labelled on the fly in a set's validations, and bytes of that, each once.
+
+    Args:
+        held: what a set's facts say of its validations.
+    """
+    found: list[str] = []
+    for report in held if isinstance(held, list) else []:
+        fly = _table(report, "labels_on_the_fly")
+        given = fly.get("originals")
+        listed = given if isinstance(given, list | tuple) else ()
+        models = [one for one in listed if isinstance(one, Mapping)]
+        weighed = fly.get("model_bytes")
+        size = f" ({weighed:,} bytes of weights)" if type(weighed) is int else ""
+        if models:
+            found.append(_word(", ".join(map(called, models)), 200) + size)
+    return list(dict.fromkeys(found))
+
+
 def _terms(report: Report) -> dict[str, str]:
     protocol = _table(report, "protocol")
     terms = {**_table(protocol, "fit"), **protocol, "seed": report.get("seed")}
-    return {name: _word(value) for name, value in terms.items() if name != "fit"}
+    fly = _table(report, "labels_on_the_fly")
+    asked = {"temperature of labels": "temperature", "ground truth": "ground_truth"}
+    labels = {word: fly[name] for word, name in asked.items() if name in fly}
+    labels |= {"labels by": ", ".join(labelled_on_the_fly([report]))} if fly else {}
+    return {name: _word(value) for name, value in {**terms, **labels}.items() if name != "fit"}
 
 
 def _differences(tables: Sequence[Mapping[str, str]]) -> list[str]:

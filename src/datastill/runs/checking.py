@@ -21,11 +21,12 @@ from datastill.evaluation.scores import epoch_of, family, spelling
 from datastill.networks import BACKBONE, build, find
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.estimating import Estimate, estimate
+from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
-from datastill.runs.originals import Shelf, asked_by, judge_of, load, told
+from datastill.runs.originals import Shelf, asked_by, judge_of, load, told, told_of_labels
 from datastill.runs.population import candidates
 from datastill.runs.population import parse as parse_kind
 from datastill.runs.preparing import adjusted, settled
@@ -139,6 +140,8 @@ def _(spec: ValidateSpec, observer: Observer) -> Iterator[str]:
     yield from _told(sets)
     real, test = yield from _origin(sets, spec.data, observer, train=bool(against))
     yield from _networks(spec.models, test.domain)
+    if (labeller := labeller_of(spec, next(iter(sets.values())), real, test)) is not None:
+        yield told_of_labels(labeller)
     if real is not None:
         usual = spec.models[0]
         yield from _known(against, spec.coreset_features, usual, real, spec.pool_path)
@@ -162,7 +165,8 @@ def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
         yield f"{in_words(starting_counts(real, Descent(ipc=ipc, init='random')))} are picked"
     yield from _networks(spec.models, test.domain)
     if spec.pool is not None:
-        yield from _judges(spec.pool, real, "label random images")
+        what = "random images" if spec.on_the_fly is None else "on the fly"
+        yield from _judges(spec.pool, real, f"label {what}")
     usual = ((*spec.pool.architectures,) if spec.pool else ()) or spec.models
     yield from _known(spec.against, spec.coreset_features, usual[0], real, spec.pool_path)
     yield _device(spec.compute)

@@ -36,6 +36,7 @@ from datastill.runs.material import (
 )
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, said
+from datastill.runs.originals import told_of_labels
 from datastill.runs.quota import in_words
 from datastill.runs.ranking import ranked, ranking_protocol, require_kept_apart
 from datastill.runs.reading import other_mirror
@@ -194,6 +195,8 @@ class _Run:
             f"{' '.join(terms.models)} on each of {counted(len(self.entries), 'set')}, "
             f"tested on {len(self.material.test)} images"
         )
+        if (labeller := self.material.labeller) is not None:
+            self.observer.message(told_of_labels(labeller))
         for one in self.entries:
             if one.rate is not None:
                 self.observer.message(

@@ -27,6 +27,7 @@ ARGUMENTS = {
     "protocol.name": "protocol",
     "protocol.fit.soft_loss": "soft.loss",
     "learning_rates": "learning_rates",
+    "labels_on_the_fly.loss": "on_the_fly.loss",
 }
 """Arguments whose name is another than the last word of what is written down."""
 CONTENT = {
@@ -37,6 +38,7 @@ CONTENT = {
     "dataset": "another dataset",
     "data": "images that were read otherwise",
     "pool": "other original models",
+    "labels_on_the_fly": "networks whose labels come from elsewhere",
     "features": "features of another model",
     "coreset_originals": "another original model to pick by",
     "caveats": "original models of which other things are known",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from datastill.augment import DSA
@@ -9,18 +10,22 @@ from datastill.base.rng import Key
 from datastill.data import ImageSet, require_held
 from datastill.data.labels import hardened, temperature_of
 from datastill.evaluation.validation import Draw, EvaluationPlan
+from datastill.identity import unknown
 from datastill.networks import build, find
 from datastill.runs.computing import route_of
 from datastill.runs.observer import Observer
 from datastill.runs.origin import Caveats, Origin, said
-from datastill.runs.originals import Features, features_by
+from datastill.runs.originals import Features, Shelf, features_by
 from datastill.runs.reading import other_mirror
 from datastill.runs.specs import ValidateSpec
 from datastill.training.coresets import CORESETS, picked
+from datastill.training.labeller import Labeller
 from datastill.training.protocol import Asks, Protocol, preset, with_augmentation, with_soft_loss
 
 SYNTHETIC, HARDENED = "synthetic", "synthetic, hard labels"
 """How results call the set itself, and the same with hard labels."""
+ON_THE_FLY = "labels on the fly"
+"""How results call labels that original models give every batch, after the name of the images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +36,13 @@ class Rivals:
         real: training images; None where it is compared with none.
         features: of these, by which coresets pick.
         caveats: of these and of the test images.
+        labeller: original models that label on the fly; None without.
     """
 
     real: ImageSet | None
     features: Features
     caveats: Caveats
+    labeller: Labeller | None = None
 
 
 def prepared(
@@ -67,15 +74,62 @@ def prepared(
         require_held(real, hardened(made).stored_counts, "validate without `against`")
         asked = (spec.against, spec.coreset_features, spec.models[0])
         features = features_by(*asked, real, spec.pool_path)
-    rivals = Rivals(real, features, caveats)
-    sets = _sets(spec, made, rivals)
+    labeller = labeller_of(spec, made, real, test)
+    if labeller is not None and (silent := unknown(labeller.pool)):
+        caveats += said((silent,), observer)
+    rivals = Rivals(real, features, caveats, labeller)
+    own = _sets(spec, made, rivals)
+    sets, labellers = _labelled(own, labeller)
     routes = {model: route_of(spec.compute, model, test.domain) for model in models}
     rate = Asks.of(made.facts).learning_rate
-    rates = {} if rate is None else {each: rate for each in sets if each not in spec.against}
+    synthetic = [name for name in sets if name.startswith(SYNTHETIC)]
+    rates = {} if rate is None else dict.fromkeys(synthetic, rate)
     key = Key(spec.compute.seed).at("validate")
     return EvaluationPlan(
-        sets, test, protocol, routes, spec.trials, key, spec.together, rates
+        sets, test, protocol, routes, spec.trials, key, spec.together, rates, labellers
     ), rivals
+
+
+def labeller_of(
+    spec: ValidateSpec, made: ImageSet, real: ImageSet | None, test: ImageSet
+) -> Labeller | None:
+    """Return the original models that label on the fly, None where none do.
+
+    Args:
+        spec: what is asked for.
+        made: the set, on the device to compute on.
+        real: training images; None where they were not read.
+        test: test images, which the models have not seen.
+
+    Raises:
+        InputError: when models are missing, were trained on other images, or know other classes.
+    """
+    if spec.on_the_fly is None or spec.pool is None:
+        return None
+    known = (made.facts.get("data") or {}) if real is None else real.facts
+    if kept := test.facts.get("kept_for_tests"):
+        known = {**known, "kept_for_tests": kept}
+    shelf = Shelf(spec.pool.path, test.domain.name, made, known)
+    pool = shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+    found = Labeller(pool, spec.on_the_fly.terms)
+    found.require_fit(made.domain)
+    return found
+
+
+def _labelled(
+    sets: Mapping[str, Draw], labeller: Labeller | None
+) -> tuple[dict[str, Draw], dict[str, Labeller]]:
+    # The sets, and beside each with hard labels the same, labelled on the fly.
+    if labeller is None:
+        return dict(sets), {}
+    found, labellers = dict[str, Draw](), dict[str, Labeller]()
+    for name, draw in sets.items():
+        found[name] = draw
+        if name == SYNTHETIC and HARDENED in sets:
+            continue  # its hard labels come next
+        title = f"{SYNTHETIC if name == HARDENED else name}, {ON_THE_FLY}"
+        found[title], labellers[title] = draw, labeller
+    return found, labellers
 
 
 def _sets(spec: ValidateSpec, made: ImageSet, rivals: Rivals) -> dict[str, Draw]:

@@ -19,6 +19,7 @@ from datastill.evaluation.comparison import (
     REAL,
     Entry,
     Terms,
+    labelled_by,
     picked_entry,
     synthetic_entries,
 )
@@ -34,6 +35,7 @@ from datastill.runs.reading import buildable, named, read_both, reading
 from datastill.runs.specs import CompareSpec
 from datastill.store import fingerprint, load, versions
 from datastill.training.coresets import CORESETS
+from datastill.training.labeller import Labeller
 from datastill.training.pool import Pool
 from datastill.training.protocol import Asks, Protocol, preset, with_soft_loss
 
@@ -48,6 +50,7 @@ class Material:
         test: test images.
         counts: real images of each class to pick.
         pool: original models that label random images.
+        labeller: the same as they label on the fly; None where they do not.
         features: of the training images, by which coresets pick.
         caveats: of the images.
     """
@@ -59,6 +62,7 @@ class Material:
     pool: Pool
     features: Features
     caveats: Caveats = ()
+    labeller: Labeller | None = None
 
     @property
     def name(self) -> str:
@@ -117,7 +121,11 @@ def material_of(spec: CompareSpec, device: str, observer: Observer) -> Material:
     judge = (spec.pool.architectures if spec.pool else ()) or spec.models
     asked = (coresets_of(spec), spec.coreset_features, judge[0])
     features = features_by(*asked, real, spec.pool_path)
-    return Material(sets, real, found.test, counts, pool, features, found.caveats)
+    fly = spec.on_the_fly
+    labeller = None if fly is None else Labeller(pool, fly.terms)
+    if labeller is not None:
+        labeller.require_fit(real.domain)
+    return Material(sets, real, found.test, counts, pool, features, found.caveats, labeller)
 
 
 def coresets_of(spec: CompareSpec) -> list[str]:
@@ -153,7 +161,11 @@ def protocol_of(spec: CompareSpec, material: Material, name: str, epochs: int | 
 
 def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entry]:
     """Return the sets, and real images to compare them with."""
-    found = [one for name, data in material.sets.items() for one in synthetic_entries(name, data)]
+    found = [
+        one
+        for name, data in material.sets.items()
+        for one in synthetic_entries(name, data, material.labeller)
+    ]
     found += [
         picked_entry(
             *(name, CORESETS[name], material.real, material.counts),
@@ -165,11 +177,16 @@ def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entr
     if material.soft and material.pool:
         degree = material.temperature(spec.soft.temperature)
         found.append(randomly(material.real, material, terms.key, temperature=degree))
+    if material.labeller is not None:
+        random = randomly(material.real, material, terms.key, temperature=None)
+        found.append(labelled_by(material.labeller, random))
     return found
 
 
 def asked_of(spec: CompareSpec, material: Material, terms: Terms, device: str) -> dict[str, Any]:
     """Return all that the results follow from."""
+    labeller = material.labeller
+    fly = {} if labeller is None else {"labels_on_the_fly": labeller.facts()}
     return {
         "dataset": material.real.domain.name,
         "sets": {name: fingerprint(data) for name, data in material.sets.items()},
@@ -181,6 +198,7 @@ def asked_of(spec: CompareSpec, material: Material, terms: Terms, device: str) -
         "coreset_features": spec.coreset_features,
         **material.features.written(),
         "pool": described(material.pool),
+        **fly,
         "protocol": asdict(terms.protocol),
         **({"learning_rates_of_sets": rates} if (rates := material.rates) else {}),
         "models": terms.models,

@@ -15,6 +15,7 @@ from datastill.networks import BACKBONE, find
 from datastill.runs.specs import PoolSpec
 from datastill.store import load_pool, load_snapshots, pool_folder
 from datastill.training.coresets import CORESETS, Known, needs_of
+from datastill.training.labeller import Labeller
 from datastill.training.pool import (
     Pool,
     Trajectory,
@@ -178,6 +179,14 @@ def judge_of(asking: Sequence[str], name: str | None, usual: str) -> str:
             "its architecture (`coreset_features`)"
         )
     return judge
+
+
+def told_of_labels(labeller: Labeller) -> str:
+    """Say who labels on the fly, what networks learn of that, and what it takes to have them."""
+    return (
+        f"on the fly, every batch is labelled by {told(labeller.pool, ())}, of "
+        f"{labeller.model_bytes:,} bytes: {labeller.terms.words}"
+    )
 
 
 def told(pool: Pool, early: Pool) -> str:

@@ -8,8 +8,11 @@ from datastill.base.errors import InputError
 from datastill.data import ImageSet, require_held
 from datastill.evaluation.comparison import (
     AUGMENTED,
+    FLY,
+    HARD,
     PLAIN,
     REAL,
+    SOFT,
     Entry,
     RankedSet,
     Ranking,
@@ -17,6 +20,7 @@ from datastill.evaluation.comparison import (
     Row,
     Terms,
     finals,
+    labelled_by,
     rankings,
     rates,
     synthetic_entries,
@@ -109,11 +113,14 @@ def _ranked_sets(material: Material, terms: Terms, temperature: float) -> list[R
     fitted, _ = _split(material, terms)
 
     def rivals(data: ImageSet) -> list[Entry]:
-        at = temperature if material.softens(data) else None
-        return [randomly(i, material, terms.key, temperature=at) for i in (material.real, fitted)]
+        fly = material.labeller
+        at = temperature if material.softens(data) and fly is None else None
+        some = [randomly(i, material, terms.key, temperature=at) for i in (material.real, fitted)]
+        return some if fly is None else [labelled_by(fly, one) for one in some]
 
     found: list[RankedSet] = []
     for name, data in material.sets.items():
-        own, *hard = synthetic_entries(name, data)
-        found.append(RankedSet(own, hard[0] if hard else own, *rivals(data)))
+        entries = {one.labels: one for one in synthetic_entries(name, data, material.labeller)}
+        own = next(entries[kind] for kind in (FLY, SOFT, HARD) if kind in entries)
+        found.append(RankedSet(own, entries[HARD], *rivals(data)))
     return found

@@ -21,6 +21,7 @@ from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats
+from datastill.runs.originals import told_of_labels
 from datastill.runs.specs import ValidateSpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.trials import WHEN, TrialRunner, start, unwritten
@@ -190,6 +191,8 @@ class _Run:
             f"{counted(self.plan.count, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
+        if (labeller := self.rivals.labeller) is not None:
+            self.observer.message(told_of_labels(labeller))
         if self.plan.rates:
             at = f"; real images are trained on at {protocol.fit.lr:g}"
             self.observer.message(
@@ -202,12 +205,15 @@ class _Run:
         plan, compute = self.plan, self.spec.compute
         real, test = self.rivals.real, plan.test
         rates = {"learning_rates": dict(plan.rates)} if plan.rates else {}
+        labeller = self.rivals.labeller
+        fly = {} if labeller is None else {"labels_on_the_fly": labeller.facts()}
         return {
             "dataset": test.domain.name,
             "protocol": asdict(plan.protocol),
             "seed": compute.seed,
             "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
             **rates,
+            **fly,
             "models": list(plan.routes),
             COUNT: plan.count,
             "sets": list(plan.sets),

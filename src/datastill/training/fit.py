@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +24,20 @@ from datastill.base.errors import (
 from datastill.base.present import Present
 from datastill.base.rng import Key, moved
 from datastill.compute.route import Route, logits
-from datastill.data import ImageSet
+from datastill.data import Domain, ImageSet
 from datastill.data.losses import label_loss
 from datastill.networks import evaluating
+
+Cost = Callable[[Tensor, slice], Tensor]
+"""What a network's ``(n, K)`` logits of some rows of a batch cost, summed over these rows."""
+
+
+class Labels(typing.Protocol):
+    """Says anew for every batch, as it is after augmentation, what networks are to say of it."""
+
+    def __call__(self, images: Tensor, labels: Tensor, domain: Domain, route: Route) -> Cost:
+        """Look at ``(N, C, H, W)`` images that have labels, and say what logits cost."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,7 @@ def train(
     policy: Policy | None = None,
     key: Key,
     route: Route | None = None,
+    labels: Labels | None = None,
 ) -> None:
     """Fit ``network`` to ``data`` in place.
 
@@ -136,8 +149,9 @@ def train(
         policy: augments every image of a batch by a draw of its own.
         key: decides the order of the images and the draws.
         route: how a batch passes the network.
+        labels: anew for every batch; None for those of the set.
     """
-    for _ in epochs(network, data, fit, policy=policy, key=key, route=route):
+    for _ in epochs(network, data, fit, policy=policy, key=key, route=route, labels=labels):
         pass
 
 
@@ -150,6 +164,7 @@ def epochs(
     key: Key,
     route: Route | None = None,
     state: Fitting | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[Epoch]:
     """Do what ``train`` does, and pause after every epoch.
 
@@ -173,16 +188,40 @@ def epochs(
         for i, rows in enumerate(moved(order, device).split(fit.batch)):
             batch = data.take(rows)
             images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
-            labels = batch.labels
+            wanted = batch.labels
             if fit.cutmix:
                 mix = draw_cutmix(len(batch), key=key.at("cutmix", epoch, i))
-                images, labels = mixed(images, batch.shares, [mix])
+                images, wanted = mixed(images, batch.shares, [mix])
             optimiser.zero_grad()
             with route.arithmetic(device):
-                total += len(rows) * _backward(network, images, labels, temperature, route)
+                cost = costing(images, wanted, data.domain, route, labels, temperature)
+                total += len(rows) * _backward(network, images, cost, route)
             optimiser.step()
         now = partial(_fitting, epoch + 1, network, optimiser)
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
+
+
+def costing(
+    images: Tensor,
+    wanted: Tensor,
+    domain: Domain,
+    route: Route,
+    labels: Labels | None = None,
+    temperature: float | None = None,
+) -> Cost:
+    """Return what logits of a batch cost: under its own labels, or under those given anew.
+
+    Args:
+        images: as networks are shown them.
+        wanted: the labels that they have.
+        domain: of the images.
+        route: how they pass those who give labels.
+        labels: gives others; None for their own.
+        temperature: of their own, see ``label_loss``.
+    """
+    if labels is not None:
+        return labels(images, wanted, domain, route)
+    return lambda found, rows: label_loss(found, wanted[rows], temperature)
 
 
 def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:
@@ -242,17 +281,14 @@ def _sgd(weights: list[Tensor], fit: Fit) -> torch.optim.SGD:
     )
 
 
-def _backward(
-    network: nn.Module, images: Tensor, labels: Tensor, temperature: float | None, route: Route
-) -> Tensor:
+def _backward(network: nn.Module, images: Tensor, cost: Cost, route: Route) -> Tensor:
     # The mean over the batch, summed chunk by chunk: the gradients add up to those of the whole.
     route = route.settled(network, images)
     total = torch.zeros((), device=images.device)
     start = 0
     for chunk, count in route.split(images, network):
         found = route.run(logits, network, chunk)[:count]
-        wanted = labels[start : start + count]
-        loss = label_loss(found, wanted, temperature) / len(images)
+        loss = cost(found, slice(start, start + count)) / len(images)
         loss.backward()
         total += loss.detach()
         start += count

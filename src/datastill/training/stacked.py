@@ -20,8 +20,7 @@ from datastill.base.errors import reason
 from datastill.base.rng import Key, moved
 from datastill.compute.route import Route, logits
 from datastill.data import ImageSet
-from datastill.data.losses import label_loss
-from datastill.training.fit import Fit, optimisers
+from datastill.training.fit import Fit, Labels, costing, optimisers
 
 
 class Stack(nn.Module):
@@ -76,6 +75,7 @@ def train(
     keys: Sequence[Key],
     policy: Policy | None = None,
     route: Route | None = None,
+    labels: Labels | None = None,
 ) -> None:
     """Do for each network, its set and its key what ``train.train`` does, for all at once.
 
@@ -87,9 +87,10 @@ def train(
         keys: one for each network.
         policy: augments, see ``train.train``.
         route: how images pass the networks; without kernels, channels as they come.
+        labels: anew for every batch, see ``train.train``.
     """
     policy, way = policy or identity, replace(route or Route(), kernels=False, channels_last=False)
-    images, labels, first = _joined(sets, shares=fit.cutmix)
+    images, held, first = _joined(sets, shares=fit.cutmix)
     temperature = fit.temperature if sets[0].labels.ndim == 2 else None
     size, device = len(sets[0]), images.device
     for network in networks:
@@ -104,7 +105,7 @@ def train(
             if policy is not identity:
                 draws = [policy(count, key=key.at("augment", epoch, i)) for key in keys]
                 batch = apply_each(draws, batch, [count] * len(keys))
-            wanted = labels[rows.flatten()]
+            wanted = held[rows.flatten()]
             if fit.cutmix:
                 mixes = [draw_cutmix(count, key=key.at("cutmix", epoch, i)) for key in keys]
                 batch, wanted = mixed(batch, wanted, mixes)
@@ -112,15 +113,21 @@ def train(
             with way.arithmetic(device):
                 # vmap cannot ask for the memory format that some transforms leave behind.
                 said = way.run(logits, stack, batch.contiguous().unflatten(0, rows.shape))
-                loss = label_loss(said.flatten(0, 1), wanted, temperature)
-                (loss / count).backward()
+                told = route or Route()
+                cost = costing(batch, wanted, sets[0].domain, told, labels, temperature)
+                (cost(said.flatten(0, 1), slice(None)) / count).backward()
             optimiser.step()
     stack.hand_back()
 
 
 def alike(one: ImageSet, other: ImageSet) -> bool:
-    """Tell whether networks can train on two sets at once: as many images, labels of one kind."""
-    return (len(one), one.labels.ndim) == (len(other), other.labels.ndim)
+    """Tell whether networks can train on two sets at once.
+
+    These have as many images, normalised alike, and labels of one kind.
+    """
+    mine, its = one.domain, other.domain
+    normalised = (mine.mean, mine.std) == (its.mean, its.std)
+    return normalised and (len(one), one.labels.ndim) == (len(other), other.labels.ndim)
 
 
 def obstacle(networks: Sequence[nn.Module], images: Tensor) -> str:

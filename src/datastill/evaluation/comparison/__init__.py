@@ -19,6 +19,7 @@ from datastill.evaluation.comparison.dd_ranking import (
     tuning,
 )
 from datastill.evaluation.comparison.tables import (
+    FLY,
     HARD,
     RANDOM,
     REAL,
@@ -30,6 +31,7 @@ from datastill.evaluation.comparison.tables import (
     entry,
     evaluation_plan,
     label_bytes,
+    labelled_by,
     picked_entry,
     rows,
     synthetic_entries,
@@ -37,6 +39,7 @@ from datastill.evaluation.comparison.tables import (
 
 __all__ = [
     "AUGMENTED",
+    "FLY",
     "HARD",
     "PLAIN",
     "RANDOM",
@@ -56,6 +59,7 @@ __all__ = [
     "finals",
     "label_bytes",
     "label_robust_score",
+    "labelled_by",
     "picked_entry",
     "rankings",
     "rates",

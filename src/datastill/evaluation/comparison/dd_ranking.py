@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datastill.data import ImageSet
 from datastill.evaluation.comparison.tables import Entry, Terms
 from datastill.evaluation.validation import EvaluationPlan, Trial
+from datastill.training.labeller import Labeller
 from datastill.training.protocol import Protocol, at_learning_rate
 
 AUGMENTED, PLAIN = "augmented", "plain"
@@ -39,6 +40,10 @@ class Ranking:
         ars: augmentation robust score, of the improvement with and without augmentation.
         accuracies: all that the scores are made of.
         rates: the learning rate that was chosen for each.
+        labels: kind of the labels that the set was ranked with, see ``Entry``; None of rankings
+            that earlier versions wrote.
+        label_bytes: that they take; None likewise.
+        model_bytes: of the original models that give them on the fly.
     """
 
     name: str
@@ -49,6 +54,9 @@ class Ranking:
     ars: float
     accuracies: Mapping[str, float]
     rates: Mapping[str, float]
+    labels: str | None = None
+    label_bytes: int | None = None
+    model_bytes: int = 0
 
 
 def robust_score(value: float) -> float:
@@ -126,6 +134,9 @@ class _Part:
     def at(self, rate: float) -> str:
         return f"{self.name}, at learning rate {rate}"
 
+    def labellers(self, name: str) -> dict[str, Labeller]:
+        return {} if self.judged.labeller is None else {name: self.judged.labeller}
+
 
 def tuning(
     ranked_sets: Iterable[RankedSet], ranking: RankingProtocol, terms: Terms
@@ -136,7 +147,10 @@ def tuning(
     """
     key = terms.key.at("rate")
     return [
-        EvaluationPlan({part.at(rate): part.tuned.draw}, ranking.held, protocol, terms.ways, 1, key)
+        EvaluationPlan(
+            *({part.at(rate): part.tuned.draw}, ranking.held, protocol, terms.ways, 1, key),
+            labellers=part.labellers(part.at(rate)),
+        )
         for part in _parts(ranked_sets, terms)
         for rate in ranking.rates
         for protocol in [at_learning_rate(ranking.variants[part.variant], rate)]
@@ -172,6 +186,7 @@ def finals(
         EvaluationPlan(
             *({part.name: part.judged.draw}, ranking.test, protocol, {model: route}),
             *(terms.trials, terms.key.at("validate"), terms.together),
+            labellers=part.labellers(part.name),
         )
         for part in _parts(ranked_sets, terms)
         for model, route in terms.ways.items()
@@ -198,7 +213,16 @@ def rankings(
             its = {k: chosen[p.name, model] for k, p in plan.items()}
             if model in ranking.real:
                 reached["real"] = ranking.real[model]
-            found.append(scored(ranked_set.own.name, model, reached, its, _main(terms)))
+            own = ranked_set.own
+            score = scored(own.name, model, reached, its, _main(terms))
+            found.append(
+                replace(
+                    score,
+                    labels=own.labels,
+                    label_bytes=own.label_bytes,
+                    model_bytes=own.model_bytes,
+                )
+            )
     return found
 
 

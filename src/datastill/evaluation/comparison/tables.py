@@ -15,10 +15,12 @@ from datastill.evaluation.validation import Draw, EvaluationPlan, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
 from datastill.training.coresets import Coreset, Known, picked
 from datastill.training.fit import Fit
+from datastill.training.labeller import Labeller
 from datastill.training.protocol import Asks, Protocol
 
 RANDOM, REAL = "random", "all real images"
-HARD, SOFT = "hard", "soft"
+HARD, SOFT, FLY = "hard", "soft", "on the fly"
+"""Kinds of labels: classes, shares of them, and those that original models give every batch."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,13 @@ class Entry:
 
     Attributes:
         name: of the set.
-        labels: whether they are ``"hard"`` or ``"soft"``.
+        labels: their kind: ``"hard"``, ``"soft"`` or ``"on the fly"``.
         draw: the set of each trial.
         images: how many it has.
         image_bytes: that they take.
         label_bytes: that the labels take.
         rate: learning rate that it asks for, where it has one of its own.
+        labeller: the original models that label on the fly, where they do.
     """
 
     name: str
@@ -68,16 +71,32 @@ class Entry:
     image_bytes: int
     label_bytes: int
     rate: float | None = None
+    labeller: Labeller | None = None
 
     @property
     def title(self) -> str:
         """The name, with the kind of labels where it is not the usual one."""
         return titled(self.name, self.labels)
 
+    @property
+    def model_bytes(self) -> int:
+        """Bytes of the models without which its labels are not there."""
+        return 0 if self.labeller is None else self.labeller.model_bytes
+
 
 def titled(name: str, labels: str) -> str:
-    """Name a set so that its soft labels and its hard ones are two."""
-    return name if labels == HARD else f"{name}, {labels} labels"
+    """Name a set so that its labels of every kind are told apart.
+
+    >>> titled("DM", HARD), titled("DM", SOFT), titled("DM", FLY)
+    ('DM', 'DM, soft labels', 'DM, labels on the fly')
+    """
+    told = {HARD: name, FLY: f"{name}, labels {FLY}"}
+    return told.get(labels, f"{name}, {labels} labels")
+
+
+def labelled_by(labeller: Labeller, one: Entry) -> Entry:
+    """Return a set with hard labels as original models label it on the fly."""
+    return replace(one, labels=FLY, labeller=labeller)
 
 
 def entry(name: str, data: ImageSet, *, bits: int, draw: Draw | None = None) -> Entry:
@@ -116,11 +135,19 @@ def label_bytes(data: ImageSet) -> int:
     return len(labels) * max(1, math.ceil(math.log2(len(data.domain.classes)) / 8))
 
 
-def synthetic_entries(name: str, data: ImageSet) -> list[Entry]:
-    """Return a synthetic set as it is; one with soft labels also with its hard ones."""
+def synthetic_entries(name: str, data: ImageSet, labeller: Labeller | None = None) -> list[Entry]:
+    """Return a synthetic set as it is; one with soft labels also with its hard ones.
+
+    Args:
+        name: of the set.
+        data: the set.
+        labeller: original models by which it stands there once more, labelled on the fly.
+    """
     found = [entry(name, data, bits=32)]
     if data.labels.ndim == 2:
         found.append(entry(name, hardened(data), bits=32))
+    if labeller is not None:
+        found.append(labelled_by(labeller, found[-1]))
     rate = Asks.of(data.facts).learning_rate
     return [replace(one, rate=rate) for one in found]
 
@@ -161,7 +188,7 @@ class Row:
 
     Attributes:
         name: of the set.
-        labels: ``"hard"`` or ``"soft"``.
+        labels: see ``Entry``.
         model: the architecture.
         images: how many the set has.
         image_bytes: that they take.
@@ -172,6 +199,7 @@ class Row:
         recovered: share of the way from random images to all real ones.
         seconds: that training and testing took.
         learning_rate: that training started from, where it is the set's own.
+        model_bytes: of the original models that label on the fly.
     """
 
     name: str
@@ -186,6 +214,7 @@ class Row:
     recovered: float | None
     seconds: float
     learning_rate: float | None = None
+    model_bytes: int = 0
 
     @property
     def title(self) -> str:
@@ -200,7 +229,13 @@ def evaluation_plan(entries: Sequence[Entry], test: ImageSet, terms: Terms) -> E
         *(sets, test, terms.protocol, terms.ways, terms.trials, terms.key.at("validate")),
         together=terms.together,
         rates={one.title: one.rate for one in entries if one.rate is not None},
+        labellers=labellers(entries),
     )
+
+
+def labellers(entries: Iterable[Entry]) -> dict[str, Labeller]:
+    """Return the original models that label on the fly, by the titles of the sets."""
+    return {one.title: one.labeller for one in entries if one.labeller is not None}
 
 
 def rows(trials: Iterable[tuple[Entry, Trial, Fit]]) -> list[Row]:
@@ -239,6 +274,7 @@ def _row(group: Sequence[tuple[Entry, Trial, Fit]]) -> Row:
         None,
         round(sum(each.seconds for _, each, _ in group), 1),
         one.rate,
+        one.model_bytes,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from datastill.base.errors import InputError, not_negative, positive, told
 from datastill.runs.specs.base import Part, place
+from datastill.training.labelling import OnTheFly
 
 SEEDS = (-(2**63), 2**64 - 1)
 """The least and the largest seed that torch takes."""
@@ -159,6 +160,31 @@ class SoftSpec(Part):
     def check(self) -> None:
         """See ``Part``."""
         positive(temperature=self.temperature)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnTheFlySpec(Part):
+    """Labels that original models give every batch, as augmented, while networks train on it.
+
+    Attributes:
+        loss: divergence from softened logits, cross-entropy, or squared difference of logits.
+        temperature: that softens; None for 20 of ``kl`` and 1 of ``cross-entropy``.
+        ground_truth: weight of the cross-entropy of hard labels, which is added; None for 0.1 of
+            ``mse``, otherwise 0.
+    """
+
+    loss: Literal["kl", "cross-entropy", "mse"] = "kl"
+    temperature: float | None = None
+    ground_truth: float | None = None
+
+    def check(self) -> None:
+        """See ``Part``."""
+        _ = self.terms
+
+    @property
+    def terms(self) -> OnTheFly:
+        """What networks learn of such labels."""
+        return OnTheFly(self.loss, self.temperature, self.ground_truth)
 
 
 def named(data: DataSpec) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, not_negative, positive
 from datastill.runs.specs.base import Spec, place
-from datastill.runs.specs.parts import ComputeSpec, DataSpec, PoolSpec, SoftSpec
+from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,8 @@ class ValidateSpec(Spec):
         augmentation: of training images; None for that of the preset.
         epochs: None for those of the preset.
         soft: how networks learn from soft labels.
+        on_the_fly: labels that original models give every batch; None for those of the set alone.
+        pool: these original models.
         against: coresets of real images to train on too.
         coreset_features: model by whose features these pick; None for pixels.
         pool_path: folder with original models, for that.
@@ -41,6 +43,8 @@ class ValidateSpec(Spec):
     augmentation: str | None = None
     epochs: int | None = None
     soft: SoftSpec = field(default_factory=SoftSpec)
+    on_the_fly: OnTheFlySpec | None = None
+    pool: PoolSpec | None = None
     against: tuple[str, ...] = ()
     coreset_features: str | None = None
     pool_path: str = place("pretrained_model")
@@ -51,6 +55,12 @@ class ValidateSpec(Spec):
         positive(trials=self.trials, epochs=self.epochs, together=self.together)
         if not self.models:
             raise InputError("`models` needs at least one name")
+        _require_labellers(self.on_the_fly, self.pool)
+        if self.pool is not None and self.on_the_fly is None:
+            raise InputError(
+                "`pool` labels on the fly, which was not asked for; give `on_the_fly` too",
+                typed="--models-pool labels on the fly: add --labels on-the-fly",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +78,14 @@ class CompareSpec(Spec):
         trials: networks of each on each set.
         against: how real images are picked; random ones are always among them.
         coreset_features: model by whose features coresets pick; None for pixels.
-        pool: original models that label random images, where a set has soft labels; None for none.
+        pool: original models that label on the fly, and random images where a set has soft labels;
+            None for none.
         pool_path: folder with original models, for the features of coresets.
         together: networks to train at once; None for what suits the device.
         real_epochs: on all real images; 0 leaves them out.
         real_trials: networks of each architecture on all real images.
         soft: how networks learn from soft labels.
+        on_the_fly: labels that the pool gives every batch; None for those of the sets alone.
         rates: learning rates to choose from for DD-Ranking's scores; without any there are none.
     """
 
@@ -95,6 +107,7 @@ class CompareSpec(Spec):
     real_epochs: int = 20
     real_trials: int = 1
     soft: SoftSpec = field(default_factory=SoftSpec)
+    on_the_fly: OnTheFlySpec | None = None
     rates: tuple[float, ...] = ()
 
     def check(self) -> None:
@@ -110,6 +123,7 @@ class CompareSpec(Spec):
             positive(rates=rate)
         if not self.models:
             raise InputError("`models` needs at least one name")
+        _require_labellers(self.on_the_fly, self.pool)
         if not self.sets and (self.data.name is None or self.ipc is None):
             raise InputError(
                 "name `sets` by their paths, or `data` and `ipc` to compare real images",
@@ -120,3 +134,12 @@ class CompareSpec(Spec):
                 "DD-Ranking scores `sets`, and none was named",
                 typed="--dd-ranking scores sets, and none was named",
             )
+
+
+def _require_labellers(on_the_fly: OnTheFlySpec | None, pool: PoolSpec | None) -> None:
+    if on_the_fly is not None and (pool is None or not pool.architectures):
+        raise InputError(
+            "`on_the_fly` needs `pool`, the original models that give labels",
+            typed="--labels on-the-fly needs original models that give them, such as "
+            "--models-pool ConvNet",
+        )
