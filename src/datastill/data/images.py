@@ -94,7 +94,10 @@ class ImageSet:
 
     def to(self, device: torch.device | str) -> ImageSet:
         """Return the same set with its tensors on ``device``."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        moved = replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        if "rows_by_class" in vars(self):  # they stay on the CPU: none need be copied from a GPU
+            vars(moved)["rows_by_class"] = self.rows_by_class
+        return moved
 
     def under(self, domain: Domain) -> ImageSet:
         """Return the same images normalised as another domain says.
