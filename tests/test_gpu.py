@@ -25,7 +25,8 @@ from datastill.distillation.loop import Descent, Snapshot, distill
 from datastill.distillation.methods import METHODS, Task, gradient_matching
 from datastill.networks import builder
 from datastill.training import stacked
-from datastill.training.fit import Fit, train
+from datastill.training.dynamics import Watcher
+from datastill.training.fit import Fit, epochs, train
 from datastill.training.pool import freeze
 from datastill.training.protocol import modern_fit
 
@@ -188,6 +189,23 @@ def test_training_reads_no_number_and_waits_for_no_copy(
     assert copied > waited == 2  # the images and their labels, before there is anything to do
     with unread(monkeypatch):
         training(together, torch.device("cpu"), fit, policy)
+
+
+def watched(device: torch.device) -> None:
+    data = blobs(per_class=3).to(device)
+    network = builder("ConvNetD1W16", data.domain, device)(key=Key(0))
+    watcher = Watcher(data.labels, 3)
+    fit, route = Fit(epochs=3, batch=5), Route(kernels=False)
+    for _ in epochs(network, data, fit, key=Key(0), route=route, watch=watcher):
+        watcher.state()
+
+
+def test_who_watches_a_training_reads_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Copies() as copies:
+        watched(ELSEWHERE)
+    assert copies.free.count(False) == 2  # the images and their labels
+    with unread(monkeypatch):
+        watched(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", ["DC", "DSA"])

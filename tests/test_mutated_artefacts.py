@@ -81,7 +81,9 @@ def series(past: Checkpoint | None = None) -> Series:
 
 def fitted() -> Checkpoint:
     weights = build("MLP", blobs().domain, key=Key(0)).state_dict()
-    return series().checkpoint(0, 5, 1.0, Fitting(1, weights, {0: torch.zeros(3)}))
+    return series().checkpoint(
+        0, 5, 1.0, Fitting(1, weights, {0: torch.zeros(3)}, {"margins": torch.ones(3)})
+    )
 
 
 def tried() -> Checkpoint:

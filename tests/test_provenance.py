@@ -248,7 +248,7 @@ def test_a_model_of_another_size_has_seen_the_same_pictures(go: Go, sizes: tuple
         train(go, more=f"--size {size}")
     seen = {
         json.dumps(store.load_member(path).facts["trained_on"])
-        for path in Path("pretrained_model").rglob("*.safetensors")
+        for path in Path("pretrained_model").rglob("model_*_epoch_*")
     }
     assert len(seen) == 1
 
@@ -544,7 +544,7 @@ def test_models_that_do_not_say_what_they_were_trained_on(go: Go) -> None:
     pets(Path("parted/test"), seed=1)
     for name in ("pets", "parted"):
         train(go, f"./{name}")
-        with_facts(next(Path("pretrained_model", name).rglob("*.safetensors")), trained_on=None)
+        with_facts(next(Path("pretrained_model", name).rglob("model_*_epoch_*")), trained_on=None)
     refused(go, GUIDED, "may have seen the images of pets that are kept for tests")
     caveat = "the original model does not say what it was trained on"
     assert caveat in succeed(go, GUIDED.replace("./pets", "./parted"))
@@ -573,7 +573,7 @@ def test_a_set_knows_its_teachers_and_does_not_go_on_under_others(go: Go) -> Non
 
     again = line + " --resume"
     assert "is finished" in succeed(go, again)
-    first, second = sorted(POOL.glob("*.safetensors"))
+    first, second = sorted(POOL.glob("model_*_epoch_*"))
     held = second.read_bytes()
     second.unlink()
     refused(go, again, "followed other original models: MLP 1 after epoch 1 is not among them now")

@@ -608,7 +608,7 @@ TRAIN = "train --dataset digits --model MLP ConvNetD1W16 --num 2 --epochs 4 --sa
 
 def weights_in(folder: Path) -> dict[str, bytes]:
     found = {}
-    for path in folder.rglob("*.safetensors"):
+    for path in folder.rglob("model_*_epoch_*"):
         member = store.load_member(path)
         facts = {**member.facts, "seconds": None}
         held = {name: value.tolist() for name, value in member.network.state_dict().items()}
@@ -652,9 +652,11 @@ def test_training_goes_on_with_the_model_and_the_epoch_that_it_was_at(
     assert "ConvNetD1W16 0: going on after epoch 3" in said.out
     assert weights_in(tmp_path / "whole") == weights_in(tmp_path / "cut")
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
-    for log in (tmp_path / "whole").rglob("log.jsonl"):
-        other = tmp_path / "cut" / log.relative_to(tmp_path / "whole")
-        assert log.read_text() == other.read_text()
+    accounts = list((tmp_path / "whole").rglob("model_*_dynamics.safetensors"))
+    assert len(accounts) == 4
+    for path in (*(tmp_path / "whole").rglob("log.jsonl"), *accounts):
+        other = tmp_path / "cut" / path.relative_to(tmp_path / "whole")
+        assert path.read_bytes() == other.read_bytes()
     again = run(f"{TRAIN} --save-path cut --resume")
     assert again.code == 0
     assert weights_in(tmp_path / "whole") == weights_in(tmp_path / "cut")

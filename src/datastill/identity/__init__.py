@@ -10,6 +10,7 @@ from datastill.identity.content import (
     digest_of,
     digests,
     fingerprint,
+    keys_of,
 )
 from datastill.identity.data import of_each, require_made_from, require_unseen, shared, without_seen
 from datastill.identity.facts import OF_A_MODEL, OF_A_SET, require_facts
@@ -35,6 +36,7 @@ __all__ = [
     "digests",
     "fingerprint",
     "kept_aside",
+    "keys_of",
     "of_each",
     "require_facts",
     "require_made_from",

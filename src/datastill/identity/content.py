@@ -40,10 +40,7 @@ class Content:
     @classmethod
     def of(cls, digests: Digests, labels: Tensor, classes: Sequence[str]) -> Content:
         """Return the content of images by their digests, ``(N,)`` labels and names of classes."""
-        names = np.array(
-            [_number(hashlib.blake2b(name.encode(), digest_size=8)) for name in classes]
-        )
-        both = digests * SPREAD + names.astype(np.uint64)[labels.cpu().numpy()]
+        both = _labelled(digests, labels, classes)
         digest = hashlib.blake2b(np.sort(both).tobytes(), digest_size=8)
         return cls(len(digests), digest.hexdigest())
 
@@ -83,12 +80,16 @@ def content_of(data: ImageSet) -> Content:
     held = data.facts.get("content")
     if isinstance(held, dict) and held.get("images") == len(data):
         return Content(len(data), str(held.get("digest")))
-    images = data.images
-    if isinstance(images, Pixels):
-        found = digests(images.held, images.rows)
-    else:
-        found = digests(ready(images).detach())
-    return Content.of(found, data.hard_labels, data.domain.classes)
+    return Content.of(_as_they_are(data.images), data.hard_labels, data.domain.classes)
+
+
+def keys_of(data: ImageSet) -> Digests:
+    """Return a number for each labelled image, equal where the pixels and the class are.
+
+    As they were read, if that is known; else as they are.
+    """
+    found = _as_they_are(data.images) if data.digests is None else data.digests
+    return _labelled(found, data.hard_labels, data.domain.classes)
 
 
 def fingerprint(data: ImageSet) -> str:
@@ -106,6 +107,19 @@ def fingerprint(data: ImageSet) -> str:
         _add(digest, (data.images.dtype, tuple(data.images.shape)), [data.images])
     _add(digest, (data.labels.dtype, tuple(data.labels.shape)), [data.labels])
     return digest.hexdigest()
+
+
+def _as_they_are(images: Tensor) -> Digests:
+    if isinstance(images, Pixels):
+        return digests(images.held, images.rows)
+    return digests(ready(images).detach())
+
+
+def _labelled(digests: Digests, labels: Tensor, classes: Sequence[str]) -> Digests:
+    # Of the digests of images and the names of their classes.
+    names = np.array([_number(hashlib.blake2b(name.encode(), digest_size=8)) for name in classes])
+    found: Digests = digests * SPREAD + names.astype(np.uint64)[labels.cpu().numpy()]
+    return found
 
 
 def _of_each(images: Tensor) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from datastill.store import (
     Journal,
     checkpoint_file,
     member_path,
+    save_dynamics,
     save_member,
     write_manifest,
 )
@@ -141,6 +142,8 @@ def fitted(
                 facts = {"number": number, "seed": seed, **last.facts, "seconds": seconds}
                 facts["asked"] = followed_from(series.asked)
                 last = replace(last, facts=facts)
+                if epoch.number == series.fit.epochs:  # first, for a model that is there is done
+                    save_dynamics(last, series.folder, number)
                 save_member(last, member_path(series.folder, number, epoch.number))
                 write_manifest(series.folder)
             if (keeper.due or stop.requested) and epoch.number < series.fit.epochs:

@@ -106,8 +106,11 @@ class Descents:
 
 def tensors_of_fitting(state: Fitting) -> dict[str, Tensor]:
     """Return the tensors of a network in the middle of a fit, by names."""
-    weights = {f"weights.{name}": value for name, value in state.weights.items()}
-    return {**weights, **{f"momentum.{i}": value for i, value in state.momentum.items()}}
+    return {
+        **{f"weights.{name}": value for name, value in state.weights.items()},
+        **{f"momentum.{i}": value for i, value in state.momentum.items()},
+        **{f"watched.{name}": value for name, value in state.watched.items()},
+    }
 
 
 def fitting_of(checkpoint: Checkpoint) -> Fitting:
@@ -116,13 +119,14 @@ def fitting_of(checkpoint: Checkpoint) -> Fitting:
     Raises:
         InputError: when it makes no sense.
     """
-    found: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}}
+    found: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}, "watched": {}}
     try:
         for name, value in checkpoint.tensors.items():
             kind, _, rest = name.partition(".")
             found[kind][rest] = value
         momentum = {int(i): value for i, value in found["momentum"].items()}
-        return Fitting(int(checkpoint.facts["epoch"]), found["weights"], momentum)
+        epoch = int(checkpoint.facts["epoch"])
+        return Fitting(epoch, found["weights"], momentum, found["watched"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the checkpoint is none of a training: {error!r}") from None
 

@@ -22,12 +22,14 @@ from datastill.store.files import (
 from datastill.store.journal import LOG_FILE, Journal, Run, open_journal, require_sinks, rewind
 from datastill.store.locks import locked
 from datastill.store.models import (
+    load_dynamics,
     load_member,
     load_pool,
     load_snapshots,
     member_path,
     members_in,
     pool_folder,
+    save_dynamics,
     save_member,
     write_manifest,
 )
@@ -77,6 +79,7 @@ __all__ = [
     "domain_of",
     "fingerprint",
     "load",
+    "load_dynamics",
     "load_member",
     "load_pool",
     "load_snapshots",
@@ -99,6 +102,7 @@ __all__ = [
     "require_writable",
     "rewind",
     "save",
+    "save_dynamics",
     "save_member",
     "set_folder",
     "set_header",

@@ -22,6 +22,7 @@ from datastill.store.files import (
     writing,
 )
 from datastill.store.succession import MANIFEST
+from datastill.training.dynamics import Dynamics
 from datastill.training.pool import Member, Pool, freeze
 
 MEMBER_NAME = re.compile(r"model_(\d+)_epoch_(\d+)\.safetensors")
@@ -72,6 +73,48 @@ def load_member(path: Path, *, factory: str | None = None) -> Member:
         return freeze(network, header["architecture"], domain, facts)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a sound original model: {reason(error)}") from None
+
+
+def dynamics_path(folder: Path, number: int) -> Path:
+    """Return the file of the training dynamics of one original model."""
+    return folder / f"model_{number:03d}_dynamics.safetensors"
+
+
+def save_dynamics(member: Member, folder: Path, number: int) -> None:
+    """Write how the images did that an original model was trained on, if that is known.
+
+    Args:
+        member: the model, as it is at its end.
+        folder: of the pool.
+        number: of the model in it.
+    """
+    if member.dynamics is None:
+        return
+    known = {name: member.facts.get(name) for name in ("key", "seed", "trained_on")}
+    header = {
+        "format": FORMAT,
+        "kind": "account of a training",
+        "architecture": member.architecture,
+        "epochs": member.dynamics.epochs,
+        "facts": known,
+    }
+    save_tensors(member.dynamics.tensors, header, dynamics_path(folder, number))
+
+
+def load_dynamics(folder: Path, number: int) -> Dynamics | None:
+    """Read what ``save_dynamics`` wrote; None where there is nothing.
+
+    Raises:
+        InputError: when the file is damaged.
+    """
+    path = dynamics_path(folder, number)
+    if not path.exists():
+        return None
+    tensors, header = load_tensors(path, "account of a training")
+    try:
+        return Dynamics.of(tensors, int(header["epochs"]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is no sound account of a training: {reason(error)}") from None
 
 
 def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:

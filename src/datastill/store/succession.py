@@ -32,7 +32,8 @@ RUN_FILES = (
     "assessment.json",
 )
 MANIFEST = "manifest.json"
-OWN = (*RUN_FILES, MANIFEST, "model_*_epoch_*.safetensors", f"*{ENDING}*", TENSORBOARD_FOLDER)
+MODELS = ("model_*_epoch_*.safetensors", "model_*_dynamics.safetensors")
+OWN = (*RUN_FILES, MANIFEST, *MODELS, f"*{ENDING}*", TENSORBOARD_FOLDER)
 """What a run writes into its folder, by patterns; whatever else lies there is a person's own."""
 
 

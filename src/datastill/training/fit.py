@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,12 +13,10 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, draw_cutmix, identity, mixed
 from datastill.base.errors import (
-    InputError,
     in_plain_numbers,
     not_negative,
     of_kind,
     positive,
-    reason,
     whole,
 )
 from datastill.base.present import Present
@@ -27,6 +25,7 @@ from datastill.compute.route import Route, logits
 from datastill.data import Domain, ImageSet
 from datastill.data.losses import label_loss
 from datastill.networks import evaluating
+from datastill.training.fitting import Fitting, Watch, held_of, restore
 
 Cost = Callable[[Tensor, slice], Tensor]
 """What a network's ``(n, K)`` logits of some rows of a batch cost, summed over these rows."""
@@ -115,21 +114,6 @@ class Epoch:
     state: Callable[[], Fitting]
 
 
-@dataclass(frozen=True, eq=False)
-class Fitting:
-    """A network in the middle of a fit: all that the epochs to come follow from.
-
-    Attributes:
-        epoch: passes that were made.
-        weights: of the network, and its buffers.
-        momentum: of the parameters, by their number; none without.
-    """
-
-    epoch: int
-    weights: Mapping[str, Tensor]
-    momentum: Mapping[int, Tensor]
-
-
 def train(
     network: nn.Module,
     data: ImageSet,
@@ -165,10 +149,12 @@ def epochs(
     route: Route | None = None,
     state: Fitting | None = None,
     labels: Labels | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Epoch]:
     """Do what ``train`` does, and pause after every epoch.
 
-    With the ``state`` of an earlier fit with the same arguments it goes on from there.
+    With the ``state`` of an earlier fit with the same arguments it goes on from there. Whoever
+    watches costs no pass of images: what they are told the fit needs anyway.
 
     Raises:
         InputError: when the state is that of another network.
@@ -178,7 +164,7 @@ def epochs(
     temperature = fit.temperature if data.labels.ndim == 2 else None
     for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
         if state and epoch + 1 == done:
-            _restore(state, network, optimiser)
+            restore(state, network, optimiser)
         if epoch < done:
             continue
         present.ends()
@@ -195,9 +181,12 @@ def epochs(
             optimiser.zero_grad()
             with route.arithmetic(device):
                 cost = costing(images, wanted, data.domain, route, labels, temperature)
-                total += len(rows) * _backward(network, images, cost, route)
+                loss, said = _backward(network, images, cost, route)
+                total += len(rows) * loss
             optimiser.step()
-        now = partial(_fitting, epoch + 1, network, optimiser)
+            if watch is not None:
+                watch(epoch, rows, torch.cat(said))
+        now = partial(held_of, epoch + 1, network, optimiser, watch)
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
 
 
@@ -248,29 +237,6 @@ def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -
         return (route or Route()).over(logits, network, images)
 
 
-def _fitting(epoch: int, network: nn.Module, optimiser: torch.optim.SGD) -> Fitting:
-    momentum = {
-        i: found.clone()
-        for i, weight in enumerate(optimiser.param_groups[0]["params"])
-        if (found := optimiser.state[weight].get("momentum_buffer")) is not None
-    }
-    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    return Fitting(epoch, weights, momentum)
-
-
-def _restore(state: Fitting, network: nn.Module, optimiser: torch.optim.SGD) -> None:
-    weights: list[Tensor] = optimiser.param_groups[0]["params"]
-    try:
-        network.load_state_dict(dict(state.weights))
-        for i, held in state.momentum.items():
-            momentum = torch.zeros_like(weights[i]).copy_(held.reshape(weights[i].shape))
-            optimiser.state[weights[i]]["momentum_buffer"] = momentum
-    except (RuntimeError, IndexError) as error:
-        raise InputError(
-            f"what was kept of the fit does not fit this network: {reason(error)}"
-        ) from None
-
-
 def _sgd(weights: list[Tensor], fit: Fit) -> torch.optim.SGD:
     return torch.optim.SGD(
         weights,
@@ -281,9 +247,12 @@ def _sgd(weights: list[Tensor], fit: Fit) -> torch.optim.SGD:
     )
 
 
-def _backward(network: nn.Module, images: Tensor, cost: Cost, route: Route) -> Tensor:
+def _backward(
+    network: nn.Module, images: Tensor, cost: Cost, route: Route
+) -> tuple[Tensor, list[Tensor]]:
     # The mean over the batch, summed chunk by chunk: the gradients add up to those of the whole.
-    route = route.settled(network, images)
+    # And the logits of every chunk.
+    route, said = route.settled(network, images), list[Tensor]()
     total = torch.zeros((), device=images.device)
     start = 0
     for chunk, count in route.split(images, network):
@@ -291,5 +260,6 @@ def _backward(network: nn.Module, images: Tensor, cost: Cost, route: Route) -> T
         loss = cost(found, slice(start, start + count)) / len(images)
         loss.backward()
         total += loss.detach()
+        said.append(found.detach())
         start += count
-    return total
+    return total, said

@@ -18,8 +18,9 @@ from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, Run, logits
 from datastill.data import Domain, ImageSet, convert, draw_share, require_given, require_same_kind
 from datastill.data.pixels import ready
-from datastill.identity import trained_on
+from datastill.identity import Digests, keys_of, trained_on
 from datastill.networks import Network, backbone, build, features, find
+from datastill.training.dynamics import Dynamics, Watcher
 from datastill.training.fit import Epoch, Fit, Fitting, accuracy, epochs
 
 Teacher = Callable[[Tensor], Tensor]
@@ -39,12 +40,15 @@ class Member:
         architecture: the name by which ``networks.build`` makes it.
         domain: of the images it was trained on, with their normalisation.
         facts: seed, epoch, how it was trained and how well it does.
+        dynamics: how the images did that it was trained on; None where that is not known, or
+            was not asked for.
     """
 
     network: Network
     architecture: str
     domain: Domain
     facts: Mapping[str, Any]
+    dynamics: Dynamics | None = None
 
     def __repr__(self) -> str:
         epoch = f", epoch {self.facts['epoch']}" if "epoch" in self.facts else ""
@@ -81,6 +85,18 @@ def split_held_out(real: ImageSet, share: float, *, key: Key) -> tuple[ImageSet,
     return real.part(~chosen), real.part(chosen)
 
 
+def _fitted_keys(real: ImageSet, share: float, key: Key) -> Digests:
+    # Of the images that ``split_held_out`` leaves to be fitted.
+    return keys_of(real)[~draw_share(real.rows_by_class, share, key=key).numpy()]
+
+
+def _watcher(fitted: ImageSet, fit: Fit, state: Fitting | None) -> Watcher | None:
+    past = state.watched if state else None
+    if past is not None and not past:
+        return None  # an earlier datastill began it, and did not watch
+    return Watcher(fitted.hard_labels, fit.epochs, past)
+
+
 def train_member(
     architecture: str,
     real: ImageSet,
@@ -112,6 +128,7 @@ def train_member(
     network = build(architecture, real.domain, key=key.at("network")).to(real.images.device)
     seen = trained_on(real)
     fitted, held = split_held_out(real, held_out, key=key.at("held-out"))
+    watcher = _watcher(fitted, fit, state)
 
     def member(epoch: Epoch) -> Member:
         facts = {
@@ -128,9 +145,14 @@ def train_member(
         }
         copy = build(architecture, real.domain, key=key).to(real.images.device)
         copy.load_state_dict(network.state_dict())
-        return freeze(copy, architecture, real.domain, facts)
+        found = freeze(copy, architecture, real.domain, facts)
+        if watcher is None:
+            return found
+        keys = _fitted_keys(real, held_out, key.at("held-out"))
+        return replace(found, dynamics=watcher.dynamics(keys))
 
-    for epoch in epochs(network, fitted, fit, key=key.at("fit"), route=route, state=state):
+    its = key.at("fit")
+    for epoch in epochs(network, fitted, fit, key=its, route=route, state=state, watch=watcher):
         yield epoch, present.only(epoch.number, partial(member, epoch))
         if epoch.number < fit.epochs:
             present.ends()
