@@ -26,7 +26,7 @@ def cache_folder() -> Path:
 def processor() -> str:
     """Return what the machine says of its first processor, and how many there are."""
     try:
-        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+        first = Path("/proc/cpuinfo").read_text("utf-8").split("\n\n")[0]
     except OSError:
         return f"{platform.processor() or platform.machine()}, {os.cpu_count()}"
     known = [line for line in first.splitlines() if line.startswith(("model", "flags", "Features"))]
@@ -41,7 +41,7 @@ def features() -> frozenset[str]:
     has no such list.
     """
     try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return frozenset()
     return frozenset(
@@ -55,7 +55,7 @@ def features() -> frozenset[str]:
 def recalled(name: str) -> dict[str, Any]:
     """Return what was kept under a name, empty when there is nothing that can be read."""
     try:
-        found = json.loads((cache_folder() / f"{name}.json").read_text())
+        found = json.loads((cache_folder() / f"{name}.json").read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -76,8 +76,8 @@ def _keep(name: str, whole: dict[str, Any]) -> None:
     folder = cache_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False) as scratch:
-            scratch.write(json.dumps(whole, indent=1))
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".json", delete=False) as scratch:
+            scratch.write(json.dumps(whole, indent=1).encode())
         Path(scratch.name).replace(folder / f"{name}.json")
     except OSError:
         return
@@ -107,7 +107,7 @@ def give_back_memory() -> None:
 def resident() -> int | None:
     """Return the bytes of memory that this process holds, None where the system does not tell."""
     try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
+        pages = Path("/proc/self/statm").read_text("utf-8").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):
         return None

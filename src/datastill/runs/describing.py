@@ -19,7 +19,7 @@ def require_own(spec: Spec, folder: Path) -> None:
     """
     if not (folder / RUN_FILE).exists():
         return
-    text = (folder / RUN_FILE).read_text(errors="replace")
+    text = (folder / RUN_FILE).read_text("utf-8", errors="replace")
     if split(text, str(folder / RUN_FILE))[0] != spec.kind:
         raise InputError(f"{folder} holds another run ({RUN_FILE}); take another `folder`")
 

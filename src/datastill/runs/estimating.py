@@ -166,9 +166,12 @@ def _update(
     clom, most = _guided(spec, real, found.made, images)
     here = real.images.device.type == "cpu"  # a GPU holds no libraries
     held = {"libraries": float(forecast.LIBRARIES)} if here else dict[str, float]()
-    held["real images"] = forecast.held(len(real), real.domain) / (1 if here else 2)
-    if found.memory is not None:
-        held["an update"] = max(found.memory, most)
+    held["real images"] = forecast.held(len(real), real.domain)
+    reading = held["real images"] if here else 0.0  # they are normalised beside what was read
+    if found.memory is None:
+        held["reading"] = reading
+    else:
+        held["an update, or reading"] = max(found.memory, most, reading)
     return Cost({**found.terms, **clom}), Cost(held), found.share
 
 

@@ -22,7 +22,7 @@ from datastill.networks import Network, builder
 from datastill.training.fit import Fit, train
 from datastill.training.protocol import Protocol
 
-LIBRARIES = 450 * 2**20
+LIBRARIES = 350 * 2**20
 """Bytes of a process that has loaded PyTorch and what this package needs."""
 
 SAMPLE = 128 * 28 * 28
@@ -135,9 +135,9 @@ def validation(protocol: Protocol, rates: Rates, *, images: int, tested: int) ->
 
 
 def held(images: int, domain: Domain) -> float:
-    """Return the bytes that reading so many real images takes: twice their floats, or pixels."""
-    floats = 4 * math.prod(domain.shape) * images
-    return 2.0 * floats if floats <= FLOATS_MOST else floats / 4
+    """Return the bytes of so many real images, as floats or, of many, pixels."""
+    floats = 4.0 * math.prod(domain.shape) * images
+    return floats if floats <= FLOATS_MOST else floats / 4
 
 
 @dataclass(frozen=True)

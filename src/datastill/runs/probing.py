@@ -17,10 +17,10 @@ from datastill.distillation.loop import distill
 from datastill.distillation.methods import Method, Task, period_of
 
 BUDGET = 10.0
-"""Seconds for trying out updates, unless the least that can be tried takes longer."""
+"""Seconds for trying out updates, unless those with a share of the images take longer."""
 
 SHARES = (0.1, 0.3, 1.0)
-"""Of the images of an update, with how many it is tried: more as long as time allows."""
+"""Of the images of an update, with how many it is tried: with all if time allows."""
 
 MOST = 4
 """Updates that are tried out with all images."""
@@ -88,8 +88,8 @@ def probed(
 ) -> Probe:
     """Carry out a few updates, and return what one costs.
 
-    They are tried with a tenth of the images first, then with more as long as time allows. Where it
-    does not for all of them, costs are on the line through those of the last two shares.
+    They are tried with a tenth of the images and with three tenths, and with all if time allows.
+    Where it does not, costs are on the line through those of the two shares.
 
     Args:
         method: any.
@@ -104,10 +104,11 @@ def probed(
     least = min(period_of(method), 2)  # under a new network, and not
     end, tried = _now(task) + seconds, list[_Tried]()
     for share in SHARES:
-        if tried and _now(task) + sum(tried[-1].spent) * share / tried[-1].share > end:
+        if share == 1 and _now(task) + least * tried[-1].later / tried[-1].share > end:
             break
         few = _smaller(descent, share, starting_counts(task.real, descent))
-        tried.append(_tried(method, task, few, regularisers or {}, share, least, end))
+        some = least if tried else 2  # the very first warms up
+        tried.append(_tried(method, task, few, regularisers or {}, share, some, end))
     memory = [one.memory for one in tried if one.memory is not None]
     shares = [one.share for one in tried]
     return Probe(
@@ -155,11 +156,9 @@ def _smaller(descent: Descent, share: float, counts: Sequence[int]) -> Descent:
 
 
 def _whole(shares: Sequence[float], values: Sequence[float]) -> float:
-    # The value at all images: on the line through the last two, or in proportion to the only one.
+    # The value at all images: on the line through the last two.
     if shares[-1] == 1:
         return values[-1]
-    if len(values) == 1:
-        return values[-1] / shares[-1]
     steep = max(values[-1] - values[-2], 0.0) / (shares[-1] - shares[-2])
     return values[-1] + steep * (1 - shares[-1])
 

@@ -265,7 +265,8 @@ class _Run:
         assert trial.network is not None
         facts = {"trial": trial.number, "set": str(self.file)}
         member = freeze(trial.network, trial.model, self.plan.test.domain, facts)
-        name = f"{trial.model}_{trial.number:03d}.safetensors"
+        model = trial.model.replace(":", ".")  # which no name of a file has everywhere
+        name = f"{model}_{trial.number:03d}.safetensors"
         save_member(member, networks_folder(self.file) / name)
 
 

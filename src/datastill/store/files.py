@@ -94,7 +94,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("datastill", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # In memory of their own: a file that is mapped is not replaced on every system.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
     except OSError as error:

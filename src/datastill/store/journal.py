@@ -75,7 +75,7 @@ class Journal:
         Raises:
             InputError: when the file cannot be written.
         """
-        with writing(self.file.parent), self.file.open("a") as file:
+        with writing(self.file.parent), self.file.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps({"event": event, **values}) + "\n")
         if "step" not in values:
             return

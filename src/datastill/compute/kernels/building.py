@@ -51,7 +51,7 @@ def built(best: Instructions) -> Path:
 
 def _kept(compiler: str, best: Instructions) -> Path:
     flags = (*FLAGS, *best.flags, *best.constants)
-    recipe = "\n".join([SOURCE.read_text(), _told(compiler, "--version"), *flags])
+    recipe = "\n".join([SOURCE.read_text(encoding="utf-8"), _told(compiler, "--version"), *flags])
     name = f"layers-{best.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     folder = machine.cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
