@@ -215,6 +215,7 @@ PUBLIC: dict[str, Contract] = {
         {
             **{"real": REAL, "build": build, "key": KEY, "policy": identity, "route": PLAIN},
             **{"targets": None, "batch": 2, "trajectories": (), "originals": ()},
+            "beside": None,
         },
         {
             **{"real": SOUND, "build": "function, network", "key": "key"},
@@ -224,6 +225,7 @@ PUBLIC: dict[str, Contract] = {
                 "batch": COUNT,
                 "trajectories": "no list",
                 "originals": "no list",
+                "beside": "None",
             },
         },
     ),

@@ -37,7 +37,7 @@ FLOORS = [
         "evaluation.evidence",
     },
     {"distillation.methods", "evaluation.assessments"},
-    {"distillation.requirements"},
+    {"distillation.requirements", "distillation.weighing"},
     {"distillation.loop", "evaluation.validation", "evaluation.scores", "store"},
     {"distillation"},  # the page of the room hands on what is in the loop
     {"evaluation.selection", "evaluation.studies", "evaluation.comparison"},

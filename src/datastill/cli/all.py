@@ -15,7 +15,7 @@ from datastill.cli.distill import made
 from datastill.cli.export import Export
 from datastill.cli.interruption import Signals
 from datastill.cli.logs import Logs
-from datastill.cli.options import Flag, Ipc, Machine, MaybePath, SomeFloats, SomeTexts, positive
+from datastill.cli.options import Alphas, Flag, Ipc, Machine, MaybePath, SomeTexts, positive
 from datastill.cli.resuming import Resuming
 from datastill.cli.train import COLUMNS, told
 from datastill.cli.validate import judge
@@ -59,7 +59,7 @@ class All:
     """Networks to test it with."""
     against: SomeTexts = ("random",)
     """Real images to hold it against, picked by {CORESETS}."""
-    alphas: SomeFloats = ()
+    alphas: Alphas = ()
     """Weight of CLOM. Default: no CLOM."""
     num: int = 3
     """With --alphas: original models to train."""

@@ -12,6 +12,7 @@ from datastill.cli.hints import USUAL_MODEL, typed
 from datastill.cli.interruption import Signals
 from datastill.cli.logs import Logs
 from datastill.cli.options import (
+    Alphas,
     Flag,
     Ipc,
     Labels,
@@ -21,7 +22,6 @@ from datastill.cli.options import (
     MaybePath,
     MaybeText,
     Metric,
-    SomeFloats,
     SomeTexts,
     positive,
 )
@@ -88,8 +88,9 @@ class Distill:
     labels: Labels = None
     """Learn labels, shares of the classes, with the images: for MTT, and for CLOM's term.
     Default: published (hard)."""
-    alphas: SomeFloats = ()
-    """Weight of CLOM: one for all of --models-pool, or one for each. Default: no CLOM."""
+    alphas: Alphas = ()
+    """Weight of CLOM: one for all of --models-pool, or one for each; auto finds it while the set
+    is made: as much as matching bears. Default: no CLOM."""
     clom_distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
     """Classification loss of the models, or nearness to real images in their features."""
     clom_batch_size: int = 256

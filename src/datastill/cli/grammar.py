@@ -45,6 +45,7 @@ class Option:
         needed: whether the command cannot do without.
         bare: whether it is typed without its name, for its place.
         empty: whether nothing is what it is anyway.
+        words: that it takes besides.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Option:
     needed: bool = False
     bare: bool = False
     empty: bool = False
+    words: tuple[str, ...] = ()
 
     def check(self, values: Sequence[str]) -> None:
         """Refuse values that it does not take.
@@ -76,7 +78,7 @@ class Option:
 
     def takes(self, value: str) -> bool:
         """Tell whether a word is one of its values."""
-        if value == "None" and self.optional:
+        if (value == "None" and self.optional) or value in self.words:
             return True
         if self.choices:
             return value in self.choices
@@ -161,6 +163,7 @@ def names_in(registry: str) -> list[str]:
 def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
     plain = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
     kind, many, optional, choices = hint, False, False, ()
+    words: tuple[str, ...] = ()
     while (origin := typing.get_origin(kind)) is not None:
         parts = typing.get_args(kind)
         if origin is typing.Annotated:
@@ -172,6 +175,9 @@ def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
         else:  # a union: of None, or of all that Ipc can be
             optional = type(None) in parts
             others = [part for part in parts if part is not type(None)]
+            if float in others:  # or a word, which is a Literal
+                words = typing.get_args(others[-1])
+                others = [float]
             kind = others[0] if len(others) == 1 else str
     return Option(
         field.name.replace("_", "-"),
@@ -184,4 +190,5 @@ def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
         is_needed(field),
         bare="Positional" in repr(hint),
         empty=field.default == (),
+        words=words,
     )

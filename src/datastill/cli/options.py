@@ -28,6 +28,10 @@ MaybeYes = Annotated[
     tyro.conf.arg(metavar="{yes,no}", help_behavior_hint=_SILENT),
 ]
 SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
+Alphas = Annotated[
+    tuple[float | Literal["auto"], ...],
+    tyro.conf.arg(metavar="[FLOAT [FLOAT ...]]|auto", help_behavior_hint=_SILENT),
+]
 SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
 SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]

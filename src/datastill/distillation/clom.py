@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -168,13 +168,18 @@ def contrastive_clom(
     return ContrastiveClom(groups, real, batch)
 
 
-def tracking(regulariser: Regulariser, images: int | None) -> Regulariser:
-    """Return a regulariser that keeps the way of so many images at once, if it is of this module.
+@runtime_checkable
+class Tracking(Protocol):
+    """A regulariser that can see images in turns."""
 
-    What a person wrote is returned as it is.
-    """
-    ours = isinstance(regulariser, CrossEntropyClom | ContrastiveClom)
-    return regulariser.tracking(images) if ours else regulariser
+    def tracking(self, images: int | None) -> Regulariser:
+        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
+        ...
+
+
+def tracking(regulariser: Regulariser, images: int | None) -> Regulariser:
+    """Return a regulariser that keeps the way of so many images at once, if it is one that can."""
+    return regulariser.tracking(images) if isinstance(regulariser, Tracking) else regulariser
 
 
 def _tracking(groups: Sequence[Group], images: int | None) -> list[Group]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,14 +17,15 @@ from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
 from datastill.distillation.methods.base import Method, Published, Remembering, Task
-from datastill.distillation.parameters import Leaves, Params
-from datastill.distillation.parametrisations import Synthetic, gradients
+from datastill.distillation.parameters import Leaves, Params, flat, unflat
+from datastill.distillation.parametrisations import Synthetic, gradients, spread
 from datastill.distillation.requirements import (
     MATCH,
     require_features,
     require_scalar,
     require_sense,
 )
+from datastill.distillation.weighing import Twin
 from datastill.training.coresets import Known
 
 
@@ -37,30 +38,28 @@ class State:
         params: what is learned, by name.
         optimisers: what moves each, by the name of the parameter and its own names.
         memory: of the method, by names; none where it remembers nothing.
+        twin: of the set, where the weight of a regulariser is found beside it.
     """
 
     step: int
     params: Params
     optimisers: Mapping[str, Mapping[str, Tensor]]
     memory: Mapping[str, Tensor]
+    twin: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def __post_init__(self) -> None:
         whole(step=self.step, least=0)
         wanted = "tensors by their names"
         of_kind(Mapping, wanted, params=self.params, optimisers=self.optimisers, memory=self.memory)
+        of_kind(Mapping, wanted, twin=self.twin)
         for value in self.params.values():
             of_kind(Tensor, wanted, params=value)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all of its tensors, by names that ``of`` knows."""
-        params = {f"params.{name}": value for name, value in self.params.items()}
-        moved = {
-            f"optimisers.{name}.{kind}": value
-            for name, held in self.optimisers.items()
-            for kind, value in held.items()
-        }
         memory = {f"memory.{name}": value for name, value in self.memory.items()}
-        return {**params, **moved, **memory}
+        twin = {f"twin.{name}": value for name, value in self.twin.items()}
+        return {**flat(self.params, self.optimisers), **memory, **twin}
 
     @classmethod
     def of(cls, step: int, tensors: Mapping[str, Tensor]) -> State:
@@ -69,21 +68,14 @@ class State:
         Raises:
             InputError: when they are none of a state.
         """
-        params: dict[str, Tensor] = {}
-        optimisers: dict[str, dict[str, Tensor]] = {}
-        memory: dict[str, Tensor] = {}
-        for name, value in tensors.items():
+        params, optimisers, others = unflat(tensors)
+        parts: dict[str, dict[str, Tensor]] = {"memory": {}, "twin": {}}
+        for name, value in others.items():
             kind, _, rest = name.partition(".")
-            if kind == "params":
-                params[rest] = value
-            elif kind == "optimisers" and "." in rest:
-                leaf, _, own = rest.partition(".")
-                optimisers.setdefault(leaf, {})[own] = value
-            elif kind == "memory":
-                memory[rest] = value
-            else:
+            if kind not in parts:
                 raise InputError(f"a state of a distillation has no {name!r}")
-        return cls(step, params, optimisers, memory)
+            parts[kind][rest] = value
+        return cls(step, params, optimisers, **parts)
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in self.params.items())
@@ -146,11 +138,12 @@ def distill(
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
     counts, leaves = _begun(task, descent, features)
-    task = replace(task, batch=descent.batch)
-    memory = None if state is None else _restored(state, method, task, leaves)
-    steps = range(state.step if state else 0, descent.updates)
-    moving = _Moving(method, task, descent, counts, leaves, regularisers or {})
-    return _updates(moving, steps, memory)
+    given = regularisers or {}
+    twin = Twin.of(given, method, task, descent, counts, leaves.values())
+    task = replace(task, batch=descent.batch, beside=twin and twin.beside)
+    moving = _Moving(method, task, descent, counts, leaves, given, twin)
+    memory = None if state is None else _restored(state, moving)
+    return _updates(moving, range(state.step if state else 0, descent.updates), memory)
 
 
 def _begun(task: Task, descent: Descent, features: Tensor | None) -> tuple[tuple[int, ...], Leaves]:
@@ -171,6 +164,7 @@ class _Moving:
     counts: tuple[int, ...]
     leaves: Leaves
     regularisers: Mapping[str, Regulariser]
+    twin: Twin | None
 
     def decoded(self, params: Params) -> Synthetic:
         domain = self.task.real.domain
@@ -188,7 +182,7 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
         with torch.no_grad():
             moving.descent.parametrisation.project(leaves.leaves)
             after = moving.decoded(leaves.values()).as_set(task.real.domain)
-        now = partial(_state, step + 1, leaves, memory)
+        now = partial(_state, step + 1, moving, memory)
         yield Snapshot(step + 1, after, losses, present.only(step + 1, now))
 
 
@@ -203,20 +197,20 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
         here = key.at("regulariser", name)
         loss = regulariser(synthetic.images, synthetic.labels, key=here)
         require_scalar(loss, name)
+        if moving.twin is not None and name == moving.twin.name:
+            losses[f"{name}-weight"] = moving.twin.weight
+            loss = moving.twin.weight.to(loss.dtype) * loss
         slopes = list(map(_added, slopes, gradients(loss, synthetic)))
         losses[name] = loss.detach()
-    known = [
-        (made, slope)
-        for made, slope in zip(decoded.tensors, slopes, strict=True)
-        if slope is not None
-    ]
-    torch.autograd.backward([made for made, _ in known], [slope for _, slope in known])
+    spread(decoded, slopes)
     still = [name for name, leaf in moving.leaves.leaves.items() if leaf.grad is None]
     if still:
         raise InputError(
             f"neither the method nor a regulariser looks at {' or '.join(still)}: nothing would be "
             "learned there"
         )
+    if moving.twin is not None:
+        moving.twin.follow(moving.method, moving.task, step, losses[MATCH], key=key)
     return losses, memory
 
 
@@ -224,21 +218,27 @@ def _added(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     return (one if other is None else other) if one is None or other is None else one + other
 
 
-def _state(step: int, leaves: Leaves, memory: Any) -> State:
+def _state(step: int, moving: _Moving, memory: Any) -> State:
     held: Mapping[str, Tensor] = {} if memory is None else memory.state_dict()
     kept = {name: value.detach().clone() for name, value in held.items()}
-    return State(step, leaves.values(), leaves.state(), kept)
+    twin = {} if moving.twin is None else moving.twin.state()
+    return State(step, moving.leaves.values(), moving.leaves.state(), kept, twin)
 
 
-def _restored(state: State, method: Method, task: Task, leaves: Leaves) -> Any:
+def _restored(state: State, moving: _Moving) -> Any:
     # Puts what is learned and what moves it where they were, and returns the method's memory.
     for name, value in state.params.items():
         if not value.is_meta and not bool(torch.isfinite(value).all()):
             raise InputError(f"the state holds {name} that are not finite numbers")
+    method = moving.method
     try:
-        leaves.restore(state.params, state.optimisers)
+        moving.leaves.restore(state.params, state.optimisers)
+        if moving.twin is not None:
+            moving.twin.restore(state.twin)
+        elif state.twin:
+            raise RuntimeError("a twin, of a run that finds no weight")
         if isinstance(method, Remembering):
-            return method.recall(task, state.memory)
+            return method.recall(moving.task, state.memory)
         if state.memory:
             raise RuntimeError("a memory, of a method that remembers nothing")
     except RuntimeError as error:

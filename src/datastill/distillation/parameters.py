@@ -149,6 +149,35 @@ class Leaves:
                 held[kind] = sound.clone()
 
 
+def flat(params: Params, optimisers: Mapping[str, Params]) -> dict[str, Tensor]:
+    """Return leaves and what their optimisers remember by names of one kind, see ``unflat``."""
+    moved = {
+        f"optimisers.{name}.{kind}": value
+        for name, held in optimisers.items()
+        for kind, value in held.items()
+    }
+    return {**{f"params.{name}": value for name, value in params.items()}, **moved}
+
+
+def unflat(
+    tensors: Params,
+) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]], dict[str, Tensor]]:
+    """Return what ``flat`` was given, and the tensors that it does not name."""
+    params: dict[str, Tensor] = {}
+    optimisers: dict[str, dict[str, Tensor]] = {}
+    others: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        kind, _, rest = name.partition(".")
+        leaf, _, own = rest.partition(".")
+        if kind == "params":
+            params[rest] = value
+        elif kind == "optimisers" and own:
+            optimisers.setdefault(leaf, {})[own] = value
+        else:
+            others[name] = value
+    return params, optimisers, others
+
+
 def _like(held: Tensor, wanted: Tensor, name: str) -> Tensor:
     if (held.shape, held.dtype) != (wanted.shape, wanted.dtype):
         raise RuntimeError(f"{tuple(held.shape)} {name}, not {tuple(wanted.shape)}")

@@ -226,6 +226,16 @@ def gradients(loss: Tensor, synthetic: Synthetic) -> list[Tensor | None]:
     return list(torch.autograd.grad(loss, synthetic.tensors, allow_unused=True))
 
 
+def spread(decoded: Synthetic, slopes: Sequence[Tensor | None]) -> None:
+    """Leave gradients with what a set was decoded from, given those in its tensors."""
+    known = [
+        (made, slope)
+        for made, slope in zip(decoded.tensors, slopes, strict=True)
+        if slope is not None
+    ]
+    torch.autograd.backward([made for made, _ in known], [slope for _, slope in known])
+
+
 def require_parametrisation(parametrisation: Any) -> None:
     """Refuse what is no parametrisation.
 

@@ -73,6 +73,7 @@ TEXT = Kind("a printable text", _is_text)
 SEED = Kind("a whole number", lambda value: type(value) is int)
 WHOLE = Kind("a whole number from 0", lambda value: type(value) is int and 0 <= value < 2**53)
 NUMBER = Kind("a number", _is_number)
+ALPHA = Kind("a number, or auto", lambda value: value == "auto" or _is_number(value))
 SHARE = Kind("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
 POSITIVE = Kind("a number above 0", lambda value: _is_number(value) and value > 0)
 YES_OR_NO = Kind("true or false", lambda value: isinstance(value, bool))
@@ -156,7 +157,8 @@ OF_A_SET = Table(
         "descent": Table({"init": TEXT, "updates": WHOLE, "lr": NUMBER}),
         "clom": Table(
             {
-                "alphas": Rows(NUMBER),
+                "alphas": Rows(ALPHA),
+                "weight": NUMBER,
                 "models_pool": Rows(TEXT),
                 "distance": TEXT,
                 "originals": Rows(ORIGINAL),

@@ -290,7 +290,7 @@ def _guides(spec: DistillSpec, real: ImageSet) -> Iterator[str]:
     clom, pool = spec.clom, spec.pool
     if clom is None:
         return
-    pair_alphas(clom.alphas, pool.architectures)
+    pair_alphas(clom.numbers, pool.architectures)
     for name in pool.architectures:
         if name.startswith(BACKBONE) and clom.distance != "cosine":
             raise InputError(f"{name} knows no classes; take `distance='cosine'`")

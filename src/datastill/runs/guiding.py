@@ -17,6 +17,7 @@ from datastill.distillation.clom import (
     pair_alphas,
 )
 from datastill.distillation.methods import Published, Task
+from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import spelling
 from datastill.evaluation.selection import Selector
@@ -34,7 +35,7 @@ def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
     clom, pool = spec.clom, spec.pool
     if clom is None:
         return ()
-    pair_alphas(clom.alphas, pool.architectures)
+    pair_alphas(clom.numbers, pool.architectures)
     for name in pool.architectures:
         if name.startswith(BACKBONE) and clom.distance != "cosine":
             raise InputError(f"{name} knows no classes; pass `clom.distance='cosine'`")
@@ -69,11 +70,13 @@ def regularisers_of(spec: DistillSpec, real: ImageSet, pool: Pool) -> dict[str, 
     clom = spec.clom
     if clom is None:
         return {}
-    route = route_of(spec.compute)
+    route, alphas = route_of(spec.compute), clom.numbers
     if clom.distance == "cosine":
         batch = clom.batch_size
-        return {"clom": contrastive_clom(pool, clom.alphas, real, batch=batch, route=route)}
-    return {"clom": cross_entropy_clom(pool, clom.alphas, real.domain, route=route)}
+        term: Regulariser = contrastive_clom(pool, alphas, real, batch=batch, route=route)
+    else:
+        term = cross_entropy_clom(pool, alphas, real.domain, route=route)
+    return {"clom": Weighed(term) if clom.found else term}
 
 
 def selector_of(spec: DistillSpec, real: ImageSet) -> Selector | None:

@@ -58,6 +58,9 @@ def keep(work: Work, course: Course, path: Path) -> ImageSet:
     """Write the set with its recipe, and a picture of it, into the folder of the run."""
     facts = {**work.settings, **course.kept.synthetic.facts}
     facts |= {"step": course.kept.step, "seconds": course.seconds}
+    weight = course.kept.losses.get("clom-weight")
+    if weight is not None:  # the one that was found
+        facts["clom"] = {**work.settings["clom"], "weight": float(weight)}
     if work.selector is not None and course.choice is not None:
         facts["selected"] = why(work.selector, course.choice)
     made = replace(course.kept.synthetic, facts=facts)

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +62,7 @@ class GradientMatching:
     lr_net: float = 0.01
     batch_train: int = 256
     dis_metric: Metric = "layerwise-cosine"
+    ages: ClassVar[bool] = True  # networks are trained on the set, see ``Targeting``
 
     def __post_init__(self) -> None:
         whole(outer_loop=self.outer_loop, inner_loop=self.inner_loop, batch_train=self.batch_train)
@@ -102,7 +104,8 @@ class GradientMatching:
         """Return the distance between gradients, summed over the classes of the synthetic set."""
         vectorised = route.vectorises(synthetic.images) and even(real, synthetic)
         if vectorised and vectorisable(network):
-            return self._distance_at_once(network, real, synthetic, route)
+            target = self.target(network, real, route=route)
+            return self.distance(network, target, synthetic, route=route)
         distances: list[Tensor] = []
         for label, (r, s) in enumerate(zip(real.split(), synthetic.split(), strict=True)):
             if len(s):
@@ -110,17 +113,44 @@ class GradientMatching:
                 distances.append(self._distance(network, target, s, label, route))
         return torch.stack(distances).sum()
 
-    def _distance_at_once(
-        self, network: Network, real: ByClass, synthetic: ByClass, route: Route
+    def target(self, network: Network, real: ByClass, *, route: Route) -> tuple[Tensor, ...]:
+        """Return the gradient that each class with images asks for, ``(K', *shape)`` by weight."""
+        shared = {count for count in real.counts if count}
+        if route.vectorises(real.images) and len(shared) == 1 and vectorisable(network):
+            images = real.images.unflatten(0, (sum(map(bool, real.counts)), -1))
+            return self._real_at_once(network, images, _present(real), route)
+        each = [
+            real_gradient(network, images, label, route=route)
+            for label, images in enumerate(real.split())
+            if len(images)
+        ]
+        return tuple(map(torch.stack, zip(*each, strict=True)))
+
+    def distance(
+        self, network: Network, target: tuple[Tensor, ...], synthetic: ByClass, *, route: Route
     ) -> Tensor:
-        present = torch.tensor([k for k, count in enumerate(synthetic.counts) if count])
-        labels, shape = moved(present, synthetic.images.device), (len(present), -1)
+        """Return what ``match`` does, from gradients of the real images of the same classes."""
+        shared = {count for count in synthetic.counts if count}
+        if route.vectorises(synthetic.images) and len(shared) == 1 and vectorisable(network):
+            images = synthetic.images.unflatten(0, (len(target[0]), -1))
+            asked = class_gradients(network, images, _present(synthetic))
+            distance = partial(gradient_distance, metric=self.dis_metric)
+            return vmap(distance)(target, asked).sum()
+        labels = [label for label, count in enumerate(synthetic.counts) if count]
+        parts = synthetic.split()
+        return torch.stack(
+            [
+                self._distance(network, tuple(of[k] for of in target), parts[label], label, route)
+                for k, label in enumerate(labels)
+            ]
+        ).sum()
+
+    def _real_at_once(
+        self, network: Network, images: Tensor, labels: Tensor, route: Route
+    ) -> tuple[Tensor, ...]:
         find = fused(class_gradients) if route.compiled else class_gradients
         with torch.no_grad(), route.casting(labels.device):
-            target = find(network, real.images.unflatten(0, shape), labels)
-        asked = class_gradients(network, synthetic.images.unflatten(0, shape), labels)
-        distance = partial(gradient_distance, metric=self.dis_metric)
-        return vmap(distance)(target, asked).sum()
+            return find(network, images, labels)
 
     def _distance(
         self,
@@ -139,6 +169,12 @@ class GradientMatching:
             return distance.detach()
         (slope,) = torch.autograd.grad(distance, alone)
         return sloping(distance.detach(), {images: slope})
+
+
+def _present(images: ByClass) -> Tensor:
+    # The classes that have images, where these are.
+    present = torch.tensor([k for k, count in enumerate(images.counts) if count])
+    return moved(present, images.images.device)
 
 
 def synthetic_gradient(

@@ -12,6 +12,9 @@ from datastill.training.labelling import OnTheFly
 SEEDS = (-(2**63), 2**64 - 1)
 """The least and the largest seed that torch takes."""
 
+AUTO = "auto"
+"""In place of a weight: as much as matching bears."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Part):
@@ -108,13 +111,14 @@ class ClomSpec(Part):
     """The classification loss of original models, as a term of distillation.
 
     Attributes:
-        alphas: its weight: one for all architectures of the pool, or one for each.
+        alphas: its weight: one for all architectures of the pool, or one for each; ``auto`` finds
+            one while the set is made: as much as matching bears.
         distance: classification loss of the models, or nearness to real images in their features.
         batch_size: with cosine: real images to be near to, at each update.
         source: with cosine: dataset that the models come from; None for that of the run.
     """
 
-    alphas: tuple[float, ...]
+    alphas: tuple[float | Literal["auto"], ...] | Literal["auto"]
     distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
     batch_size: int = 256
     source: str | None = None
@@ -122,10 +126,24 @@ class ClomSpec(Part):
     def check(self) -> None:
         """See ``Part``."""
         positive(batch_size=self.batch_size)
-        for alpha in self.alphas:
+        if self.alphas == AUTO:
+            object.__setattr__(self, "alphas", (AUTO,))
+        if AUTO in self.alphas and len(self.alphas) > 1:
+            raise InputError(f"`alphas` are numbers, or {AUTO} alone for one that is found")
+        for alpha in self.numbers:
             not_negative(alphas=alpha)
         if not self.alphas:
             raise InputError("`alphas` needs at least one value")
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The weights; of one that is found, that of what is weighed."""
+        return (1.0,) if self.found else tuple(map(float, self.alphas))
+
+    @property
+    def found(self) -> bool:
+        """Whether the weight is found while the set is made."""
+        return AUTO in self.alphas
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,14 @@
 """What a method is, all that it may see, and what methods have in common."""
 
-from datastill.distillation.methods.base.class_wise import Matching, Targeting, matched
+from datastill.distillation.methods.base.class_wise import (
+    Matching,
+    Targeting,
+    matched,
+    matched_under,
+)
 from datastill.distillation.methods.base.contract import (
     METHODS,
+    Beside,
     Method,
     Periodic,
     Publication,
@@ -20,6 +26,7 @@ from datastill.distillation.parametrisations import Synthetic
 __all__ = [
     "METHODS",
     "Adam",
+    "Beside",
     "Matching",
     "Method",
     "Periodic",
@@ -33,6 +40,7 @@ __all__ = [
     "Task",
     "matched",
     "period_of",
+    "matched_under",
     "recalled",
     "sloping",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from datastill.augment import siamese
 from datastill.base.rng import Key, moved
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet, draw_rows
-from datastill.distillation.methods.base.contract import Task
+from datastill.distillation.methods.base.contract import Targets, Task
 from datastill.distillation.methods.base.sloping import sloping
 from datastill.distillation.parametrisations import Synthetic
 from datastill.networks import Network, has_batch_statistics
@@ -52,15 +52,17 @@ class Matching(Protocol):
 class Targeting(Protocol):
     """A method whose match is the distance from a target that synthetic images have no part in.
 
-    Nor have its networks. Runs that differ in their regularisers alone have all targets in common.
+    Sets that are matched under one network have it in common. Where synthetic images have no part
+    in the networks either, runs that differ in their regularisers alone have all targets in common;
+    a method whose networks are trained on the set says ``ages = True``.
     """
 
-    def target(self, network: Network, real: ByClass, *, route: Route) -> Tensor:
-        """Return what real images of each class ask for."""
+    def target(self, network: Network, real: ByClass, *, route: Route) -> Any:
+        """Return what real images of each class ask for: a tensor, or a tuple of some."""
         ...
 
     def distance(
-        self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
+        self, network: Network, target: Any, synthetic: ByClass, *, route: Route
     ) -> Tensor:
         """Return what ``match`` does, from the target."""
         ...
@@ -92,8 +94,17 @@ def matched(
         A scalar, whose gradient in the synthetic images is known already, and the network.
     """
     network = method.network(task, step, last, synthetic.as_set(task.real.domain))
+    if task.beside is not None:
+        task.beside.network = network
+    return matched_under(method, network, task, synthetic, key=key), network
+
+
+def matched_under(
+    method: Matching, network: Network, task: Task, synthetic: Synthetic, *, key: Key
+) -> Tensor:
+    """Return the scalar of ``matched`` under a network that is there already."""
     found, slope = _in_groups(method, network, task, synthetic, key=key)
-    return sloping(found, {synthetic.images: slope}), network
+    return sloping(found, {synthetic.images: slope})
 
 
 def _in_groups(
@@ -113,6 +124,8 @@ def _in_groups(
         shares = _Real(task.real, drawn, _counts(seen, some)), ByClass(images, _counts(parts, some))
         loss = _loss(method, network, task, *shares, key=key)
         (slope,) = torch.autograd.grad(loss, images)
+        if task.beside is not None and set(some) <= set(task.beside.classes):
+            task.beside.add(loss.detach())
         losses.append(loss.detach())
         slopes.append(slope)
     return torch.stack(losses).sum(), torch.cat(slopes).contiguous()
@@ -140,7 +153,8 @@ def _loss(
 ) -> Tensor:
     # From a target that is held, if there is one: then nobody looks at real images.
     augment, route = partial(siamese, task.policy, key=key.at("augment")), task.route
-    if task.targets is None or not isinstance(method, Targeting):
+    targets = _targets(method, task, synthetic.counts)
+    if targets is None or not isinstance(method, Targeting):
         return method.match(network, *augment(real.taken(), synthetic), route=route)
     nothing = ByClass(synthetic.images[:0].detach(), (0,) * len(synthetic.counts))
     _, changed = augment(nothing, synthetic)
@@ -150,23 +164,33 @@ def _loss(
         asked, _ = augment(real.taken(), nothing)
         return method.target(network, asked, route=route)
 
-    target = task.targets.at((method, key, real.counts, synthetic.counts), make)
+    target = targets.at((method, key, real.counts, synthetic.counts), make)
     return method.distance(network, target, changed, route=route)
+
+
+def _targets(method: Matching, task: Task, counts: Sequence[int]) -> Targets | None:
+    # Where targets of these classes are held for somebody else, if they are.
+    present = [k for k, count in enumerate(counts) if count]
+    if task.beside is not None and all(k in task.beside.classes for k in present):
+        return task.beside.targets
+    return None if getattr(method, "ages", False) else task.targets
 
 
 def _groups(sizes: Sequence[int], task: Task, network: Network) -> list[range]:
     # Neighbouring classes. A network that normalises by its batch must see them all.
     most = task.route.at_most(task.real.domain.shape)
-    if has_batch_statistics(network) or sum(sizes) <= most:
+    bounds = () if task.beside is None else (task.beside.classes.start, task.beside.classes.stop)
+    if has_batch_statistics(network) or (sum(sizes) <= most and not bounds):
         return [range(len(sizes))]
     groups: list[range] = []
     start, total = 0, 0
     for k, size in enumerate(sizes):
-        if total and total + size > most:
+        if (total and total + size > most) or (k > start and k in bounds):
             groups.append(range(start, k))
             start, total = k, 0
         total += size
-    return [*groups, range(start, len(sizes))]
+    groups.append(range(start, len(sizes)))
+    return [some for some in groups if any(sizes[k] for k in some)]
 
 
 def _counts(images: Sequence[Tensor], some: range) -> tuple[int, ...]:

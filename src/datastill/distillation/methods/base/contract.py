@@ -31,17 +31,43 @@ class Targets:
     """
 
     room: int = 2**28
-    held: dict[Hashable, Tensor] = field(default_factory=dict[Hashable, Tensor])
+    held: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
 
-    def at(self, place: Hashable, make: Callable[[], Tensor]) -> Tensor:
+    def at(self, place: Hashable, make: Callable[[], Any]) -> Any:
         """Return the target of a place, made now if it is not held."""
         if place not in self.held:
             made = make()
-            if made.nbytes > self.room:
+            size = sum(one.nbytes for one in (made if isinstance(made, tuple) else (made,)))
+            if size > self.room:
                 return made
-            self.room -= made.nbytes
+            self.room -= size
             self.held[place] = made
         return self.held[place]
+
+
+@dataclass(eq=False)
+class Beside:
+    """What an update leaves for a twin of some classes, which is matched after it.
+
+    Attributes:
+        classes: those that the twin has: they are matched apart from the others.
+        network: under which the update was matched.
+        matched: the scalar of these classes.
+        targets: what real images of these classes ask for.
+    """
+
+    classes: range
+    network: Network | None = None
+    matched: Tensor | None = None
+    targets: Targets = field(default_factory=Targets)
+
+    def add(self, loss: Tensor) -> None:
+        """Note what was matched of some of the classes."""
+        self.matched = loss if self.matched is None else self.matched + loss
+
+    def forget(self) -> None:
+        """Forget the update before."""
+        self.network, self.matched, self.targets = None, None, Targets()
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +86,7 @@ class Task:
             judges where one does.
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
+        beside: where an update leaves what a twin shares with it.
     """
 
     real: ImageSet
@@ -71,6 +98,7 @@ class Task:
     batch: int = 256
     trajectories: Sequence[Trajectory] = ()
     originals: Pool = ()
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -79,6 +107,7 @@ class Task:
         function("a policy, such as dsa('flip')", policy=self.policy)
         require_route(route=self.route)
         of_kind((Targets, type(None)), "Targets() or None", targets=self.targets)
+        of_kind((Beside, type(None)), "Beside(range(...)) or None", beside=self.beside)
         require_given(self.real, "the real images")
         whole(batch=self.batch)
         kind = "trajectories of original models, see training.pool.trajectories"

@@ -1,0 +1,196 @@
+"""The weight of a regulariser that is found beside a twin: as much as matching bears."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from conftest import blobs
+from datastill.augment import dsa
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.cli import main
+from datastill.distillation.descent import Descent
+from datastill.distillation.loop import Snapshot, State, distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.gradient_matching import GradientMatching
+from datastill.distillation.weighing import Bearable, Weighed
+from datastill.networks import builder
+from datastill.runs import ClomSpec, DataSpec, DistillSpec
+from datastill.store import load
+
+SHORT = Descent(ipc=2, updates=6, batch=50, lr=0.1, momentum=0.5)
+AGEING = GradientMatching(outer_loop=2, inner_loop=1)
+METHOD = {"DM": METHODS["DM"](1).method, "DC": AGEING}
+
+
+def pull(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+    """Pull images away from where they are."""
+    return (images - 2).square().mean()
+
+
+def idle(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+    """Ask for nothing."""
+    return 0 * images.sum()
+
+
+def make_task() -> Task:
+    real = blobs()
+    return Task(real, builder("ConvNetD1W16", real.domain), Key(0), policy=dsa("crop"))
+
+
+def run(method: str, *, descent: Descent = SHORT, **changes: object) -> list[Snapshot]:
+    return list(distill(METHOD[method], make_task(), descent, **changes))
+
+
+def twin_of(snapshot: Snapshot) -> dict[str, Tensor]:
+    assert snapshot.state is not None
+    return dict(snapshot.state().twin)
+
+
+def test_the_twin_is_the_set_without_the_regulariser() -> None:
+    alone = run("DM")[-1].synthetic.images
+    for last in distill(METHOD["DM"], make_task(), SHORT, regularisers={"pull": Weighed(pull)}):
+        twin = twin_of(last)["params.images"]
+    assert torch.equal(twin, alone)
+    assert not torch.equal(twin, last.synthetic.images)
+
+
+@pytest.mark.parametrize("method", METHOD)
+def test_where_the_regulariser_asks_for_nothing_set_and_twin_are_one(method: str) -> None:
+    for last in distill(METHOD[method], make_task(), SHORT, regularisers={"idle": Weighed(idle)}):
+        twin = twin_of(last)
+    assert torch.equal(twin["params.images"], last.synthetic.images)
+    weight, smoothed = twin["numbers"].tolist()
+    assert smoothed == 0
+    rule = Bearable()
+    expected = sum(rule.rate / (1 + step / rule.slowing) for step in range(SHORT.updates))
+    assert weight == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("method", METHOD)
+def test_the_weight_follows_the_formula(method: str) -> None:
+    """Both losses are worked out in runs of their own, the numbers in plain arithmetic."""
+    rule = Bearable(start=30.0, delta=0.1)
+    weight, smoothed = math.log(rule.start), 0.0
+    weighed = distill(
+        METHOD[method], make_task(), SHORT, regularisers={"pull": Weighed(pull, rule)}
+    )
+    alone = [float(one.losses["match"]) for one in run(method)] if method == "DM" else None
+    for step, now in enumerate(weighed):
+        assert float(now.losses["pull-weight"]) == pytest.approx(math.exp(weight))
+        if alone is None:
+            return  # the networks of DC are trained on the set, and differ from the run alone
+        smoothed = 0.9 * smoothed + 0.1 * math.log(float(now.losses["match"]) / alone[step])
+        weight += rule.rate / (1 + step / rule.slowing) * (1 - smoothed / math.log(1.1))
+
+
+def test_the_regulariser_counts_by_its_weight() -> None:
+    rule = Bearable(start=7.0, least=7.0, most=7.0)
+    weighed = distill(METHOD["DM"], make_task(), SHORT, regularisers={"pull": Weighed(pull, rule)})
+
+    def seven(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
+        return 7 * pull(images, labels, key=key)
+
+    plain = run("DM", regularisers={"pull": seven})
+    for one, other in zip(weighed, plain, strict=True):
+        torch.testing.assert_close(one.synthetic.images, other.synthetic.images)
+        assert float(one.losses["pull"]) == pytest.approx(float(other.losses["pull"]))
+
+
+def test_what_harms_matching_loses_weight() -> None:
+    long = replace(SHORT, updates=40)
+    harmful = [
+        float(one.losses["pull-weight"])
+        for one in run(
+            "DM", descent=long, regularisers={"pull": Weighed(pull, Bearable(start=100.0))}
+        )
+    ]
+    assert harmful[-1] < 1 < harmful[0]
+
+
+@pytest.mark.parametrize("method", METHOD)
+def test_a_run_that_is_taken_up_ends_as_one_that_was_not_cut(method: str) -> None:
+    given = {"pull": Weighed(pull)}
+    whole = run(method, regularisers=given)
+    cut = list(islice(distill(METHOD[method], make_task(), SHORT, regularisers=given), 3))[-1]
+    assert cut.state is not None
+    state = cut.state()
+    again = State.of(state.step, state.tensors())
+    rest = list(distill(METHOD[method], make_task(), SHORT, regularisers=given, state=again))
+    assert torch.equal(rest[-1].synthetic.images, whole[-1].synthetic.images)
+    assert rest[-1].losses["pull-weight"] == whole[-1].losses["pull-weight"]
+
+
+def test_a_state_of_a_run_without_a_twin_is_refused() -> None:
+    cut = list(islice(distill(METHOD["DM"], make_task(), SHORT), 2))[-1]
+    assert cut.state is not None
+    with pytest.raises(InputError, match="does not fit this one"):
+        distill(
+            METHOD["DM"],
+            make_task(),
+            SHORT,
+            regularisers={"pull": Weighed(pull)},
+            state=cut.state(),
+        )
+
+
+def test_a_large_set_has_a_twin_of_some_classes() -> None:
+    """More images than real ones of a batch: all classes would double the time of an update."""
+    large = replace(SHORT, ipc=5, batch=10)
+    for last in distill(METHOD["DM"], make_task(), large, regularisers={"idle": Weighed(idle)}):
+        twin = twin_of(last)
+    start = next(iter(distill(METHOD["DM"], make_task(), replace(large, updates=1, lr=0.0))))
+    moved = (twin["params.images"] != start.synthetic.images).flatten(1).any(1)
+    assert moved.sum() == 5  # one class of four
+    assert torch.equal(twin["params.images"][moved], last.synthetic.images[moved])
+    assert twin["numbers"][1] == 0
+
+
+def test_two_weighed_regularisers_are_refused() -> None:
+    with pytest.raises(InputError, match="one regulariser may be weighed, not one and two"):
+        distill(
+            METHOD["DM"],
+            make_task(),
+            SHORT,
+            regularisers={"one": Weighed(pull), "two": Weighed(idle)},
+        )
+
+
+# By the command line.
+
+
+def test_an_alpha_that_is_found_is_written_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = ["--dataset", "digits", "--model", "ConvNetD1W16"]
+    pool, out = str(tmp_path / "pool"), tmp_path / "sets"
+    main(["train", *typed, "--num", "1", "--epochs", "1", "--save-path", pool])
+    made = ["distill", *typed, "--ipc", "1", "--iterations", "5", "--batch-real", "16"]
+    made += ["--models-pool", "ConvNetD1W16", "--pool-path", pool, "--save-path", str(out)]
+    main([*made, "--alphas", "auto"])
+    folder = out / "digits" / "DM" / "IPC1"
+    clom = load(folder).facts["clom"]
+    assert clom["alphas"] == ["auto"]
+    assert 1.0 < clom["weight"] < 3.0
+    assert "CLOM alpha auto" in capsys.readouterr().out
+    main(["show", str(folder)])
+    assert "auto" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("alphas", [("auto", 1.0), (1.0, "auto"), "much"])
+def test_auto_stands_alone(alphas: object) -> None:
+    with pytest.raises(InputError, match="`alphas`"):
+        ClomSpec(alphas=alphas)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_description_may_ask_for_an_alpha_that_is_found() -> None:
+    spec = DistillSpec(data=DataSpec("digits"), clom=ClomSpec(alphas="auto"))
+    assert DistillSpec.from_toml(spec.to_toml()) == spec
+    assert spec.digest != replace(spec, clom=ClomSpec(alphas=(1.0,))).digest
