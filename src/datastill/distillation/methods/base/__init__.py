@@ -39,8 +39,8 @@ __all__ = [
     "Targets",
     "Task",
     "matched",
-    "period_of",
     "matched_under",
+    "period_of",
     "recalled",
     "sloping",
 ]
