@@ -178,8 +178,9 @@ class Twin:
         decoded = self.descent.parametrisation.decode(self.leaves.leaves, self.counts, domain)
         apart = decoded.apart()
         some, matched = _some(apart, self.beside.classes), self.beside.matched
-        if isinstance(method, Matching) and self.beside.network is not None and matched is not None:
-            found = matched_under(method, self.beside.network, task, some, key=key)
+        network = self.beside.network
+        if matched is not None and network is not None:
+            found = matched_under(method, network, task, some, key=key)
         else:
             matched, (found, _) = loss, method.loss(task, step, None, some, key=key)
         tiny = torch.finfo(torch.float32).tiny
