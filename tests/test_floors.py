@@ -58,6 +58,7 @@ FLOORS = [
     {"runs.lengthening", "runs.telling"},
     {"runs.distilling"},
     {"runs.ranking"},
+    {"runs.early"},
     {"runs.validating", "runs.comparing", "runs.checking", "runs.whole"},
     {"runs.assessing", "runs.relabelling", "runs.examining", "runs.findings"},
     {"runs.judging"},

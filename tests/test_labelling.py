@@ -37,13 +37,15 @@ from datastill.runs import (
 )
 from datastill.runs import compare as compare_sets
 from datastill.runs import validate as validate_set
+from datastill.runs.origin import Origin
+from datastill.store import load_pool
 from datastill.training import stacked
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, picked
 from datastill.training.fit import Fit, epochs, train
 from datastill.training.labeller import Labeller
 from datastill.training.labelling import OnTheFly
 from datastill.training.pool import Member, freeze
-from datastill.training.protocol import Protocol
+from datastill.training.protocol import Protocol, preset
 from test_cli import Run, run
 from test_runs_of_trials import stopping_at, timeless
 
@@ -314,8 +316,8 @@ VALIDATE = ValidateSpec(
 def home(tmp_path: Path, run: Run) -> Path:
     """Put a set of digits and two early models into the current folder."""
     real = load_split("digits", "train")
-    picked = real.take(CORESETS["random"](real, [2] * 10, key=Key(0)))
-    save(replace(picked, facts={"method": "DM"}), tmp_path / "DM.safetensors")
+    few = picked(CORESETS["random"], real, [2] * 10, key=Key(0))
+    save(replace(few, facts={"method": "DM"}), tmp_path / "DM.safetensors")
     line = "train --dataset digits --model MLP --num 2 --epochs 3 --save-epochs 1 2 --quiet"
     assert run(line).code == 0
     return tmp_path
@@ -428,3 +430,117 @@ def test_mistakes_get_one_line(run: Run, tmp_path: Path, line: str, complaint: s
     assert complaint in said.err
     assert len(said.err.splitlines()) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"DM.safetensors"}
+
+
+# Early labels: random images as early-stopped original models label them.
+
+EARLY_SPEC = CompareSpec(
+    sets=("DM.safetensors",),
+    compute=COMPUTE,
+    models=("MLP",),
+    trials=2,
+    epochs=3,
+    against=("random", "early-labels"),
+    real_epochs=0,
+    pool=PoolSpec(architectures=("MLP",)),
+)
+
+
+def test_early_labels_are_chosen_on_held_out_training_images(home: Path) -> None:
+    told: list[str] = []
+    found = compare_sets(EARLY_SPEC, "whole", observer=Talking(tell=told.append))
+    assert [(one.name, one.labels) for one in found.rows] == [
+        *(("DM", "hard"), ("random", "hard"), ("early-labels", "soft")),
+    ]
+    assert found.rows[2].label_bytes == 4 * 10 * 20
+    tried = found.report["early_labels"]
+    assert tried["epochs"] == [1, 2, 3]
+    assert [one["epoch"] for one in tried["originals"]] == [1, 1, 2, 2, 3, 3]
+    choice = found.report["early_labels_chosen"]
+    reached = choice["held_out_accuracies"]
+    assert list(reached) == ["1", "2", "3"]
+    assert reached[str(choice["epoch"])] == max(reached.values())
+    assert any("held-out training images" in line and "early-labels" in line for line in told)
+    # What the row says is what the same images reach with the labels of that epoch.
+    real, test = load_split("digits", "train"), load_split("digits", "test")
+    pool = load_pool(Path("pretrained_model/digits/original/MLP"), epoch=choice["epoch"])
+    for i, accuracy in enumerate(found.rows[2].accuracies.values):
+        key = Key(3).at("against", "random")
+        soft = relabelled(picked(CORESETS["random"], real, [2] * 10, key=key.at(i)), pool)
+
+        def draw(_: int, soft: ImageSet = soft) -> ImageSet:
+            return soft
+
+        (trial,) = contest(
+            *({"early-labels, soft labels": draw}, test, ["MLP"]),
+            preset("dsa", epochs=3),
+            trials=1,
+            first=i,
+            key=Key(3).at("validate"),
+            route=Route(kernels=False),
+        )
+        assert trial.accuracy == accuracy
+
+
+def test_a_comparison_with_early_labels_goes_on_where_it_was(home: Path) -> None:
+    whole = compare_sets(EARLY_SPEC, "whole")
+    for step in (1.3, 3.5, 5.4):  # while the epoch is chosen, and after
+        stop = StopRequest()
+        with pytest.raises(Stopped):
+            compare_sets(
+                *(EARLY_SPEC, "cut"),
+                keeping=Keeping(resume=True, checkpoint_minutes=0),
+                observer=stopping_at(step, stop),
+                stop=stop,
+            )
+    cut = compare_sets(EARLY_SPEC, "cut", keeping=Keeping(resume=True))
+    assert timeless(cut.report) == timeless(whole.report)
+    again = compare_sets(EARLY_SPEC, "cut", keeping=Keeping(resume=True))
+    assert again.rows == cut.rows
+
+
+def test_no_test_image_chooses_the_epoch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def choice() -> Any:
+        return compare_sets(EARLY_SPEC).report["early_labels_chosen"]
+
+    before = choice()
+    origin = Origin.images
+
+    def other(*args: Any, **named: Any) -> Any:
+        found = origin(*args, **named)
+        labels = (found.test.labels + 1) % 10
+        return replace(found, test=replace(found.test, labels=labels))
+
+    monkeypatch.setattr(Origin, "images", other)
+    assert choice() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("compare DM.safetensors --against early-labels", "needs original models that were kept"),
+        (
+            "compare DM.safetensors --against early-labels --models-pool ConvNetD1W16",
+            "has the original models after 1 epoch, and an early one is chosen among two or more; "
+            "make them with 'datastill train' and --save-epochs",
+        ),
+        ("validate DM.safetensors --against early-labels", "is a row of 'datastill compare'"),
+        ("compare DM.safetensors --against early-label", "no coreset named 'early-label'"),
+        (
+            "compare DM.safetensors --against early-labels --models-pool MLP --ipc 0=130,rest=2",
+            "are kept to choose the epoch of early-labels by",
+        ),
+    ],
+)
+def test_early_labels_that_cannot_be_are_told_in_one_line(
+    home: Path, run: Run, line: str, complaint: str
+) -> None:
+    if "D1W16" in line:
+        assert (
+            run("train --dataset digits --model ConvNetD1W16 --epochs 1 --num 1 --quiet").code == 0
+        )
+    said = run(f"{line} --model MLP --num-eval 1 --epochs 1")
+    assert said.code == 2
+    assert complaint in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not (home / "comparison").exists()

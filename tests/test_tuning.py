@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from datastill.compute.route import PLAIN, Route, candidates, logits
 from datastill.compute.tuning import Choice, fastest
 from datastill.data import Domain
 from datastill.distillation.clom import cross_entropy_clom
+from datastill.distillation.relabelling import relabelled
 from datastill.networks import build
 from datastill.training.fit import Fit, train
 from datastill.training.pool import freeze
@@ -348,6 +350,20 @@ def test_every_candidate_is_measured() -> None:
     assert set(found.seconds) >= {name for name in ways() if "," not in name}
     assert all(seconds > 0 for seconds in found.seconds.values())
     assert found.way in ways()
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_who_asks_first_may_do_so_where_nothing_is_differentiated(
+    mode: Callable[[], AbstractContextManager[None]],
+) -> None:
+    with mode():
+        found = routes.choose(build(SMALL, DOMAIN, key=Key(0)), DOMAIN.shape, torch.device("cpu"))
+    assert set(found.seconds) >= {"plain"}
+
+
+def test_soft_labels_are_asked_for_on_a_machine_that_measured_nothing() -> None:
+    member = freeze(build(SMALL, DOMAIN, key=Key(0)), SMALL, DOMAIN, {})
+    assert relabelled(blobs(), [member]).labels.shape == (48, 4)
 
 
 def test_a_held_choice_is_taken_in_place_of_the_remembered(

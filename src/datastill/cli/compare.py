@@ -33,7 +33,9 @@ class Rivals:
     """The real images that sets are compared with."""
 
     against: tuple[str, ...] = ("random", "herding", "k-center", "k-means")
-    """How real images are picked ({CORESETS}); random ones are always among them."""
+    """How real images are picked ({CORESETS}); random ones are always among them. early-labels are
+    random ones as --models-pool labels them, early-stopped after an epoch that is chosen on
+    held-out training images."""
     coreset_features: MaybeText = None
     """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
 

@@ -46,8 +46,9 @@ def choose(
     if found is not None:
         return found
     count = max(2, TRIAL_PIXELS // (shape[1] * shape[2]))
-    images = torch.randn(count, *shape, generator=Key(1).generator()).to(device)
-    with Key(0).scope():  # a network of one's own may draw numbers
+    # Whoever asks first may do so where nothing is differentiated.
+    with torch.inference_mode(mode=False), torch.enable_grad(), Key(0).scope():  # own may draw
+        images = torch.randn(count, *shape, generator=Key(1).generator()).to(device)
         ready = copy.deepcopy(network).train().requires_grad_(True)
         steps = {name: partial(_seconds, ready, images, way) for name, way in ways.items()}
         return measuring.answer(

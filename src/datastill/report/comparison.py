@@ -11,11 +11,12 @@ from typing import Any
 from datastill.evaluation.comparison import HARD, RANDOM, REAL, Row
 from datastill.report.lettering import spelled
 from datastill.store import replace_file, writing
+from datastill.training.coresets import CORESETS
+from datastill.training.labelling import EARLY
 
 SYNTHETIC_INK, REAL_INK, RULE = "#1f5fa8", "#666666", "#bbbbbb"
 LETTERS = 13
 """Of a title, to an inch."""
-DRAWN = ("herding", "k-center", "k-means", RANDOM, REAL)
 
 
 def plot(rows: Sequence[Row], title: str = "") -> Any:
@@ -65,7 +66,7 @@ def write_plot(rows: Sequence[Row], path: Path, title: str = "") -> None:
 def _legend(rows: Sequence[Row]) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    drawn = {row.name for row in rows if row.name in DRAWN}
+    drawn = {row.name for row in rows if _is_real(row)}
     kinds = [("made", SYNTHETIC_INK)] if {row.name for row in rows} - drawn else []
     kinds += [("real", REAL_INK)] if drawn else []
     found = [
@@ -80,6 +81,10 @@ def _legend(rows: Sequence[Row]) -> list[Any]:
     return found
 
 
+def _is_real(row: Row) -> bool:
+    return row.name in (RANDOM, REAL, EARLY) or CORESETS.has(row.name)
+
+
 def _draw(panel: Any, rows: Sequence[Row], *, names: bool) -> None:
     from matplotlib.font_manager import FontProperties
 
@@ -87,7 +92,7 @@ def _draw(panel: Any, rows: Sequence[Row], *, names: bool) -> None:
         if row.name in (RANDOM, REAL) and row.labels == HARD:
             panel.axvline(100 * row.accuracies.mean, color=RULE, linewidth=1, zorder=0)
     for place, row in enumerate(rows):
-        ink = REAL_INK if row.name in DRAWN else SYNTHETIC_INK
+        ink = REAL_INK if _is_real(row) else SYNTHETIC_INK
         values = [100 * value for value in row.accuracies.values]
         panel.plot(values, [place + 0.18] * len(values), ".", color=ink, alpha=0.4, markersize=4)
         panel.errorbar(

@@ -24,6 +24,7 @@ from datastill.runs.estimating import Estimate, estimate
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
+from datastill.runs.material import coresets_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, asked_by, judge_of, load, told, told_of_labels
@@ -49,6 +50,7 @@ from datastill.runs.specs import (
 from datastill.runs.workshop import Workshop
 from datastill.store import load as load_set
 from datastill.training.coresets import CORESETS
+from datastill.training.labelling import EARLY
 from datastill.training.protocol import preset, with_augmentation
 
 
@@ -151,8 +153,7 @@ def _(spec: ValidateSpec, observer: Observer) -> Iterator[str]:
 @_built.register
 def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
     preset(spec.protocol, epochs=spec.epochs)
-    for name in spec.against:
-        CORESETS.spelling(name)
+    coresets = coresets_of(spec)
     sets = _sets(spec.sets)
     yield from _told(sets)
     if sets:
@@ -167,8 +168,12 @@ def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
     if spec.pool is not None:
         what = "random images" if spec.on_the_fly is None else "on the fly"
         yield from _judges(spec.pool, real, f"label {what}")
+        if EARLY in spec.against:
+            shelf = Shelf(spec.pool.path, real.domain.name, real)
+            known = shelf.by_epoch(spec.pool.architectures, spec.pool.num)
+            yield f"{EARLY} are chosen among {counted(len(known), 'epoch')}"
     usual = ((*spec.pool.architectures,) if spec.pool else ()) or spec.models
-    yield from _known(spec.against, spec.coreset_features, usual[0], real, spec.pool_path)
+    yield from _known(coresets, spec.coreset_features, usual[0], real, spec.pool_path)
     yield _device(spec.compute)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from datastill.evaluation.validation import EvaluationPlan, Trial
 from datastill.report.comparison import write_plot
 from datastill.runs.computing import device_of
 from datastill.runs.describing import require_own, write_description
+from datastill.runs.early import EarlyLabels, early_labels
+from datastill.runs.early import told as told_of_choice
 from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
@@ -122,7 +124,10 @@ def compare(
     out = None if folder is None else Path(folder)
     watchers = (keeping, observer, stop or StopRequest())
     asked = asked_of(spec, material, terms, device)
-    run = _Run(spec, material, terms, entries, asked, out, *watchers)
+    early = early_labels(spec, material, terms)
+    if early is not None:
+        asked["early_labels"] = early.facts()
+    run = _Run(spec, material, terms, entries, asked, out, early, *watchers)
     if out is None:
         return run.carried_out()
     if (finished := run.finished(out)) is not None:
@@ -143,9 +148,11 @@ class _Run:
     entries: Sequence[Entry]
     asked: Mapping[str, Any]
     out: Path | None
+    early: EarlyLabels | None
     keeping: Keeping
     observer: Observer
     stop: StopRequest
+    choice: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def finished(self, out: Path) -> Compared | None:
         """Return what was found before, where nothing remains to be done.
@@ -168,6 +175,7 @@ class _Run:
         if run.out is not None:
             write_description(run.spec, run.out)
         run.tell()
+        run = run.with_early_labels(runner)
         run = replace(run, material=replace(run.material, caveats=run.caveats()))
         table = run.table(runner)
         rankings = run.rankings(runner, table) if run.spec.rates else []
@@ -229,10 +237,22 @@ class _Run:
             **runner.asked,
             "routes": {model: route.facts() for model, route in self.terms.routes.items()},
             "caveats": list(self.material.caveats),
+            **({"early_labels_chosen": dict(self.choice)} if self.choice else {}),
             "rows": [asdict(row) for row in table],
             "dd_ranking": [asdict(one) for one in rankings],
             "run": self.spec.table(),
         }
+
+    def with_early_labels(self, runner: TrialRunner) -> _Run:
+        """Choose the epoch of early labels, if these were asked for, and take them up."""
+        if (early := self.early) is None:
+            return self
+        plans = early.plans(self.material, self.terms)
+        tried = self.followed(runner, "choosing the epoch of early labels", plans)
+        epoch, choice = early.chosen(tried)
+        self.observer.message(told_of_choice(choice, len(plans[0].test)))
+        added = early.entry(epoch, self.material, self.terms)
+        return replace(self, entries=[*self.entries, added], choice=choice)
 
     def table(self, runner: TrialRunner) -> list[Row]:
         """Train and test every network of the table."""

@@ -15,6 +15,7 @@ from datastill.data.labels import hardened, temperature_of
 from datastill.datasets import untestable
 from datastill.distillation.relabelling import relabelled
 from datastill.evaluation.comparison import (
+    HARD,
     RANDOM,
     REAL,
     Entry,
@@ -36,6 +37,7 @@ from datastill.runs.specs import CompareSpec
 from datastill.store import fingerprint, load, versions
 from datastill.training.coresets import CORESETS
 from datastill.training.labeller import Labeller
+from datastill.training.labelling import EARLY
 from datastill.training.pool import Pool
 from datastill.training.protocol import Asks, Protocol, preset, with_soft_loss
 
@@ -134,7 +136,8 @@ def coresets_of(spec: CompareSpec) -> list[str]:
     Raises:
         InputError: for an unknown one.
     """
-    return list(dict.fromkeys([RANDOM, *map(CORESETS.spelling, spec.against)]))
+    asked = [name for name in spec.against if name != EARLY]
+    return list(dict.fromkeys([RANDOM, *map(CORESETS.spelling, asked)]))
 
 
 def terms_of(spec: CompareSpec, material: Material) -> Terms:
@@ -166,7 +169,7 @@ def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entr
         for name, data in material.sets.items()
         for one in synthetic_entries(name, data, material.labeller)
     ]
-    found += [
+    real = [
         picked_entry(
             *(name, CORESETS[name], material.real, material.counts),
             key=terms.key.at("against", name),
@@ -174,12 +177,12 @@ def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entr
         )
         for name in coresets_of(spec)
     ]
+    found += real
     if material.soft and material.pool:
         degree = material.temperature(spec.soft.temperature)
         found.append(randomly(material.real, material, terms.key, temperature=degree))
-    if material.labeller is not None:
-        random = randomly(material.real, material, terms.key, temperature=None)
-        found.append(labelled_by(material.labeller, random))
+    if (labeller := material.labeller) is not None:
+        found += [labelled_by(labeller, one) for one in real if one.labels == HARD]
     return found
 
 
@@ -258,7 +261,7 @@ def _images(spec: CompareSpec, made: list[ImageSet], device: str, observer: Obse
 
 def _names(spec: CompareSpec, made: list[ImageSet], coresets: Collection[str]) -> list[str]:
     # Short names of the sets: methods where these tell them apart, otherwise paths.
-    taken = {"", RANDOM, REAL, *coresets}
+    taken = {"", RANDOM, REAL, EARLY, *coresets}
     methods = [str(data.facts.get("method", "")) for data in made]
     if len(set(methods) - taken) == len(made) and all(map(str.isprintable, methods)):
         return methods

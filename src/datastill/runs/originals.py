@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.scores import epoch_of
 from datastill.identity import described, require_trained_on, unknown
@@ -84,6 +85,39 @@ class Shelf:
         for member in pool:
             member.network.to(self.real.images.device)
         return pool
+
+    def by_epoch(self, names: Sequence[str], num: int | None) -> dict[int, Pool]:
+        """Read ``num`` models of each architecture, or all, after every epoch that all were kept.
+
+        Returns:
+            Pools by their epochs, the earliest first.
+
+        Raises:
+            InputError: see ``load``; for models that know no classes, and when all were kept after
+                fewer than two epochs.
+        """
+        groups: list[dict[int, Pool]] = []
+        for name in (find(name)[0] for name in names):
+            if name.startswith(BACKBONE):
+                raise InputError(f"{name} has no epochs, and knows no classes")
+            folder = pool_folder(Path(self.root), self.dataset, name)
+            kept = by_epoch(load_snapshots(folder, num, factory=name))
+            most = max(map(len, kept.values()))
+            groups.append({epoch: pool for epoch, pool in kept.items() if len(pool) == most})
+        shared = [epoch for epoch in groups[0] if all(epoch in group for group in groups)]
+        if len(shared) < 2:
+            there = f"{self.root} has the original models after {counted(len(shared), 'epoch')}"
+            raise InputError(
+                f"{there}, and an early one is chosen among two or more; train with `save_epochs`",
+                typed=f"{there}, and an early one is chosen among two or more; make them with "
+                "'datastill train' and --save-epochs",
+            )
+        found = {epoch: [one for group in groups for one in group[epoch]] for epoch in shared}
+        for pool in found.values():
+            require_trained_on(pool, self.real.facts, self.real.domain.name)
+            for member in pool:
+                member.network.to(self.real.images.device)
+        return dict(found)
 
     def trajectories(self, name: str, num: int | None) -> tuple[Trajectory, ...]:
         """Read what became of ``num`` models of an architecture, or of all, epoch by epoch.

@@ -84,7 +84,7 @@ def ranking_protocol(
         PLAIN: without_augmentation(usual),
     }
     whole = {row.model: row.accuracies.mean for row in found if row.name == REAL}
-    return RankingProtocol(material.test, _split(material, terms)[1], variants, whole, choices)
+    return RankingProtocol(material.test, kept_apart(material, terms)[1], variants, whole, choices)
 
 
 def require_kept_apart(material: Material, terms: Terms) -> None:
@@ -94,7 +94,7 @@ def require_kept_apart(material: Material, terms: Terms) -> None:
         InputError: naming the first class that has too few.
     """
     try:
-        require_held(_split(material, terms)[0], material.counts)
+        require_held(kept_apart(material, terms)[0], material.counts)
     except InputError as error:
         share = f"{HELD_OUT:.0%} of the training images"
         raise InputError(
@@ -103,14 +103,14 @@ def require_kept_apart(material: Material, terms: Terms) -> None:
         ) from None
 
 
-def _split(material: Material, terms: Terms) -> tuple[ImageSet, ImageSet]:
-    # The training images without those that learning rates are chosen by, and these.
+def kept_apart(material: Material, terms: Terms) -> tuple[ImageSet, ImageSet]:
+    """Return the training images without those that anything is chosen by, and these."""
     return split_held_out(material.real, HELD_OUT, key=terms.key.at("held-out"))
 
 
 def _ranked_sets(material: Material, terms: Terms, temperature: float) -> list[RankedSet]:
     # The sets that are ranked, each with the random images that it has to beat.
-    fitted, _ = _split(material, terms)
+    fitted, _ = kept_apart(material, terms)
 
     def rivals(data: ImageSet) -> list[Entry]:
         fly = material.labeller

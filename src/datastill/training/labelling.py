@@ -14,6 +14,9 @@ from datastill.base.errors import (
     told,
 )
 
+EARLY = "early-labels"
+"""How a comparison calls random real images with the labels of early-stopped original models."""
+
 Loss = Literal["kl", "cross-entropy", "mse"]
 LOSSES = {"kl": (20.0, 0.0), "cross-entropy": (1.0, 0.0), "mse": (None, 0.1)}
 """The losses, each with the usual temperature and the usual weight of the ground truth."""

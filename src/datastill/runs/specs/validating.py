@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from datastill.base.errors import InputError, not_negative, positive
 from datastill.runs.specs.base import Spec, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
+from datastill.training.labelling import EARLY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,11 @@ class ValidateSpec(Spec):
         if not self.models:
             raise InputError("`models` needs at least one name")
         _require_labellers(self.on_the_fly, self.pool)
+        if EARLY in self.against:
+            raise InputError(
+                f"`against={EARLY!r}` is a row of a comparison, not of a validation",
+                typed=f"--against {EARLY} is a row of 'datastill compare', not of a validation",
+            )
         if self.pool is not None and self.on_the_fly is None:
             raise InputError(
                 "`pool` labels on the fly, which was not asked for; give `on_the_fly` too",
@@ -76,7 +82,8 @@ class CompareSpec(Spec):
         epochs: None for those of the preset.
         models: architectures to train.
         trials: networks of each on each set.
-        against: how real images are picked; random ones are always among them.
+        against: how real images are picked; random ones are always among them. ``early-labels``
+            are random ones with labels of the pool, early-stopped.
         coreset_features: model by whose features coresets pick; None for pixels.
         pool: original models that label on the fly, and random images where a set has soft labels;
             None for none.
@@ -124,6 +131,13 @@ class CompareSpec(Spec):
         if not self.models:
             raise InputError("`models` needs at least one name")
         _require_labellers(self.on_the_fly, self.pool)
+        if EARLY in self.against and (self.pool is None or not self.pool.architectures):
+            raise InputError(
+                f"`against={EARLY!r}` needs `pool`, original models that were kept after several "
+                "epochs",
+                typed=f"--against {EARLY} needs original models that were kept after several "
+                "epochs, such as --models-pool ConvNet (train --save-epochs)",
+            )
         if not self.sets and (self.data.name is None or self.ipc is None):
             raise InputError(
                 "name `sets` by their paths, or `data` and `ipc` to compare real images",
