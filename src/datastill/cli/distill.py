@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 class Distill:
     """Make a small synthetic set from the real training images.
 
-    It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png,
-    settings.json, log.jsonl and, for more updates, distill.state. The test set is not read.
+    It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png, run.toml
+    (what repeats it), settings.json, log.jsonl and distill.state. The test set is not read.
     """
 
     dataset: str

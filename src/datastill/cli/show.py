@@ -42,13 +42,17 @@ class Show:
 
         if len(self.paths) > 2:
             raise InputError(f"show takes one set or two, found {len(self.paths)}")
+        from datastill.runs.describing import repeated_by
         from datastill.runs.finding import set_file
 
         files = [set_file(path) for path in self.paths] or [self.which.file(None)]
         sets = [load(file) for file in files]
-        found = [summary(data) for data in sets]
-        lines = list(dict.fromkeys(name for lines in found for name in lines))
-        rows = [(name, *(lines.get(name, "-") for lines in found)) for name in lines]
+        found = [
+            {**summary(data), "repeated by": repeated_by(file, data.facts)}
+            for file, data in zip(files, sets, strict=True)
+        ]
+        lines = list(dict.fromkeys(name for lines in found for name in lines if lines[name]))
+        rows = [(name, *(lines.get(name) or "-" for lines in found)) for name in lines]
         console, drawn = Console(self.quiet), [path for path in (self.png, self.grid) if path]
         if self.png is not None:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)

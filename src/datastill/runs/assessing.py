@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from datastill.evaluation.selection import ranked
 from datastill.identity import described
 from datastill.runs import originals
 from datastill.runs.computing import device_of, route_of
+from datastill.runs.describing import add_description, following, number_of
 from datastill.runs.finding import results_at, set_file
 from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, Origin
 from datastill.runs.specs import AssessSpec, RankSpec
-from datastill.store import assessment_file, fingerprint, load, versions, write_json
+from datastill.store import assessment_file, fingerprint, load, stem_of, versions, write_json
 from datastill.training.coresets import CORESETS, picked
 
 
@@ -70,8 +71,9 @@ def assess(
 
     Args:
         spec: what the scores follow from.
-        folder: where ``assessment.json`` is written: that of the set, or another, which gets a
-            copy of the set. Without it nothing is written.
+        folder: where ``assessment.json`` is written, with ``assess.toml``, which repeats it: that
+            of the set, or another, which gets a copy of the set. What was asked for otherwise
+            before stays; then it is ``assessment-2.json``. Without it nothing is written.
         observer: watches.
 
     Raises:
@@ -93,11 +95,8 @@ def assess(
     found = scores.assess(evidence, spec.assessments or None)
     seconds = time.perf_counter() - started
     random = tuple(scores.assess(other, found) for other in _random(evidence, spec.draws))
-    place = None if folder is None else assessment_file(file)
-    scored = Scored(found, random, caveats, seconds, place)
-    if place is not None:
-        write_json(place, _written(made, evidence, scored, spec.compute.seed))
-    return scored
+    scored = Scored(found, random, caveats, seconds, None)
+    return scored if folder is None else _kept(scored, made, evidence, spec, file)
 
 
 def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
@@ -148,6 +147,16 @@ def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:
     for i in range(draws):
         key = evidence.key.at("random", i)
         yield evidence.of(picked(pick, real, evidence.synthetic.counts, key=key))
+
+
+def _kept(
+    scored: Scored, made: ImageSet, evidence: Evidence, spec: AssessSpec, file: Path
+) -> Scored:
+    # Written beside the set; what was asked for otherwise keeps its files.
+    described = add_description(spec, file.with_name(f"{stem_of(file)}{spec.kind}.toml"))
+    place = following(assessment_file(file), number_of(described))
+    write_json(place, _written(made, evidence, scored, spec.compute.seed))
+    return replace(scored, file=place)
 
 
 def _written(made: ImageSet, evidence: Evidence, scored: Scored, seed: int) -> dict[str, Any]:

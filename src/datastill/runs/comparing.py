@@ -42,6 +42,7 @@ from datastill.runs.originals import told_of_labels
 from datastill.runs.quota import in_words
 from datastill.runs.ranking import ranked, ranking_protocol, require_kept_apart
 from datastill.runs.reading import other_mirror
+from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import CompareSpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.trials import WHEN, TrialRunner, start
@@ -173,7 +174,7 @@ class _Run:
         runner = start(file, self.asked, self.terms.ways, self.keeping, self.observer)
         run = replace(self, terms=replace(self.terms, routes=runner.routes))
         if run.out is not None:
-            write_description(run.spec, run.out)
+            write_description(run.spec, run.out / RUN_FILE)
         run.tell()
         run = run.with_early_labels(runner)
         run = replace(run, material=replace(run.material, caveats=run.caveats()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 ARGUMENTS = {
@@ -83,6 +84,28 @@ def told(name: str, old: Any, new: Any) -> str:
     if not now:
         return f"was begun with `{argument}={was}`, and now it is left out"
     return f"was begun with `{argument}={was}`, not {now}"
+
+
+def first(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """Say the first difference between two tables, whichever of them has a name that differs.
+
+    >>> first({"ipc": 1, "compute": {"seed": 0}}, {"ipc": 1, "compute": {"seed": 1}})
+    'was begun with `seed=0`, not 1'
+    >>> first({"lr": 0.1}, {}), first({"ipc": [1]}, {"ipc": [1]})
+    ('was begun with `lr=0.1`, and now it is left out', None)
+    """
+    old, new = _flat(held), _flat(asked)
+    differing = (name for name in {**old, **new} if old.get(name) != new.get(name))
+    name = next(differing, None)
+    return None if name is None else told(name, old.get(name), new.get(name))
+
+
+def _flat(table: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = isinstance(value, Mapping)
+        found |= _flat(value, f"{at}{name}.") if inner else {f"{at}{name}": value}
+    return found
 
 
 def _content(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,7 @@ from datastill.data import ImageSet
 from datastill.datasets import dataset_name
 from datastill.distillation.methods import METHODS
 from datastill.runs.course import Diverged, Progress, follow, progress_of
+from datastill.runs.describing import write_description
 from datastill.runs.forecast import Plan
 from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
@@ -28,6 +29,7 @@ from datastill.runs.observer import SILENT, Observer
 from datastill.runs.preparing import Work, prepared
 from datastill.runs.quota import parse
 from datastill.runs.reading import named
+from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import DistillSpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.telling import announce, explained, foresee, keep, keep_good, told_again
@@ -119,6 +121,7 @@ class Distilling:
     def followed(self, work: Work, past: Progress | None, place: Path) -> ImageSet:
         """Go through the updates, and write what comes of them."""
         observer, keeping = self.observer, self.keeping
+        write_description(self.repeatable(work), place / RUN_FILE)
         run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, observer)
         file = checkpoint_file(place, COMMAND)
         with keeping.journal(place / LOG_FILE, *run) as journal:
@@ -136,6 +139,11 @@ class Distilling:
         where = "" if self.passing else f" in {self.folder}"
         observer.message(f"{len(made)} synthetic images after {course.seconds:.0f} s{where}")
         return made
+
+    def repeatable(self, work: Work) -> DistillSpec:
+        """Return what makes the same set again: as many updates as were planned, if they were."""
+        plan = work.plan
+        return self.spec if plan is None else replace(self.spec, minutes=None, updates=plan.updates)
 
     def past(self, file: CheckpointFile, work: Work) -> Progress | None:
         """Return where the run was cut off, if it is to go on from there."""

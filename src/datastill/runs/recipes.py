@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError, suggestion
-from datastill.base.wording import counted
+from datastill.base.wording import counted, listed
 from datastill.runs.specs import About, DataSpec, DistillSpec, Spec, StudySpec, TrainSpec
 from datastill.runs.specs import read as read_text
 
@@ -53,12 +53,21 @@ def find(name: str) -> Path:
     if path.is_file():
         return path
     if (path / RUN_FILE).is_file():
-        return path / RUN_FILE
+        return _only(path)
     if path.is_dir():
         raise InputError(f"the folder {path} has no {RUN_FILE}, which would repeat its run")
     if name == path.name and own.is_file():
         return own
     raise InputError(f"no recipe {name!r}, neither a file nor a name; {suggestion(name, names())}")
+
+
+def _only(folder: Path) -> Path:
+    # What repeats all that a folder holds.
+    others = sorted(folder.glob("run-[0-9]*.toml"), key=lambda path: (len(path.name), path.name))
+    if others:
+        files = listed([str(path) for path in (folder / RUN_FILE, *others)])
+        raise InputError(f"{folder} holds what several runs made, one after another; name {files}")
+    return folder / RUN_FILE
 
 
 def text_of(path: Path) -> str:

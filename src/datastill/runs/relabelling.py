@@ -11,11 +11,13 @@ from datastill.data.labels import hardened
 from datastill.distillation.relabelling import relabelled
 from datastill.identity import unknown
 from datastill.report.preview import write_preview
+from datastill.runs.describing import write_description
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.origin import Caveats
 from datastill.runs.originals import Shelf
+from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import RelabelSpec
 from datastill.store import SET_FILE, load, locked, open_run, save, settle
 from datastill.training.pool import Pool
@@ -81,6 +83,7 @@ def relabel(
     out = Path(folder)
     with locked(out):
         place = open_run(out, settings, overwrite=keeping.overwrite, resumable=False).path
+        write_description(spec, place / RUN_FILE)
         write_preview(made, place / "preview.png")
         save(made, place / SET_FILE)
         settle(place)

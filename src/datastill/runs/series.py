@@ -13,8 +13,11 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
+from datastill.runs.describing import descriptions, following, number_of, write_description
 from datastill.runs.keeping import Keeper
 from datastill.runs.observer import Steps
+from datastill.runs.recipes import RUN_FILE
+from datastill.runs.specs import TrainSpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.underway import fitting_of, tensors_of_fitting
 from datastill.store import (
@@ -101,6 +104,24 @@ class Series:
             return None
         found = fitting_of(self.past)
         return found if 0 < found.epoch < self.fit.epochs else None
+
+
+def described(spec: TrainSpec, series: Series) -> None:
+    """Write down in the folder of an architecture what its models follow from.
+
+    Models that were added to others of the same description are what more of them would have been.
+    """
+    alone, file = replace(spec, models=(series.name,)), series.folder / RUN_FILE
+    held = [(path, one) for path, one in descriptions(file) if isinstance(one, TrainSpec)]
+    if series.first + spec.num <= sum(one.num for _, one in held):
+        return  # it goes on, or is finished
+    last, before = held[-1] if held else (file, alone)
+    if held and replace(before, num=spec.num) == alone:
+        write_description(replace(alone, num=before.num + spec.num), last)
+    elif series.first:  # the first may be of a datastill that wrote no such file
+        write_description(alone, following(file, 1 + number_of(last)))
+    else:
+        write_description(alone, file)
 
 
 def followed_from(asked: Mapping[str, Any]) -> dict[str, Any]:

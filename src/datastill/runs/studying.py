@@ -22,6 +22,7 @@ from datastill.identity import of_each, require_made_from, without_seen
 from datastill.networks import build
 from datastill.runs import differences, judging
 from datastill.runs.computing import device_of, route_of
+from datastill.runs.describing import add_description
 from datastill.runs.examining import SETTINGS, Ongoing, forget_scores
 from datastill.runs.finding import set_file
 from datastill.runs.findings import Studied, written
@@ -33,6 +34,7 @@ from datastill.runs.origin import said
 from datastill.runs.originals import told
 from datastill.runs.population import POPULATION, Candidate, candidates, parse
 from datastill.runs.reading import buildable, describe, read_both, reading, tell_mirror
+from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.workshop import Workshop
@@ -102,6 +104,7 @@ def study(
         with locked(path):
             ongoing = Ongoing(place, keeping, observer, stop or StopRequest())
             judges = _judges(spec, material, ongoing, reassess)
+            add_description(spec, path / RUN_FILE)
             by = told(judges.pool, judges.early)
             observer.message(f"{path}: {len(names)} sets, judged by {by}")
             studied = _studied(spec, material, judges, ongoing)

@@ -21,7 +21,7 @@ from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.reading import buildable, describe, read_both
-from datastill.runs.series import COMMAND, Series, fitted, followed_from
+from datastill.runs.series import COMMAND, Series, described, fitted, followed_from
 from datastill.runs.specs import TrainSpec
 from datastill.runs.stop import StopRequest
 from datastill.store import (
@@ -292,6 +292,8 @@ def train(
             stack.enter_context(locked(one))
         pairs = zip(names, folders, strict=True)
         all_series = [training.claimed(*pair) for pair in pairs]
+        for series in all_series:
+            described(spec, series)
         for series in (one for one in all_series if one.past is None):
             length = Journal(series.folder / LOG_FILE).length
             series.file.save(series.checkpoint(series.first, length))

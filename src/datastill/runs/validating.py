@@ -14,6 +14,7 @@ from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.validation import EvaluationPlan, Result, Trial, collect
 from datastill.runs.computing import device_of
+from datastill.runs.describing import add_description, descriptions, write_description
 from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared
 from datastill.runs.finding import results_at, set_file
 from datastill.runs.finished import COUNT, finished_of, shorter_of, trials_in
@@ -169,10 +170,22 @@ class _Run:
             "run": self.spec.table(),
         }
         if self.written:
+            self.describe(longer=shorter is not None)
             add_validation(self.file, report, instead=shorter)
         if self.kept is not None:
             self.kept.remove()
         return self.found(results, plain(report))
+
+    def describe(self, *, longer: bool) -> None:
+        """Write beside the set what repeats this; one that goes on with fewer takes its place."""
+        file = self.file.with_name(f"{stem_of(self.file)}{self.spec.kind}.toml")
+        for path, other in descriptions(file) if longer else ():
+            if isinstance(other, ValidateSpec) and replace(other, trials=self.spec.trials) == (
+                self.spec
+            ):
+                write_description(self.spec, path)
+                return
+        add_description(self.spec, file)
 
     def found(self, results: Sequence[Result], report: Mapping[str, Any]) -> Validated:
         """Return what was found, and where it is."""

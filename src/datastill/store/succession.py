@@ -30,10 +30,15 @@ RUN_FILES = (
     "settings.json",
     "validation.json",
     "assessment.json",
+    "run.toml",
 )
 MANIFEST = "manifest.json"
 MODELS = ("model_*_epoch_*.safetensors", "model_*_dynamics.safetensors")
-OWN = (*RUN_FILES, MANIFEST, *MODELS, f"*{ENDING}*", TENSORBOARD_FOLDER)
+OWN = (
+    *(*RUN_FILES, MANIFEST, *MODELS, f"*{ENDING}*", TENSORBOARD_FOLDER),
+    *("run-[0-9]*.toml", "validate.toml", "validate-[0-9]*.toml"),
+    *("assess.toml", "assess-[0-9]*.toml", "assessment-[0-9]*.json"),
+)
 """What a run writes into its folder, by patterns; whatever else lies there is a person's own."""
 
 
