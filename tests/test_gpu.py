@@ -31,7 +31,7 @@ from datastill.training.pool import freeze
 from datastill.training.protocol import modern_fit
 
 ELSEWHERE = torch.device("meta")
-NAMES = ("DM", "DC", "DSA")
+NAMES = ("DM", "DC", "DSA", "NCFM")
 
 
 class Copies(TorchDispatchMode):
@@ -79,11 +79,16 @@ def updates(
         "contrastive": contrastive_clom(pool, 1.0, real, batch=8),
     }
     method: Any = METHODS[name](1).method
-    if name != "DM":
+    if hasattr(method, "inner_loop"):
         method = replace(method, outer_loop=2, inner_loop=2)
     policy = dsa("_".join(DSA_STEPS) if METHODS[name](1).augmented else "none")
     route = Route(kernels=False)
     task = Task(real, builder(model, real.domain, device), Key(0), policy, route)
+    if METHODS[name](1).needs:
+        method = replace(method, learned=True)
+        ends = [builder(model, real.domain, device)(key=Key(i)) for i in range(2)]
+        way = [freeze(end, model, real.domain, {"epoch": i}) for i, end in enumerate(ends)]
+        task = replace(task, trajectories=[way])
     descent = Descent(ipc=1, updates=3, batch=4, lr=0.1, init=METHODS[name](1).init)
     return distill(method, task, descent, regularisers=clom)
 

@@ -36,8 +36,8 @@ class All:
     """Do the whole job on one dataset: distil it, test what the set is worth, and give it away.
 
     The set goes where 'datastill distill' puts it, and is held against random real images. With
-    --alphas, original models are trained first, for CLOM; with --export, the set is also written
-    as other programs read it.
+    --alphas, or --method NCFM, original models are trained first; with --export, the set is also
+    written as other programs read it.
     """
 
     dataset: str
@@ -47,7 +47,8 @@ class All:
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     method: str = "DM"
-    """How to distil: DM matches mean features, DC and DSA gradients. There are {METHODS}."""
+    """How to distil: DM matches mean features, DC and DSA gradients, NCFM
+    characteristic functions. There are {METHODS}."""
     model: str = "ConvNet"
     """Architecture of all networks. ConvNetD4 suits 64 pixels, ConvNetD5 128 and more; your own is
     module:function."""
@@ -60,11 +61,11 @@ class All:
     against: SomeTexts = ("random",)
     """Real images to hold it against, picked by {CORESETS}."""
     alphas: Alphas = ()
-    """Weight of CLOM. Default: no CLOM."""
+    """Weight of CLOM. Default: no CLOM, but NCFM: 1."""
     num: int = 3
-    """With --alphas: original models to train."""
+    """With --alphas, or NCFM: original models to train."""
     original_epochs: int = 30
-    """With --alphas: passes over the real images for each of them."""
+    """With --alphas, or NCFM: passes over the real images for each of them."""
     pool_path: Path = Path("pretrained_model")
     """Folder for original models."""
     export: Format = None

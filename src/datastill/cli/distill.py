@@ -49,19 +49,22 @@ class Distill:
     data_path: MaybePath = None
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
-    """How to distil: DM matches mean features, DC and DSA gradients, MTT trajectories of original
-    models (train --save-epochs). There are {METHODS}."""
+    """How to distil: DM matches mean features, DC and DSA gradients, NCFM characteristic functions
+    under original models (of 'datastill train'), MTT their trajectories (train --save-epochs).
+    There are {METHODS}."""
     model: str = USUAL_MODEL
     """Architecture of the networks under which images are compared, such as ConvNet or ResNet18, or
     module:function for one of your own (docs/python.md)."""
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
-    """Updates of the set. Default: published (DM 20000; DC, DSA 1000 x --outer-loop; MTT 5000)."""
+    """Updates of the set. Default: published (DM and NCFM 20000; DC, DSA 1000 x --outer-loop; MTT
+    5000)."""
     max_minutes: MaybeFloat = None
     """Plan as many updates as fit, validate the set as well, and say beforehand what to expect."""
     lr_img: MaybeFloat = None
-    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1; MTT 1000)."""
+    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1; MTT 1000), or tuned
+    (NCFM 0.02)."""
     batch_real: int = 256
     """Real images of each class that an update sees."""
     init: MaybeText = None
@@ -70,7 +73,7 @@ class Distill:
     """Model by whose features --init picks (hf:NAME, or an original model). Default: pixels."""
     tiles: MaybeInt = None
     """Smaller images along a side of each: 2 keeps four in the bytes of one, and trains on them
-    enlarged. Default: published (1)."""
+    enlarged. Default: published (NCFM 2, others 1)."""
     dsa_strategy: MaybeText = None
     """Shared augmentation, such as color_crop_flip, or none. Default: published."""
     outer_loop: MaybeInt = None
@@ -89,8 +92,8 @@ class Distill:
     """Learn labels, shares of the classes, with the images: for MTT, and for CLOM's term.
     Default: published (hard)."""
     alphas: Alphas = ()
-    """Weight of CLOM: one for all of --models-pool, or one for each; auto finds it while the set
-    is made: as much as matching bears. Default: no CLOM."""
+    """Weight of CLOM: one for all of --models-pool, or one for each, 0 for none; auto finds it
+    while the set is made: as much as matching bears. Default: no CLOM; of NCFM 1, of --model."""
     clom_distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
     """Classification loss of the models, or nearness to real images in their features."""
     clom_batch_size: int = 256

@@ -24,6 +24,7 @@ from datastill.runs.estimating import Estimate, estimate
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
+from datastill.runs.guiding import guided, trajectories_of
 from datastill.runs.material import coresets_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
@@ -117,11 +118,10 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     counts = starting_counts(real, descent)
     dsa(spec.augmentation or "none")
     yield f"{method}: {in_words(counts)}"
-    if "trajectories" in published.needs:
-        shelf = Shelf(spec.pool.path, real.domain.name, real)
-        known = shelf.trajectories(spec.model, spec.pool.num)
+    known = trajectories_of(spec, real, published)
+    if known:
         yield f"{counted(len(known), 'original model')} of {spec.model} to follow"
-    yield from _guides(spec, real)
+    yield from _guides(guided(spec, published), real)
     if spec.select is not None:
         pool, early = load(spec.pool, real, [spec.select.by])
         by = spelling(spec.select.by, Evidence(real, real, pool, Key(0), early=early))

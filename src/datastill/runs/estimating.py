@@ -24,7 +24,7 @@ from datastill.runs import forecast
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Cost, Rates, measured, took
 from datastill.runs.given import require_kinds
-from datastill.runs.guiding import regularisers_of
+from datastill.runs.guiding import guided, regularisers_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.originals import Shelf
 from datastill.runs.preparing import settled, strategy_of, task_of
@@ -121,8 +121,9 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
     ipc = parse(spec.ipc).counts(real)
     published, descent = settled(spec, ipc)
     counts = starting_counts(real, descent)
-    update, memory, share = _update(spec, published, descent, real.to(device))
-    guides = spec.pool.architectures if spec.clom else ()
+    guiding = guided(spec, published)
+    update, memory, share = _update(guiding, published, descent, real.to(device))
+    guides = guiding.pool.architectures if guiding.clom else ()
     return Estimate(
         *(method, real.domain.name, counts, device),
         engines=tuple(engine(spec.compute, one, real.domain) for one in (spec.model, *guides)),
@@ -209,7 +210,7 @@ def _guide(spec: DistillSpec, name: str, real: ImageSet) -> Member:
 
 def _followed(spec: DistillSpec, published: Published, real: ImageSet) -> tuple[Trajectory, ...]:
     # Two networks in turns that never repeat stand in for one after every epoch.
-    if "trajectories" not in published.needs:
+    if not published.needs:
         return ()
     name = find(spec.model)[0]
     pair = [build(name, real.domain, key=Key(i)).to(real.images.device) for i in (0, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,21 @@ from datastill.networks import BACKBONE
 from datastill.runs import originals
 from datastill.runs.computing import route_of
 from datastill.runs.originals import Features, Shelf
-from datastill.runs.specs import DistillSpec
-from datastill.training.pool import Pool, Trajectory
+from datastill.runs.specs import ClomSpec, DistillSpec
+from datastill.training.pool import Pool, Trajectory, trajectories
+
+
+def guided(spec: DistillSpec, published: Published) -> DistillSpec:
+    """Return a description with CLOM as published for the method, where none is described.
+
+    That is of the models under which the method compares images. A weight of zero is no CLOM.
+    """
+    if spec.clom is not None:
+        return spec if any(spec.clom.numbers) else replace(spec, clom=None)
+    if not published.clom:
+        return spec
+    pool = replace(spec.pool, architectures=(spec.model,))
+    return replace(spec, clom=ClomSpec(alphas=(published.clom,)), pool=pool)
 
 
 def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
@@ -50,11 +64,13 @@ def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
 def trajectories_of(
     spec: DistillSpec, real: ImageSet, published: Published
 ) -> Sequence[Trajectory]:
-    """Return original models as they were after several epochs, for a method that follows them."""
-    if "trajectories" not in published.needs:
-        return ()
-    shelf = Shelf(spec.pool.path, real.domain.name, real)
-    return shelf.trajectories(spec.model, spec.pool.num)
+    """Return original models on their way, as a method needs them: nothing, or two ends, or all."""
+    pool, shelf = spec.pool, Shelf(spec.pool.path, real.domain.name, real)
+    if "trajectories" in published.needs:
+        return shelf.trajectories(spec.model, pool.num)
+    if "ends" in published.needs:
+        return trajectories(shelf.load([spec.model], pool.num, epoch=pool.epoch))
+    return ()
 
 
 def experts(task: Task) -> dict[str, Any]:

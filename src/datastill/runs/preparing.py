@@ -27,6 +27,7 @@ from datastill.runs.forecast import Plan
 from datastill.runs.guiding import (
     experts,
     followed,
+    guided,
     guides_of,
     regularisers_of,
     selector_of,
@@ -144,8 +145,9 @@ def prepared(
     counts = starting_counts(real, descent)  # too few images of a class are found out now
     features = known_of(spec, descent, real)
     task = replace(task, originals=features.known.originals)
-    guides, selector = guides_of(spec, real), selector_of(spec, real)
-    regularisers = regularisers_of(spec, real, guides)
+    guiding = guided(spec, published)
+    guides, selector = guides_of(guiding, real), selector_of(spec, real)
+    regularisers = regularisers_of(guiding, real, guides)
     plan = None
     if spec.minutes:
         given = (spec.minutes, published, task, descent, regularisers)
@@ -164,7 +166,7 @@ def prepared(
         plan,
         settings={
             **settings_of(spec, method, descent, published, task),
-            **followed(spec, guides, selector, features),
+            **followed(guiding, guides, selector, features),
             **experts(task),
             "plan": plan and asdict(plan),
             "run": {"kind": spec.kind, **spec.table()},

@@ -9,7 +9,9 @@ from pathlib import Path
 from datastill.base.errors import InputError
 from datastill.datasets import is_testable, untestable
 from datastill.distillation.descent import starting_counts
+from datastill.distillation.methods import METHODS
 from datastill.runs.distilling import folder_of
+from datastill.runs.guiding import guided
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.preparing import settled
 from datastill.runs.quota import parse
@@ -50,7 +52,8 @@ def whole(
     """Return all runs of the job, of what is to be distilled.
 
     Args:
-        spec: that. With CLOM, as many original models as its pool counts are trained first.
+        spec: that. With CLOM, or a method that needs them, as many original models as its pool
+            counts are trained first.
         root: folder for synthetic sets.
         original_epochs: passes over the real images for each original model.
         epochs: passes over the set when networks are trained to test it.
@@ -58,17 +61,18 @@ def whole(
         against: real images to hold it against, by the coresets that pick them.
 
     Raises:
-        InputError: for what makes no sense; for CLOM without a number of original models.
+        InputError: for what makes no sense; where original models are needed, for want of
+            their number.
     """
     data, compute, pool = spec.data, spec.compute, spec.pool
-    train = None
-    if spec.clom is not None:
+    train, models = None, originals_of(spec)
+    if models:
         if pool.num is None:
             raise InputError("`pool.num` says how many original models are trained; give it")
         train = TrainSpec(
             data=data,
             compute=compute,
-            models=pool.architectures,
+            models=models,
             num=pool.num,
             epochs=original_epochs,
         )
@@ -82,6 +86,15 @@ def whole(
         against=tuple(against),
     )
     return Whole(train, spec, validate)
+
+
+def originals_of(spec: DistillSpec) -> tuple[str, ...]:
+    """Return the architectures of the original models that a distillation cannot do without."""
+    published = METHODS[spec.method](1)
+    guiding = guided(spec, published)
+    guides = guiding.pool.architectures if guiding.clom else ()
+    followed = (spec.model,) if "ends" in published.needs else ()
+    return tuple(dict.fromkeys((*guides, *followed)))
 
 
 def require_possible(plan: Whole, observer: Observer = SILENT) -> None:

@@ -188,7 +188,9 @@ class Published:
         augmented: whether distillation uses differentiable Siamese augmentation.
         protocol: the name of the protocol by which its sets are validated.
         parametrisation: what is learned, and how networks are shown it.
-        needs: what the task must hold besides real images: ``"trajectories"``.
+        needs: what the task must hold besides real images: ``"trajectories"``, original models as
+            they were after several epochs, or ``"ends"``, as they began and as they ended.
+        clom: weight of CLOM that is part of the method, with the models that it needs.
     """
 
     method: Method
@@ -198,7 +200,8 @@ class Published:
     augmented: bool
     protocol: str
     parametrisation: Parametrisation = field(default_factory=Pixels)
-    needs: frozenset[Literal["trajectories"]] = frozenset()
+    needs: frozenset[Literal["trajectories", "ends"]] = frozenset()
+    clom: float = 0.0
 
     @property
     def lr(self) -> float:

@@ -1,0 +1,367 @@
+r"""Dataset Distillation with Neural Characteristic Function (Wang et al., CVPR 2025), NCFM.
+
+Published, by the paper and its code: 20 original models of 60 epochs; at each of 20,000 updates
+1,024 real images of each class and 4,096 frequencies (1,024 by the paper), images of 2 x 2 tiles,
+AdamW of 0.01 on pixels from 0 to 1, a loss of 300 times the mean distance over frequencies, and the
+cross-entropy of original models with weight 1. Here it is a quarter of both: docs/protocol.md says
+what else differs, and what that was tuned on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datastill.base.errors import InputError, not_negative, positive, truth, whole
+from datastill.base.rng import Key, moved
+from datastill.compute.route import Route, logits
+from datastill.data import ByClass, Domain, ImageSet, convert, require_same_kind
+from datastill.data.pixels import ready
+from datastill.distillation.methods.base import (
+    METHODS,
+    Adam,
+    Published,
+    Synthetic,
+    Task,
+    matched,
+    sloping,
+)
+from datastill.distillation.parametrisations import Tiles
+from datastill.networks import Network, evaluating, features
+from datastill.training.pool import Member, Trajectory
+
+LEAST = 1e-12
+"""Of a squared distance, below which its root has no gradient."""
+
+
+@dataclass(frozen=True)
+class CharacteristicFunction:
+    r"""Match the distribution of each class's features, by their characteristic function.
+
+    With :math:`\Phi(t)` the mean of :math:`e^{i t \cdot x}` over the features :math:`x` of a class,
+    each divided by its norm, the scalar is ``weight`` times the mean, over classes and over normal
+    deviates :math:`t`, of
+
+    .. math:: \sqrt{a (|\Phi_r| - |\Phi_s|)^2
+              + 2 p (|\Phi_r| |\Phi_s| - \mathrm{Re} \Phi_r \overline{\Phi_s})}
+
+    where :math:`r` are real images, :math:`s` synthetic ones. Features are those of a network
+    between the weights that an original model set out from and those it came to, at a share of the
+    way that is drawn for each update, as the model is.
+
+    Attributes:
+        frequencies: deviates :math:`t`, which the classes of an update share.
+        amplitude: :math:`a`, of how far the moduli are apart.
+        phase: :math:`p`, of how far the angles are.
+        weight: of the mean distance.
+        learned: whether a network makes the frequencies, and climbs the distance by them.
+        lr_frequencies: learning rate of that network, plain SGD.
+    """
+
+    frequencies: int = 1024
+    amplitude: float = 0.5
+    phase: float = 0.5
+    weight: float = 300.0
+    learned: bool = False
+    lr_frequencies: float = 1e-3
+
+    def __post_init__(self) -> None:
+        whole(frequencies=self.frequencies)
+        not_negative(amplitude=self.amplitude, phase=self.phase)
+        if not self.amplitude + self.phase:
+            raise InputError("`amplitude` and `phase` are both 0, which leaves nothing to match")
+        positive(weight=self.weight, lr_frequencies=self.lr_frequencies)
+        truth(learned=self.learned)
+
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
+        """Return a network between two ends of an original model, with frequencies to look at.
+
+        Neither the network of the update before nor the images have a part in it.
+        """
+        del last, synthetic
+        return self.lens(task, step)
+
+    def lens(self, task: Task, step: int, sampler: Sampler | None = None) -> Lens:
+        """Return the same, with frequencies that a sampler makes of what is drawn."""
+        key = task.key.at("network", step)
+        member, between = interpolated(task, key=key)
+        shape = self.frequencies, _width(between, member.domain)
+        drawn = torch.randn(shape, generator=key.at("frequencies").generator())
+        noise = moved(drawn, task.real.images.device)
+        made = noise if sampler is None else sampler(noise)
+        return Lens(between, task.real.domain, member.domain, made)
+
+    def loss(
+        self, task: Task, step: int, memory: Sampler | None, synthetic: Synthetic, *, key: Key
+    ) -> tuple[Tensor, Sampler | None]:
+        """Return the distance from a new draw of real images, and what makes frequencies.
+
+        The network that makes them goes up the gradient at the images as they stand.
+        """
+        scale = self.weight / sum(count > 0 for count in synthetic.counts)
+        if not self.learned:
+            found, _ = matched(self, task, step, None, synthetic, key=key)
+            return scale * found, None
+        memory = memory or _sampler(task, task.build(key=task.key))
+        found, lens = matched(_Following(self, memory), task, step, None, synthetic, key=key)
+        memory.climb(_lens(lens), scale * self.lr_frequencies)
+        return scale * found, memory
+
+    def recall(self, task: Task, tensors: Mapping[str, Tensor]) -> Sampler | None:
+        """Return what makes frequencies, with these weights; None where nothing does."""
+        if self.learned != bool(tensors):
+            raise RuntimeError("frequencies are learned by one and not by the other")
+        if not tensors:
+            return None
+        sampler = _sampler(task, task.build(key=task.key))
+        sampler.load_state_dict(dict(tensors))
+        return sampler
+
+    def match(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+        """Return the mean distance over frequencies, summed over classes.
+
+        Where frequencies are learned their gradient is left with the lens.
+        """
+        lens = _lens(network)
+        if not lens.frequencies.requires_grad:
+            target = self.target(lens, real, route=route)
+            return self.distance(lens, target, synthetic, route=route)
+        alone = ByClass(synthetic.images.detach().requires_grad_(), synthetic.counts)
+        target = self.target(lens, real, route=route)
+        found = self.distance(lens, target, alone, route=route)
+        slope, climb = torch.autograd.grad(found, [alone.images, lens.frequencies])
+        lens.slopes.append(climb)
+        return sloping(found.detach(), {synthetic.images: slope})
+
+    def target(self, network: Network, real: ByClass, *, route: Route) -> Tensor:
+        """Return the ``(K, 2, T)`` characteristic functions of the real images."""
+        lens = _lens(network)
+        return lens.of(route.over(features, lens.whole, lens.shown(real.images)), real.counts)
+
+    def distance(
+        self, network: Network, target: Tensor, synthetic: ByClass, *, route: Route
+    ) -> Tensor:
+        """Return the distance from those of the real images."""
+        lens = _lens(network)
+
+        def see(images: Tensor) -> Tensor:
+            return route.exact.run(features, lens.whole, lens.shown(images))
+
+        seen = route.in_turns(see, synthetic.images, lens.whole)
+        present = [k for k, count in enumerate(synthetic.counts) if count]
+        found = lens.of(seen, synthetic.counts)
+        weights = {"amplitude": self.amplitude, "phase": self.phase}
+        return characteristic_distance(target[present], found[present], **weights).sum()
+
+
+def characteristic(features: Tensor, frequencies: Tensor) -> Tensor:
+    r"""Return the empirical characteristic function of a sample, :math:`E e^{i t \cdot x}`.
+
+    Args:
+        features: ``(N, D)``, the sample.
+        frequencies: ``(T, D)``, where.
+
+    Returns:
+        ``(2, T)``, its real and its imaginary part.
+
+    >>> at = characteristic(torch.tensor([[0.0], [torch.pi]]), torch.tensor([[1.0]]))
+    >>> at.flatten().round(decimals=4).abs().tolist()
+    [0.0, 0.0]
+    """
+    angles = features @ frequencies.T
+    return torch.stack([angles.cos().mean(0), angles.sin().mean(0)])
+
+
+def characteristic_distance(
+    real: Tensor, synthetic: Tensor, *, amplitude: float = 0.5, phase: float = 0.5
+) -> Tensor:
+    r"""Return how far characteristic functions are apart, on the mean over frequencies.
+
+    The published sum, see ``CharacteristicFunction``, is :math:`p |\Phi_r - \Phi_s|^2 + (a - p)
+    (|\Phi_r| - |\Phi_s|)^2`. So it is worked out: nothing large is subtracted from its like, and
+    with equal weights no modulus is needed.
+
+    Args:
+        real: ``(K, 2, T)``, see ``characteristic``.
+        synthetic: likewise; the result is differentiable in both.
+        amplitude: :math:`a`.
+        phase: :math:`p`.
+
+    Returns:
+        ``(K,)``.
+    """
+    squared = phase * (real - synthetic).square().sum(1)
+    if amplitude != phase:
+        moduli = torch.linalg.vector_norm(real, dim=1) - torch.linalg.vector_norm(synthetic, dim=1)
+        squared = squared + (amplitude - phase) * moduli.square()
+    return squared.clamp(min=LEAST).sqrt().mean(1)
+
+
+def interpolated(task: Task, *, key: Key) -> tuple[Member, Network]:
+    r"""Draw an original model, and return it with a network on its way.
+
+    The weights are :math:`(1 - \lambda)` times those it set out from, and :math:`\lambda` times
+    those it came to, with :math:`\lambda` uniform from 0 to 1. The network is in training mode:
+    one with batch norm normalises by the images it is shown, for the statistics that either end
+    has gathered are not those of weights between them.
+
+    Raises:
+        InputError: when the task has no original models, or those of another architecture.
+    """
+    if not task.trajectories:
+        raise InputError(
+            "NCFM compares images under original models and the task has none; 'datastill train' "
+            "makes them, in Python train_pool() and `Task(..., trajectories=trajectories(pool))`"
+        )
+    way: Trajectory = task.trajectories[key.at("member").integer(len(task.trajectories))]
+    begun, member = way[0], way[-1]
+    require_same_kind(member.domain, task.real.domain)
+    network = task.build(key=task.key)  # any: its weights are replaced
+    try:
+        network.load_state_dict(member.network.state_dict())
+    except RuntimeError:
+        raise InputError(
+            f"the original models are {member.architecture}, which is not what `build` makes"
+        ) from None
+    drawn = torch.rand((), generator=key.at("share").generator())
+    share = moved(drawn, task.real.images.device)
+    with torch.no_grad():
+        for weight, first in zip(network.parameters(), begun.network.parameters(), strict=True):
+            weight.copy_(torch.lerp(first, weight, share))
+    return member, network.train().requires_grad_(requires_grad=False)
+
+
+class Lens(Network):
+    """A network, and the frequencies at which the distribution of its features is looked at.
+
+    Attributes:
+        whole: the network.
+        here: domain of the images.
+        there: of those that the network is to be shown.
+        made: ``(T, D)`` frequencies; where they are learned, a result of what made them.
+        frequencies: the same, as a leaf.
+        slopes: gradients of distances in them, where they are learned.
+    """
+
+    def __init__(self, whole: Network, here: Domain, there: Domain, made: Tensor) -> None:
+        nn.Module.__init__(self)
+        self.whole, self.here, self.there, self.made = whole, here, there, made
+        self.frequencies = made.detach().requires_grad_(made.requires_grad)
+        self.slopes: list[Tensor] = []
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the network's features."""
+        return features(self.whole, self.shown(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the network's logits."""
+        return logits(self.whole, self.shown(images))
+
+    def shown(self, images: Tensor) -> Tensor:
+        """Return images normalised as the network was trained on them."""
+        if (self.here.mean, self.here.std) == (self.there.mean, self.there.std):
+            return images
+        return convert(ready(images), self.here, self.there)
+
+    def of(self, seen: Tensor, counts: Sequence[int]) -> Tensor:
+        """Return the ``(K, 2, T)`` characteristic functions of features, each by its norm.
+
+        That of an absent class is zero.
+        """
+        at = self.frequencies
+        parts = F.normalize(seen, dim=1).split(list(counts))
+        nothing = at.new_zeros(2, len(at))
+        return torch.stack([characteristic(part, at) if len(part) else nothing for part in parts])
+
+
+class Sampler(nn.Module):
+    """Makes frequencies of noise: adds to it what three layers make of it, at first nothing.
+
+    Attributes:
+        layers: between them noise is normalised by its batch, as it always is.
+    """
+
+    HIDDEN = 256
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        sizes = [width, self.HIDDEN, self.HIDDEN]
+        hidden = [
+            layer
+            for before, after in pairwise(sizes)
+            for layer in (
+                nn.Linear(before, after),
+                nn.BatchNorm1d(after, track_running_stats=False),
+                nn.ReLU(),
+            )
+        ]
+        last = nn.Linear(self.HIDDEN, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(*hidden, last)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Return ``(T, D)`` frequencies of as much noise."""
+        return noise + self.layers(noise)
+
+    @torch.no_grad()
+    def climb(self, lens: Lens, lr: float) -> None:
+        """Go up the distances that were found at the frequencies of a lens."""
+        weights, slope = list(self.parameters()), torch.stack(lens.slopes).sum(0)
+        for weight, up in zip(weights, torch.autograd.grad(lens.made, weights, slope), strict=True):
+            weight.add_(up, alpha=lr)
+
+
+@dataclass(frozen=True)
+class _Following:
+    # Of which no targets are held: what is asked of real images follows from synthetic ones.
+    method: CharacteristicFunction
+    sampler: Sampler
+
+    def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
+        del last, synthetic
+        return self.method.lens(task, step, self.sampler)
+
+    def match(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
+        return self.method.match(network, real, synthetic, route=route)
+
+
+def _lens(network: Network) -> Lens:
+    if not isinstance(network, Lens):
+        raise InputError("characteristic functions are compared through a Lens, see `network`")
+    return network
+
+
+def _sampler(task: Task, network: Network) -> Sampler:
+    key, device = task.key.at("sampler"), task.real.images.device
+    with key.scope():
+        return Sampler(_width(network, task.real.domain)).to(device)
+
+
+def _width(network: Network, domain: Domain) -> int:
+    # Of its features: an image by itself is no batch to normalise by.
+    place = next(network.parameters()).device
+    with torch.no_grad(), evaluating(network):
+        return features(network, torch.zeros(1, *domain.shape, device=place)).shape[1]
+
+
+@METHODS.register("NCFM")
+def published(ipc: int) -> Published:
+    """Return settings for small machines; see the top of this file for the published ones."""
+    whole(ipc=ipc)
+    return Published(
+        CharacteristicFunction(),
+        updates=20_000,
+        optimisers={"images": Adam(0.02)},
+        init="real",
+        augmented=True,
+        protocol="dsa",
+        parametrisation=Tiles(2),
+        needs=frozenset({"ends"}),
+        clom=1.0,
+    )
