@@ -17,6 +17,7 @@ from datastill.datasets import load_split
 from datastill.networks import build
 from datastill.report.preview import preview, write_preview
 from datastill.store.files import save_tensors
+from datastill.store.sets import packed
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import freeze
 
@@ -42,6 +43,19 @@ def test_soft_labels_come_back(tmp_path: Path, few: ImageSet) -> None:
     soft = replace(few, labels=torch.rand(len(few), 10).softmax(1))
     store.save(soft, tmp_path / "a.safetensors")
     assert torch.equal(store.load(tmp_path / "a.safetensors").labels, soft.labels)
+
+
+def test_labels_that_are_no_shares_are_neither_saved_nor_read(
+    tmp_path: Path, few: ImageSet
+) -> None:
+    scores = replace(few, labels=2 * few.shares)
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(InputError, match=r"the set: soft labels are shares .* sum to 2"):
+        store.save(scores, path)
+    assert not path.exists()
+    save_tensors(*packed(scores), path)  # as an earlier version, or somebody else, may have
+    with pytest.raises(InputError, match=r"a.safetensors: soft labels are shares .* sum to 2"):
+        store.load(path)
 
 
 def test_the_header_says_how_to_see_the_images(tmp_path: Path, few: ImageSet) -> None:

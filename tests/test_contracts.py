@@ -117,6 +117,8 @@ def odd_kinds() -> dict[str, Any]:
         "int32 labels": changed(labels=labels.int()),
         "float labels": changed(labels=labels.float()),
         "nan labels": changed(labels=REAL.shares * nan),
+        "large shares": changed(labels=REAL.shares * 2),
+        "shares below zero": changed(labels=1.5 * REAL.shares - 0.125),
         "few shares": changed(labels=REAL.shares[:, :2]),
         "many axes": changed(labels=REAL.shares[:, :, None]),
         "other shape": blobs(shape=(3, 9, 9), per_class=3),
@@ -130,7 +132,7 @@ AMOUNT = f"{FROM_ZERO}, half"
 SETS = (
     "empty set, nan images, infinite images, doubles, halves, bytes of images, complex images, "
     "labels beyond, negative labels, int32 labels, float labels, nan labels, few shares, "
-    "many axes, other shape, other classes"
+    "large shares, shares below zero, many axes, other shape, other classes"
 )
 SOUND = "other shape, other classes"
 

@@ -205,6 +205,9 @@ def domain(classes: int = 2) -> Domain:
         ([0.0, 1.0], torch.tensor([-1, 1]), "label -1 is outside the classes 0 to 1"),
         ([0.0, 1.0], torch.full((2, 3), 1 / 3), "soft labels of 3 classes, not 2"),
         ([0.0, 1.0], torch.tensor([[0.5, torch.nan], [0.5, 0.5]]), "labels hold values"),
+        ([0.0, 1.0], torch.full((2, 2), 1.0), "soft labels are shares .* image 0 sum to 2"),
+        ([0.0, 1.0], torch.tensor([[0.5, 0.5], [0.5, 0.4]]), "soft .* of image 1 sum to 0.9"),
+        ([0.0, 1.0], torch.tensor([[0.0, 1.0], [-0.5, 1.5]]), "soft .* of image 1 hold -0.5"),
         ([0.0, torch.nan], torch.tensor([0, 1]), "images hold values that are not finite"),
         ([torch.inf, 0.0], torch.tensor([0, 1]), "images hold values that are not finite"),
     ],
@@ -215,6 +218,12 @@ def test_unsound_sets_are_refused_by_name(
     data = ImageSet(torch.tensor(images)[:, None, None, None], labels, domain())
     with pytest.raises(InputError, match=f"^somewhere: {complaint}"):
         require_sound(data, "somewhere")
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_shares_that_were_rounded_are_shares(kind: torch.dtype) -> None:
+    labels = torch.rand(50, 30, generator=Key(0).generator()).mul(9).softmax(1).to(kind)
+    require_sound(ImageSet(torch.zeros(50, 1, 1, 1), labels, domain(30)), "somewhere")
 
 
 @pytest.mark.parametrize("labels", [torch.tensor([0.0, 0.5]), torch.zeros(2, 2, 2)])

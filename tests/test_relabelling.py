@@ -15,10 +15,11 @@ from datastill import load, save
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
-from datastill.data import ImageSet
+from datastill.data import ImageSet, Unfold, tiled, unfolded
 from datastill.data.labels import hardened, temperature_of
 from datastill.data.losses import label_loss
 from datastill.distillation.relabelling import relabelled, soft_labels
+from datastill.evaluation.comparison import label_bytes
 from datastill.training.fit import Fit, train
 from datastill.training.pool import Member, freeze
 from test_cli import Run, files, run
@@ -80,6 +81,21 @@ def test_facts_that_make_no_sense_are_not_believed(held: object) -> None:
     soft = replace(data, labels=shares, facts=facts)
     assert torch.equal(hardened(soft).labels, data.labels)
     assert temperature_of(soft) == 1.0
+
+
+def test_tiles_get_labels_of_their_own(tmp_path: Path) -> None:
+    data = blobs(per_class=2)
+    whole = unfolded(data.images, Unfold(2), data.domain.mean, data.domain.std)
+    mosaic = replace(data, images=whole, labels=data.labels.repeat_interleave(4))
+    soft = relabelled(mosaic, [member(data, 0)])
+    assert soft.labels.shape == (4 * len(data), 4)
+    assert not torch.equal(soft.labels[0], soft.labels[1])
+    assert (label_bytes(mosaic), label_bytes(soft)) == (len(data), 4 * len(data) * 4 * 4)
+    save(soft, tmp_path / "a.safetensors")
+    back = load(tmp_path / "a.safetensors")
+    assert torch.equal(back.labels, soft.labels)
+    assert torch.equal(hardened(back).labels, mosaic.labels)
+    assert len(tiled(back.images).stored) == len(data)  # pyright: ignore[reportOptionalMemberAccess]
 
 
 # The losses of soft labels, against their formulas.

@@ -12,6 +12,9 @@ from datastill.base.wording import counted
 from datastill.data.images import ImageSet
 from datastill.data.pixels import Pixels
 
+SHARES_WITHIN = 1e-3
+"""By how much the sum of the shares of an image may differ from 1: they may have been rounded."""
+
 
 def require_held(
     real: ImageSet, counts: Sequence[int], hint: str = "", purpose: str = "be picked"
@@ -53,13 +56,25 @@ def _are(number: int) -> str:
 
 
 def require_sound(data: ImageSet, source: str) -> ImageSet:
-    """Return ``data`` if every label is a class and every pixel a finite number.
+    """Return ``data`` if every label is a class, or shares of them, and every pixel finite.
 
     Tensors on the device ``meta`` have no numbers to look at.
 
     Raises:
         InputError: naming ``source`` and what is wrong with it.
     """
+    _require_labels(data, source)
+    for tensor, what in ((data.images, "images"), (data.labels, "labels")):
+        if isinstance(tensor, Pixels) or tensor.is_meta:
+            continue  # pixels were looked at when they were read
+        if tensor.is_floating_point() and not _finite(tensor):
+            raise InputError(f"{source}: {what} hold values that are not finite numbers")
+    if data.labels.ndim == 2 and not data.labels.is_meta:
+        _require_shares(data.labels, source)
+    return data
+
+
+def _require_labels(data: ImageSet, source: str) -> None:
     classes = len(data.domain.classes)
     if data.labels.ndim == 2 and data.labels.shape[1] != classes:
         raise InputError(f"{source}: soft labels of {data.labels.shape[1]} classes, not {classes}")
@@ -75,12 +90,6 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
         if low < 0 or high >= classes:
             found = low if low < 0 else high
             raise InputError(f"{source}: label {found} is outside the classes 0 to {classes - 1}")
-    for tensor, what in ((data.images, "images"), (data.labels, "labels")):
-        if isinstance(tensor, Pixels) or tensor.is_meta:
-            continue  # pixels were looked at when they were read
-        if tensor.is_floating_point() and not _finite(tensor):
-            raise InputError(f"{source}: {what} hold values that are not finite numbers")
-    return data
 
 
 def require_given(data: ImageSet, source: str) -> None:
@@ -99,6 +108,22 @@ def require_given(data: ImageSet, source: str) -> None:
         way = "; pass `images.float()`" if floats else "; from_arrays makes a set of pixels"
         raise InputError(f"{source}: images are {found}, not float32{way}")
     require_sound(data, source)
+
+
+def _require_shares(labels: Tensor, source: str) -> None:
+    # Of a loss of soft labels a sum of 2 would make twice as much, and nobody would know.
+    sums, least = labels.float().sum(1), labels.float().amin(1)
+    room = max(SHARES_WITHIN, torch.finfo(labels.dtype).eps)  # of half precision rows are rounded
+    wrong = ((sums - 1).abs() > room) | (least < -room)
+    if not bool(wrong.any()):
+        return
+    row = int(wrong.nonzero()[0])
+    low = float(least[row])
+    found = f"sum to {float(sums[row]):.4g}" if low >= -room else f"hold {low:.4g}"
+    raise InputError(
+        f"{source}: soft labels are shares of the classes, from 0 on and 1 together; those of "
+        f"image {row} {found}. Divide them by their sums, or take the softmax of logits"
+    )
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.base.registry import plain
+from datastill.data.soundness import SHARES_WITHIN
 
 MOST_CLASSES = 10**5
 
@@ -44,7 +45,7 @@ def settle_labels(
     scores = labels.float()
     hard = scores.argmax(1)
     one_hot = F.one_hot(hard, scores.shape[1]).to(scores)
-    if bool((scores.sum(1) - 1).abs().max() < 1e-3) and bool((scores >= 0).all()):
+    if bool((scores.sum(1) - 1).abs().max() <= SHARES_WITHIN) and bool((scores >= 0).all()):
         return (hard, ()) if bool((scores == one_hot).all()) else (scores, ())
     if _two_levels(scores, one_hot):
         return hard, ("each label is one class, on a scale of its own: the classes were taken",)
