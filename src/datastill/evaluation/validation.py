@@ -224,23 +224,46 @@ class EvaluationPlan:
         rate = self.rates.get(source)
         return self.protocol if rate is None else at_learning_rate(self.protocol, rate)
 
-    def remaining(self, done: Sequence[Trial] = (), watch: Watch | None = None) -> Iterator[Trial]:
-        """Train and test what is not done, as ``contest`` would have gone on."""
-        for model, route in self.routes.items():
-            for source, draw in self.sets.items():
-                first = sum((trial.source, trial.model) == (source, model) for trial in done)
-                if first == self.count:
-                    continue
-                yield from contest(
-                    *({source: draw}, self.test, [model], self.protocol_of(source)),
-                    trials=self.count - first,
-                    first=first,
-                    key=self.key,
-                    route=route,
-                    together=self.together,
-                    watch=watch,
-                    labels=self.labellers.get(source),
-                )
+    def remaining(
+        self,
+        done: Sequence[Trial] = (),
+        watch: Watch | None = None,
+        known: Mapping[tuple[str, str, int], Trial] | None = None,
+    ) -> Iterator[Trial]:
+        """Train and test what is not done, as ``contest`` would have gone on.
+
+        Args:
+            done: trials, the first of each set and architecture.
+            watch: see ``contest``.
+            known: trials that were carried out elsewhere, which take their turn.
+        """
+        known = known or {}
+        for model in self.routes:
+            for source in self.sets:
+                number = sum((trial.source, trial.model) == (source, model) for trial in done)
+                while number < self.count:
+                    later = (i for i in range(number, self.count) if (source, model, i) in known)
+                    until = next(later, self.count)
+                    yield from self.trials(source, model, range(number, until), watch)
+                    yield from (known[source, model, i] for i in [until] if until < self.count)
+                    number = until + 1
+
+    def trials(
+        self, source: str, model: str, numbers: range, watch: Watch | None = None
+    ) -> Iterator[Trial]:
+        """Train networks of an architecture on a set, and test them."""
+        if not numbers:
+            return
+        yield from contest(
+            *({source: self.sets[source]}, self.test, [model], self.protocol_of(source)),
+            trials=len(numbers),
+            first=numbers.start,
+            key=self.key,
+            route=self.routes[model],
+            together=self.together,
+            watch=watch,
+            labels=self.labellers.get(source),
+        )
 
 
 def at_once(device: torch.device, trials: int) -> int:

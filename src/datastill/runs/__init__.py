@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from datastill.runs.assessing import Ranked, Scored, assess, rank
-    from datastill.runs.carrying import run
+    from datastill.runs.carrying import carry_out, run
     from datastill.runs.checking import Checked, check
     from datastill.runs.comparing import Compared, compare
     from datastill.runs.distilling import Distilled, distill
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         SoftSpec,
         StudySpec,
         TrainSpec,
+        Unit,
         ValidateSpec,
         read,
     )
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "assessing": ("Ranked", "Scored", "assess", "rank"),
-    "carrying": ("run",),
+    "carrying": ("carry_out", "run"),
     "checking": ("Checked", "check"),
     "comparing": ("Compared", "compare"),
     "distilling": ("Distilled", "distill"),
@@ -61,7 +62,7 @@ _HOMES = {
         *("AssessSpec", "ClomSpec", "CompareSpec", "ComputeSpec", "DataSpec", "DistillSpec"),
         *("JudgesSpec", "OnTheFlySpec", "PoolSpec", "RankSpec", "RelabelSpec", "SelectSpec"),
         "SoftSpec",
-        *("StudySpec", "TrainSpec", "ValidateSpec", "read"),
+        *("StudySpec", "TrainSpec", "Unit", "ValidateSpec", "read"),
     ),
     "stop": ("StopRequest", "Stopped"),
     "studying": ("study",),
@@ -101,9 +102,11 @@ __all__ = [
     "Talking",
     "TrainSpec",
     "Trained",
+    "Unit",
     "ValidateSpec",
     "Validated",
     "assess",
+    "carry_out",
     "check",
     "compare",
     "distill",

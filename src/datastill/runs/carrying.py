@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from inspect import signature
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, of_kind
 from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.specs import Spec
+from datastill.runs.specs import Spec, Unit
 from datastill.runs.stop import StopRequest
 
 VERBS = {
@@ -64,6 +65,54 @@ def run(
         if name not in taken and value is not usual and name != "stop":
             raise InputError(f"a run of kind {spec.kind!r} has no use for `{name}`; leave it out")
     return verb(spec, **{name: value for name, (value, _) in given.items() if name in taken})
+
+
+PIECES = {
+    "train": ("training", "train_piece"),
+    "validate": ("validating", "validate_piece"),
+    "study": ("studying", "study_piece"),
+}
+"""Module and name of what carries out a piece of a run, by kind."""
+
+
+def carry_out(
+    unit: Unit,
+    folder: Path | str,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> None:
+    """Carry out a piece of a run, by itself, into a place of its own in the folder of the run.
+
+    The whole, carried out there later, takes all pieces that it finds, and comes to the same as if
+    there were none. They may come in any order, from processes side by side, or, copied with the
+    folder ``.pieces``, from elsewhere.
+
+    Args:
+        unit: one of ``spec.units()``.
+        folder: of the run.
+        keeping: what becomes of a piece that is cut off, or was.
+        observer: watches.
+        stop: asks to stop.
+
+    Raises:
+        InputError: when it cannot be done as asked.
+        Stopped: when that was asked for.
+    """
+    of_kind(Unit, "one of `spec.units()`", unit=unit)
+    of_kind((str, PathLike), "the path of a folder", folder=folder)
+    spec = unit.spec
+    watched: dict[str, Any] = {"keeping": keeping, "observer": observer, "stop": stop}
+    require_kinds(Spec, spec, folder, **watched)
+    if not unit.address:
+        run(spec, folder, **watched)
+        return
+    if spec.kind not in PIECES:
+        raise InputError(f"a run of kind {spec.kind!r} has no pieces")
+    module, name = PIECES[spec.kind]
+    piece = getattr(import_module(f"datastill.runs.{module}"), name)
+    piece(spec, unit.address, folder, **watched)
 
 
 def verb_of(kind: str) -> Callable[..., Any]:

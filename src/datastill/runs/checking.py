@@ -29,8 +29,7 @@ from datastill.runs.material import coresets_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, asked_by, judge_of, load, told, told_of_labels
-from datastill.runs.population import candidates
-from datastill.runs.population import parse as parse_kind
+from datastill.runs.population import wanted
 from datastill.runs.preparing import adjusted, settled
 from datastill.runs.quota import in_words, parse
 from datastill.runs.reading import buildable, read_both, reading
@@ -204,14 +203,14 @@ def _(spec: StudySpec, observer: Observer) -> Iterator[str]:
     for name in spec.assessments:
         family(name)
         epoch_of(name)
-    wanted = candidates(map(parse_kind, spec.population), spec.ipc, spec.seeds)
+    to_make = wanted(spec)
     sets = _sets(spec.sets)
     yield from _told(sets)
     real, _ = yield from _tested(spec.data, observer)
     yield from _networks([spec.model], real.domain)
-    if wanted:
-        Workshop(real, (), spec.model, Key(0), spec.batch, spec.inner_loop).check(wanted)
-        yield f"{counted(len(wanted), 'set')} to be made"
+    if to_make:
+        Workshop(real, (), spec.model, Key(0), spec.batch, spec.inner_loop).check(to_make)
+        yield f"{counted(len(to_make), 'set')} to be made"
     judges = spec.judges
     if judges.path is None:
         yield from _networks(judges.architectures, real.domain)

@@ -15,7 +15,8 @@ from datastill.runs.keeping import Keeping
 from datastill.runs.originals import Shelf
 from datastill.runs.series import COMMAND
 from datastill.runs.specs import JudgesSpec, StudySpec, TrainSpec
-from datastill.runs.training import train
+from datastill.runs.stop import StopRequest
+from datastill.runs.training import train, train_piece
 from datastill.store import StudyFolder, checkpoint_file, members_in, pool_folder
 from datastill.training.pool import Pool, by_epoch
 
@@ -89,6 +90,24 @@ def train_own(spec: StudySpec, name: str, ongoing: Ongoing) -> None:
             keeping = Keeping(checkpoint_minutes=minutes)
             more = _training(spec, model, missing)
             train(more, folder / OWN, keeping=keeping, stop=ongoing.stop, add=True)
+
+
+def train_own_piece(
+    spec: StudySpec, name: str, folder: Path, keeping: Keeping, stop: StopRequest
+) -> None:
+    """Train one of the study's own models; see ``train_piece``.
+
+    Args:
+        spec: of the study.
+        name: architecture and number of the model.
+        folder: of the study.
+        keeping: how often it is kept.
+        stop: asks to stop.
+    """
+    model, _, number = name.rpartition("/")
+    model, _ = find(model)
+    alone = _training(spec, model, spec.judges.num)
+    train_piece(alone, f"{model}/{number}", folder / OWN, keeping=keeping, stop=stop)
 
 
 def keep(folder: StudyFolder, judges: Judges) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import is_own
@@ -110,6 +111,46 @@ class Candidate:
     def name(self) -> str:
         """What tells it from all others, fit for the name of a folder."""
         return f"{self.kind}-ipc{self.ipc}-seed{self.seed}"
+
+    @property
+    def run(self) -> str:
+        """What tells the run that it comes of: sets that differ in their updates share one."""
+        kind = replace(self.kind, updates=0)
+        return f"{kind}-clom{kind.alpha:g}-ipc{self.ipc}-seed{self.seed}"
+
+
+class Asked(Protocol):
+    """What says which sets are to be made."""
+
+    @property
+    def population(self) -> Sequence[str]:
+        """Kinds, in words; without any, and without ``sets``, the usual ones."""
+        ...
+
+    @property
+    def sets(self) -> Sequence[str]:
+        """Sets that are there already."""
+        ...
+
+    @property
+    def ipc(self) -> Sequence[int]:
+        """Images per class."""
+        ...
+
+    @property
+    def seeds(self) -> int:
+        """Sets of each kind."""
+        ...
+
+
+def wanted(asked: Asked) -> list[Candidate]:
+    """Return the sets that are to be made.
+
+    Raises:
+        InputError: see ``parse``.
+    """
+    texts = asked.population or (() if asked.sets else POPULATION)
+    return candidates([parse(text) for text in texts], asked.ipc, asked.seeds)
 
 
 def candidates(kinds: Iterable[Kind], ipcs: Sequence[int], seeds: int) -> list[Candidate]:

@@ -18,7 +18,7 @@ from datastill.datasets import untestable
 from datastill.evaluation.scores import epoch_of, family
 from datastill.evaluation.studies import Bench
 from datastill.evaluation.studies.scopes import LEAST
-from datastill.identity import of_each, require_made_from, without_seen
+from datastill.identity import described, of_each, require_made_from, without_seen
 from datastill.networks import build
 from datastill.runs import differences, judging
 from datastill.runs.computing import device_of, route_of
@@ -32,11 +32,13 @@ from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import said
 from datastill.runs.originals import told
-from datastill.runs.population import POPULATION, Candidate, candidates, parse
+from datastill.runs.pieces import forget, keep_set, place_of, require_address, set_of
+from datastill.runs.population import Candidate, wanted
 from datastill.runs.reading import buildable, describe, read_both, reading, tell_mirror
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
 from datastill.runs.stop import StopRequest
+from datastill.runs.underway import Unmade
 from datastill.runs.workshop import Workshop
 from datastill.store import StudyFolder, fingerprint, load, locked, read_json
 from datastill.training.protocol import Protocol, preset
@@ -117,11 +119,61 @@ def _studied(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ongo
     for name, data in material.brought.items():
         if name not in held:
             folder.save_set(name, data)
-    ongoing.make(_workshop(spec, material, judges), material.wanted)
+    shop, asked = _workshop(spec, material, judges), _settings(spec, material)
+    for one in material.wanted:
+        if one.name not in held:
+            made = set_of(spec, folder.path, f"sets/{one.run}", one.name, _of_set(asked, shop, one))
+            if made is not None:
+                folder.save_set(one.name, made)
+    ongoing.make(shop, material.wanted)
     records = ongoing.examine(bench, spec.assessments, spec.trials)
     studied = written(folder, bench, records, spec.trials, ongoing.observer)
     ongoing.file.remove()
+    forget(spec, folder.path)
     return studied
+
+
+def study_piece(
+    spec: StudySpec,
+    address: str,
+    folder: Path | str,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> None:
+    """Train one of the study's own models, or make the sets that come of one run.
+
+    Args:
+        spec: of the study.
+        address: of the model, or of the run.
+        folder: of the study.
+        keeping: see ``study``; so are the others.
+        observer: likewise.
+        stop: likewise.
+    """
+    require_address(spec, address)
+    kind, _, name = address.partition("/")
+    if kind == "judges":
+        judging.train_own_piece(spec, name, Path(folder), keeping, stop or StopRequest())
+        return
+    material = _read(spec, observer)
+    judges = Judges((), ())
+    if spec.judges.path is not None:
+        judges = judging.loaded(spec.judges, Path(folder), material.real)
+    shop, place = _workshop(spec, material, judges), place_of(spec, folder, address)
+    mine = [one for one in material.wanted if one.run == name]
+    asked = _settings(spec, material)
+    with locked(place), observer.progress("making sets", len(mine)) as steps:
+        watch = Unmade(stop or StopRequest())
+        for i, (one, data) in enumerate(replace(shop, watch=watch).make(mine)):
+            keep_set(one.name, data, _of_set(asked, shop, one), place)
+            steps.at(i + 1, one.name)
+
+
+def _of_set(asked: Mapping[str, Any], shop: Workshop, one: Candidate) -> dict[str, Any]:
+    # All that a set follows from: of original models only if they guide.
+    return {**asked, "pool": described(shop.pool) if one.kind.alpha else None}
 
 
 @contextmanager
@@ -137,16 +189,15 @@ def _read(spec: StudySpec, observer: Observer) -> _Material:
     for name in spec.assessments:
         family(name)  # an unknown one is told now
         epoch_of(name)
-    texts = spec.population or (() if spec.sets else POPULATION)
-    wanted = candidates([parse(text) for text in texts], spec.ipc, spec.seeds)
+    to_make = wanted(spec)
     device = device_of(spec.compute)
     real, test = read_both(spec.data, device, observer, buildable([spec.model]))
     if test is None:
         raise untestable(spec.data.name or "", reading(spec.data, observer))
     build(spec.model, real.domain, key=Key(0))  # images too small for it are found out now
     route = route_of(spec.compute, spec.model, real.domain)
-    material = _Material(real, test, {}, wanted, route)
-    _workshop(spec, material, Judges((), ())).check(wanted)
+    material = _Material(real, test, {}, to_make, route)
+    _workshop(spec, material, Judges((), ())).check(to_make)
     return _with_brought(spec, material, observer)
 
 

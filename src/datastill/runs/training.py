@@ -20,6 +20,8 @@ from datastill.runs.computing import device_of, route_of
 from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.observer import SILENT, Observer
+from datastill.runs.pieces import forget, require_address, take_model
+from datastill.runs.pieces import place_of as piece_of
 from datastill.runs.reading import buildable, describe, read_both
 from datastill.runs.series import COMMAND, Series, described, fitted, followed_from
 from datastill.runs.specs import TrainSpec
@@ -103,6 +105,8 @@ class Training:
         add: whether models are added to those that are there.
         observer: watches.
         stop: asks to stop.
+        root: for all original models.
+        first: number of the first model, where there are none.
     """
 
     spec: TrainSpec
@@ -111,6 +115,8 @@ class Training:
     add: bool
     observer: Observer
     stop: StopRequest
+    root: Path
+    first: int = 0
 
     def claimed(self, name: str, folder: Path) -> Series:
         """Return what is to be trained in a folder, and from where on.
@@ -155,9 +161,9 @@ class Training:
                 "them or `overwrite=True` to replace them"
             )
         if keeping.overwrite:
-            return begin(folder, beside=bool(held)), 0
+            return begin(folder, beside=bool(held)), self.first
         self.require_alike(folder, asked["model"])
-        return folder, max(held, default=-1) + 1
+        return folder, max(held, default=self.first - 1) + 1
 
     def require_alike(self, folder: Path, name: str) -> None:
         """Refuse to add to models that were trained on other images."""
@@ -210,8 +216,10 @@ class Training:
     def rows(self, series: Series, test: ImageSet | None) -> Iterator[Row]:
         """Train what is missing, and yield what every model came to."""
         for number in range(series.first, series.first + self.spec.num):
-            path = member_path(series.folder, number, self.spec.epochs)
-            if path.exists():
+            path, of = member_path(series.folder, number, self.spec.epochs), self.real.domain.name
+            begun = series.state(number) is not None
+            piece = (self.spec, self.root, series, of, number)
+            if path.exists() or (not begun and take_model(*piece)):
                 member = load_member(path, factory=series.name)
                 member.network.to(self.real.images.device)
                 write_manifest(series.folder)
@@ -278,15 +286,54 @@ def train(
             found = train(spec, place, observer=observer, stop=stop)
             models = [*found.pool]
         return replace(found, folder=None, models=models)
+    return _trained(spec, Path(folder), keeping, observer, stop or StopRequest(), add)
+
+
+def train_piece(
+    spec: TrainSpec,
+    address: str,
+    folder: Path | str,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> None:
+    """Train one of the models, in a place of its own in the folder of all.
+
+    Args:
+        spec: of all.
+        address: of the model.
+        folder: for all original models.
+        keeping: see ``train``; so are the others.
+        observer: likewise.
+        stop: likewise.
+    """
+    require_address(spec, address)
+    name, _, number = address.rpartition("/")
+    name = find(name)[0]
+    alone, place = replace(spec, models=(name,), num=1), piece_of(spec, folder, f"{name}/{number}")
+    given = (keeping, observer, stop or StopRequest(), False, int(number))
+    _trained(alone, place, *given)
+
+
+def _trained(
+    spec: TrainSpec,
+    folder: Path,
+    keeping: Keeping,
+    observer: Observer,
+    stop: StopRequest,
+    add: bool,
+    first: int = 0,
+) -> Trained:
     device = device_of(spec.compute)
     names = [find(name)[0] for name in spec.models]
     real, test = read_both(spec.data, device, observer, buildable(names))
     for name in names:
         build(name, real.domain, key=Key(0))  # images too small for it are found out now
-    folders = [pool_folder(Path(folder), real.domain.name, name) for name in names]
+    folders = [pool_folder(folder, real.domain.name, name) for name in names]
     observer.message(f"{real.domain.name}: {len(real)} training images, device {device}")
     describe(real, observer)
-    training = Training(spec, real, keeping, add, observer, stop or StopRequest())
+    training = Training(spec, real, keeping, add, observer, stop, folder, first)
     with ExitStack() as stack:
         for one in dict.fromkeys(folders):
             stack.enter_context(locked(one))
@@ -301,6 +348,7 @@ def train(
         for series in all_series:
             series.file.remove()
             settle(series.folder)
+        forget(spec, folder)
     return Trained(real.domain.name, folders[0].parent, tuple(rows))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class TrialRunner:
         logged: bytes of the journal when it was cut off.
         held: what was kept then.
         past: trials that are of plans gone through before.
+        known: trials that were carried out elsewhere, by set, architecture and number.
     """
 
     asked: Mapping[str, Any]
@@ -50,6 +51,9 @@ class TrialRunner:
     logged: int = 0
     held: Checkpoint | None = None
     past: int = 0
+    known: Mapping[tuple[str, str, int], Trial] = field(
+        default_factory=dict[tuple[str, str, int], Trial]
+    )
 
     def check(self, plans: Sequence[EvaluationPlan]) -> int:
         """Return how many of the trials that plans are made of are done.
@@ -104,7 +108,7 @@ class TrialRunner:
             def told(epoch: int, epochs: int = epochs) -> None:
                 steps.within(len(self.found) - before, epoch, epochs)
 
-            for trial in one.remaining(tuple(self.found), watched(told)):
+            for trial in one.remaining(tuple(self.found), watched(told), self.known):
                 self.found.append(replace(trial, network=None))
                 yield trial
                 pending += 1

@@ -104,6 +104,26 @@ class Descents:
             self.underway.keep({"set": place, "step": state.step}, state.tensors())
 
 
+@dataclass(frozen=True, eq=False)
+class Unmade:
+    """Watches sets of which nothing is kept before they are made. See ``workshop.Watch``.
+
+    Attributes:
+        stop: asks to, which is heeded after every update.
+    """
+
+    stop: StopRequest
+
+    def begun(self, place: str) -> None:
+        """Return nothing: every set begins at the start."""
+        del place
+
+    def seen(self, place: str, snapshot: Snapshot) -> None:
+        """Stop after an update, if that was asked for."""
+        del place, snapshot
+        self.stop.raise_if_requested()
+
+
 def tensors_of_fitting(state: Fitting) -> dict[str, Tensor]:
     """Return the tensors of a network in the middle of a fit, by names."""
     return {

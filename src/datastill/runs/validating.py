@@ -13,6 +13,7 @@ from datastill.base.errors import InputError, truth
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.validation import EvaluationPlan, Result, Trial, collect
+from datastill.networks import find
 from datastill.runs.computing import device_of
 from datastill.runs.describing import add_description, descriptions, write_description
 from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared
@@ -23,9 +24,10 @@ from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats
 from datastill.runs.originals import told_of_labels
+from datastill.runs.pieces import forget, keep_trials, place_of, require_address, trials_of
 from datastill.runs.specs import ValidateSpec
 from datastill.runs.stop import StopRequest
-from datastill.runs.trials import WHEN, TrialRunner, start, unwritten
+from datastill.runs.trials import WHEN, TrialRunner, Unkept, start, unwritten
 from datastill.store import (
     CheckpointFile,
     Journal,
@@ -98,16 +100,47 @@ def validate(
     truth(save_models=save_models)
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
-    device, source = device_of(spec.compute), set_file(Path(spec.set))
-    made, file = load(source), source
+    file = set_file(Path(spec.set))
     if folder is not None:
-        file = _beside(source, Path(folder))
-        made = made if file == source else load(file)  # a copy knows its own validations
-    plan, rivals = prepared(spec, made.to(device), str(file), observer)
+        load(file)  # what is damaged is not copied
+        file = _beside(file, Path(folder))  # a copy knows its own validations
     written, watchers = folder is not None, (keeping, observer, stop or StopRequest())
-    run = _Run(spec, made, plan, rivals, file, written, save_models, *watchers)
+    run = _Run.of(spec, file, written, save_models, *watchers)
     with locked(file.parent, stem_of(file)) if written else nullcontext():
         return run.finished() or run.carried_out()
+
+
+def validate_piece(
+    spec: ValidateSpec,
+    address: str,
+    folder: Path | str,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> None:
+    """Train one network on the set, and on all that it is compared with, and keep what it reached.
+
+    Args:
+        spec: of the whole.
+        address: of the network.
+        folder: for the results of the whole.
+        keeping: see ``validate``; so are the others.
+        observer: likewise.
+        stop: likewise.
+    """
+    require_address(spec, address)
+    model, _, number = address.rpartition("/")
+    watchers = (keeping, observer, stop := stop or StopRequest())
+    run = _Run.of(spec, set_file(Path(spec.set)), True, False, *watchers)
+    (model, _), plan, i = find(model), run.plan, int(number)
+    place = place_of(spec, folder, f"{model}/{number}")
+    with locked(place), observer.progress("training", len(plan.sets)) as steps:
+        watch, found = Unkept(stop, lambda _: None), list[Trial]()
+        for source in plan.sets:
+            found += plan.trials(source, model, range(i, i + 1), watch)
+            steps.at(len(found), source)
+        keep_trials(found, run.asked(), place)
 
 
 def _beside(source: Path, folder: Path) -> Path:
@@ -128,6 +161,13 @@ class _Run:
     keeping: Keeping
     observer: Observer
     stop: StopRequest
+
+    @classmethod
+    def of(cls, spec: ValidateSpec, file: Path, *given: Any) -> _Run:
+        """Return what is to be carried out, made ready."""
+        made = load(file)
+        plan, rivals = prepared(spec, made.to(device_of(spec.compute)), str(file), given[-2])
+        return cls(spec, made, plan, rivals, file, *given)
 
     @property
     def kept(self) -> CheckpointFile | None:
@@ -159,6 +199,8 @@ class _Run:
             *(self.kept, asked, self.plan.routes, self.keeping, self.observer),
             shorter=None if shorter is None else trials_in(shorter),
         )
+        if self.written and not self.save_models:  # networks of pieces are not kept
+            runner.known = trials_of(self.spec, self.file.parent, asked)
         plan = replace(self.plan, routes=runner.routes)
         runner.check([plan])
         results = self.results(runner, plan)
@@ -172,6 +214,7 @@ class _Run:
         if self.written:
             self.describe(longer=shorter is not None)
             add_validation(self.file, report, instead=shorter)
+            forget(self.spec, self.file.parent)
         if self.kept is not None:
             self.kept.remove()
         return self.found(results, plain(report))

@@ -100,7 +100,7 @@ class Workshop:
                 yield from _distilled(self, task, updates)
 
     def _is_new(self, twins: Mapping[float, Sequence[Candidate]]) -> bool:
-        places = [_place(run[0]) for run in twins.values()]
+        places = [run[0].run for run in twins.values()]
         return self.watch is None or not any(map(self.watch.begun, places))
 
 
@@ -143,7 +143,7 @@ def _distilled(
         "dsa_strategy": _strategy(shop, candidate),
     }
     regularisers = _clom(shop, candidate)
-    place = _place(candidate)
+    place = candidate.run
     state = shop.watch.begun(place) if shop.watch else None
     if state and state.step >= min(wanted):  # a set has come to be wanted that it is past
         state = None
@@ -159,11 +159,6 @@ def _distilled(
 
 def _told(made: ImageSet, facts: Mapping[str, Any]) -> ImageSet:
     return replace(made, facts={**facts, **made.facts})
-
-
-def _place(candidate: Candidate) -> str:
-    kind = replace(candidate.kind, updates=0)  # sets that differ in it share a run
-    return f"{kind}-clom{kind.alpha:g}-ipc{candidate.ipc}-seed{candidate.seed}"
 
 
 def _published(shop: Workshop, candidate: Candidate) -> Published:

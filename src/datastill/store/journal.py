@@ -64,6 +64,15 @@ class Journal:
         """Bytes that were written so far; see ``rewind``."""
         return self.file.stat().st_size if self.file.exists() else 0
 
+    def take(self, other: Path) -> None:
+        """Write all events of another journal behind those of this one.
+
+        Raises:
+            InputError: when the file cannot be written.
+        """
+        with writing(self.file.parent), self.file.open("ab") as file:
+            file.write(other.read_bytes())
+
     def log(self, event: str, *, of: str = "", **values: Any) -> None:
         """Append an event.
 

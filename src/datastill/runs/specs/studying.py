@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from datastill.base.errors import InputError, positive
-from datastill.runs.specs.base import Part, Spec, place
+from datastill.runs.specs.base import Part, Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, named
 
 
@@ -79,6 +79,19 @@ class StudySpec(Spec):
     augmented: bool = True
     judges: JudgesSpec = field(default_factory=JudgesSpec)
     assessments: tuple[str, ...] = ()
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return the study's own models, and the sets that need none of these; see ``Candidate``.
+
+        Sets that come of one run are one piece.
+        """
+        from datastill.runs.population import wanted
+
+        own, judges = self.judges.path is None, self.judges
+        models = [f"judges/{name}/{i}" for name in judges.architectures for i in range(judges.num)]
+        free = [one for one in wanted(self) if not (own and one.kind.alpha)]
+        sets = dict.fromkeys(f"sets/{one.run}" for one in free)
+        return tuple(Unit(address, self) for address in (*(models if own else ()), *sets))
 
     def check(self) -> None:
         """See ``Part``."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, not_negative, positive
-from datastill.runs.specs.base import Spec, place
+from datastill.runs.specs.base import Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
 from datastill.training.labelling import EARLY
 
@@ -50,6 +50,10 @@ class ValidateSpec(Spec):
     coreset_features: str | None = None
     pool_path: str = place("pretrained_model")
     together: int | None = None
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return each network, which is trained on all sets that it is to compare."""
+        return tuple(Unit(f"{name}/{i}", self) for name in self.models for i in range(self.trials))
 
     def check(self) -> None:
         """See ``Part``."""
