@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"base.errors", "base.wording", "base.signals", "base.moved"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
-    {"base.own_code"},
+    {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},
     {"data.pixels"},
     {"data.tiles"},
@@ -22,24 +22,27 @@ FLOORS = [
     {"identity"},
     {"augment", "networks", "datasets"},
     {"compute.measuring", "compute.kernels"},
-    {"compute.timing", "compute.peak"},
+    {"compute.timing", "compute.peak", "compute.arithmetic", "compute.engine"},
     {"compute.route"},
     {"compute.tuning"},
     {"training.fitting"},
     {"training.accuracies", "training.fit", "training.dynamics", "training.labelling"},
     {"training.pool", "training.protocol", "training.stacked"},
+    {"training.seeing"},
     {"training.coresets", "training.labeller"},
     {"distillation.parameters"},
     {"distillation.parametrisations"},
     {"distillation.learned"},
     {
         *("distillation.descent", "distillation.clom", "distillation.relabelling"),
-        "evaluation.evidence",
+        "evaluation.reference",
     },
+    {"evaluation.evidence"},
     {"distillation.methods", "evaluation.assessments"},
     {"distillation.requirements", "distillation.weighing"},
     {"distillation.loop", "evaluation.validation", "evaluation.scores", "store"},
     {"distillation"},  # the page of the room hands on what is in the loop
+    {"evaluation.plan"},
     {"evaluation.selection", "evaluation.studies", "evaluation.comparison"},
     {"store.results"},
     {"report"},
@@ -173,7 +176,8 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
     """Distillation and assessment have no way to reach test images."""
     rooms = {
         *("distillation.methods", "distillation.loop", "distillation.clom"),
-        *("training.pool", "training.coresets", "evaluation.assessments", "evaluation.evidence"),
+        *("training.pool", "training.seeing", "training.coresets", "evaluation.assessments"),
+        *("evaluation.reference", "evaluation.evidence"),
         *("evaluation.scores", "evaluation.selection", "evaluation.studies"),
         *("runs.population", "runs.workshop"),
     }

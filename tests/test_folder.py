@@ -267,8 +267,8 @@ def test_large_sets_keep_pixels_and_very_large_ones_a_file(
     where = str(tmp_path / "pets")
     floats = load_split(where, "train")
     monkeypatch.setattr("datastill.datasets.base.making.FLOATS_MOST", 0)
-    monkeypatch.setattr("datastill.datasets.base.decode.MEMORY_MOST", 0)
-    monkeypatch.setattr("datastill.datasets.base.decode.BATCH", 4)
+    monkeypatch.setattr("datastill.datasets.base.room.MEMORY_MOST", 0)
+    monkeypatch.setattr("datastill.datasets.base.room.BATCH", 4)
     monkeypatch.setattr("datastill.datasets.base.statistics.CHUNK", 5)
     kept = load_split(where, "train")
     assert isinstance(kept.images, Pixels)
@@ -279,12 +279,12 @@ def test_large_sets_keep_pixels_and_very_large_ones_a_file(
 
 def test_no_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(tmp_path, {"a": 2, "b": 2})
-    monkeypatch.setattr("datastill.datasets.base.decode.MEMORY_MOST", 0)
+    monkeypatch.setattr("datastill.datasets.base.room.MEMORY_MOST", 0)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("datastill.datasets.base.decode._reserve", full)
+    monkeypatch.setattr("datastill.datasets.base.room._reserve", full)
     with pytest.raises(InputError, match=r"no room for 7,200 bytes of images: No space left"):
         load_split(str(tmp_path), "train")
 

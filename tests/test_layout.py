@@ -10,13 +10,9 @@ import pytest
 from conftest import blobs
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.datasets.base.layout import (
-    Layout,
-    layout_of,
-    split_named,
-    tree_of_folder,
-    tree_of_names,
-)
+from datastill.datasets.base.layout import Layout, layout_of
+from datastill.datasets.base.names import split_word
+from datastill.datasets.base.tree import tree_of_folder, tree_of_names
 from datastill.runs.reading import describe
 
 
@@ -69,7 +65,7 @@ def test_splits_in_any_spelling(train: str, test: str, wrap: str, again: bool) -
     "name", ["trains", "contest", "evaluate", "testtube", "validity", "tests_"]
 )
 def test_words_that_only_begin_so_are_no_splits(name: str) -> None:
-    assert split_named(name) is None
+    assert split_word(name) is None
 
 
 def test_what_is_used_of_several() -> None:

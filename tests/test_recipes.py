@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from datastill import load
-from datastill.base.errors import LIBRARIES, InputError
+from datastill.base.errors import InputError
+from datastill.base.libraries import LIBRARIES
 from datastill.cli import main, parse
 from datastill.cli.about import load as command_class
 from datastill.cli.described import SETTINGS, _options, options_of_spec

@@ -8,7 +8,8 @@ import inspect
 import math
 import operator
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -229,19 +230,30 @@ def reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
-LIBRARIES = {
-    "hf": "datasets>=4",
-    "transformers": "transformers>=5",
-    "tensorboard": "tensorboard>=2.16",
-    "trackio": "trackio>=0.4",
-}
-"""What the extras of the package are made of."""
+@contextmanager
+def damaged(source: object, wanted: str = "", *, why: bool = True) -> Generator[None]:
+    """Say of whatever goes wrong inside that a file is damaged: such can fail in any way.
 
+    What the system refuses to read is told as that; an ``InputError`` stays as it is.
 
-def installing(extra: str) -> str:
-    """Say how to install what an extra needs: from any index, wherever datastill came from.
+    Args:
+        source: the file, or what it holds.
+        wanted: what it may be none of, such as ``"no .npz file"``.
+        why: whether the reason is told, in words of whatever reads it.
 
-    >>> installing("hf")
-    "pip install 'datasets>=4'"
+    >>> with damaged("a.npz", "no .npz file"):
+    ...     raise ValueError("cannot reshape")
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: a.npz is damaged or no .npz file: cannot reshape
     """
-    return f"pip install '{LIBRARIES[extra]}'"
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot read {source}: {error.strerror or error}") from None
+        what = f" or {wanted}" if wanted else ""
+        said = f": {reason(error)}" if why else ""
+        raise InputError(f"{source} is damaged{what}{said}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -26,14 +25,10 @@ from datastill.datasets.base import (
     unopened,
 )
 from datastill.datasets.base.familiar import familiar
-from datastill.datasets.base.layout import (
-    BY_THE_WAY,
-    Layout,
-    layout_of,
-    tree_of_folder,
-    tree_of_names,
-)
+from datastill.datasets.base.layout import Layout, layout_of
+from datastill.datasets.base.names import BY_THE_WAY
 from datastill.datasets.base.reading import require_no_columns
+from datastill.datasets.base.tree import tree_of_folder, tree_of_names
 
 ZIP = ".zip"
 
@@ -78,11 +73,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         return None
     if split == "train":
         _require_same_classes(layout, part.classes, path)
-    facts: dict[str, Any] = {}
-    if part.others:
-        facts["passed_over"] = dict(part.others)
-    if layout.unused:
-        facts["unused_folders"] = [printable(name) for name in layout.unused]
+    unused = [printable(name) for name in layout.unused]
+    told = {"passed_over": dict(part.others), "unused_folders": unused}
     (only, *others) = part.classes
     if not others and split == "train" and plain(only) in BY_THE_WAY:
         raise InputError(
@@ -96,7 +88,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         torch.tensor([k for k, files in enumerate(part.classes.values()) for _ in files]),
         tuple(part.classes),
         str(path / part.place),
-        facts=facts,
+        facts={name: value for name, value in told.items() if value},
     )
 
 

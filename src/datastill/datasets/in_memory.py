@@ -69,19 +69,8 @@ def from_arrays(
     (('a', 'b'), [0, 1, 1, 0], (0.125,))
     """
     _require_told(name, like)
-    source = f"the arrays of {name}"
-    array = images if isinstance(images, Tensor) else _array("images", images)
-    labels = labels if isinstance(labels, Tensor) else _array("labels", labels)
-    for values in (array, labels):
-        if isinstance(values, Tensor) and (values.is_meta or values.layout != torch.strided):
-            raise InputError(f"{source}: tensors without numbers, or sparse ones, are no arrays")
-    labels = labels.detach().cpu() if isinstance(labels, Tensor) else labels
-    found, known = labels_of(labels, _names(classes), source)
-    pixels = pixels_of(array, source)
-    if len(found) != len(pixels):
-        raise InputError(f"{source}: {len(pixels)} images but {len(found)} labels")
+    everything = _found(images, labels, _names(classes), f"the arrays of {name}")
     reading = Reading(size=sides(size), mirror=mirror)
-    everything = Found(pixels, found, known, source)
     if like is not None:
         return set_for_tests(everything, reading, like, name=name)
     require_classes(everything)
@@ -118,27 +107,11 @@ def from_dataset(
             f"`dataset` must have a length and items by their numbers, found {told(dataset)}; "
             "list(...) makes that of what can only be gone through; of a loader take its dataset"
         )
-    images: list[Tensor] = []
-    labels: list[Any] = []
-    wanted = Reading(size=sides(size)).size
-    for i in range(len(dataset)):
-        image, label = _pair(_item(dataset, i, name), i, name)
-        image = _pixels(image, f"image {i} of {name}", wanted)
-        if images and image.shape[1:] != images[0].shape[1:]:
-            raise InputError(
-                f"image {i} of {name} has the shape {tuple(image.shape[1:])}, the first "
-                f"{tuple(images[0].shape[1:])}; a size brings them to one"
-            )
-        images.append(image)
-        labels.append(_label(label))
-    if not images:
-        raise InputError(f"{name} holds no images")
+    images, labels = _everything(dataset, name, Reading(size=sides(size)).size)
     if classes is None:
         said = getattr(dataset, "classes", None)
         classes = said if isinstance(said, list | tuple) else None
-    return from_arrays(
-        torch.cat(images), labels, name=name, classes=classes, mirror=mirror, like=like
-    )
+    return from_arrays(images, labels, name=name, classes=classes, mirror=mirror, like=like)
 
 
 def _require_told(name: object, like: object) -> None:
@@ -158,7 +131,21 @@ def _names(classes: Any) -> tuple[str, ...] | None:
     return tuple(map(str, given))
 
 
-def _array(name: str, values: Any) -> np.ndarray:
+def _found(images: Any, labels: Any, classes: tuple[str, ...] | None, source: str) -> Found:
+    array, marks = _array("images", images, source), _array("labels", labels, source)
+    marks = marks.detach().cpu() if isinstance(marks, Tensor) else marks
+    found, known = labels_of(marks, classes, source)
+    pixels = pixels_of(array, source)
+    if len(found) != len(pixels):
+        raise InputError(f"{source}: {len(pixels)} images but {len(found)} labels")
+    return Found(pixels, found, known, source)
+
+
+def _array(name: str, values: Any, source: str) -> Tensor | np.ndarray:
+    if isinstance(values, Tensor):
+        if values.is_meta or values.layout != torch.strided:
+            raise InputError(f"{source}: tensors without numbers, or sparse ones, are no arrays")
+        return values
     try:
         return np.asanyarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # of lists of different lengths, say
@@ -170,6 +157,24 @@ def _numbered(dataset: Any) -> bool:
         return hasattr(dataset, "__getitem__") and len(dataset) >= 0
     except TypeError:  # of what says so itself, as a tensor without axes
         return False
+
+
+def _everything(dataset: MapStyle, name: str, size: Size | None) -> tuple[Tensor, list[Any]]:
+    images: list[Tensor] = []
+    labels: list[Any] = []
+    for i in range(len(dataset)):
+        image, label = _pair(_item(dataset, i, name), i, name)
+        image = _pixels(image, f"image {i} of {name}", size)
+        if images and image.shape[1:] != images[0].shape[1:]:
+            raise InputError(
+                f"image {i} of {name} has the shape {tuple(image.shape[1:])}, the first "
+                f"{tuple(images[0].shape[1:])}; a size brings them to one"
+            )
+        images.append(image)
+        labels.append(_label(label))
+    if not images:
+        raise InputError(f"{name} holds no images")
+    return torch.cat(images), labels
 
 
 def _item(dataset: MapStyle, index: int, name: str) -> Any:

@@ -20,7 +20,7 @@ from datastill.datasets.base import (
     pixels_of,
     read_idx,
 )
-from datastill.datasets.base.layout import is_clutter
+from datastill.datasets.base.names import is_clutter
 from datastill.datasets.base.reading import require_no_columns
 
 NAMED = re.compile(r"(.*?)[-_. ]*(image|img|label|lbl)s?[-_. ]*idx[1-4]\b.*", re.IGNORECASE)

@@ -24,9 +24,10 @@ from datastill.datasets.base import (
     Reading,
     Split,
     labels_of,
+    numbers_of,
     pixels_of,
 )
-from datastill.datasets.base.layout import SPLIT_WORDS, is_clutter, word_of_split
+from datastill.datasets.base.names import SPLIT_WORDS, is_clutter, word_of_split
 
 LEAST = 8
 SUFFIX = ".csv"
@@ -74,7 +75,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     else:
         pixels, labels = rows
     images = pixels_of(pixels, str(head.file))
-    found, classes = labels_of(_classes(labels), None, str(head.file))
+    found, classes = labels_of(numbers_of(labels), None, str(head.file))
     return Found(images, found, classes, str(head.file))
 
 
@@ -231,12 +232,6 @@ def _word(head: Head, split: Split) -> str | None:
         return None
     there = {word_of_split(row[head.split]) for _, row in _lines(head)}
     return next((word for word in SPLIT_WORDS[split] if word in there), None)
-
-
-def _classes(labels: Sequence[str]) -> np.ndarray:
-    return (
-        np.array([float(label) for label in labels]) if _all_numbers(labels) else np.array(labels)
-    )
 
 
 FORMATS.register("pixels in CSV")(

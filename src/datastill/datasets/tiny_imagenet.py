@@ -21,7 +21,7 @@ from datastill.datasets.base import (
     not_found,
     pictures_in,
 )
-from datastill.datasets.base.layout import is_clutter
+from datastill.datasets.base.names import is_clutter
 
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SIZE = (64, 64)

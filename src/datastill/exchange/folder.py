@@ -14,14 +14,9 @@ import torch
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets.base import opened_zip
-from datastill.datasets.base.layout import (
-    Tree,
-    is_clutter,
-    layout_of,
-    split_word,
-    tree_of_folder,
-    tree_of_names,
-)
+from datastill.datasets.base.layout import layout_of
+from datastill.datasets.base.names import is_clutter, split_word
+from datastill.datasets.base.tree import Tree, tree_of_folder, tree_of_names
 from datastill.exchange.base import (
     ENDINGS,
     FORMATS,

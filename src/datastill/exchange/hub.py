@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from datastill.base.errors import InputError, installing, reason
+from datastill.base.errors import InputError, reason
+from datastill.base.libraries import imported
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import names_pictures, parquet_of, read_parquet
@@ -144,11 +144,7 @@ def push(folder: Path, repository: str, *, private: bool = False) -> str:
     Raises:
         InputError: when the hub cannot be reached, or refuses.
     """
-    try:
-        import huggingface_hub
-    except Exception:
-        raise InputError(f"hub needs a library: {installing('hf')}") from None
-    api: Any = huggingface_hub.HfApi()
+    api = imported("huggingface_hub", "hub needs a library").HfApi()
     try:
         address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
         api.upload_folder(folder_path=folder, repo_id=repository, repo_type="dataset")

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datastill.base.errors import InputError, installing, reason
+from datastill.base.errors import InputError, reason
+from datastill.base.libraries import imported
 from datastill.base.rng import Key
 from datastill.data import Domain, convert
 from datastill.networks.base import BACKBONE, Network
@@ -85,17 +86,14 @@ def backbone(name: str, domain: Domain) -> Loaded:
         InputError: when there is no such model, it cannot be fetched, is damaged or incomplete, or
             does not say how its images are normalised.
     """
-    path, library = name.removeprefix(BACKBONE), _library()
+    path = name.removeprefix(BACKBONE)
+    library = imported("transformers", "models of Hugging Face need a library", "transformers")
     if path.startswith((".", "/", "~")) and not Path(path).is_dir():
         raise InputError(f"cannot load {name}: there is no folder {path}")
-    with _silent(library), Key(0).scope():  # the library's initialisers draw numbers
-        try:
-            model, info = library.AutoModel.from_pretrained(
-                path, output_loading_info=True, use_safetensors=True, dtype=torch.float32
-            )
-            processor = library.AutoImageProcessor.from_pretrained(path)
-        except Exception as error:  # a damaged or missing model can fail in any way
-            raise InputError(f"cannot load {name}: {reason(error)}") from None
+    try:
+        model, info, processor = _loaded(path, library)
+    except Exception as error:  # a damaged or missing model can fail in any way
+        raise InputError(f"cannot load {name}: {reason(error)}") from None
     missing = sorted(info["missing_keys"])
     if any("pooler" not in key for key in missing):
         raise InputError(f"{name} is incomplete: it has no weights {missing[0]}")
@@ -117,6 +115,14 @@ def backbone(name: str, domain: Domain) -> Loaded:
     return Loaded(network, facts)
 
 
+def _loaded(path: str, library: Any) -> tuple[Any, Any, Any]:
+    with _silent(library), Key(0).scope():  # the library's initialisers draw numbers
+        model, info = library.AutoModel.from_pretrained(
+            path, output_loading_info=True, use_safetensors=True, dtype=torch.float32
+        )
+        return model, info, library.AutoImageProcessor.from_pretrained(path)
+
+
 def _domain(name: str, processor: Any, channels: int) -> Domain:
     mean, std = getattr(processor, "image_mean", None), getattr(processor, "image_std", None)
     size = _size(getattr(processor, "crop_size", None)) or _size(getattr(processor, "size", None))
@@ -135,16 +141,6 @@ def _size(said: Any) -> tuple[int, int] | None:
     if None not in both:
         return int(both[0]), int(both[1])
     return None if edge is None else (int(edge), int(edge))
-
-
-def _library() -> Any:
-    try:
-        import transformers
-    except ImportError:
-        raise InputError(
-            f"models of Hugging Face need a library: {installing('transformers')}"
-        ) from None
-    return transformers
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from datastill.base.errors import InputError, installing
+from datastill.base.errors import InputError
+from datastill.base.libraries import installing
 from datastill.store.files import writing
 
 LOG_FILE = "log.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
-from datastill.datasets.base.decode import GREY_MODES, resized, upright
+from datastill.datasets.base.decode import GREY_MODES, upright
 from datastill.datasets.base.files import Files, pictures_in
 from datastill.datasets.base.idx import read_idx
 from datastill.datasets.base.load import (
@@ -35,12 +35,14 @@ from datastill.datasets.base.reading import (
     sides,
     unseen,
 )
+from datastill.datasets.base.room import resized
 from datastill.datasets.base.tables import (
     LABEL_COLUMNS,
     SPLIT_COLUMNS,
     TABLES,
     WORDS,
     TextTable,
+    numbers_of,
     read_table,
 )
 from datastill.datasets.base.torch_files import arrays_of
@@ -85,6 +87,7 @@ __all__ = [
     "load_split",
     "load_test",
     "not_found",
+    "numbers_of",
     "opened_zip",
     "opening",
     "outside",

@@ -22,7 +22,7 @@ def decoded(
     source: str,
     known: bool = False,
 ) -> tuple[Tensor, Digests | None]:
-    """Return pictures as ``(n, C, H, W)`` bytes of one size.
+    """Return pictures as ``(n, C, H, W)`` bytes of one size, decoded once.
 
     Args:
         pictures: see ``Pictures``; at least one.
@@ -30,14 +30,10 @@ def decoded(
         reading: the size, if one is asked for.
         colour: whether they are to be read in colour; None if they are to tell.
         source: their name, for messages.
-        known: whether the digests of the pictures, as large as they are, are wanted too.
-
-    Returns:
-        The bytes, and the digests if those were wanted.
+        known: whether the digests of the pictures, as large as they are, are to come with them.
 
     Raises:
-        InputError: for pictures that are damaged, all of which are named, or of a kind that cannot
-            be read; when they differ in size, or are too small or too large, and none is asked for.
+        InputError: see ``decode`` and ``kind_of``.
     """
     whole = len(rows) == len(pictures)
     # Whether there is colour depends on all of them, where nobody knows it.

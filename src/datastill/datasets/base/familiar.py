@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from datastill.datasets.base.layout import is_clutter
+from datastill.datasets.base.names import is_clutter
 
 MARKS = {
     "data_batch_1": "CIFAR10",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datastill.datasets.base.layout import is_clutter, is_picture
+from datastill.datasets.base.names import is_clutter, is_picture
 from datastill.datasets.base.reading import Encoded
 
 

@@ -28,8 +28,8 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.base.machine import cache_folder
-from datastill.datasets.base.decode import blank
 from datastill.datasets.base.reading import Encoded, Pictures, Reading
+from datastill.datasets.base.room import blank
 from datastill.identity import Digests
 
 LEAST, MOST = 2**20, 2**32

@@ -6,147 +6,23 @@ like a split never becomes a class in silence.
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from datastill.base.errors import InputError
-
-Split = Literal["train", "test"]
-
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Endings of the files that are taken for pictures, in small letters."""
-
-SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "test": ("test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev"),
-}
-"""What a split may be called; of test images the first that is there counts."""
-
-LIKE = {"testing": "test", "valid": "val", "validation": "val", "evaluation": "eval"}
-"""Words that say the same as another: a folder of each is one too many."""
-
-BY_THE_WAY = {"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "pictures"}
-"""Words that name no class and no split."""
-
-CLUTTER = {
-    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle"),
-    *("$recycle.bin", "system volume information", "lost+found", "__pycache__"),
-}
-"""What programs leave beside files without being asked, in small letters."""
-
-
-def is_clutter(name: str) -> bool:
-    """Tell whether a file or folder is nobody's data: hidden, or left there by some program.
-
-    >>> [is_clutter(name) for name in (".ipynb_checkpoints", "._cat.png", "__MACOSX", "cat")]
-    [True, True, True, False]
-    """
-    return name.startswith(".") or name.casefold() in CLUTTER
-
-
-def is_picture(name: str) -> bool:
-    """Tell whether a file is taken for a picture, by the ending of its name."""
-    stem, _, ending = name.rpartition(".")
-    return bool(stem) and f".{ending.casefold()}" in PICTURES
-
-
-def split_word(name: str) -> str | None:
-    """Return the word by which a name says that it is a split and nothing else.
-
-    >>> [split_word(name) for name in ("TRAIN", "training_set", "testData", "val2017", "trains")]
-    ['train', 'training', 'test', 'val', None]
-    """
-    word, rest = _said(name)
-    return word if rest == () else None
-
-
-def word_of_split(name: str) -> str | None:
-    """Return the word by which a name says of which split it is, whatever it says beside.
-
-    >>> word_of_split("train_labels"), word_of_split("PublicTest"), word_of_split("labels")
-    ('train', 'test', None)
-    """
-    return _said(name)[0]
-
-
-def split_named(name: str) -> Split | None:
-    """Return the split that a name says, and says nothing else beside."""
-    word = split_word(name)
-    if word is None:
-        return None
-    return "train" if word in SPLIT_WORDS["train"] else "test"
-
-
-@dataclass
-class Tree:
-    """A folder: what lies in it, clutter left out.
-
-    Attributes:
-        place: its path below the root, ``""`` for that.
-        folders: those inside, by name.
-        pictures: names of pictures in it.
-        others: names of other files in it.
-        linked: whether it is a link to a folder elsewhere.
-    """
-
-    place: str = ""
-    folders: dict[str, Tree] = field(default_factory=dict[str, "Tree"])
-    pictures: list[str] = field(default_factory=list[str])
-    others: list[str] = field(default_factory=list[str])
-    linked: bool = False
-
-    @property
-    def has_pictures(self) -> bool:
-        """Whether there are pictures here or below."""
-        return bool(self.pictures) or any(inner.has_pictures for inner in self.folders.values())
-
-    @property
-    def is_of_folders(self) -> bool:
-        """Whether there are folders here, and no pictures beside them."""
-        return bool(self.folders) and not self.pictures
-
-    def below(self) -> Iterator[Tree]:
-        """Yield this folder and those below, in order; links below are not followed."""
-        yield self
-        for name in sorted(self.folders):
-            if not self.folders[name].linked:
-                yield from self.folders[name].below()
-
-    def all_pictures(self) -> list[str]:
-        """Return the paths of all pictures here and below."""
-        return [
-            _joined(tree.place, name) for tree in self.below() for name in sorted(tree.pictures)
-        ]
-
-
-def tree_of_names(names: Iterable[str]) -> Tree:
-    """Return the folders that paths such as ``pets/cat/1.png`` name; folders may end in ``/``."""
-    root = Tree()
-    for name in names:
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if any(map(is_clutter, parts)):
-            continue
-        inner = parts if name.endswith("/") else parts[:-1]
-        here = root
-        for part in inner:
-            here = here.folders.setdefault(part, Tree(_joined(here.place, part)))
-        if inner is not parts and parts:
-            (here.pictures if is_picture(parts[-1]) else here.others).append(parts[-1])
-    return root
-
-
-def tree_of_folder(path: Path) -> Tree:
-    """Return what lies in a folder and below; links are followed unless they lead round.
-
-    Raises:
-        InputError: when a folder cannot be read.
-    """
-    return _walked(str(path), Tree(), (os.path.realpath(path),))
+from datastill.datasets.base.names import (
+    BY_THE_WAY,
+    LIKE,
+    PICTURES,
+    SPLIT_WORDS,
+    Split,
+    parted,
+    split_word,
+    words_in,
+)
+from datastill.datasets.base.tree import Tree, joined
 
 
 @dataclass(frozen=True)
@@ -187,7 +63,7 @@ class Layout:
         if split not in self.trees:
             return None
         tree = self.trees[split]
-        name = _joined(self.source, tree.place)
+        name = joined(self.source, tree.place)
         require_classes(tree, name)
         classes = {each: tree.folders[each].all_pictures() for each in sorted(tree.folders)}
         empty = [each for each, found in classes.items() if not found]
@@ -222,7 +98,7 @@ def layout_of(root: Tree, source: str) -> Layout:
     tree = _unwrapped(root)
     splits = _splits(tree, source)
     if not splits:
-        _require_no_splits(tree, _joined(source, tree.place))
+        _require_no_splits(tree, joined(source, tree.place))
         return Layout({"train": tree}, (), source)
     used = [inner.place for inner in splits.values()]
     others = [inner for inner in tree.folders.values() if inner.place not in used]
@@ -251,8 +127,9 @@ def _splits(tree: Tree, source: str) -> dict[Split, Tree]:
     rank = {word: i for i, word in enumerate(SPLIT_WORDS["test"])}
     tests = [name for name in words if name not in train]
     tests.sort(key=lambda name: (not named[name].has_pictures, rank[words[name]], name))
-    where = _joined(source, tree.place)
-    for several in (train, [t for t in tests if _same(words[t], words[tests[0]])]):
+    where = joined(source, tree.place)
+    alike = {name: LIKE.get(word, word) for name, word in words.items()}
+    for several in (train, [t for t in tests if alike[t] == alike[tests[0]]]):
         if len([name for name in several if named[name].has_pictures]) > 1:
             raise InputError(
                 f"{where} holds {' and '.join(sorted(several))}, which say the same; "
@@ -285,12 +162,12 @@ def _tells_classes(tree: Tree) -> bool:
     if not inner.is_of_folders:
         return False
     alone = next(iter(inner.folders)) if len(inner.folders) == 1 else None
-    return alone is None or not (split_word(alone) or set(_words(alone)) <= BY_THE_WAY)
+    return alone is None or not (split_word(alone) or set(words_in(alone)) <= BY_THE_WAY)
 
 
 def _alike(named: Mapping[str, Tree]) -> dict[str, str]:
     # seg_train says no split for sure, but beside seg_test it does.
-    said = {name: (word, rest) for name in named for word, rest in [_said(name)] if word and rest}
+    said = {name: (word, rest) for name in named for word, rest in [parted(name)] if word and rest}
     both = {
         rest
         for word, rest in said.values()
@@ -329,7 +206,7 @@ def _unwrapped(root: Tree) -> Tree:
             return here
         holding = [name for name, inner in here.folders.items() if inner.has_pictures]
         alone = len(here.folders) == 1 or (
-            len(holding) == 1 and set(_words(holding[0])) <= BY_THE_WAY
+            len(holding) == 1 and set(words_in(holding[0])) <= BY_THE_WAY
         )
         if len(holding) != 1 or not alone or not here.folders[holding[0]].is_of_folders:
             break
@@ -342,57 +219,10 @@ def _inner(tree: Tree) -> Tree:
     while tree.is_of_folders and len(tree.folders) == 1:
         name, inner = next(iter(tree.folders.items()))
         same = name == PurePosixPath(tree.place).name or split_word(name)
-        if not inner.is_of_folders or not (same or set(_words(name)) <= BY_THE_WAY):
+        if not inner.is_of_folders or not (same or set(words_in(name)) <= BY_THE_WAY):
             break
         tree = inner
     return tree
-
-
-def _said(name: str) -> tuple[str | None, tuple[str, ...]]:
-    # The word that says a split, and what else a name says.
-    known = {word for words in SPLIT_WORDS.values() for word in words}
-    found: list[str] = []
-    rest: list[str] = []
-    for word in _words(name):
-        bare = next(
-            (word.removesuffix(end) for end in BY_THE_WAY if word.removesuffix(end) in known), word
-        )
-        if bare in known:
-            found.append(bare)
-        elif word not in BY_THE_WAY:
-            rest.append(word)
-    return (found[0], tuple(rest)) if len(found) == 1 else (None, tuple(rest))
-
-
-def _words(name: str) -> list[str]:
-    # trainSet and TRAIN_SET are two words each; numbers are none.
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.findall(r"[^\W\d_]+", apart.casefold())
-
-
-def _same(one: str, other: str) -> bool:
-    return LIKE.get(one, one) == LIKE.get(other, other)
-
-
-def _walked(path: str, tree: Tree, above: tuple[str, ...]) -> Tree:
-    try:
-        with os.scandir(path) as entries:
-            inside = sorted((e for e in entries if not is_clutter(e.name)), key=lambda e: e.name)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    for entry in inside:
-        if not entry.is_dir():
-            (tree.pictures if is_picture(entry.name) else tree.others).append(entry.name)
-            continue
-        inner = Tree(_joined(tree.place, entry.name), linked=entry.is_symlink())
-        real = os.path.realpath(entry.path) if inner.linked else entry.path
-        if real not in above:
-            tree.folders[entry.name] = _walked(entry.path, inner, (*above, os.path.realpath(real)))
-    return tree
-
-
-def _joined(place: str, name: str) -> str:
-    return f"{place}/{name}" if place and name else place or name
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -13,10 +13,10 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet, require_sound
 from datastill.data.pixels import FLOATS_MOST, Pixels
-from datastill.datasets.base.decode import require_size, resized
 from datastill.datasets.base.decoded import decoded
-from datastill.datasets.base.layout import BY_THE_WAY
+from datastill.datasets.base.names import BY_THE_WAY
 from datastill.datasets.base.reading import Found, Reading, side_by_side
+from datastill.datasets.base.room import require_size, resized
 from datastill.datasets.base.statistics import statistics
 from datastill.identity import Content, Digests, digests
 

@@ -20,7 +20,7 @@ from datastill.base.errors import (
     truth,
 )
 from datastill.data import Domain, ImageSet
-from datastill.datasets.base.layout import SPLIT_WORDS, Split
+from datastill.datasets.base.names import SPLIT_WORDS, Split
 
 T = TypeVar("T")
 Size = tuple[int, int]

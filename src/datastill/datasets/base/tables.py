@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datastill.base.errors import InputError, reason
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
@@ -66,6 +69,19 @@ def read_table(file: Path) -> TextTable:
     if file.suffix.casefold() == WORDS:
         return _of_words(text, file)
     return _of_json(text, file) if file.suffix.casefold() == ".jsonl" else _of_csv(text, file)
+
+
+def numbers_of(labels: Sequence[str]) -> NDArray[Any]:
+    """Return texts as the numbers that they are, which have an order; as they are, if any is none.
+
+    >>> numbers_of(["10", "9"]), numbers_of(["10", "cat"])
+    (array([10.,  9.]), array(['10', 'cat'], dtype='<U3'))
+    """
+    try:
+        numbers = np.array([float(label) for label in labels])
+    except ValueError:
+        return np.array(labels)
+    return numbers if np.isfinite(numbers).all() else np.array(labels)
 
 
 def _of_words(text: str, file: Path) -> TextTable:

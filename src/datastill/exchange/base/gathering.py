@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from datastill.base.errors import InputError
-from datastill.datasets.base.layout import SPLIT_WORDS, split_word, word_of_split
+from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
 from datastill.exchange.base.contract import header_of
 from datastill.exchange.base.held import Held, of_steps, one_of
 from datastill.exchange.base.labels import numbers_of

@@ -50,8 +50,7 @@ def settle_labels(
     if _two_levels(scores, one_hot):
         return hard, ("each label is one class, on a scale of its own: the classes were taken",)
     if logits:
-        told = "labels are logits: their softmax was taken, as soft labels"
-        return scores.softmax(1), (told,)
+        return scores.softmax(1), ("labels are logits: their softmax was taken, as soft labels",)
     told = (
         "labels are scores, not shares of classes: the class of the highest score was taken, and "
         "what they say of other classes is left out"

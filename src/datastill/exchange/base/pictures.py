@@ -17,7 +17,7 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
-from datastill.datasets.base.decode import blank
+from datastill.datasets.base.room import blank
 
 KINDS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")

@@ -34,6 +34,13 @@ ZCA: Mapping[str, Rule | None] = {
 }
 """What ``--normalised-with`` may say of whitening, and how that was measured."""
 
+RULES = (
+    "say --normalised-with zca-pixels (as MTT and what followed it) or zca-normalised (as DataDAM)"
+)
+
+ZCA_OF: Mapping[Rule, str] = {"pixels": "pixels", "normalised": "normalised images"}
+"""On what a whitening was measured, in words."""
+
 ROOM = (-0.25, 1.25)
 """Where most of the pixels are that come out of a whitening that was undone rightly."""
 
@@ -166,40 +173,36 @@ def unwhitened(
     rule: Rule | None,
     sure: bool,
 ) -> tuple[Tensor, Domain, tuple[str, ...]]:
-    """Undo whitening, measured on the training images as ``rule`` says.
+    """Undo whitening.
 
     Args:
         images: whitened ones.
         domain: of the result.
-        origin: how to read the training images.
+        origin: how to read the training images that it was measured on.
         path: of the file.
-        told: why they are taken as whitened.
-        rule: what it was measured on; None where it is to be found out by what comes out.
-        sure: whether the format or a person says that they are whitened; what only looks so has
-            to become pictures, in every respect.
+        told: why the images are taken as whitened.
+        rule: what it was measured on; None where that is to be found out.
+        sure: whether it is said that they are; what only looks so has to become pictures.
 
     Raises:
-        InputError: when there are no training images to measure it on, or no pictures come out.
+        InputError: without training images to measure it on, or when no pictures come out.
     """
-    name, real = origin["dataset"], _training_images(domain, origin, path, told)
+    real = _training_images(domain, origin, path, told)
     rules: tuple[Rule, ...] = ("pixels", "normalised") if rule is None else (rule,)
     undone = {each: _undone(images, real, domain, each) for each in rules}
     strict = not sure or rule is None
-    fitting = [each for each in rules if _is_picture(undone[each], real, domain, strict=strict)]
+    fits = [_is_picture(undone[each], real, domain, strict=strict) for each in rules]
+    fitting = [each for each, fit in zip(rules, fits, strict=True) if fit]
     if not fitting:
         agreement = neighbour_correlation(undone[rules[0]].double())
         raise InputError(
-            f"{path}: undoing the ZCA whitening of {name} gives no pictures (neighbouring pixels "
-            f"correlate by {agreement:.2f}); {WAYS}"
+            f"{path}: undoing the ZCA whitening of {origin['dataset']} gives no pictures "
+            f"(neighbouring pixels correlate by {agreement:.2f}); {WAYS}"
         )
     if len(fitting) > 1:
-        raise InputError(
-            f"{path}: it cannot be told how the whitening was measured; say --normalised-with "
-            "zca-pixels (as MTT and what followed it) or zca-normalised (as DataDAM)"
-        )
-    on = "pixels" if fitting[0] == "pixels" else "normalised images"
-    what = f"the whitening was undone, as measured on the {on} of {len(real)} training images"
-    return undone[fitting[0]], domain, (*told, what)
+        raise InputError(f"{path}: it cannot be told how the whitening was measured; {RULES}")
+    on = f"as measured on the {ZCA_OF[fitting[0]]} of {len(real)} training images"
+    return undone[fitting[0]], domain, (*told, f"the whitening was undone, {on}")
 
 
 def _training_images(

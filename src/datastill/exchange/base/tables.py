@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, installing
+from datastill.base.errors import InputError, damaged
+from datastill.base.libraries import imported
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets import FORMATS as READERS
@@ -86,21 +87,13 @@ def read_parquet(*paths: Path) -> Found:
     path = paths[0]
     meta = {k.decode(errors="replace"): v for k, v in (tables[0].schema.metadata or {}).items()}
     header = header_of(_decoded(meta.get("datastill")), path)
-    try:
+    with damaged(path, "its columns are not as its header says", why=False):
         return _found(_together(tables, paths), header, _features(meta), path)
-    except InputError:
-        raise
-    except Exception:
-        raise InputError(f"{path} is damaged: its columns are not as its header says") from None
 
 
 def _opened(parquet: Any, path: Path) -> Any:
-    try:
+    with damaged(path, "no parquet file", why=False):
         return _table(parquet, content_of(path), path)
-    except InputError:
-        raise
-    except Exception:  # a damaged file can fail in any way
-        raise InputError(f"{path} is damaged or no parquet file") from None
 
 
 def _together(tables: list[Any], paths: Sequence[Path]) -> Any:
@@ -200,11 +193,5 @@ def _decoded(value: bytes | None) -> str | None:
 
 
 def _libraries() -> tuple[Any, Any]:
-    try:
-        import datasets
-        from pyarrow import parquet
-    except Exception:  # a broken companion raises more than ImportError
-        raise InputError(
-            f"parquet and hub need Hugging Face's datasets: {installing('hf')}"
-        ) from None
-    return datasets, parquet
+    needing = "parquet and hub need Hugging Face's datasets"
+    return imported("datasets", needing), imported("pyarrow.parquet", needing)
