@@ -107,11 +107,11 @@ def test_lines_of_the_library_are_said_once_and_not_with_quiet(
     monkeypatch.setattr("datastill.compute.route.kernels.missing", lambda: "no g++ was found")
     monkeypatch.setattr("datastill.compute.route.kernels.instructions", lambda: "")
     for quiet, times in (([], 1), (["--quiet"], 0)):
-        route._tell_what_is_missing.cache_clear()
+        route.tell_what_is_missing.cache_clear()
         measuring.forget()
         main([*ESTIMATE.split(), *quiet])
         assert capsys.readouterr().out.count("no g++ was found") == times
-    route._tell_what_is_missing.cache_clear()
+    route.tell_what_is_missing.cache_clear()
 
 
 def test_a_set_says_that_plain_layers_were_taken_for_want_of_kernels(
@@ -119,7 +119,7 @@ def test_a_set_says_that_plain_layers_were_taken_for_want_of_kernels(
 ) -> None:
     monkeypatch.setattr("datastill.compute.route.kernels.missing", lambda: "no g++ was found")
     monkeypatch.chdir(tmp_path)
-    route._tell_what_is_missing.cache_clear()
+    route.tell_what_is_missing.cache_clear()
     try:
         main(
             [
@@ -135,7 +135,7 @@ def test_a_set_says_that_plain_layers_were_taken_for_want_of_kernels(
             ]
         )
     finally:
-        route._tell_what_is_missing.cache_clear()
+        route.tell_what_is_missing.cache_clear()
     facts = load(tmp_path / "condensed" / "digits" / "DM" / "IPC1").facts
     assert facts["route"]["kernels"] is False
     assert facts["route"]["without_kernels"] == "no g++ was found"

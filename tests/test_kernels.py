@@ -10,14 +10,9 @@ from torch import Tensor, nn
 from datastill.base.machine import lacks_memory
 from datastill.base.rng import Key
 from datastill.compute import kernels
+from datastill.compute.kernels.convolution import Convolution, convolve_few
 from datastill.compute.kernels.instructions import available, choosing
-from datastill.compute.kernels.layers import (
-    Convolution,
-    FirstBlock,
-    InstanceNorm,
-    NormReluPool,
-    convolve_few,
-)
+from datastill.compute.kernels.layers import FirstBlock, InstanceNorm, NormReluPool
 from datastill.compute.kernels.library import Library
 from datastill.compute.kernels.lowering import lowered
 from datastill.compute.kernels.trusted import library

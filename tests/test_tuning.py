@@ -385,11 +385,11 @@ def test_why_there_are_no_kernels_is_said_once(
 ) -> None:
     monkeypatch.setattr(routes.kernels, "missing", lambda: "no g++ was found")
     monkeypatch.setattr(routes.kernels, "instructions", lambda: "")
-    routes._tell_what_is_missing.cache_clear()
+    routes.tell_what_is_missing.cache_clear()
     timed(monkeypatch, {})
     for name in (SMALL, "ConvNetD1W32"):
         assert not fastest(name, DOMAIN).route.kernels
-    routes._tell_what_is_missing.cache_clear()
+    routes.tell_what_is_missing.cache_clear()
     assert caplog.text.count("no g++ was found") == 1
 
 

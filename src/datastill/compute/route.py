@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-from datastill.base.errors import InputError, in_plain_numbers, of_kind, suggestion, truth, whole
+from datastill.base.errors import in_plain_numbers, of_kind, truth, whole
 from datastill.compute import kernels, measuring, timing
+from datastill.compute.arithmetic import (
+    ChannelsLast,
+    Precision,
+    casting,
+    filled,
+    fused,
+    multiplying,
+    require_precision,
+)
+from datastill.compute.engine import forced, tell_what_is_missing
 from datastill.data.pixels import ready
 from datastill.networks.base.network import (
     Network,
@@ -33,13 +39,9 @@ GPU_CHUNK_PIXELS = 4096 * 32 * 32
 TOGETHER = 4096 * 32 * 32
 """Pixels of images, all channels counted once, whose way through a network is kept in memory at
 once, until their gradient is found."""
-ENGINE = "DATASTILL_ENGINE"
-"""The environment variable that says what ``"auto"`` means: kernels or plain, without measuring."""
-
 SIZES = (32, 128)
 """Images of 28x28 pixels in a chunk, which the fastest layers are tried with."""
 
-Precision = Literal["float32", "tf32", "bfloat16"]
 Run = Callable[[Any, Tensor], Tensor]
 """A way through a network: its ``logits``, or its ``features``."""
 
@@ -85,18 +87,13 @@ class Route:
     def __post_init__(self) -> None:
         if not (self.chunk is None or (isinstance(self.chunk, str) and self.chunk == "auto")):
             whole(chunk=self.chunk)
-        if self.tracked is not None:
-            whole(tracked=self.tracked)
+        whole(tracked=1 if self.tracked is None else self.tracked)
         if not (isinstance(self.kernels, str) and self.kernels == "auto"):
             of_kind(bool, "True, False or 'auto'", kernels=self.kernels)
-        if self.at_once is not None:
-            of_kind(bool, "True, False or None", at_once=self.at_once)
+        of_kind((bool, type(None)), "True, False or None", at_once=self.at_once)
         truth(compiled=self.compiled, channels_last=self.channels_last)
-        of_kind(str, "'float32', 'tf32' or 'bfloat16'", precision=self.precision)
+        require_precision(self.precision)
         in_plain_numbers(self, "tracked", *(() if self.chunk == "auto" else ("chunk",)))
-        if self.precision not in ("float32", "tf32", "bfloat16"):
-            near = suggestion(str(self.precision), ["float32", "tf32", "bfloat16"])
-            raise InputError(f"no precision named {self.precision!r}; {near}")
 
     @property
     def exact(self) -> Route:
@@ -110,7 +107,7 @@ class Route:
         That is told of plain layers too, which ``"auto"`` takes for want of kernels. Of ``"auto"``
         also what this process chose so far.
         """
-        wanted = self.kernels or _tell_what_is_missing.cache_info().currsize
+        wanted = self.kernels or tell_what_is_missing.cache_info().currsize
         found = {**asdict(self), "without_kernels": kernels.missing() if wanted else ""}
         if self.kernels == "auto":
             found["chosen"] = {choice.of: choice.way for choice in measuring.chosen().values()}
@@ -147,23 +144,9 @@ class Route:
         """Tell whether the gradients of all classes of images are found at once."""
         return images.device.type != "cpu" if self.at_once is None else self.at_once
 
-    @contextlib.contextmanager
-    def arithmetic(self, device: torch.device) -> Generator[None]:
-        """Let a GPU multiply as the precision says inside the ``with`` block, backward too.
-
-        PyTorch has one switch for a process, which stands afterwards as it stood before.
-        """
-        if device.type == "cpu":
-            yield
-            return
-        matmul: Any = torch.backends.cuda.matmul
-        cudnn: Any = torch.backends.cudnn
-        before = matmul.allow_tf32, cudnn.allow_tf32
-        matmul.allow_tf32 = cudnn.allow_tf32 = self.precision == "tf32"
-        try:
-            yield
-        finally:
-            matmul.allow_tf32, cudnn.allow_tf32 = before
+    def arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
+        """Let a GPU multiply as the precision says inside the ``with`` block, backward too."""
+        return multiplying(device, self.precision)
 
     def split(self, images: Tensor, network: nn.Module) -> list[tuple[Tensor, int]]:
         """Cut a batch into chunks of one size.
@@ -179,7 +162,7 @@ class Route:
         size = -(-len(images) // pieces)
         if not self.compiled:
             return [(piece, len(piece)) for piece in images.split(size)]
-        return [(_filled(piece, size), len(piece)) for piece in images.split(size)]
+        return [(filled(piece, size), len(piece)) for piece in images.split(size)]
 
     def run(
         self, through: Run, network: nn.Module, images: Tensor, *, twice: bool = False
@@ -197,24 +180,14 @@ class Route:
         if way.by_kernels(images):
             with kernels.lowered(twice=twice):
                 return through(network, images)
-        if way.channels_last and not way.compiled:
-            with ChannelsLast():
-                return way._layers(through, network, images)
-        return way._layers(
-            fused(through) if way.compiled and not twice else through, network, images
-        )
+        order = ChannelsLast() if way.channels_last and not way.compiled else nullcontext()
+        with order, way.casting(images.device):
+            found = (fused(through) if way.compiled and not twice else through)(network, images)
+            return found.float() if way.precision == "bfloat16" else found
 
-    def casting(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    def casting(self, device: torch.device) -> AbstractContextManager[Any]:
         """Let layers that gain by it compute in bfloat16 inside the block, if that is asked for."""
-        if self.precision != "bfloat16":
-            return contextlib.nullcontext()
-        # What is cast inside a transform of torch.func must not be found again outside of it.
-        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
-
-    def _layers(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
-        with self.casting(images.device):
-            found = through(network, images)
-            return found.float() if self.precision == "bfloat16" else found
+        return casting(device, self.precision)
 
     @torch.no_grad()
     def over(self, through: Run, network: nn.Module, images: Tensor) -> Tensor:
@@ -272,19 +245,6 @@ def require_route(**routes: Any) -> None:
     of_kind(Route, "a Route, such as Route(kernels=False)", **routes)
 
 
-class ChannelsLast(TorchFunctionMode):
-    """Gives convolutions their images channels last; the layers behind them follow."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is torch.conv2d:
-            args = (args[0].contiguous(memory_format=torch.channels_last), *args[1:])
-        return func(*args, **(kwargs or {}))
-
-
-_log = logging.getLogger("datastill")
-
 PLAIN = Route(chunk=None, kernels=False)
 """Everything at once, eagerly: the oracle that other routes are held against."""
 
@@ -304,7 +264,7 @@ def choose(network: nn.Module, shape: Sequence[int], device: torch.device) -> me
     """
     built = kernels.instructions() if device.type == "cpu" else ""
     if device.type == "cpu":
-        _tell_what_is_missing()
+        tell_what_is_missing()
     ways = {
         name: partial(_passes, route) for name, route in candidates(network, shape, device).items()
     }
@@ -328,39 +288,7 @@ def candidates(network: nn.Module, shape: Sequence[int], device: torch.device) -
     return found
 
 
-def forced() -> str:
-    """Return the engine that the environment asks for, empty where it is to be measured.
-
-    Raises:
-        InputError: when there is none of that name.
-    """
-    wanted = os.environ.get(ENGINE, "").strip().lower() or "auto"
-    if wanted not in ("auto", "kernels", "plain"):
-        raise InputError(f"{ENGINE} is auto, kernels or plain, found {wanted!r}")
-    return "" if wanted == "auto" else wanted
-
-
-@cache
-def _tell_what_is_missing() -> None:
-    if kernels.missing():
-        _log.warning("PyTorch's layers run in place of datastill's kernels: %s", kernels.missing())
-
-
 def _passes(route: Route, network: nn.Module, images: Tensor) -> Iterator[Tensor]:
     through: Run = features if isinstance(network, Network) else logits
     for chunk, count in route.split(images, network):
         yield route.run(through, network, chunk)[:count]
-
-
-def _filled(images: Tensor, size: int) -> Tensor:
-    # One size means one compiled program; blank images cost less than compiling another.
-    return images if len(images) == size else F.pad(images, (0,) * 7 + (size - len(images),))
-
-
-@cache
-def fused(function: Any) -> Any:
-    """Return what ``torch.compile`` makes of a function, the same for the same function."""
-    # The weights are inputs of what is compiled: networks of one architecture share it. Each
-    # architecture, size and mode counts as one entry, and the default of 8 entries is soon full.
-    torch._dynamo.config.recompile_limit = 256
-    return torch.compile(function, dynamic=False)

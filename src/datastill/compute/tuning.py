@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from datastill.base.rng import Key
+from datastill.compute.engine import forced
 from datastill.compute.measuring import Answer, forget
-from datastill.compute.route import Route, choose, forced
+from datastill.compute.route import Route, choose
 from datastill.data import Domain
 from datastill.networks import build
 from datastill.networks.base.network import kernel_sizes

@@ -13,13 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 from torch.overrides import TorchFunctionMode
 
-from datastill.compute.kernels.layers import (
-    Convolution,
-    FirstBlock,
-    InstanceNorm,
-    NormReluPool,
-    convolve_few,
-)
+from datastill.compute.kernels.convolution import Convolution, convolve_few
+from datastill.compute.kernels.layers import FirstBlock, InstanceNorm, NormReluPool
 from datastill.compute.kernels.library import Library
 from datastill.compute.kernels.operands import serve, vectors
 from datastill.compute.kernels.trusted import library

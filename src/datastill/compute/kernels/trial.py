@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from datastill.compute.kernels.layers import Convolution, FirstBlock, InstanceNorm, NormReluPool
+from datastill.compute.kernels.convolution import Convolution
+from datastill.compute.kernels.layers import FirstBlock, InstanceNorm, NormReluPool
 from datastill.compute.kernels.library import Library
 
 Layer = Callable[..., Tensor]

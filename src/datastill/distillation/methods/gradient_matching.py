@@ -19,7 +19,8 @@ from torch.func import functional_call, grad, vmap
 
 from datastill.base.errors import InputError, positive, suggestion, whole
 from datastill.base.rng import Key, moved
-from datastill.compute.route import Route, fused, logits
+from datastill.compute.arithmetic import fused
+from datastill.compute.route import Route, logits
 from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.data.losses import Metric, gradient_distance
 from datastill.distillation.methods.base import (

@@ -1,0 +1,77 @@
+"""How layers are computed: to which precision, in which order in memory, fused or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from datastill.base.errors import InputError, of_kind, suggestion
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+
+def require_precision(precision: object) -> None:
+    """Refuse what is no precision."""
+    of_kind(str, "'float32', 'tf32' or 'bfloat16'", precision=precision)
+    if precision not in get_args(Precision):
+        near = suggestion(str(precision), get_args(Precision))
+        raise InputError(f"no precision named {precision!r}; {near}")
+
+
+@contextmanager
+def multiplying(device: torch.device, precision: Precision) -> Generator[None]:
+    """Let a GPU multiply as a precision says inside the ``with`` block, backward too.
+
+    PyTorch has one switch for a process, which stands afterwards as it stood before.
+    """
+    if device.type == "cpu":
+        yield
+        return
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def casting(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    """Let layers that gain by it compute in bfloat16 inside the block, if that is the precision."""
+    if precision != "bfloat16":
+        return nullcontext()
+    # What is cast inside a transform of torch.func must not be found again outside of it.
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+class ChannelsLast(TorchFunctionMode):
+    """Gives convolutions their images channels last; the layers behind them follow."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d:
+            args = (args[0].contiguous(memory_format=torch.channels_last), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+@cache
+def fused(function: Any) -> Any:
+    """Return what ``torch.compile`` makes of a function, the same for the same function."""
+    # The weights are inputs of what is compiled: networks of one architecture share it. Each
+    # architecture, size and mode counts as one entry, and the default of 8 entries is soon full.
+    torch._dynamo.config.recompile_limit = 256
+    return torch.compile(function, dynamic=False)
+
+
+def filled(images: Tensor, size: int) -> Tensor:
+    """Fill up a batch by blank images, which cost less than compiling for another size."""
+    return images if len(images) == size else F.pad(images, (0,) * 7 + (size - len(images),))
