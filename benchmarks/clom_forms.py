@@ -36,7 +36,8 @@ import datastill as ds
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.training.accuracies import Accuracies, difference
-from datastill.training.pool import Pool, Teacher, teacher
+from datastill.training.pool import Pool
+from datastill.training.seeing import Teacher, teacher
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 MODEL = "ConvNetD2W32"

@@ -28,7 +28,7 @@ from datastill.evaluation.assessments.feature import balls, frechet, kernel
 from datastill.evaluation.assessments.image import spectrum, ssim
 from datastill.evaluation.assessments.matching import EXPERT_EPOCHS, GRADIENT_IMAGES, STUDENT
 from datastill.evaluation.assessments.readout import RIDGE
-from datastill.evaluation.evidence import SAMPLE, squared_distances
+from datastill.evaluation.reference import SAMPLE, squared_distances
 from datastill.evaluation.scores import assess, family, usual_names
 from datastill.networks import Network, build
 from datastill.training.pool import Member, Pool, freeze, original_fit, train_pool

@@ -41,7 +41,8 @@ from datastill.distillation.methods import METHODS, Task
 from datastill.evaluation.assessments import ASSESSMENTS, Evidence
 from datastill.networks import backbone, build, builder
 from datastill.training.coresets import CORESETS
-from datastill.training.pool import backbone_member, encoder, features_of
+from datastill.training.pool import backbone_member
+from datastill.training.seeing import encoder, features_of
 
 SIDE = {"height": 32, "width": 32}
 TINY = {

@@ -28,14 +28,13 @@ from datastill.training.fit import Fit, accuracy
 from datastill.training.pool import (
     Member,
     by_architecture,
-    encoder,
     freeze,
     original_fit,
     split_held_out,
-    teacher,
     train_member,
     train_pool,
 )
+from datastill.training.seeing import encoder, teacher
 
 SMALL = "ConvNetD1W16"
 SHORT = Fit(epochs=2, batch=16, lr=0.02)

@@ -14,7 +14,8 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.datasets import load_split
-from datastill.evaluation.validation import EvaluationPlan, validate
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import validate
 from datastill.training.fit import Fit
 from datastill.training.protocol import Asks, Protocol, at_learning_rate
 from test_cli import Run, run

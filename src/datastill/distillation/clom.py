@@ -16,16 +16,8 @@ from datastill.base.wording import counted
 from datastill.compute.route import Route, require_route
 from datastill.data import Domain, ImageSet, require_given
 from datastill.data.losses import contrastive_loss
-from datastill.training.pool import (
-    Member,
-    Pool,
-    Seen,
-    Teacher,
-    by_architecture,
-    encoder,
-    require_members,
-    teacher,
-)
+from datastill.training.pool import Member, Pool, by_architecture, require_members
+from datastill.training.seeing import Seen, Teacher, encoder, teacher
 
 
 class Regulariser(Protocol):

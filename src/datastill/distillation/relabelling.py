@@ -11,7 +11,8 @@ from datastill.base.errors import InputError, of_kind, positive, whole
 from datastill.data import Domain, ImageSet, require_given
 from datastill.data.labels import hardened
 from datastill.identity import described
-from datastill.training.pool import Pool, require_members, teacher
+from datastill.training.pool import Pool, require_members
+from datastill.training.seeing import teacher
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
@@ -21,7 +21,7 @@ from datastill.training import stacked
 from datastill.training.accuracies import Accuracies
 from datastill.training.fit import Epoch, Fitting, accuracy, epochs
 from datastill.training.labeller import Labeller
-from datastill.training.protocol import Protocol, at_learning_rate
+from datastill.training.protocol import Protocol
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,19 +106,14 @@ def validate(
 
     Raises:
         InputError: when the two sets differ in shape or classes, one of them has no images, labels
-            that are no classes or values that are not finite, or what is given is not what is asked
-            for; see ``contest``.
+            that are no classes or values that are not finite; see also ``contest``.
     """
-    of_kind(ImageSet, "an ImageSet", synthetic=synthetic)
-    of_kind(ImageSet, "an ImageSet of test images; without any nothing can be tested", test=test)
     of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=protocol)
     require_key(key)
-    whole(trials=trials)
-    whole(together=1 if together is None else together)
+    whole(trials=trials, together=1 if together is None else together)
     require_route(route=Route() if route is None else route)
     find(model)
-    require_given(synthetic, "the set")
-    require_given(test, "the test images")
+    _require_sets(synthetic, test)
     if labels is not None:
         of_kind(Labeller, "a Labeller of original models", labels=labels)
         labels.require_fit(synthetic.domain)
@@ -132,6 +127,13 @@ def validate(
         labels=labels,
     )
     return Accuracies(tuple(trial.accuracy for trial in found))
+
+
+def _require_sets(synthetic: ImageSet, test: ImageSet) -> None:
+    of_kind(ImageSet, "an ImageSet", synthetic=synthetic)
+    of_kind(ImageSet, "an ImageSet of test images; without any nothing can be tested", test=test)
+    require_given(synthetic, "the set")
+    require_given(test, "the test images")
 
 
 def contest(
@@ -176,94 +178,6 @@ def contest(
         for name, draw in sets.items():
             pairing = _Pairing(name, draw, model, test, protocol, key, route, watch, labels)
             yield from pairing.trials(range(first, first + trials), together)
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluationPlan:
-    """All that a validation trains and tests, of which some may be done.
-
-    Attributes:
-        sets: by name.
-        test: images.
-        protocol: how networks are trained.
-        routes: of images through networks, by the names of the architectures.
-        count: networks of each architecture on each set.
-        key: decides the rest.
-        together: see ``contest``.
-        rates: learning rates of sets that ask for their own, by name.
-        labellers: original models that label batches on the fly, by the names of the sets.
-    """
-
-    sets: Mapping[str, Draw]
-    test: ImageSet
-    protocol: Protocol
-    routes: Mapping[str, Route]
-    count: int
-    key: Key
-    together: int | None = None
-    rates: Mapping[str, float] = field(default_factory=dict[str, float])
-    labellers: Mapping[str, Labeller] = field(default_factory=dict[str, Labeller])
-
-    @property
-    def total(self) -> int:
-        """How many networks that are."""
-        return len(self.sets) * len(self.routes) * self.count
-
-    @property
-    def places(self) -> list[tuple[str, str, int]]:
-        """Set, architecture and number of every trial, in their order."""
-        return [
-            (source, model, number)
-            for model in self.routes
-            for source in self.sets
-            for number in range(self.count)
-        ]
-
-    def protocol_of(self, source: str) -> Protocol:
-        """Return how networks are trained on a set."""
-        rate = self.rates.get(source)
-        return self.protocol if rate is None else at_learning_rate(self.protocol, rate)
-
-    def remaining(
-        self,
-        done: Sequence[Trial] = (),
-        watch: Watch | None = None,
-        known: Mapping[tuple[str, str, int], Trial] | None = None,
-    ) -> Iterator[Trial]:
-        """Train and test what is not done, as ``contest`` would have gone on.
-
-        Args:
-            done: trials, the first of each set and architecture.
-            watch: see ``contest``.
-            known: trials that were carried out elsewhere, which take their turn.
-        """
-        known = known or {}
-        for model in self.routes:
-            for source in self.sets:
-                number = sum((trial.source, trial.model) == (source, model) for trial in done)
-                while number < self.count:
-                    later = (i for i in range(number, self.count) if (source, model, i) in known)
-                    until = next(later, self.count)
-                    yield from self.trials(source, model, range(number, until), watch)
-                    yield from (known[source, model, i] for i in [until] if until < self.count)
-                    number = until + 1
-
-    def trials(
-        self, source: str, model: str, numbers: range, watch: Watch | None = None
-    ) -> Iterator[Trial]:
-        """Train networks of an architecture on a set, and test them."""
-        if not numbers:
-            return
-        yield from contest(
-            *({source: self.sets[source]}, self.test, [model], self.protocol_of(source)),
-            trials=len(numbers),
-            first=numbers.start,
-            key=self.key,
-            route=self.routes[model],
-            together=self.together,
-            watch=watch,
-            labels=self.labellers.get(source),
-        )
 
 
 def at_once(device: torch.device, trials: int) -> int:

@@ -20,7 +20,8 @@ from datastill.evaluation.comparison import (
     evaluation_plan,
     rows,
 )
-from datastill.evaluation.validation import EvaluationPlan, Trial
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Trial
 from datastill.report.comparison import write_plot
 from datastill.runs.computing import device_of
 from datastill.runs.describing import require_own, write_description

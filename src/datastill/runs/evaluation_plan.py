@@ -9,7 +9,8 @@ from datastill.augment import DSA
 from datastill.base.rng import Key
 from datastill.data import ImageSet, require_held
 from datastill.data.labels import hardened, temperature_of
-from datastill.evaluation.validation import Draw, EvaluationPlan
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Draw
 from datastill.identity import unknown
 from datastill.networks import build, find
 from datastill.runs.computing import route_of

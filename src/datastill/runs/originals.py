@@ -23,9 +23,9 @@ from datastill.training.pool import (
     backbone_member,
     by_architecture,
     by_epoch,
-    features_of,
     trajectories,
 )
+from datastill.training.seeing import features_of
 
 
 def load(spec: PoolSpec, real: ImageSet, names: Sequence[str] = ()) -> tuple[Pool, Pool]:

@@ -26,7 +26,8 @@ from datastill.evaluation.comparison import (
     synthetic_entries,
     tuning,
 )
-from datastill.evaluation.validation import EvaluationPlan, Trial
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Trial
 from datastill.runs.material import Material, randomly
 from datastill.training.pool import split_held_out
 from datastill.training.protocol import Protocol, without_augmentation

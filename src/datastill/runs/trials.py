@@ -10,7 +10,8 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
-from datastill.evaluation.validation import EvaluationPlan, Trial, Watch
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Trial, Watch
 from datastill.runs.keeping import Keeping, require_same_run
 from datastill.runs.observer import Observer, Steps
 from datastill.runs.stop import StopRequest

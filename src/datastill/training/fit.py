@@ -160,24 +160,15 @@ def epochs(
         InputError: when the state is that of another network.
     """
     route, policy, device = route or Route(), policy or identity, data.images.device
-    done, present = state.epoch if state else 0, Present("epoch")
+    present = Present("epoch")
     temperature = fit.temperature if data.labels.ndim == 2 else None
-    for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
-        if state and epoch + 1 == done:
-            restore(state, network, optimiser)
-        if epoch < done:
-            continue
+    for epoch, optimiser in _to_come(network, fit, state):
         present.ends()
         network.train()
         order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
         total = torch.zeros((), device=device)
         for i, rows in enumerate(moved(order, device).split(fit.batch)):
-            batch = data.take(rows)
-            images = policy(len(batch), key=key.at("augment", epoch, i))(batch.images)
-            wanted = batch.labels
-            if fit.cutmix:
-                mix = draw_cutmix(len(batch), key=key.at("cutmix", epoch, i))
-                images, wanted = mixed(images, batch.shares, [mix])
+            images, wanted = _augmented(data.take(rows), fit, policy, (epoch, i), key=key)
             optimiser.zero_grad()
             with route.arithmetic(device):
                 cost = costing(images, wanted, data.domain, route, labels, temperature)
@@ -188,6 +179,18 @@ def epochs(
                 watch(epoch, rows, torch.cat(said))
         now = partial(held_of, epoch + 1, network, optimiser, watch)
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
+
+
+def _to_come(
+    network: nn.Module, fit: Fit, state: Fitting | None
+) -> Iterator[tuple[int, torch.optim.SGD]]:
+    # The epochs that were not made before, each with what moves the weights.
+    done = state.epoch if state else 0
+    for epoch, optimiser in enumerate(optimisers(network.parameters(), fit)):
+        if state and epoch + 1 == done:
+            restore(state, network, optimiser)
+        if epoch >= done:
+            yield epoch, optimiser
 
 
 def costing(
@@ -211,6 +214,15 @@ def costing(
     if labels is not None:
         return labels(images, wanted, domain, route)
     return lambda found, rows: label_loss(found, wanted[rows], temperature)
+
+
+def _augmented(
+    batch: ImageSet, fit: Fit, policy: Policy, place: tuple[int, int], *, key: Key
+) -> tuple[Tensor, Tensor]:
+    images = policy(len(batch), key=key.at("augment", *place))(batch.images)
+    if not fit.cutmix:
+        return images, batch.labels
+    return mixed(images, batch.shares, [draw_cutmix(len(batch), key=key.at("cutmix", *place))])
 
 
 def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]:

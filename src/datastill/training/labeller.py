@@ -17,7 +17,8 @@ from datastill.identity import described
 from datastill.networks import BACKBONE
 from datastill.training.fit import Cost
 from datastill.training.labelling import OnTheFly
-from datastill.training.pool import Pool, require_members, teacher
+from datastill.training.pool import Pool, require_members
+from datastill.training.seeing import teacher
 
 
 @dataclass(frozen=True, eq=False)

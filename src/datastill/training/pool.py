@@ -9,26 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from datastill.base.errors import InputError, of_kind, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key, require_key
-from datastill.compute.route import Route, Run, logits
-from datastill.data import Domain, ImageSet, convert, draw_share, require_given, require_same_kind
-from datastill.data.pixels import ready
+from datastill.compute.route import Route
+from datastill.data import Domain, ImageSet, draw_share, require_given
 from datastill.identity import Digests, keys_of, trained_on
-from datastill.networks import Network, backbone, build, features, find
+from datastill.networks import Network, backbone, build, find
 from datastill.training.dynamics import Dynamics, Watcher
 from datastill.training.fit import Epoch, Fit, Fitting, accuracy, epochs
 
-Teacher = Callable[[Tensor], Tensor]
-
 HELD_OUT = 0.05
-
-ENCODED = 64
-"""Images that a member encodes at once: those of a backbone are larger than those of a set."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,9 +98,7 @@ def train_member(
     route: Route | None = None,
     state: Fitting | None = None,
 ) -> Iterator[tuple[Epoch, Callable[[], Member]]]:
-    """Train one original model and pause after every epoch.
-
-    The checkpoint is never chosen: whoever wants the model of some epoch takes that of the last.
+    """Train one original model and pause after every epoch, of which none is ever chosen.
 
     Args:
         architecture: see ``networks.build``.
@@ -121,41 +110,51 @@ def train_member(
         state: where it was, for one that was cut off; see ``train.epochs``.
 
     Yields:
-        The epoch, and a function that makes a frozen member of the model as it now stands;
-        ``InputError`` once the next epoch has begun.
+        The epoch, and what makes a frozen member of the model as it is until the next has begun.
     """
-    started, present = time.perf_counter(), Present("epoch")
+    started, present, seen = time.perf_counter(), Present("epoch"), trained_on(real)
     network = build(architecture, real.domain, key=key.at("network")).to(real.images.device)
-    seen = trained_on(real)
     fitted, held = split_held_out(real, held_out, key=key.at("held-out"))
     watcher = _watcher(fitted, fit, state)
 
     def member(epoch: Epoch) -> Member:
-        facts = {
-            "key": key.seed,
-            "epoch": epoch.number,
-            "fit": asdict(fit),
-            "train_loss": round(float(epoch.loss), 6),
-            "train_images": len(fitted),
-            "train_accuracy": accuracy(network, fitted, route=route),
-            "held_out_images": len(held),
-            "held_out_accuracy": accuracy(network, held, route=route) if len(held) else None,
-            "seconds": round(time.perf_counter() - started, 2),
-            "trained_on": seen,
-        }
-        copy = build(architecture, real.domain, key=key).to(real.images.device)
-        copy.load_state_dict(network.state_dict())
-        found = freeze(copy, architecture, real.domain, facts)
-        if watcher is None:
-            return found
-        keys = _fitted_keys(real, held_out, key.at("held-out"))
-        return replace(found, dynamics=watcher.dynamics(keys))
+        facts = {"key": key.seed, "epoch": epoch.number, "fit": asdict(fit)}
+        facts |= _reached(epoch, network, fitted, held, route)
+        facts |= {"seconds": round(time.perf_counter() - started, 2), "trained_on": seen}
+        found = freeze(_copied(network, architecture, real, key), architecture, real.domain, facts)
+        return _with_dynamics(found, watcher, real, held_out, key)
 
     its = key.at("fit")
     for epoch in epochs(network, fitted, fit, key=its, route=route, state=state, watch=watcher):
         yield epoch, present.only(epoch.number, partial(member, epoch))
         if epoch.number < fit.epochs:
             present.ends()
+
+
+def _with_dynamics(
+    found: Member, watcher: Watcher | None, real: ImageSet, share: float, key: Key
+) -> Member:
+    if watcher is None:
+        return found
+    return replace(found, dynamics=watcher.dynamics(_fitted_keys(real, share, key.at("held-out"))))
+
+
+def _copied(network: Network, architecture: str, real: ImageSet, key: Key) -> Network:
+    found = build(architecture, real.domain, key=key).to(real.images.device)
+    found.load_state_dict(network.state_dict())
+    return found
+
+
+def _reached(
+    epoch: Epoch, network: Network, fitted: ImageSet, held: ImageSet, route: Route | None
+) -> dict[str, Any]:
+    return {
+        "train_loss": round(float(epoch.loss), 6),
+        "train_images": len(fitted),
+        "train_accuracy": accuracy(network, fitted, route=route),
+        "held_out_images": len(held),
+        "held_out_accuracy": accuracy(network, held, route=route) if len(held) else None,
+    }
 
 
 def train_pool(
@@ -185,37 +184,6 @@ def require_members(**pools: object) -> None:
             of_kind(Member, wanted, **{name: member})
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A member of a pool as a function of images of a domain, in bounded memory.
-
-    Attributes:
-        through: what it says of them: logits, or features.
-        member: which.
-        domain: of the images, which are shown to the member as its own domain has them.
-        route: how they pass it.
-    """
-
-    through: Run
-    member: Member
-    domain: Domain
-    route: Route
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return what the member says of ``(N, C, H, W)`` images, differentiable in these."""
-        network = self.member.network
-
-        def see(some: Tensor) -> Tensor:
-            shown = convert(some, self.domain, self.member.domain)
-            return self.route.run(self.through, network, shown)
-
-        return self.route.in_turns(see, images, network, self.member.domain.shape)
-
-    def tracking(self, images: int | None) -> Seen:
-        """Return the same that keeps the way of so many images at once, see ``Route.tracked``."""
-        return replace(self, route=replace(self.route, tracked=images))
-
-
 def freeze(network: Network, architecture: str, domain: Domain, facts: Mapping[str, Any]) -> Member:
     """Make a member of a network that will not change any more."""
     network.eval().requires_grad_(False)
@@ -234,43 +202,6 @@ def backbone_member(name: str, domain: Domain) -> Member:
     """
     found = backbone(name, domain)
     return freeze(found.network, name, domain, found.facts)
-
-
-def features_of(member: Member, data: ImageSet) -> Tensor:
-    """Return the ``(N, D)`` features of a set's images, which may be of another domain."""
-    parts = data.images.split(ENCODED)
-    encode = encoder(member, data.domain)
-    with torch.no_grad():
-        return torch.cat([encode(ready(part)) for part in parts])
-
-
-def teacher(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
-    """Return the member as a function of images that are normalised as ``domain`` says.
-
-    Images are re-normalised for a member that was trained under another normalisation.
-
-    Raises:
-        InputError: when the member was trained on images of another shape or other classes.
-    """
-    try:
-        require_same_kind(member.domain, domain)
-    except InputError as error:
-        raise InputError(
-            f"this {member.architecture} cannot teach {domain.name}: {error}"
-        ) from None
-    return Seen(logits, member, domain, (route or Route()).exact)
-
-
-def encoder(member: Member, domain: Domain, *, route: Route | None = None) -> Teacher:
-    """Return the member's features of images that are normalised as ``domain`` says.
-
-    The member may come from another dataset: images are resized and re-normalised for it.
-
-    Raises:
-        InputError: when the channels cannot be matched.
-    """
-    convert(torch.zeros(1, *domain.shape), domain, member.domain)
-    return Seen(features, member, domain, (route or Route()).exact)
 
 
 def by_architecture(pool: Pool) -> dict[str, Pool]:

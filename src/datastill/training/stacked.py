@@ -93,31 +93,41 @@ def train(
     images, held, first = _joined(sets, shares=fit.cutmix)
     temperature = fit.temperature if sets[0].labels.ndim == 2 else None
     size, device = len(sets[0]), images.device
-    for network in networks:
-        network.train()
-    stack = Stack(networks)
+    stack = Stack([network.train() for network in networks])
     for epoch, optimiser in enumerate(optimisers(stack.parameters(), fit)):
         generators = [key.at("order", epoch).generator() for key in keys]
         orders = torch.stack([torch.randperm(size, generator=rng) for rng in generators])
         for i, rows in enumerate(moved(orders + first[:, None], device).split(fit.batch, dim=1)):
-            count = rows.shape[1]
-            batch = images[rows.flatten()]
-            if policy is not identity:
-                draws = [policy(count, key=key.at("augment", epoch, i)) for key in keys]
-                batch = apply_each(draws, batch, [count] * len(keys))
-            wanted = held[rows.flatten()]
-            if fit.cutmix:
-                mixes = [draw_cutmix(count, key=key.at("cutmix", epoch, i)) for key in keys]
-                batch, wanted = mixed(batch, wanted, mixes)
+            batch, wanted = images[rows.flatten()], held[rows.flatten()]
+            batch, wanted = _augmented(batch, wanted, fit, policy, (epoch, i), keys=keys)
             optimiser.zero_grad()
             with way.arithmetic(device):
                 # vmap cannot ask for the memory format that some transforms leave behind.
                 said = way.run(logits, stack, batch.contiguous().unflatten(0, rows.shape))
                 told = route or Route()
                 cost = costing(batch, wanted, sets[0].domain, told, labels, temperature)
-                (cost(said.flatten(0, 1), slice(None)) / count).backward()
+                (cost(said.flatten(0, 1), slice(None)) / rows.shape[1]).backward()
             optimiser.step()
     stack.hand_back()
+
+
+def _augmented(
+    images: Tensor,
+    labels: Tensor,
+    fit: Fit,
+    policy: Policy,
+    place: tuple[int, int],
+    *,
+    keys: Sequence[Key],
+) -> tuple[Tensor, Tensor]:
+    # Of a batch of as many images for each network, one behind the other.
+    count = len(images) // len(keys)
+    if policy is not identity:
+        draws = [policy(count, key=key.at("augment", *place)) for key in keys]
+        images = apply_each(draws, images, [count] * len(keys))
+    if not fit.cutmix:
+        return images, labels
+    return mixed(images, labels, [draw_cutmix(count, key=key.at("cutmix", *place)) for key in keys])
 
 
 def alike(one: ImageSet, other: ImageSet) -> bool:

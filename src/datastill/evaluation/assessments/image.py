@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.evaluation.assessments.base import ASSESSMENTS, Score, mean
-from datastill.evaluation.evidence import LEAST_ERROR, Evidence, squared_distances
+from datastill.evaluation.evidence import LEAST_ERROR, Evidence
+from datastill.evaluation.reference import squared_distances
 
 WINDOW, SIGMA = 11, 1.5
 """Pixels and spread of the published window of SSIM."""

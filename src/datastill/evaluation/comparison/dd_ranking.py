@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from datastill.data import ImageSet
 from datastill.evaluation.comparison.tables import Entry, Terms
-from datastill.evaluation.validation import EvaluationPlan, Trial
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Trial
 from datastill.training.labeller import Labeller
 from datastill.training.protocol import Protocol, at_learning_rate
 

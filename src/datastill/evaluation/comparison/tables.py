@@ -11,7 +11,8 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, stored_labels, tiled
 from datastill.data.labels import hardened
-from datastill.evaluation.validation import Draw, EvaluationPlan, Trial
+from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Draw, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
 from datastill.training.coresets import Coreset, Known, picked
 from datastill.training.fit import Fit

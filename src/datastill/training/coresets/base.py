@@ -14,7 +14,8 @@ from datastill.base.errors import InputError, told
 from datastill.base.registry import Registry
 from datastill.base.rng import Key
 from datastill.data import ImageSet, require_held
-from datastill.training.pool import Member, Pool, teacher
+from datastill.training.pool import Member, Pool
+from datastill.training.seeing import teacher
 
 JUDGED = 128
 """Images that an original model is shown at once."""
