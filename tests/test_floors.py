@@ -209,6 +209,27 @@ def test_the_command_line_is_thin() -> None:
     assert not {name for name, lines in found.items() if lines > 200}
 
 
+HELD_APART = {"cli", "runs"}
+"""Rooms whose files and functions are measured elsewhere."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if room(path).partition(".")[0] not in HELD_APART],
+    ids=lambda path: str(path.relative_to(SOURCE)),
+)
+def test_files_and_functions_are_of_one_idea(path: Path) -> None:
+    """What is longer holds several; docstrings and signatures count."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    functions = {
+        node.name: (node.end_lineno or 0) - node.lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert not {name: lines for name, lines in functions.items() if lines > 40}
+
+
 def test_help_need_not_wait_for_torch() -> None:
     """What takes long to import is imported inside of functions; annotations may name it."""
     for path in (SOURCE / "cli").rglob("*.py"):

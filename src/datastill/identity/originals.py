@@ -80,31 +80,29 @@ def require_trained_on(
     Raises:
         InputError: naming the first and what to do.
     """
-    now, kept = data.get("content"), data.get("kept_for_tests")
     for member in pool:
-        then = member.facts.get("trained_on")
-        if _is_foreign(member) or (then is None and (other or not kept)):
-            continue
-        if then is None:
-            raise InputError(
-                f"{_named(member)} does not say what it was trained on, and may have seen the "
-                f"images of {dataset} that are kept for tests; {AGAIN}"
-            )
-        if kept and then["digest"] == kept.get("all"):
-            raise InputError(
-                f"{_named(member)} has seen the images of {dataset} that are kept for tests, for "
-                f"it was trained with --test-share 0; {AGAIN}"
-            )
-        if kept and _has_seen(then.get("kept_for_tests"), kept):
-            raise InputError(
-                f"{_named(member)} has seen images of {dataset} that are kept for tests, for it "
-                f"was trained with others kept; {AGAIN}"
-            )
-        if not other and now is not None and then["digest"] != now["digest"]:
-            raise InputError(
-                f"{_named(member)} was trained on {then['images']} other images than the "
-                f"{now['images']} of {dataset}; {AGAIN}"
-            )
+        told = "" if _is_foreign(member) else _fault(member, data, dataset, other=other)
+        if told:
+            raise InputError(f"{_named(member)} {told}; {AGAIN}")
+
+
+def _fault(member: Original, data: Mapping[str, Any], dataset: str, *, other: bool) -> str:
+    then, kept, now = (
+        member.facts.get("trained_on"),
+        data.get("kept_for_tests"),
+        data.get("content"),
+    )
+    tests = f"images of {dataset} that are kept for tests"
+    if then is None:
+        unsaid = f"does not say what it was trained on, and may have seen the {tests}"
+        return unsaid if kept and not other else ""
+    if kept and then["digest"] == kept.get("all"):
+        return f"has seen the {tests}, for it was trained with --test-share 0"
+    if kept and _has_seen(then.get("kept_for_tests"), kept):
+        return f"has seen {tests}, for it was trained with others kept"
+    if not other and now is not None and then["digest"] != now["digest"]:
+        return f"was trained on {then['images']} other images than the {now['images']} of {dataset}"
+    return ""
 
 
 def _has_seen(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:

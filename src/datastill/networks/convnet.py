@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,6 +22,10 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "leaky": lambda: nn.LeakyReLU(0.01),
     "swish": nn.SiLU,
 }
+POOLINGS: dict[Pooling, Callable[[int], nn.Module]] = {
+    "max": nn.MaxPool2d,
+    "average": nn.AvgPool2d,
+}
 
 
 def convnet(
@@ -34,50 +39,44 @@ def convnet(
 ) -> Network:
     """Build blocks of 3x3 convolution, norm, activation and 2x2 pooling, and a linear head.
 
-    The first convolution is padded by 3 when the image has one channel and 28 pixels, so that
-    the pooled sizes are those of 32 pixels; all others by 1. The defaults are the network of
-    Gidaris and Komodakis (CVPR 2018) as Dataset Condensation uses it.
+    The first convolution is padded by 3 when the image has one channel and 28 pixels, so that the
+    pooled sizes are those of 32 pixels; all others by 1. The defaults are the network of Gidaris
+    and Komodakis (CVPR 2018) as Dataset Condensation uses it.
 
     Args:
         domain: of the images.
         width: channels of every block.
         depth: number of blocks.
         norm: ``"instance"`` is a group norm with one channel a group, ``"group"`` has 4 groups.
-        activation: of every block.
-        pooling: of every block.
+        activation: of every block; so is the next.
+        pooling: by 2x2 pixels.
 
     Raises:
         InputError: when pooling would leave nothing of the image.
     """
-    channels, height, breadth = domain.shape
+    channels, *sides = domain.shape
     blocks: list[nn.Module] = []
     for block in range(depth):
         padding = 3 if block == 0 and domain.shape == (1, 28, 28) else 1
-        height, breadth = height + 2 * padding - 2, breadth + 2 * padding - 2
-        blocks.append(nn.Conv2d(channels, width, 3, padding=padding))
-        blocks += _norm(norm, (width, height, breadth))
-        blocks.append(ACTIVATIONS[activation]())
+        sides = [side + 2 * padding - 2 for side in sides]
+        convolution = nn.Conv2d(width if block else channels, width, 3, padding=padding)
+        blocks += [convolution, *_norm(norm, width, sides), ACTIVATIONS[activation]()]
         if pooling != "none":
-            blocks.append(nn.AvgPool2d(2) if pooling == "average" else nn.MaxPool2d(2))
-            height, breadth = height // 2, breadth // 2
-        channels = width
-    if min(height, breadth) == 0:
-        raise InputError(
-            f"a ConvNet of depth {depth} needs images of at least {2**depth} pixels; "
-            f"{domain.name} has {domain.shape[1]}x{domain.shape[2]}"
-        )
-    head = nn.Linear(width * height * breadth, len(domain.classes))
-    return Network(nn.Sequential(*blocks), head)
+            blocks.append(POOLINGS[pooling](2))
+            sides = [side // 2 for side in sides]
+    if min(sides) == 0:
+        needed = f"a ConvNet of depth {depth} needs images of at least {2**depth} pixels"
+        raise InputError(f"{needed}; {domain.name} has {domain.shape[1]}x{domain.shape[2]}")
+    return Network(nn.Sequential(*blocks), nn.Linear(width * math.prod(sides), len(domain.classes)))
 
 
-def _norm(norm: Norm, shape: tuple[int, int, int]) -> list[nn.Module]:
-    width = shape[0]
+def _norm(norm: Norm, width: int, sides: list[int]) -> list[nn.Module]:
     if norm == "none":
         return []
     if norm == "batch":
         return [nn.BatchNorm2d(width)]
     if norm == "layer":
-        return [nn.LayerNorm(list(shape))]
+        return [nn.LayerNorm([width, *sides])]
     return [nn.GroupNorm(width if norm == "instance" else 4, width)]
 
 

@@ -150,10 +150,7 @@ def load_snapshots(folder: Path, num: int | None = None, *, factory: str | None 
     found = list(members_in(folder))
     numbers = sorted({number for number, _, _ in found})
     if len(numbers) < (num or 1):
-        raise InputError(
-            f"{folder} holds {counted(len(numbers), 'original model')}, fewer than the {num or 1} "
-            "asked for; make them with 'datastill train' and --save-epochs"
-        )
+        raise _too_few(folder, len(numbers), num, how=" and --save-epochs")
     chosen = set(numbers[:num])
     return tuple(
         load_member(path, factory=factory) for number, _, path in found if number in chosen
@@ -182,10 +179,9 @@ def load_pool(
     }
     members: list[Member] = []
     cut_off: list[str] = []
-    for number in sorted(found):
+    for number, (trained, path) in sorted(found.items()):
         if len(members) == num:
             break
-        trained, path = found[number]
         member = load_member(path, factory=factory)
         whole = (member.facts.get("fit") or {}).get("epochs")
         if epoch is None and whole is not None and trained < whole:
@@ -199,9 +195,14 @@ def load_pool(
             f"--resume), {done}or name the --epoch of all"
         )
     if len(members) < (num or 1):
-        which = "" if epoch is None else f" at epoch {epoch}"
-        raise InputError(
-            f"{folder} holds {counted(len(members), 'original model')}{which}, "
-            f"fewer than the {num or 1} asked for; make them with 'datastill train'"
-        )
+        raise _too_few(folder, len(members), num, "" if epoch is None else f" at epoch {epoch}")
     return tuple(members)
+
+
+def _too_few(
+    folder: Path, held: int, num: int | None, which: str = "", how: str = ""
+) -> InputError:
+    return InputError(
+        f"{folder} holds {counted(held, 'original model')}{which}, fewer than the {num or 1} asked "
+        f"for; make them with 'datastill train'{how}"
+    )

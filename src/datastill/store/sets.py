@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from datastill.base.errors import InputError, of_kind, path_of, truth
 from datastill.base.wording import as_folder
 from datastill.data import (
+    Domain,
     ImageSet,
     Unfold,
     require_given,
@@ -117,32 +118,26 @@ def save(data: ImageSet, path: Path | str) -> None:
     require_given(data, "the set")
     if data.images.is_meta or data.labels.is_meta:
         raise InputError("the set: on the device meta there are no numbers to save")
-    _require_json(data.facts)
     _require_readable(data)
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
     save_tensors(*packed(data), Path(path))
 
 
-def _require_json(facts: object) -> None:
-    of_kind(Mapping, "a dict", facts=facts)
-    try:
-        json.dumps(dict(cast("Mapping[str, Any]", facts)))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"`facts` of a set must be what JSON can hold: {error}") from None
-
-
 def _require_readable(data: ImageSet) -> None:
     # What is written can be read again.
-    header = plain(set_header(data))
+    of_kind(Mapping, "a dict", facts=data.facts)
     try:
-        domain_of(header["domain"])
-    except ValueError as error:
-        raise InputError(f"`domain` cannot be saved: {error}") from None
+        header = plain(set_header(data))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"`facts` of a set must be what JSON can hold: {error}") from None
+    name = "domain"
     try:
-        require_facts(header["facts"], OF_A_SET)
+        domain_of(header[name])
+        name = "facts"
+        require_facts(header[name], OF_A_SET)
     except ValueError as error:
-        raise InputError(f"`facts` cannot be saved: {error}") from None
+        raise InputError(f"`{name}` cannot be saved: {error}") from None
 
 
 def packed(data: ImageSet) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -166,31 +161,39 @@ def unpacked(tensors: Mapping[str, Tensor], header: Mapping[str, Any], source: P
     if set(tensors) not in ({"images", "labels"}, {"pixels", "labels"}):
         raise InputError(f"{source} holds {sorted(tensors)}, not images and labels")
     labels = tensors["labels"]
-    if "pixels" in tensors:
-        images = _pixels(tensors["pixels"], header, source)
-    elif header.get("unfold") is None:
-        images = tensors["images"]
-    else:
-        images, labels = _unfolded(tensors["images"], labels, header, source)
+    with _describing(source):
+        if "pixels" in tensors:
+            images = _pixels(tensors["pixels"], domain_of(header["domain"]))
+        elif header.get("unfold") is None:
+            images = tensors["images"]
+        else:
+            images, labels = _unfolded(tensors["images"], labels, header)
     return described_set(images, labels, header, source)
 
 
-def _unfolded(
-    images: Tensor, labels: Tensor, header: Mapping[str, Any], source: Path
-) -> tuple[Tensor, Tensor]:
+@contextmanager
+def _describing(source: Path) -> Generator[None]:
+    # What a header says and a set cannot be is told of the file.
     try:
-        unfold, domain = Unfold.of(header["unfold"]), domain_of(header["domain"])
-        if (
-            images.ndim != 4
-            or not images.is_floating_point()
-            or len(domain.mean) != images.shape[1]
-        ):
-            raise InputError(f"images of shape {tuple(images.shape)} cannot be unfolded")
-        if len(labels) == len(images):
-            labels = labels.repeat_interleave(unfold.parts, 0)
-        return unfolded(images, unfold, domain.mean, domain.std), labels
+        yield
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{source} is damaged: {error}") from None
+
+
+def _pixels(values: Tensor, domain: Domain) -> Tensor:
+    if values.dtype != torch.uint8 or tuple(values.shape[1:]) != domain.shape:
+        raise ValueError(f"its pixels are no bytes of {domain.shape}")
+    return Pixels(values, domain.mean, domain.std)
+
+
+def _unfolded(images: Tensor, labels: Tensor, header: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    unfold, domain = Unfold.of(header["unfold"]), domain_of(header["domain"])
+    fit = images.ndim == 4 and images.is_floating_point() and len(domain.mean) == images.shape[1]
+    if not fit:
+        raise ValueError(f"images of shape {tuple(images.shape)} cannot be unfolded")
+    if len(labels) == len(images):
+        labels = labels.repeat_interleave(unfold.parts, 0)
+    return unfolded(images, unfold, domain.mean, domain.std), labels
 
 
 def set_header(data: ImageSet) -> dict[str, Any]:
@@ -212,11 +215,9 @@ def described_set(
     Raises:
         InputError: naming ``source`` and what is wrong with it.
     """
-    try:
+    with _describing(source):
         domain, facts = domain_of(header["domain"]), require_facts(header["facts"], OF_A_SET)
         return require_sound(ImageSet(images, labels, domain, facts), str(source))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source} is damaged: {error}") from None
 
 
 def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
@@ -242,16 +243,6 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
     tensors, header = load_tensors(path, "image set")
     data = unpacked(tensors, header, path)
     return data.under(unnormalised(data.domain)) if pixels else data
-
-
-def _pixels(values: Tensor, header: Mapping[str, Any], source: Path) -> Tensor:
-    try:
-        domain = domain_of(header["domain"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source} is damaged: {error}") from None
-    if values.dtype != torch.uint8 or tuple(values.shape[1:]) != domain.shape:
-        raise InputError(f"{source} is damaged: its pixels are no bytes of {domain.shape}")
-    return Pixels(values, domain.mean, domain.std)
 
 
 def validation_file(file: Path) -> Path:
