@@ -14,7 +14,8 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.evaluation import validation
-from datastill.evaluation.validation import Trial, collect, contest, validate
+from datastill.evaluation.plan import collect
+from datastill.evaluation.validation import Trial, contest, validate
 from datastill.networks import Network
 from datastill.training import stacked
 from datastill.training.accuracies import Accuracies, crossed_difference, difference

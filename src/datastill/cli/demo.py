@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from datastill.compute.route import Route
     from datastill.data import ImageSet
-    from datastill.evaluation.validation import Draw, Result, Trial
+    from datastill.evaluation.plan import Result
+    from datastill.evaluation.validation import Draw, Trial
     from datastill.training.fit import Epoch
 
 MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
@@ -135,7 +136,8 @@ class Demo:
     ) -> list[Result]:
         """Train networks on every set, print a table for each size, and return all results."""
         from datastill.base.rng import Key
-        from datastill.evaluation.validation import collect, contest
+        from datastill.evaluation.plan import collect
+        from datastill.evaluation.validation import contest
         from datastill.store import load
         from datastill.training.coresets import CORESETS, picked
         from datastill.training.protocol import preset

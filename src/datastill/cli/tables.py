@@ -9,7 +9,7 @@ from datastill.cli.console import Console
 
 if TYPE_CHECKING:
     from datastill.evaluation.comparison import Ranking, Row
-    from datastill.evaluation.validation import Result
+    from datastill.evaluation.plan import Result
 
 REFERENCE = "random"
 

@@ -1,8 +1,8 @@
-"""All that a validation trains and tests, as a value."""
+"""All that a validation trains and tests, as a value, and what comes out of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datastill.base.rng import Key
@@ -10,6 +10,7 @@ from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.evaluation import validation
 from datastill.evaluation.validation import Draw, Trial, Watch
+from datastill.training.accuracies import Accuracies
 from datastill.training.labeller import Labeller
 from datastill.training.protocol import Protocol, at_learning_rate
 
@@ -100,3 +101,33 @@ class EvaluationPlan:
             watch=watch,
             labels=self.labellers.get(source),
         )
+
+
+@dataclass(frozen=True)
+class Result:
+    """All trials of one architecture on one set; see ``Trial``."""
+
+    source: str
+    model: str
+    accuracies: Accuracies
+    seconds: float
+    together: int = 1
+    obstacle: str = ""
+
+
+def collect(trials: Iterable[Trial]) -> list[Result]:
+    """Put the trials of each architecture on each set together, in order of appearance."""
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.source, trial.model), []).append(trial)
+    return [
+        Result(
+            source,
+            model,
+            Accuracies(tuple(trial.accuracy for trial in group)),
+            round(sum(trial.seconds for trial in group), 1),
+            max(trial.together for trial in group),
+            next((trial.obstacle for trial in group if trial.obstacle), ""),
+        )
+        for (source, model), group in groups.items()
+    ]

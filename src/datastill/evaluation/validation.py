@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
+from itertools import product, takewhile
 
 import torch
 
@@ -49,18 +49,6 @@ class Trial:
     obstacle: str = ""
 
 
-@dataclass(frozen=True)
-class Result:
-    """All trials of one architecture on one set; see ``Trial``."""
-
-    source: str
-    model: str
-    accuracies: Accuracies
-    seconds: float
-    together: int = 1
-    obstacle: str = ""
-
-
 class Watch(typing.Protocol):
     """Sees networks that are trained alone, and knows where one was cut off; each has a place."""
 
@@ -93,8 +81,7 @@ def validate(
 
     Args:
         synthetic: the set to be judged; any set of labelled images.
-        test: images that nothing before has seen. Their domain decides whether augmentation may
-            mirror.
+        test: images that nothing has seen, whose domain decides whether augmentation may mirror.
         model: name of the architecture, see ``networks.build``.
         protocol: how to train.
         trials: number of networks. Trial ``i`` has the same weights and the same order of images
@@ -113,27 +100,24 @@ def validate(
     whole(trials=trials, together=1 if together is None else together)
     require_route(route=Route() if route is None else route)
     find(model)
-    _require_sets(synthetic, test)
-    if labels is not None:
-        of_kind(Labeller, "a Labeller of original models", labels=labels)
-        labels.require_fit(synthetic.domain)
-    sets: dict[str, Draw] = {"synthetic": lambda _: synthetic}
-    found = contest(
-        *(sets, test, [model], protocol),
-        trials=trials,
-        key=key,
-        route=route,
-        together=together,
-        labels=labels,
-    )
-    return Accuracies(tuple(trial.accuracy for trial in found))
+    _require_given(synthetic, test, labels)
+    draw = partial(_same, synthetic)
+    pairing = _Pairing("synthetic", draw, model, test, protocol, key, route, labels=labels)
+    return Accuracies(tuple(trial.accuracy for trial in pairing.trials(range(trials), together)))
 
 
-def _require_sets(synthetic: ImageSet, test: ImageSet) -> None:
+def _same(data: ImageSet, _: int) -> ImageSet:
+    return data
+
+
+def _require_given(synthetic: ImageSet, test: ImageSet, labels: Labeller | None) -> None:
     of_kind(ImageSet, "an ImageSet", synthetic=synthetic)
     of_kind(ImageSet, "an ImageSet of test images; without any nothing can be tested", test=test)
     require_given(synthetic, "the set")
     require_given(test, "the test images")
+    if labels is not None:
+        of_kind(Labeller, "a Labeller of original models", labels=labels)
+        labels.require_fit(synthetic.domain)
 
 
 def contest(
@@ -152,8 +136,6 @@ def contest(
 ) -> Iterator[Trial]:
     """Hold sets against each other under one protocol, and pause after every network.
 
-    Networks that are trained at once end as they would have alone, up to rounding.
-
     Args:
         sets: by name.
         test: see ``validate``; so are the others.
@@ -163,44 +145,25 @@ def contest(
         first: number of the first trial.
         key: trial ``i`` of an architecture starts from the same weights for every set.
         route: how images pass the networks.
-        together: how many networks of an architecture on a set are trained at once. None: on a
-            CPU one, which keeps its caches; on a GPU all, or as many as its memory holds, but
-            one where ``stacked.obstacle`` finds something.
+        together: networks of an architecture on a set that are trained at once, to end as they
+            would have alone, up to rounding. None: on a CPU one, which keeps its caches; on a GPU
+            as many as its memory holds, but one where ``stacked.obstacle`` finds something.
         watch: sees the networks that are trained one at a time.
-        labels: original models that label every batch on the fly; None for the labels of the sets.
+        labels: see ``validate``.
 
     Raises:
         InputError: when so many cannot be trained at once, or there are no test images.
     """
     if not len(test):
         raise InputError(f"{test.domain.name}: there are no test images, so nothing can be tested")
-    for model in models:
-        for name, draw in sets.items():
-            pairing = _Pairing(name, draw, model, test, protocol, key, route, watch, labels)
-            yield from pairing.trials(range(first, first + trials), together)
+    for model, (name, draw) in product(models, sets.items()):
+        pairing = _Pairing(name, draw, model, test, protocol, key, route, watch, labels)
+        yield from pairing.trials(range(first, first + trials), together)
 
 
 def at_once(device: torch.device, trials: int) -> int:
     """Return how many networks to try to train at once on a device: on a CPU one, else all."""
     return 1 if device.type == "cpu" else trials
-
-
-def collect(trials: Iterable[Trial]) -> list[Result]:
-    """Put the trials of each architecture on each set together, in order of appearance."""
-    groups: dict[tuple[str, str], list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault((trial.source, trial.model), []).append(trial)
-    return [
-        Result(
-            source,
-            model,
-            Accuracies(tuple(trial.accuracy for trial in group)),
-            round(sum(trial.seconds for trial in group), 1),
-            max(trial.together for trial in group),
-            next((trial.obstacle for trial in group if trial.obstacle), ""),
-        )
-        for (source, model), group in groups.items()
-    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import require_held
 from datastill.evaluation.comparison import Entry, Terms
-from datastill.evaluation.validation import Trial
 from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.validation import Trial
 from datastill.identity import described
 from datastill.runs.material import Material, randomly
 from datastill.runs.originals import Shelf

@@ -12,8 +12,8 @@ from datastill.augment import DSA
 from datastill.base.errors import InputError, truth
 from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.evaluation.plan import EvaluationPlan
-from datastill.evaluation.validation import Result, Trial, collect
+from datastill.evaluation.plan import EvaluationPlan, Result, collect
+from datastill.evaluation.validation import Trial
 from datastill.networks import find
 from datastill.runs.computing import device_of
 from datastill.runs.describing import add_description, descriptions, write_description

@@ -7,7 +7,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.evaluation.comparison import Ranking, Row, compared
-from datastill.evaluation.validation import Result
+from datastill.evaluation.plan import Result
 from datastill.training.accuracies import Accuracies
 
 

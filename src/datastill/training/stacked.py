@@ -81,22 +81,21 @@ def train(
 
     Args:
         networks: of one architecture, see ``obstacle``; they are changed in place.
-        sets: one for each network, on one device, see ``alike``. One that serves several networks
-            is held once.
+        sets: one for each network, on one device, see ``alike``; what serves several is held once.
         fit: how.
         keys: one for each network.
         policy: augments, see ``train.train``.
         route: how images pass the networks; without kernels, channels as they come.
         labels: anew for every batch, see ``train.train``.
     """
-    policy, way = policy or identity, replace(route or Route(), kernels=False, channels_last=False)
+    policy, route = policy or identity, route or Route()
+    way = replace(route, kernels=False, channels_last=False)
     images, held, first = _joined(sets, shares=fit.cutmix)
     temperature = fit.temperature if sets[0].labels.ndim == 2 else None
-    size, device = len(sets[0]), images.device
-    stack = Stack([network.train() for network in networks])
+    device, stack = images.device, Stack([network.train() for network in networks])
     for epoch, optimiser in enumerate(optimisers(stack.parameters(), fit)):
         generators = [key.at("order", epoch).generator() for key in keys]
-        orders = torch.stack([torch.randperm(size, generator=rng) for rng in generators])
+        orders = torch.stack([torch.randperm(len(sets[0]), generator=rng) for rng in generators])
         for i, rows in enumerate(moved(orders + first[:, None], device).split(fit.batch, dim=1)):
             batch, wanted = images[rows.flatten()], held[rows.flatten()]
             batch, wanted = _augmented(batch, wanted, fit, policy, (epoch, i), keys=keys)
@@ -104,8 +103,7 @@ def train(
             with way.arithmetic(device):
                 # vmap cannot ask for the memory format that some transforms leave behind.
                 said = way.run(logits, stack, batch.contiguous().unflatten(0, rows.shape))
-                told = route or Route()
-                cost = costing(batch, wanted, sets[0].domain, told, labels, temperature)
+                cost = costing(batch, wanted, sets[0].domain, route, labels, temperature)
                 (cost(said.flatten(0, 1), slice(None)) / rows.shape[1]).backward()
             optimiser.step()
     stack.hand_back()

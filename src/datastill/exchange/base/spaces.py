@@ -38,7 +38,7 @@ RULES = (
     "say --normalised-with zca-pixels (as MTT and what followed it) or zca-normalised (as DataDAM)"
 )
 
-ZCA_OF: Mapping[Rule, str] = {"pixels": "pixels", "normalised": "normalised images"}
+ZCA_OF: Mapping[str, str] = {"pixels": "pixels", "normalised": "normalised images"}
 """On what a whitening was measured, in words."""
 
 ROOM = (-0.25, 1.25)
