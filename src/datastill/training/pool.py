@@ -118,8 +118,7 @@ def train_member(
     watcher = _watcher(fitted, fit, state)
 
     def member(epoch: Epoch) -> Member:
-        facts = {"key": key.seed, "epoch": epoch.number, "fit": asdict(fit)}
-        facts |= _reached(epoch, network, fitted, held, route)
+        facts = {"key": key.seed, **_reached(epoch, fit, network, fitted, held, route)}
         facts |= {"seconds": round(time.perf_counter() - started, 2), "trained_on": seen}
         found = freeze(_copied(network, architecture, real, key), architecture, real.domain, facts)
         return _with_dynamics(found, watcher, real, held_out, key)
@@ -146,9 +145,11 @@ def _copied(network: Network, architecture: str, real: ImageSet, key: Key) -> Ne
 
 
 def _reached(
-    epoch: Epoch, network: Network, fitted: ImageSet, held: ImageSet, route: Route | None
+    epoch: Epoch, fit: Fit, network: Network, fitted: ImageSet, held: ImageSet, route: Route | None
 ) -> dict[str, Any]:
     return {
+        "epoch": epoch.number,
+        "fit": asdict(fit),
         "train_loss": round(float(epoch.loss), 6),
         "train_images": len(fitted),
         "train_accuracy": accuracy(network, fitted, route=route),
