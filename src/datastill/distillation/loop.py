@@ -129,16 +129,15 @@ def distill(
 
     Raises:
         InputError: when a class has too few real images, a regulariser takes the name of the
-            method's own loss, the state is that of another task, or what is given is not what is
-            asked for.
+            method's own loss, or the state is that of another task.
     """
     if isinstance(method, Published):
         method = method.method
+    given = regularisers or {}
     require_sense(method, task, descent, {} if regularisers is None else regularisers)
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
     counts, leaves = _begun(task, descent, features)
-    given = regularisers or {}
     twin = Twin.of(given, method, task, descent, counts, leaves.values())
     task = replace(task, batch=descent.batch, beside=twin and twin.beside)
     moving = _Moving(method, task, descent, counts, leaves, given, twin)
