@@ -54,7 +54,7 @@ FLOORS = [
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
     {"runs.describing"},
     {"runs.series", "runs.carrying"},
-    {"runs.pieces"},
+    {"runs.pieces", "runs.filing"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.evaluation_plan", "runs.material", "runs.budget", "runs.guiding"},
     {"runs.preparing"},

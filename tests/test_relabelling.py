@@ -237,7 +237,7 @@ def test_relabel_and_validate_side_by_side(ready: Run, tmp_path: Path) -> None:
         assert report["protocol"]["fit"]["temperature"] == temperature
         sources = [row["source"] for row in report["results"]]
         assert sources == ["synthetic", "synthetic, hard labels"]
-    again = ready("relabel --dataset digits --ipc 1 --models-pool MLP")
+    again = ready("relabel --dataset digits --ipc 1 --models-pool MLP --temperature 3")
     assert again.code == 2
     assert "holds another run" in again.err
 

@@ -200,7 +200,7 @@ def test_a_set_stays_until_the_other_is_finished(
     assert "2" in run(f"show {SET}").out
     refused = run(f"{DISTILL} --seed 1")
     assert "pass --overwrite to replace it, or --resume to go on" in refused.err
-    assert "not 2" in run(f"{DISTILL} --seed 2 --resume").err
+    assert "not 2: this one is in" in run(f"{DISTILL} --seed 2 --resume").out
     assert "is finished" in run(f"{DISTILL} --resume").out
     said = run(f"{DISTILL} --seed 1 --resume")
     assert said.code == 0, said.err

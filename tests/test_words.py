@@ -11,15 +11,20 @@ from rich.cells import cell_len
 from conftest import blobs
 from datastill import load, save
 from datastill.base.errors import InputError
-from datastill.cli import COMMANDS
+from datastill.cli import COMMANDS, parse
 from datastill.cli import load as load_command
+from datastill.cli.arguments import in_options
 from datastill.cli.columns import listing, table
 from datastill.cli.console import Bar, Console
+from datastill.cli.distill import Distill
 from datastill.cli.folding import FRAME, folded, width_of
 from datastill.cli.grammar import names_in, options_of
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.comparison import label_bytes
 from datastill.runs.differences import told
+from datastill.runs.filing import filed
+from datastill.runs.keeping import Keeping
+from datastill.runs.observer import Talking
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
 from pictures import write_pictures
@@ -315,13 +320,19 @@ def test_a_run_that_was_asked_for_otherwise_is_told_by_options(run: Run) -> None
         "--against random --out c --quiet"
     )
     assert (run(made).code, run(compared).code) == (0, 0)
-    for line in (made, compared):
-        for change in CHANGED[line.split()[0]]:
-            said = run(f"{line} --resume {change}")
-            option = change.split()[0]
-            assert said.code == 2, change
-            assert re.search(rf"was begun (with|without) {option} ", said.err), said.err
-            assert "." not in said.err.split(option)[0].rpartition(" was")[2]
+    for change in CHANGED["compare"]:
+        said = run(f"{compared} --resume {change}")
+        option = change.split()[0]
+        assert said.code == 2, change
+        assert re.search(rf"was begun (with|without) {option} ", said.err), said.err
+        assert "." not in said.err.split(option)[0].rpartition(" was")[2]
+    for change in CHANGED["distill"]:  # which gets a folder beside
+        option, asked, lines = change.split()[0], parse(f"{made} {change}".split()), []
+        assert isinstance(asked, Distill)
+        watching = Talking(tell=lines.append)
+        filed(asked.spec(), Path("condensed/digits/DC/IPC1"), Keeping(), watching)
+        (line,) = (in_options(line, None) for line in lines)
+        assert re.search(rf"was begun (with|without) {option} ", line), line
 
 
 def test_what_is_no_option_is_told_by_what_it_is() -> None:

@@ -86,10 +86,12 @@ class All:
         positive(num=self.num, original_epochs=self.original_epochs)
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         plan, console = self.plan(), self.machine.console()
+        from datastill.runs.filing import filed
         from datastill.runs.whole import require_possible
         from datastill.store import SET_FILE, require_free
 
-        folder = Path(plan.validate.set)
+        folder = filed(plan.distill, Path(plan.validate.set), keeping, console)
+        judging = replace(plan.validate, set=str(folder))
         going_on = self.overwrite or self.resuming.resume
         require_free(folder, (SET_FILE,), overwrite=going_on)
         exported = self.exported(folder)
@@ -97,7 +99,7 @@ class All:
         if plan.train:
             self.train(plan.train, keeping, console)
         made(plan.distill, folder, keeping, self.machine, console)
-        judge(plan.validate, folder, replace(keeping, overwrite=False), console)
+        judge(judging, folder, replace(keeping, overwrite=False), console)
         if self.export and exported and not exported.exists():
             Export(folder, to=self.export, out=exported, quiet=self.machine.quiet).run()
 

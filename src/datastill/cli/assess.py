@@ -60,7 +60,7 @@ class Assess:
         from datastill.runs.assessing import assess
 
         console = self.machine.console()
-        file = self.which.file(self.path, self.data_path, self.data)
+        file = self.which.file(self.path, console, self.data_path, self.data)
         scored = assess(spec(set=str(file)), self.out or file.parent, observer=console)
         show(scored.scores, scored.random, console)
         console.message(

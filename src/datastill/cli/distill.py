@@ -127,18 +127,16 @@ class Distill:
         spec, console = self.spec(), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         from datastill.runs.distilling import folder_of
+        from datastill.runs.filing import filed
 
-        folder = folder_of(spec, self.save_path)
+        folder = filed(spec, folder_of(spec, self.save_path), keeping, console)
         plan = made(spec, folder, keeping, self.machine, console).plan
         if plan is None:
             console.message(f"look at {folder / 'preview.png'}, then:\n  {self.next(folder)}")
             return
+        test, compute = DataSpec(spec.data.name, path=spec.data.path), spec.compute
         judging = ValidateSpec(
-            set=str(folder),
-            data=DataSpec(self.dataset, path=self.data_path and str(self.data_path)),
-            compute=self.machine.compute(),
-            models=(self.model,),
-            trials=plan.networks,
+            set=str(folder), data=test, compute=compute, models=(spec.model,), trials=plan.networks
         )
         judge(judging, folder, replace(keeping, overwrite=False), console)
 

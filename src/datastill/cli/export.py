@@ -48,7 +48,8 @@ class Export:
         from datastill.exchange.hub import push
         from datastill.store import load
 
-        data = load(self.which.file(self.path))
+        console = Console(self.quiet)
+        data = load(self.which.file(self.path, console))
         if not len(data):
             raise InputError("the set holds no images")
         able = [name for name in FORMATS.names if FORMATS[name].write]
@@ -57,7 +58,6 @@ class Export:
             raise InputError(f"--to takes {', '.join(able)} or {found}")
         target = self.target(data)
         remarks = FORMATS[self.to].put(data, target)
-        console = Console(self.quiet)
         console.message(f"{counted(len(data), 'image')} in {target}")
         for remark in remarks:
             console.message(f"  {remark}")

@@ -12,6 +12,7 @@ import tyro
 
 from datastill.base.errors import InputError
 from datastill.base.wording import listed
+from datastill.cli.console import Console
 from datastill.cli.data import Data
 from datastill.cli.options import Ipc, MaybeText
 from datastill.runs.quota import parse
@@ -43,17 +44,23 @@ class Which:
     """Folder for synthetic sets."""
 
     def file(
-        self, path: Path | None, data_path: Path | None = None, data: Data | None = None
+        self,
+        path: Path | None,
+        console: Console,
+        data_path: Path | None = None,
+        data: Data | None = None,
     ) -> Path:
         """Return the file of the set at a path, or else of the one that the options name.
 
         Args:
             path: of the file or its folder.
+            console: is told of sets of other runs beside it.
             data_path: folder with the files of the dataset.
             data: how that is read.
         """
         from datastill.datasets import dataset_name
         from datastill.distillation.methods import METHODS
+        from datastill.runs.filing import found
         from datastill.runs.finding import set_file
         from datastill.store import set_folder
 
@@ -63,7 +70,7 @@ class Which:
             dataset = dataset_name(self.dataset, data_path, (data or Data()).pixels())
             method = METHODS.spelling(self.method)
             label = parse(self.ipc).label
-            path = set_folder(self.save_path, dataset, method, label)
+            path = found(set_folder(self.save_path, dataset, method, label), console)
             if not path.exists():
                 path = self.resized(dataset, method, label) or path
         return set_file(path)

@@ -58,13 +58,15 @@ class Relabel:
             temperature=self.temperature,
         )
         spec(set="")  # options that make no sense are told before anything is looked for
+        from datastill.runs.filing import filed
         from datastill.runs.keeping import Keeping
         from datastill.runs.relabelling import beside, relabel
 
-        file = self.which.file(self.path)
-        keeping = Keeping(overwrite=self.overwrite)
-        made = relabel(spec(set=str(file)), self.out or beside(file), keeping=keeping)
-        tell(made, Console(self.quiet))
+        console, keeping = Console(self.quiet), Keeping(overwrite=self.overwrite)
+        file = self.which.file(self.path, console)
+        asked = spec(set=str(file))
+        folder = self.out or filed(asked, beside(file), keeping, console)
+        tell(relabel(asked, folder, keeping=keeping), console)
 
 
 def tell(made: Relabelled, console: Console) -> None:

@@ -45,7 +45,8 @@ class Show:
         from datastill.runs.describing import repeated_by
         from datastill.runs.finding import set_file
 
-        files = [set_file(path) for path in self.paths] or [self.which.file(None)]
+        console = Console(self.quiet)
+        files = [set_file(path) for path in self.paths] or [self.which.file(None, console)]
         sets = [load(file) for file in files]
         found = [
             {**summary(data), "repeated by": repeated_by(file, data.facts)}
@@ -53,7 +54,7 @@ class Show:
         ]
         lines = list(dict.fromkeys(name for lines in found for name in lines if lines[name]))
         rows = [(name, *(lines.get(name) or "-" for lines in found)) for name in lines]
-        console, drawn = Console(self.quiet), [path for path in (self.png, self.grid) if path]
+        drawn = [path for path in (self.png, self.grid) if path]
         if self.png is not None:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
         if self.grid is not None:

@@ -98,7 +98,7 @@ class Validate:
         """Train, test, tell, and write every value beside the set."""
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         spec, console = self.spec(), self.machine.console()
-        file = self.file()
+        file = self.file(console)
         spec, folder = replace(spec, set=str(file)), self.out or file.parent
         judge(spec, folder, keeping, console, save_models=self.save_model)
 
@@ -107,10 +107,10 @@ class Validate:
         """What becomes of a validation that is cut off."""
         return Resuming(self.resume, self.checkpoint_minutes)
 
-    def file(self) -> Path:
+    def file(self, console: Console) -> Path:
         """Return the file of the set, by path or by dataset, method and ipc."""
         which = Which(self.dataset, self.method, self.ipc, self.save_path)
-        return which.file(self.path, self.data_path, self.data)
+        return which.file(self.path, console, self.data_path, self.data)
 
     def spec(self) -> ValidateSpec:
         """Return what the validation follows from, but for the file of the set.

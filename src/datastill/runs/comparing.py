@@ -27,6 +27,7 @@ from datastill.runs.computing import device_of
 from datastill.runs.describing import require_own, write_description
 from datastill.runs.early import EarlyLabels, early_labels
 from datastill.runs.early import told as told_of_choice
+from datastill.runs.filing import filed
 from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
@@ -102,7 +103,8 @@ def compare(
     Args:
         spec: what the result follows from.
         folder: for the results. Without it, and without ``root``, nothing is written.
-        root: folder in which they get one of their own, named by what is compared.
+        root: folder in which they get one of their own, named by what is compared; beside that,
+            with the digest of this comparison, where it holds another.
         keeping: what becomes of a comparison that is cut off, or was.
         observer: watches.
         stop: asks to stop, which is heeded after every epoch.
@@ -122,7 +124,8 @@ def compare(
         require_kept_apart(material, terms)
     entries = entries_of(spec, material, terms)
     if folder is None and root is not None:
-        folder = Path(root) / as_folder(f"{material.name}-{spec.protocol}")
+        usual = Path(root) / as_folder(f"{material.name}-{spec.protocol}")
+        folder = filed(spec, usual, keeping, observer)
     out = None if folder is None else Path(folder)
     watchers = (keeping, observer, stop or StopRequest())
     asked = asked_of(spec, material, terms, device)

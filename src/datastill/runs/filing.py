@@ -1,0 +1,124 @@
+"""Which folder a run gets that nobody gave one, so that no two runs fight for it.
+
+The usual one is named by what people look for: dataset, method, images per class. A run that
+differs from the one that lies there gets a folder beside it, named by its own digest.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datastill.base.errors import InputError
+from datastill.base.wording import listed
+from datastill.distillation.methods import METHODS
+from datastill.networks import find
+from datastill.runs.describing import description_in, spec_of
+from datastill.runs.differences import first
+from datastill.runs.keeping import Keeping
+from datastill.runs.observer import Observer
+from datastill.runs.recipes import RUN_FILE
+from datastill.runs.specs import DistillSpec, Spec
+from datastill.store import SET_FILE, read_json
+from datastill.store.succession import NEXT
+
+SETTINGS = "settings.json"
+DIGITS = 8
+"""Of a digest, in the name of a folder."""
+
+
+def filed(spec: Spec, usual: Path, keeping: Keeping, observer: Observer) -> Path:
+    """Return the folder of a run for which nobody named one.
+
+    That is the usual one where it is free, holds this run or one that nothing describes, or may be
+    overwritten. Otherwise one beside it, of which the observer is told.
+
+    Args:
+        spec: what the run follows from.
+        usual: the folder where people look.
+        keeping: whether it is to go on with what is there, or may overwrite it.
+        observer: is told.
+    """
+    held, own = runs_in(usual), beside(usual, spec)
+    if not held or address(spec) in map(address, held):
+        return usual
+    if not own.exists():
+        longer = [path for path in (usual, *others(usual)) if _is_longer(spec, path)]
+        if keeping.overwrite or (keeping.resume and longer):
+            return usual if keeping.overwrite else longer[0]
+    differs = first(held[0].table(places=False), spec.table(places=False)) or "was of another kind"
+    observer.message(f"{usual} holds another run, which {differs}: this one is in {own}")
+    return own
+
+
+def address(spec: Spec) -> str:
+    """Return the digest of a run, whose parts may be spelled in any way."""
+    if not isinstance(spec, DistillSpec):
+        return spec.digest
+    try:
+        method, model = METHODS.spelling(spec.method), find(spec.model)[0]
+    except InputError:  # there is none of that name, as whoever carries it out will say
+        return spec.digest
+    return replace(spec, method=method, model=model).digest
+
+
+def beside(usual: Path, spec: Spec) -> Path:
+    """Return the folder of a run beside the one that another has."""
+    return usual.with_name(f"{usual.name}@{address(spec)[:DIGITS]}")
+
+
+def others(usual: Path) -> list[Path]:
+    """Return the folders beside a usual one of runs that differ from the one in there."""
+    named = f"{glob.escape(usual.name)}@{'[0-9a-f]' * DIGITS}"
+    return sorted(path for path in usual.parent.glob(named) if path.is_dir())
+
+
+def found(usual: Path, observer: Observer) -> Path:
+    """Return the folder of the set that people look for, and name those of other runs beside it.
+
+    Args:
+        usual: where it lies, unless that is gone.
+        observer: is told of others.
+    """
+    finished = [path for path in others(usual) if (path / SET_FILE).exists()]
+    named = [usual, *finished] if usual.exists() or not finished else finished
+    if len(named) > 1:
+        rest = listed([str(path) for path in named[1:]])
+        observer.message(f"this is {named[0]}; beside it there is {rest}, to be named by path")
+    return named[0]
+
+
+def runs_in(folder: Path) -> list[Spec]:
+    """Return what the runs follow from that lie in a folder: finished, or to take its place."""
+    return [spec for place in (folder, folder / NEXT) for spec in _runs_at(place)]
+
+
+def _runs_at(place: Path) -> Iterator[Spec]:
+    # As it was asked for, and as it repeats: a plan was made between the two.
+    for spec in (spec_of(_settings(place).get("run")), description_in(place / RUN_FILE)):
+        if spec is not None:
+            yield spec
+
+
+def _settings(place: Path) -> dict[str, Any]:
+    try:
+        found = read_json(place / SETTINGS)
+    except InputError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_longer(spec: Spec, folder: Path) -> bool:
+    # Whether it differs from a run in a folder in having more updates, as far as can be told.
+    if not isinstance(spec, DistillSpec):
+        return False
+    descent = _settings(folder).get("descent")
+    updates = descent.get("updates", 0) if isinstance(descent, dict) else 0
+    return (spec.updates is None or spec.updates > updates) and any(
+        address(replace(one, updates=spec.updates, minutes=spec.minutes)) == address(spec)
+        for one in _runs_at(folder)
+        if isinstance(one, DistillSpec)
+    )
