@@ -18,17 +18,16 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, ImageSet, convert, sample_per_class
+from datastill.data.losses import characteristic, characteristic_distance
 from datastill.data.pixels import Pixels
 from datastill.distillation.clom import cross_entropy_clom
 from datastill.distillation.descent import Descent
 from datastill.distillation.loop import Snapshot, State, distill
 from datastill.distillation.methods import METHODS, Targets, Task
+from datastill.distillation.methods.base import interpolated
 from datastill.distillation.methods.characteristic_function import (
     CharacteristicFunction,
     Sampler,
-    characteristic,
-    characteristic_distance,
-    interpolated,
 )
 from datastill.distillation.parameters import Adam
 from datastill.distillation.parametrisations import Synthetic, Tiles

@@ -12,6 +12,10 @@ from torch import Tensor
 Metric = Literal["layerwise-cosine", "mse", "cosine"]
 
 
+LEAST_SQUARE = 1e-12
+"""Of a squared distance, below which its root has no gradient."""
+
+
 def gradient_distance(
     real: Sequence[Tensor], synthetic: Sequence[Tensor], metric: Metric = "layerwise-cosine"
 ) -> Tensor:
@@ -202,3 +206,50 @@ def _means(features: Tensor | Sequence[Tensor]) -> Tensor:
     if isinstance(features, Tensor):
         return features.mean(1)
     return torch.stack([some.mean(0) for some in features])
+
+
+def characteristic(features: Tensor, frequencies: Tensor) -> Tensor:
+    r"""Return the empirical characteristic function of a sample, :math:`E e^{i t \cdot x}`.
+
+    Args:
+        features: ``(N, D)``, the sample.
+        frequencies: ``(T, D)``, where.
+
+    Returns:
+        ``(2, T)``, its real and its imaginary part.
+
+    >>> at = characteristic(torch.tensor([[0.0], [torch.pi]]), torch.tensor([[1.0]]))
+    >>> at.flatten().round(decimals=4).abs().tolist()
+    [0.0, 0.0]
+    """
+    angles = features @ frequencies.T
+    return torch.stack([angles.cos().mean(0), angles.sin().mean(0)])
+
+
+def characteristic_distance(
+    real: Tensor, synthetic: Tensor, *, amplitude: float = 0.5, phase: float = 0.5
+) -> Tensor:
+    r"""Return how far characteristic functions are apart, on the mean over frequencies.
+
+    The published root, of :math:`a (|\Phi_r| - |\Phi_s|)^2 + 2 p (|\Phi_r| |\Phi_s| - \mathrm{Re}
+    \Phi_r \overline{\Phi_s})`, is that of :math:`p |\Phi_r - \Phi_s|^2 + (a - p)
+    (|\Phi_r| - |\Phi_s|)^2`. So it is worked out: nothing large is subtracted from its like, and
+    with equal weights no modulus is needed.
+
+    Args:
+        real: ``(K, 2, T)``, see ``characteristic``.
+        synthetic: likewise; the result is differentiable in both.
+        amplitude: :math:`a`.
+        phase: :math:`p`.
+
+    Returns:
+        ``(K,)``.
+
+    Reference:
+        Wang et al., Dataset Distillation with Neural Characteristic Function, CVPR 2025.
+    """
+    squared = phase * (real - synthetic).square().sum(1)
+    if amplitude != phase:
+        moduli = torch.linalg.vector_norm(real, dim=1) - torch.linalg.vector_norm(synthetic, dim=1)
+        squared = squared + (amplitude - phase) * moduli.square()
+    return squared.clamp(min=LEAST_SQUARE).sqrt().mean(1)

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from datastill.base.errors import InputError, not_negative, positive, truth, whole
 from datastill.base.rng import Key, moved
 from datastill.compute.route import Route, logits
-from datastill.data import ByClass, Domain, ImageSet, convert, require_same_kind
+from datastill.data import ByClass, Domain, ImageSet, convert
+from datastill.data.losses import characteristic, characteristic_distance
 from datastill.data.pixels import ready
 from datastill.distillation.methods.base import (
     METHODS,
@@ -28,15 +29,12 @@ from datastill.distillation.methods.base import (
     Published,
     Synthetic,
     Task,
+    interpolated,
     matched,
     sloping,
 )
 from datastill.distillation.parametrisations import Tiles
 from datastill.networks import Network, evaluating, features
-from datastill.training.pool import Member, Trajectory
-
-LEAST = 1e-12
-"""Of a squared distance, below which its root has no gradient."""
 
 
 @dataclass(frozen=True)
@@ -157,83 +155,6 @@ class CharacteristicFunction:
         found = lens.of(seen, synthetic.counts)
         weights = {"amplitude": self.amplitude, "phase": self.phase}
         return characteristic_distance(target[present], found[present], **weights).sum()
-
-
-def characteristic(features: Tensor, frequencies: Tensor) -> Tensor:
-    r"""Return the empirical characteristic function of a sample, :math:`E e^{i t \cdot x}`.
-
-    Args:
-        features: ``(N, D)``, the sample.
-        frequencies: ``(T, D)``, where.
-
-    Returns:
-        ``(2, T)``, its real and its imaginary part.
-
-    >>> at = characteristic(torch.tensor([[0.0], [torch.pi]]), torch.tensor([[1.0]]))
-    >>> at.flatten().round(decimals=4).abs().tolist()
-    [0.0, 0.0]
-    """
-    angles = features @ frequencies.T
-    return torch.stack([angles.cos().mean(0), angles.sin().mean(0)])
-
-
-def characteristic_distance(
-    real: Tensor, synthetic: Tensor, *, amplitude: float = 0.5, phase: float = 0.5
-) -> Tensor:
-    r"""Return how far characteristic functions are apart, on the mean over frequencies.
-
-    The published sum, see ``CharacteristicFunction``, is :math:`p |\Phi_r - \Phi_s|^2 + (a - p)
-    (|\Phi_r| - |\Phi_s|)^2`. So it is worked out: nothing large is subtracted from its like, and
-    with equal weights no modulus is needed.
-
-    Args:
-        real: ``(K, 2, T)``, see ``characteristic``.
-        synthetic: likewise; the result is differentiable in both.
-        amplitude: :math:`a`.
-        phase: :math:`p`.
-
-    Returns:
-        ``(K,)``.
-    """
-    squared = phase * (real - synthetic).square().sum(1)
-    if amplitude != phase:
-        moduli = torch.linalg.vector_norm(real, dim=1) - torch.linalg.vector_norm(synthetic, dim=1)
-        squared = squared + (amplitude - phase) * moduli.square()
-    return squared.clamp(min=LEAST).sqrt().mean(1)
-
-
-def interpolated(task: Task, *, key: Key) -> tuple[Member, Network]:
-    r"""Draw an original model, and return it with a network on its way.
-
-    The weights are :math:`(1 - \lambda)` times those it set out from, and :math:`\lambda` times
-    those it came to, with :math:`\lambda` uniform from 0 to 1. The network is in training mode:
-    one with batch norm normalises by the images it is shown, for the statistics that either end
-    has gathered are not those of weights between them.
-
-    Raises:
-        InputError: when the task has no original models, or those of another architecture.
-    """
-    if not task.trajectories:
-        raise InputError(
-            "NCFM compares images under original models and the task has none; 'datastill train' "
-            "makes them, in Python train_pool() and `Task(..., trajectories=trajectories(pool))`"
-        )
-    way: Trajectory = task.trajectories[key.at("member").integer(len(task.trajectories))]
-    begun, member = way[0], way[-1]
-    require_same_kind(member.domain, task.real.domain)
-    network = task.build(key=task.key)  # any: its weights are replaced
-    try:
-        network.load_state_dict(member.network.state_dict())
-    except RuntimeError:
-        raise InputError(
-            f"the original models are {member.architecture}, which is not what `build` makes"
-        ) from None
-    drawn = torch.rand((), generator=key.at("share").generator())
-    share = moved(drawn, task.real.images.device)
-    with torch.no_grad():
-        for weight, first in zip(network.parameters(), begun.network.parameters(), strict=True):
-            weight.copy_(torch.lerp(first, weight, share))
-    return member, network.train().requires_grad_(requires_grad=False)
 
 
 class Lens(Network):

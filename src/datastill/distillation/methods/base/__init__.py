@@ -1,5 +1,6 @@
 """What a method is, all that it may see, and what methods have in common."""
 
+from datastill.distillation.methods.base.between import interpolated
 from datastill.distillation.methods.base.class_wise import (
     Matching,
     Targeting,
@@ -38,6 +39,7 @@ __all__ = [
     "Targeting",
     "Targets",
     "Task",
+    "interpolated",
     "matched",
     "matched_under",
     "period_of",
