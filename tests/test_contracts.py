@@ -264,9 +264,10 @@ PUBLIC: dict[str, Contract] = {
             **{
                 "descent": ds.Descent(ipc=1, updates=1, batch=2),
                 "features": REAL.images.flatten(1),
+                "ipc": None,
             },
         },
-        {"regularisers": "None", "features": "None", "state": "None"},
+        {"regularisers": "None", "features": "None", "state": "None", "ipc": "None"},
     ),
     "dsa": Contract(ds.dsa, {"strategy": "flip"}, {"strategy": "no text"}),
     "from_arrays": Contract(
@@ -284,9 +285,10 @@ PUBLIC: dict[str, Contract] = {
         ds.from_dataset,
         {
             **{"dataset": Pairs(), "name": "x", "classes": ("a", "b"), "size": 8},
-            **{"mirror": True, "like": None},
+            **{"mirror": True, "like": None, "images": None, "labels": None},
         },
         {
+            **{"images": "None", "labels": "None"},
             **{"name": TEXT, "classes": "None", "size": "None", "mirror": "None, True"},
             "like": "None",
         },
@@ -294,8 +296,8 @@ PUBLIC: dict[str, Contract] = {
     "load": Contract(ds.load, {"path": "set.safetensors", "pixels": False}, {"pixels": "True"}),
     "load_dataset": Contract(
         ds.load_dataset,
-        {"name": "digits", "path": None, "reading": ds.Reading(), "like": None},
-        {"path": "None", "reading": "None", "like": "None"},
+        {"name": "digits", "path": None, "reading": None, "size": 8, "like": None},
+        {"path": "None", "reading": "None", "size": "None", "like": "None"},
     ),
     "original_fit": Contract(ds.original_fit, {"epochs": 1}, {"epochs": COUNT}),
     "preset": Contract(
@@ -315,6 +317,7 @@ PUBLIC: dict[str, Contract] = {
         },
         {"trials": COUNT, "names": "None, generator, no list", "resampling": "None"},
     ),
+    "show": Contract(ds.show, {"data": REAL, "most": 2}, {"data": SOUND, "most": COUNT}),
     "train_pool": Contract(
         ds.train_pool,
         {"architecture": "MLP", "real": REAL, "num": 1, "fit": Fit(epochs=1), "key": KEY},

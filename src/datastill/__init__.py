@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from datastill import runs as runs
     from datastill.augment import dsa, usual_strategy
     from datastill.base.errors import InputError
     from datastill.base.rng import Key
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datastill.evaluation.studies import Bench, study
     from datastill.evaluation.validation import validate
     from datastill.networks import adapt, build, builder
+    from datastill.report.preview import show
     from datastill.store import load, save
     from datastill.training.pool import original_fit, train_pool
     from datastill.training.protocol import preset
@@ -48,6 +50,7 @@ _HOMES = {
     "training.pool": ("original_fit", "train_pool"),
     "training.protocol": ("preset",),
     "base.rng": ("Key",),
+    "report.preview": ("show",),
     "compute.route": ("Route",),
     "evaluation.scores": ("assess",),
     "evaluation.studies": ("Bench", "study"),
@@ -82,6 +85,7 @@ __all__ = [
     "original_fit",
     "preset",
     "save",
+    "show",
     "study",
     "train_pool",
     "usual_strategy",
@@ -94,6 +98,10 @@ def __getattr__(name: str) -> "Any":
         from importlib.metadata import version
 
         return version("datastill")
+    if name == "runs":
+        from importlib import import_module
+
+        return import_module("datastill.runs")
     if name not in _HOME:
         raise AttributeError(f"module 'datastill' has no attribute {name!r}")
     from importlib import import_module
@@ -102,4 +110,5 @@ def __getattr__(name: str) -> "Any":
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "__version__", *(name for name in globals() if name[:2] == "__")})
+    own = (name for name in globals() if name[:2] == "__")
+    return sorted({*__all__, "__version__", "runs", *own})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from datastill.base.errors import InputError, of_kind, reason, told
+from datastill.base.errors import InputError, of_kind, reason, suggestion, told
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base import (
     GREY_MODES,
@@ -27,6 +28,10 @@ from datastill.datasets.base import (
     unseen,
     upright,
 )
+
+IMAGE_KEYS = ("image", "img", "images", "picture", "pixels", "pixel_values")
+LABEL_KEYS = ("label", "labels", "class", "target", "y")
+"""Where items that are dictionaries have them, unless it is said."""
 
 
 class MapStyle(Protocol):
@@ -78,19 +83,25 @@ def from_arrays(
 
 
 def from_dataset(
-    dataset: MapStyle,
+    dataset: MapStyle | Iterable[Any],
     *,
+    images: str | None = None,
+    labels: str | None = None,
     name: str = "images",
     classes: Sequence[str] | None = None,
     size: Size | int | None = None,
     mirror: bool | None = None,
     like: Domain | None = None,
 ) -> ImageSet:
-    """Make a set of any map-style dataset, such as torch's or torchvision's.
+    """Make a set of any dataset, such as torch's, torchvision's or Hugging Face's.
 
     Args:
         dataset: its items are pairs of an image (PIL, or an array as ``from_arrays`` takes, without
-            its first axis) and a label. Images must not be normalised.
+            its first axis) and a label, or dictionaries with both. It is read by the numbers of its
+            items or, without these, gone through once; of a ``DataLoader`` the dataset is. Images
+            must not be normalised.
+        images: where dictionaries have the image; by default by the usual names.
+        labels: likewise the label.
         name: see ``from_arrays``, as for the rest.
         classes: by default ``dataset.classes`` if there is such a list.
         size: see ``from_arrays``.
@@ -102,16 +113,15 @@ def from_dataset(
     """
     _require_told(name, like)
     _names(classes)
-    if isinstance(dataset, type | Mapping) or not _numbered(dataset):
-        raise InputError(
-            f"`dataset` must have a length and items by their numbers, found {told(dataset)}; "
-            "list(...) makes that of what can only be gone through; of a loader take its dataset"
-        )
-    images, labels = _everything(dataset, name, Reading(size=sides(size)).size)
+    of_kind((str, type(None)), "the name of a part of items", images=images, labels=labels)
+    if isinstance(dataset, DataLoader):
+        dataset = cast("MapStyle", dataset.dataset)
+    wanted = Reading(size=sides(size)).size
+    pixels, classed = _everything(dataset, name, wanted, (images, labels))
     if classes is None:
         said = getattr(dataset, "classes", None)
         classes = said if isinstance(said, list | tuple) else None
-    return from_arrays(images, labels, name=name, classes=classes, mirror=mirror, like=like)
+    return from_arrays(pixels, classed, name=name, classes=classes, mirror=mirror, like=like)
 
 
 def _require_told(name: object, like: object) -> None:
@@ -159,11 +169,13 @@ def _numbered(dataset: Any) -> bool:
         return False
 
 
-def _everything(dataset: MapStyle, name: str, size: Size | None) -> tuple[Tensor, list[Any]]:
+def _everything(
+    dataset: Any, name: str, size: Size | None, named: tuple[str | None, str | None]
+) -> tuple[Tensor, list[Any]]:
     images: list[Tensor] = []
     labels: list[Any] = []
-    for i in range(len(dataset)):
-        image, label = _pair(_item(dataset, i, name), i, name)
+    for i, item in enumerate(_items(dataset, name)):
+        image, label = _pair(item, i, name, named)
         image = _pixels(image, f"image {i} of {name}", size)
         if images and image.shape[1:] != images[0].shape[1:]:
             raise InputError(
@@ -177,6 +189,25 @@ def _everything(dataset: MapStyle, name: str, size: Size | None) -> tuple[Tensor
     return torch.cat(images), labels
 
 
+def _items(dataset: Any, name: str) -> Iterator[Any]:
+    # By their numbers, where they have some: a dataset may be endless when it is gone through.
+    if isinstance(dataset, type | Mapping):
+        raise _of_another_kind(cast("object", dataset))
+    if _numbered(dataset):
+        return (_item(dataset, i, name) for i in range(len(dataset)))
+    try:
+        return iter(dataset)
+    except TypeError:
+        raise _of_another_kind(dataset) from None
+
+
+def _of_another_kind(dataset: object) -> InputError:
+    return InputError(
+        "`dataset` must have items, by their numbers or one after another, each an image with its "
+        f"label, found {told(dataset)}"
+    )
+
+
 def _item(dataset: MapStyle, index: int, name: str) -> Any:
     try:
         return dataset[index]
@@ -187,11 +218,34 @@ def _item(dataset: MapStyle, index: int, name: str) -> Any:
         ) from error
 
 
-def _pair(item: Any, index: int, name: str) -> tuple[Any, Any]:
+def _pair(
+    item: Any, index: int, name: str, named: tuple[str | None, str | None]
+) -> tuple[Any, Any]:
+    source = f"item {index} of {name}"
+    if isinstance(item, Mapping):
+        table = cast("Mapping[Any, Any]", item)
+        image = _key(table, named[0], IMAGE_KEYS, "images", source)
+        rest = {key: value for key, value in table.items() if key != image}
+        usual = (*LABEL_KEYS, *rest) if len(rest) == 1 else LABEL_KEYS
+        return table[image], table[_key(rest, named[1], usual, "labels", source)]
+    if named != (None, None):
+        raise InputError(f"{source} has no names for `images` and `labels`: leave these out")
     if not isinstance(item, tuple | list) or len(item) != 2:
         kind = type(item).__name__
-        raise InputError(f"item {index} of {name} is of type {kind}, no pair of image and label")
+        raise InputError(f"{source} is of type {kind}, no pair of image and label")
     return item[0], item[1]
+
+
+def _key(
+    table: Mapping[Any, Any], named: str | None, usual: Sequence[Any], what: str, source: str
+) -> Any:
+    if named is not None and named not in table:
+        raise InputError(f"{source} has no {named!r}; {suggestion(named, map(str, table))}")
+    found = [key for key in table if key == named or (named is None and key in usual)]
+    if len(found) != 1:
+        held = ", ".join(map(str, table)) or "nothing"
+        raise InputError(f"{source} holds {held}; name one by `{what}`")
+    return found[0]
 
 
 def _label(label: Any) -> Any:

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datastill.augment import dsa, identity, usual_strategy
 from datastill.base.errors import InputError, of_kind, reason, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
+from datastill.distillation.methods import METHODS
 from datastill.distillation.methods.base import Method, Published, Remembering, Task
 from datastill.distillation.parameters import Leaves, Params, flat, unflat
 from datastill.distillation.parametrisations import Synthetic, gradients, spread
@@ -104,10 +106,11 @@ class Snapshot:
 
 
 def distill(
-    method: Method | Published,
+    method: str | Method | Published,
     task: Task,
-    descent: Descent,
+    descent: Descent | None = None,
     *,
+    ipc: int | None = None,
     regularisers: Mapping[str, Regulariser] | None = None,
     features: Tensor | None = None,
     state: State | None = None,
@@ -118,9 +121,11 @@ def distill(
 
     Args:
         method: what to match, and under which networks; or its published settings, of which the
-            method is taken.
+            method is taken; or its name, for all that was published with it: the augmentation of a
+            task that has none, too.
         task: the real images, and how networks and augmentations are made.
-        descent: how many images per class, and how to move them.
+        descent: how many images per class, and how to move them; as published where it is left out.
+        ipc: images per class, in place of a ``descent``.
         regularisers: scalars to add to the method's loss, by name.
         features: ``(N, D)`` of the real images, where a coreset to start from picks; by default
             it picks among pixels.
@@ -131,6 +136,10 @@ def distill(
         InputError: when a class has too few real images, a regulariser takes the name of the
             method's own loss, or the state is that of another task.
     """
+    if isinstance(method, str):
+        method, task, descent = _as_published(method, task, descent, ipc)
+    elif ipc is not None or descent is None:
+        raise InputError("a method that is not given by its name needs a `descent`, and no `ipc`")
     if isinstance(method, Published):
         method = method.method
     given = regularisers or {}
@@ -143,6 +152,28 @@ def distill(
     moving = _Moving(method, task, descent, counts, leaves, given, twin)
     memory = None if state is None else _restored(state, moving)
     return _updates(moving, range(state.step if state else 0, descent.updates), memory)
+
+
+def _as_published(
+    name: str, task: Task, descent: Descent | None, ipc: int | None
+) -> tuple[Method, Task, Descent]:
+    # All that was published with a method, but for what is given.
+    of_kind(Task, "a Task", task=task)
+    of_kind((Descent, type(None)), "a Descent, such as Descent(ipc=1)", descent=descent)
+    if (descent is None) == (ipc is None):
+        raise InputError("name the images per class by `ipc`, or give a `descent`, and not both")
+    whole(ipc=1 if ipc is None else ipc)
+    counts = ipc if descent is None else descent.ipc
+    each = max(counts) if isinstance(counts, tuple) else counts
+    assert each is not None
+    published = METHODS[name](int(each))
+    if published.needs and not task.trajectories:
+        raise InputError(
+            f"{METHODS.spelling(name)} needs `trajectories` of original models; see Task"
+        )
+    if published.augmented and task.policy is identity:
+        task = replace(task, policy=dsa(usual_strategy(task.real.domain)))
+    return published.method, task, descent or published.descent(int(each))
 
 
 def _begun(task: Task, descent: Descent, features: Tensor | None) -> tuple[tuple[int, ...], Leaves]:

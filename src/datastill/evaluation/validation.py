@@ -16,7 +16,7 @@ from datastill.base.errors import InputError, of_kind, whole
 from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
 from datastill.data import ImageSet, require_given
-from datastill.networks import Network, build, find
+from datastill.networks import Model, Network, build, find, name_of
 from datastill.training import stacked
 from datastill.training.accuracies import Accuracies
 from datastill.training.fit import Epoch, Fitting, accuracy, epochs
@@ -68,7 +68,7 @@ Draw = Callable[[int], ImageSet]
 def validate(
     synthetic: ImageSet,
     test: ImageSet,
-    model: str,
+    model: str | Model,
     protocol: Protocol,
     *,
     trials: int,
@@ -82,7 +82,7 @@ def validate(
     Args:
         synthetic: the set to be judged; any set of labelled images.
         test: images that nothing has seen, whose domain decides whether augmentation may mirror.
-        model: name of the architecture, see ``networks.build``.
+        model: name of the architecture, or what makes one: see ``networks.build``.
         protocol: how to train.
         trials: number of networks. Trial ``i`` has the same weights and the same order of images
             whatever the set, so that two sets are compared in pairs.
@@ -100,6 +100,7 @@ def validate(
     whole(trials=trials, together=1 if together is None else together)
     require_route(route=Route() if route is None else route)
     find(model)
+    model = name_of(model)
     _require_given(synthetic, test, labels)
     draw = partial(_same, synthetic)
     pairing = _Pairing("synthetic", draw, model, test, protocol, key, route, labels=labels)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datastill.base.registry import load_plugins
 from datastill.networks.backbone import Backbone, backbone
-from datastill.networks.base import BACKBONE, NETWORKS, Build, Family, build, builder, find
+from datastill.networks.base import (
+    BACKBONE,
+    NETWORKS,
+    Build,
+    Family,
+    Model,
+    build,
+    builder,
+    find,
+    name_of,
+)
 from datastill.networks.base.network import (
     Network,
     depends_on_batch,
@@ -23,6 +33,7 @@ __all__ = [
     "Backbone",
     "Build",
     "Family",
+    "Model",
     "Network",
     "adapt",
     "backbone",
@@ -33,5 +44,6 @@ __all__ = [
     "features",
     "find",
     "has_batch_statistics",
+    "name_of",
     "vectorisable",
 ]

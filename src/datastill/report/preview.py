@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from datastill.data import ImageSet
+from datastill.base.errors import of_kind, whole
+from datastill.data import ImageSet, require_given
 from datastill.report.lettering import label
 from datastill.store import replace_file, writing
 
@@ -21,6 +22,14 @@ WIDEST = 200
 """Pixels of a name; a longer one loses its middle."""
 ROWS = 100
 """Classes that are drawn; of more, these many, spread evenly."""
+
+
+def show(data: ImageSet, *, most: int = 10) -> Image.Image:
+    """Return a picture of a set, which a notebook shows: up to ``most`` images of every class."""
+    of_kind(ImageSet, "an ImageSet", data=data)
+    whole(most=most)
+    require_given(data, "the set")
+    return preview(data, most=most)
 
 
 def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:

@@ -15,7 +15,7 @@ from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route
 from datastill.data import Domain, ImageSet, draw_share, require_given
 from datastill.identity import Digests, keys_of, trained_on
-from datastill.networks import Network, backbone, build, find
+from datastill.networks import Model, Network, backbone, build, find, name_of
 from datastill.training.dynamics import Dynamics, Watcher
 from datastill.training.fit import Epoch, Fit, Fitting, accuracy, epochs
 
@@ -159,10 +159,11 @@ def _reached(
 
 
 def train_pool(
-    architecture: str, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
+    architecture: str | Model, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
 ) -> Pool:
     """Train ``num`` original models that differ in their seed, one or more."""
     find(architecture)
+    architecture = name_of(architecture)
     whole(num=num)
     require_key(key)
     of_kind(ImageSet, "an ImageSet", real=real)

@@ -22,7 +22,7 @@ from datastill.datasets.base.making import (
     values_of,
 )
 from datastill.datasets.base.places import Place, place, sized
-from datastill.datasets.base.reading import Reading, Size, Split
+from datastill.datasets.base.reading import Reading, Size, Split, sides
 from datastill.identity import Aside, Content, digests, kept_aside
 
 
@@ -95,9 +95,12 @@ def load_dataset(
     path: Path | str | None = None,
     reading: Reading | None = None,
     *,
+    size: Size | int | None = None,
     like: Domain | None = None,
 ) -> tuple[ImageSet, ImageSet | None]:
     """Read a dataset: the training images, and the test images where there are any.
+
+    A ``size`` is that of a ``reading``, where nothing else is to be said.
 
     Facts of the test images say how many of them are among the training images too. For the
     arguments see ``load_split``.
@@ -105,6 +108,10 @@ def load_dataset(
     Raises:
         InputError: see there; also when what is given is not what is asked for.
     """
+    if size is not None:
+        if reading is not None:
+            raise InputError("give a `size`, or a `reading` that has one, and not both")
+        reading = Reading(size=sides(size))
     found = _load(name, ("train", "test"), path, reading, like)
     if like is not None:
         require_named(like, found["train"].domain, name)

@@ -17,7 +17,7 @@ from datastill.evaluation.studies.ranking import Verdict, ignorance, verdicts, y
 from datastill.evaluation.studies.records import Outcome, Record, blank
 from datastill.evaluation.studies.resampling import Resampling
 from datastill.evaluation.validation import Watch, contest
-from datastill.networks import find
+from datastill.networks import find, name_of
 from datastill.store import fingerprint
 from datastill.training.pool import Pool, require_members
 from datastill.training.protocol import Protocol
@@ -59,6 +59,7 @@ class Bench:
         of_kind(ImageSet, "an ImageSet of test images", test=self.test)
         require_members(pool=self.pool, early=self.early)
         find(self.model)
+        object.__setattr__(self, "model", name_of(self.model))
         of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=self.protocol)
         require_key(self.key)
         require_route(route=self.route, assessing=self.assessing)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import FunctionType
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from datastill.base.errors import InputError, of_kind, reason, suggestion, told
+from datastill.base.errors import InputError, of_kind, reason, suggestion, takes, told
 from datastill.base.registry import Registry, plain
 from datastill.base.rng import Key, moved, require_key
 from datastill.data import Domain
@@ -26,6 +28,9 @@ class Build(Protocol):
 
 
 Options = Mapping[str, Any]
+
+Model = Callable[[Domain], nn.Module]
+"""A class or function of a person's own that makes a network of a domain."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,30 @@ def require_size(name: str, domain: Domain, least: int) -> None:
         )
 
 
-def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
+def name_of(model: Any) -> str:
+    """Return the name of a model that is given by it, or as a class or function of one's own.
+
+    Raises:
+        InputError: for what is none of these; for a class or function that no name leads to.
+    """
+    wanted = "the name of a model, or a class or function of one's own that makes one of a Domain"
+    ours = isinstance(model, FunctionType) or (
+        isinstance(model, type) and issubclass(model, nn.Module)
+    )
+    if not ours:
+        of_kind(str, wanted, model=model)
+        return str(model)
+    takes(model, f"{told(model)} must take a Domain alone", None)
+    path, name = model.__module__, model.__qualname__
+    if getattr(sys.modules.get(path), name, None) is not model:
+        raise InputError(
+            f"`model` must be {wanted}, at the top of a module, where it is found again; "
+            f"{path} has no {name}"
+        )
+    return f"{path}:{name}"
+
+
+def find(name: str | Model) -> tuple[str, Callable[[Domain], Network]]:
     """Look up a network by a name such as ``ConvNetD4BN``.
 
     A model of Hugging Face (``hf:NAME``) is none that can be made: see ``backbone``.
@@ -85,7 +113,7 @@ def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
     Raises:
         InputError: when there is none, with the nearest name.
     """
-    of_kind(str, "the name of a model, or 'package.module:function' of one's own", model=name)
+    name = name_of(name)
     if name.startswith(BACKBONE):
         return name, partial(_refused, name)
     if ":" in name:
@@ -106,18 +134,19 @@ def find(name: str) -> tuple[str, Callable[[Domain], Network]]:
     raise InputError(f"no model named {name!r}; {suggestion(name, NETWORKS.names)}")
 
 
-def build(name: str, domain: Domain, *, key: Key) -> Network:
+def build(name: str | Model, domain: Domain, *, key: Key) -> Network:
     """Build a network by name for the images of a domain.
 
     Args:
         name: of a registered family, with suffixes; case and punctuation do not matter. Or
-            ``package.module:factory``.
+            ``package.module:factory``, or that class or function itself.
         domain: gives the shape of the images and the number of classes.
         key: the weights depend on nothing else.
 
     Raises:
         InputError: for an unknown name, or images too small for the network.
     """
+    name = name_of(name)
     _, factory = find(name)
     require_key(key)
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
@@ -127,7 +156,7 @@ def build(name: str, domain: Domain, *, key: Key) -> Network:
     return made
 
 
-def builder(name: str, domain: Domain, device: torch.device | str = "cpu") -> Build:
+def builder(name: str | Model, domain: Domain, device: torch.device | str = "cpu") -> Build:
     """Return what builds networks of one name for one domain, on one device.
 
     Raises:
