@@ -142,8 +142,8 @@ def distill(
         raise InputError("a method that is not given by its name needs a `descent`, and no `ipc`")
     if isinstance(method, Published):
         method = method.method
-    given = regularisers or {}
-    require_sense(method, task, descent, {} if regularisers is None else regularisers)
+    given = {} if regularisers is None else regularisers
+    require_sense(method, task, descent, given)
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
     counts, leaves = _begun(task, descent, features)
