@@ -120,28 +120,20 @@ def distill(
     What cannot be done is found out now, and not when the first set is asked for.
 
     Args:
-        method: what to match, and under which networks; or its published settings, of which the
-            method is taken; or its name, for all that was published with it: the augmentation of a
-            task that has none, too.
+        method: what to match, and under which networks; its published settings, which hold it; or
+            its name, for all that was published with it: augmentation too, if the task has none.
         task: the real images, and how networks and augmentations are made.
-        descent: how many images per class, and how to move them; as published where it is left out.
+        descent: how many images per class, and how to move them; None moves them as published.
         ipc: images per class, in place of a ``descent``.
         regularisers: scalars to add to the method's loss, by name.
-        features: ``(N, D)`` of the real images, where a coreset to start from picks; by default
-            it picks among pixels.
-        state: where an earlier run with the same arguments was; this one goes on from there, and
-            yields what that would have.
+        features: ``(N, D)`` of the real images, among which a coreset to start from picks.
+        state: where an earlier run with the same arguments was, to go on from there.
 
     Raises:
         InputError: when a class has too few real images, a regulariser takes the name of the
             method's own loss, or the state is that of another task.
     """
-    if isinstance(method, str):
-        method, task, descent = _as_published(method, task, descent, ipc)
-    elif ipc is not None or descent is None:
-        raise InputError("a method that is not given by its name needs a `descent`, and no `ipc`")
-    if isinstance(method, Published):
-        method = method.method
+    method, task, descent = _meant(method, task, descent, ipc)
     given = {} if regularisers is None else regularisers
     require_sense(method, task, descent, given)
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
@@ -152,6 +144,16 @@ def distill(
     moving = _Moving(method, task, descent, counts, leaves, given, twin)
     memory = None if state is None else _restored(state, moving)
     return _updates(moving, range(state.step if state else 0, descent.updates), memory)
+
+
+def _meant(
+    method: str | Method | Published, task: Task, descent: Descent | None, ipc: int | None
+) -> tuple[Method, Task, Descent]:
+    if isinstance(method, str):
+        return _as_published(method, task, descent, ipc)
+    if ipc is not None or descent is None:
+        raise InputError("a method that is not given by its name needs a `descent`, and no `ipc`")
+    return method.method if isinstance(method, Published) else method, task, descent
 
 
 def _as_published(
