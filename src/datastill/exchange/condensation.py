@@ -27,7 +27,7 @@ from datastill.exchange.base import (
     says_whitened,
     words_of,
 )
-from datastill.store import replace_file, set_header, writing
+from datastill.store import put_file, set_header
 
 NORMALISING = ("DC", "DSA", "DM", "CAFE")
 """Methods whose code normalises what it saves by the mean and std of the dataset, always."""
@@ -71,9 +71,7 @@ def write(data: ImageSet, path: Path) -> tuple[str, ...]:
         table["soft_labels"] = data.labels.cpu()
     content = io.BytesIO()
     torch.save(table, content)
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content.getvalue())
+    put_file(path, content.getvalue())
     told = "the reference code sees the likeliest class; the soft labels lie beside it"
     return (told,) if soft else ()
 

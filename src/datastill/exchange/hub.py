@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import names_pictures, parquet_of, read_parquet
 from datastill.report.preview import write_preview
 from datastill.report.summary import summary
-from datastill.store import SET_FILE, save, writing
+from datastill.store import SET_FILE, new_folder, save
 
 TABLE = "data/train-00000-of-00001.parquet"
 PART = re.compile(r"-(\d+)-of-(\d+)")
@@ -58,19 +56,12 @@ def tables_in(path: Path) -> list[Path]:
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     """Write a folder as the hub shows it: table, card, picture, and the set itself."""
     table = parquet_of(data)
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            (partial / "data").mkdir()
-            (partial / TABLE).write_bytes(table)
-            (partial / "README.md").write_text(card(data), encoding="utf-8")
-            write_preview(data, partial / "preview.png")
-            save(data, partial / SET_FILE)
-            partial.chmod(0o755)
-            partial.rename(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with new_folder(path) as partial:
+        (partial / "data").mkdir()
+        (partial / TABLE).write_bytes(table)
+        (partial / "README.md").write_text(card(data), encoding="utf-8")
+        write_preview(data, partial / "preview.png")
+        save(data, partial / SET_FILE)
     return ()
 
 

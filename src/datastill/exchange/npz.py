@@ -35,7 +35,7 @@ from datastill.exchange.base import (
     says_whitened,
     stem_of,
 )
-from datastill.store import replace_file, set_header, writing
+from datastill.store import put_file, set_header
 
 
 def read(path: Path, options: Reading) -> Found:
@@ -79,9 +79,7 @@ def write(data: ImageSet, path: Path) -> tuple[str, ...]:
         classes=np.array(data.domain.classes),
         datastill=np.array(json.dumps(set_header(data))),
     )
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content.getvalue())
+    put_file(path, content.getvalue())
     return ()
 
 

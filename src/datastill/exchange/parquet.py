@@ -9,7 +9,7 @@ from pathlib import Path
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import names_pictures, parquet_of, read_parquet
-from datastill.store import replace_file, writing
+from datastill.store import put_file
 
 
 def read(path: Path, options: Reading) -> Found:
@@ -23,10 +23,7 @@ def read(path: Path, options: Reading) -> Found:
 
 def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     """Write pictures, labels and float pixels."""
-    content = parquet_of(data)
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
+    put_file(path, parquet_of(data))
     return ()
 
 

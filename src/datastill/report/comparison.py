@@ -10,7 +10,7 @@ from typing import Any
 
 from datastill.evaluation.comparison import HARD, RANDOM, REAL, Row
 from datastill.report.lettering import spelled
-from datastill.store import replace_file, writing
+from datastill.store import put_file
 from datastill.training.coresets import CORESETS
 from datastill.training.labelling import EARLY
 
@@ -58,9 +58,7 @@ def write_plot(rows: Sequence[Row], path: Path, title: str = "") -> None:
     """Write the picture of a comparison as a PNG; see ``plot``."""
     content = io.BytesIO()
     plot(rows, title).savefig(content, format="png", dpi=150)
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content.getvalue())
+    put_file(path, content.getvalue())
 
 
 def _legend(rows: Sequence[Row]) -> list[Any]:

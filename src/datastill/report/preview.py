@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from datastill.base.errors import of_kind, whole
 from datastill.data import ImageSet, require_given
 from datastill.report.lettering import label
-from datastill.store import replace_file, writing
+from datastill.store import put_file
 
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 GAP = 2
@@ -75,9 +75,7 @@ def write_picture(picture: Image.Image, path: Path) -> None:
     """Write a picture as a PNG, all of it or nothing."""
     content = io.BytesIO()
     picture.save(content, format="PNG")
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content.getvalue())
+    put_file(path, content.getvalue())
 
 
 def grid(data: ImageSet, *, scale: int = 1) -> Image.Image:

@@ -13,7 +13,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.store.files import plain, replace_file, writing
 
 MAGIC = b"datastill checkpoint 1 "
@@ -165,10 +165,8 @@ def difference(held: Any, asked: Mapping[str, Any]) -> tuple[str, Any, Any] | No
 
 
 def _read(path: Path) -> Checkpoint:
-    try:
+    with damaged(path):
         line, _, body = path.read_bytes().partition(b"\n")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     if line != MAGIC + _digest(body):
         raise InputError(f"{path} is damaged: its digest is not that of its content")
     head, _, rest = body.partition(b"\n")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.base.wording import LONGEST_NAME
 from datastill.data import Domain
 from datastill.data.pixels import ready
@@ -61,12 +63,8 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: when it cannot be read, or is damaged.
     """
-    try:
+    with damaged(path):
         return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from None
 
 
 def versions() -> dict[str, str]:
@@ -78,9 +76,7 @@ def save_tensors(tensors: dict[str, Tensor], header: Mapping[str, Any], path: Pa
     """Write tensors and a header into a ``safetensors`` file, all of it or nothing."""
     held = {name: ready(tensor).detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = safetensors.torch.save(held, {"datastill": json.dumps(header)})
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
+    put_file(path, content)
 
 
 def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -91,15 +87,10 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     """
     if not path.is_file():
         raise InputError(f"no {kind} at {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("datastill", "null"))
-            # In memory of their own: a file that is mapped is not replaced on every system.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged or not a safetensors file: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    with damaged(path, "not a safetensors file"), safe_open(path, framework="pt") as file:
+        header = json.loads((file.metadata() or {}).get("datastill", "null"))
+        # In memory of their own: a file that is mapped is not replaced on every system.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     if not isinstance(header, dict) or header.get("kind") != kind:
         raise InputError(f"{path} was not written by datastill as an {kind}")
     if header.get("format") != FORMAT:
@@ -141,6 +132,31 @@ def replace_file(path: Path, content: bytes, *, before: Path | None = None) -> N
     """
     with writing(path.parent):
         _replace(path, content, before)
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """Do what ``replace_file`` does, and make the folder."""
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content, None)
+
+
+@contextmanager
+def new_folder(path: Path) -> Generator[Path]:
+    """Hand out a folder that becomes ``path`` at the end of the block, whole or not at all.
+
+    Raises:
+        InputError: when it cannot be written.
+    """
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield partial
+            partial.chmod(0o755)
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _replace(path: Path, content: bytes, before: Path | None) -> None:
