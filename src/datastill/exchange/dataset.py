@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -11,9 +9,8 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.datasets import FORMATS as READERS
 from datastill.datasets import Reading as How
-from datastill.datasets.base import Encoded
 from datastill.datasets.base import Format as Reader
-from datastill.exchange.base import FORMATS, Format, Found, Reading, content_of, decoded
+from datastill.exchange.base import FORMATS, Format, Found, Reading, decoded
 
 
 def read(path: Path, options: Reading) -> Found:
@@ -28,10 +25,7 @@ def read(path: Path, options: Reading) -> Found:
     found = reader.read("train", path, How())
     assert found is not None
     left = reader.has_test(path, How())
-    images = found.images
-    if not isinstance(images, Tensor):
-        every = list(images.at(range(len(images))))
-        images = decoded([_content(each) for each in every], [each.name for each in every])
+    images = found.images if isinstance(found.images, Tensor) else decoded(found.images)
     told = ("the training images were read; those for tests left out",) if left else ()
     return Found(images, found.labels, space="pixels", classes=found.classes, remarks=told)
 
@@ -40,11 +34,6 @@ def reader_of(path: Path) -> Reader | None:
     """Return what reads a path; None where nothing but folders of classes may lie there."""
     known = [READERS[name] for name in READERS.names]
     return next((each for each in known if not each.fallback and each.recognises(path)), None)
-
-
-def _content(encoded: Encoded) -> Callable[[], bytes]:
-    held = encoded.content
-    return partial(content_of, held) if isinstance(held, Path) else lambda: held
 
 
 FORMATS.register("dataset")(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import torch
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.data import ImageSet
-from datastill.datasets.base import opened_zip
+from datastill.datasets.base import Files as Paths
+from datastill.datasets.base import Zipped, opened_zip
 from datastill.datasets.base.layout import layout_of
 from datastill.datasets.base.names import is_clutter, split_word
+from datastill.datasets.base.reading import Pictures
 from datastill.datasets.base.tree import Tree, tree_of_folder, tree_of_names
 from datastill.exchange.base import (
     ENDINGS,
@@ -33,7 +33,7 @@ from datastill.exchange.base import (
     numbers_of,
     stem_of,
 )
-from datastill.store import set_header, write_json, writing
+from datastill.store import new_folder, set_header, write_json
 
 HEADER = "datastill.json"
 """Beside the folders of an export: all that pictures do not say."""
@@ -41,8 +41,20 @@ HEADER = "datastill.json"
 LONGEST_NAME = 100
 """Characters of a folder that is called as its class."""
 
-Files = Mapping[str, Callable[[], bytes]]
-"""What reads each file, by its path below the root."""
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a folder or a zip.
+
+    Attributes:
+        names: their paths below the root.
+        pictures: returns those of some names.
+        header: what an export says of itself, if this is one.
+    """
+
+    names: Sequence[str]
+    pictures: Callable[[Sequence[str]], Pictures]
+    header: bytes | None
 
 
 def read(path: Path, options: Reading) -> Found:
@@ -57,9 +69,9 @@ def read(path: Path, options: Reading) -> Found:
             many, or a name leads out of the zip.
     """
     files = _in_folder(path) if path.is_dir() else _in_zip(path)
-    if HEADER in files:
-        return _exported(files, path)
-    tree = tree_of_names(files)
+    if files.header is not None:
+        return _exported(files, files.header, path)
+    tree = tree_of_names(files.names)
     by_class, told = _side_by_side(tree), tuple[str, ...]()
     if by_class is None:
         by_class, told = _by_folder(tree, path)
@@ -69,7 +81,7 @@ def read(path: Path, options: Reading) -> Found:
         classes = tuple(name for _, name in sorted(zip(numbers, classes, strict=True)))
     names = [name for each in classes for name in sorted(by_class[each])]
     labels = [k for k, each in enumerate(classes) for _ in by_class[each]]
-    images = decoded([files[name] for name in names], [f"{path}/{name}" for name in names])
+    images = decoded(files.pictures(names))
     return Found(images, torch.tensor(labels), space="pixels", classes=classes, remarks=told)
 
 
@@ -101,16 +113,17 @@ def _side_by_side(tree: Tree) -> dict[str, list[str]] | None:
     return by_class
 
 
-def _exported(files: Files, path: Path) -> Found:
-    header = header_of(_text(files, path), path)
+def _exported(files: Files, said: bytes, path: Path) -> Found:
+    with damaged(path / HEADER, "no text", why=False):
+        header = header_of(said.decode(), path)
     assert header is not None
-    inside = tree_of_names(files).all_pictures()
+    inside = tree_of_names(files.names).all_pictures()
     names = _listed(header, [name for name in inside if name.count("/") == 1], path)
     if not names:
         raise InputError(f"{path} holds no folders of pictures, one for each class")
     places = _places_in(header)
     labels = [_number_of(name.split("/")[0], places, path) for name in names]
-    images = decoded([files[name] for name in names], [f"{path}/{name}" for name in names])
+    images = decoded(files.pictures(names))
     return Found(images, torch.tensor(labels), header=header, space="pixels")
 
 
@@ -118,19 +131,12 @@ def write(data: ImageSet, path: Path) -> tuple[str, ...]:
     """Write each image as a PNG into the folder of its class, and the rest as JSON beside them."""
     pixels, places = drawable(data), folders_of(data.domain.classes)
     names = [f"{places[k]}/{i:05d}.png" for i, k in enumerate(data.hard_labels.tolist())]
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            for place in places:
-                (partial / place).mkdir()
-            for name, image in zip(names, pixels, strict=True):
-                (partial / name).write_bytes(encode(image))
-            write_json(partial / HEADER, {**set_header(data), "files": names})
-            partial.chmod(0o755)
-            partial.rename(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with new_folder(path) as partial:
+        for place in places:
+            (partial / place).mkdir()
+        for name, image in zip(names, pixels, strict=True):
+            (partial / name).write_bytes(encode(image))
+        write_json(partial / HEADER, {**set_header(data), "files": names})
     told = losses(pixels)
     soft = "soft labels are left out: a folder says one class"
     return (*told, soft) if data.labels.ndim == 2 else told
@@ -155,36 +161,27 @@ def folders_of(classes: Sequence[str]) -> list[str]:
 
 
 def _in_folder(root: Path) -> Files:
-    tree = tree_of_folder(root)
-    names = [name for name in tree.all_pictures() if _is_read(name)]
-    if (root / HEADER).is_file():
-        names.append(HEADER)
-    return {name: (lambda file=root / name: content_of(file)) for name in names}
+    names = [name for name in tree_of_folder(root).all_pictures() if _is_read(name)]
+    header = content_of(root / HEADER) if is_exported(root) else None
+    return Files(names, lambda some: Paths([root / name for name in some]), header)
 
 
 def _in_zip(path: Path) -> Files:
     archive = opened_zip(path)
     if archive.size > MOST_VALUES:
         raise InputError(f"{path} would unpack to more than {MOST_VALUES:,} bytes")
-    plain, opened = archive.members, zipfile.ZipFile(path)
-    headers = sorted((name for name in plain if PurePosixPath(name).name == HEADER), key=len)
+    headers = sorted((n for n in archive.members if PurePosixPath(n).name == HEADER), key=len)
     start = headers[0].removesuffix(HEADER) if headers else ""
-    return {
-        name.removeprefix(start): (lambda name=name: archive.read(name, opened))
-        for name in plain
-        if name.startswith(start) and (_is_read(name) or name == start + HEADER)
-    }
+    inside = [n.removeprefix(start) for n in archive.members if n.startswith(start)]
+    return Files(
+        [name for name in inside if _is_read(name)],
+        lambda some: Zipped(archive, [start + name for name in some]),
+        archive.read(headers[0]) if headers else None,
+    )
 
 
 def _is_read(name: str) -> bool:
     return PurePosixPath(name).suffix.casefold() in ENDINGS
-
-
-def _text(files: Files, path: Path) -> str:
-    try:
-        return files[HEADER]().decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{path / HEADER} is damaged: it is no text") from None
 
 
 def _listed(header: Mapping[str, object], names: list[str], path: Path) -> list[str]:

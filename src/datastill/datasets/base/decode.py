@@ -21,7 +21,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.datasets.base.reading import Encoded, Pictures, Progress, Reading, Size, side_by_side
-from datastill.datasets.base.room import blank, require_size
+from datastill.datasets.base.room import blank, coloured, require_size
 from datastill.identity import Digests, digest_of
 
 T = TypeVar("T")
@@ -92,12 +92,11 @@ def decode(
     images = blank((len(rows), 3 if kind.colour else 1, *kind.size), torch.uint8)
     held = images.numpy()
     with warnings.catch_warnings(action="ignore"):  # of odd palettes and the like
-        done = _worked(pictures, rows, partial(_array, kind=kind, known=known))
+        done = worked(pictures, rows, partial(_array, kind=kind, known=known))
         for row, (array, digest) in enumerate(progress(done, f"reading {source}", len(rows))):
             if len(array) > held.shape[1]:  # the first that has colour: all become coloured
-                grey, images = images, blank((len(rows), 3, *kind.size), torch.uint8)
+                images = coloured(images, row)
                 held = images.numpy()
-                held[:row] = grey[:row].numpy()
             held[row] = array
             found.append(digest)
     return images, np.frombuffer(b"".join(found), np.uint64)
@@ -147,7 +146,7 @@ def damaged_in(pictures: Pictures, reading: Reading, *, source: str) -> dict[int
         return None
 
     with warnings.catch_warnings(action="ignore"):
-        done = _worked(pictures, range(len(pictures)), problem)
+        done = worked(pictures, range(len(pictures)), problem)
         told = enumerate(reading.progress(done, f"checking {source}", len(pictures)))
         return {row: said for row, said in told if said is not None}
 
@@ -176,8 +175,9 @@ def upright(picture: Image.Image, *, colour: bool, own: bool = False) -> Image.I
     return picture.convert("RGB" if colour else "L")
 
 
-def _worked(pictures: Pictures, rows: Sequence[int], work: Callable[[Encoded], T]) -> Iterator[T]:
-    # What some work makes of pictures, in their order; several are worked on at once.
+def worked(pictures: Pictures, rows: Sequence[int], work: Callable[[Encoded], T]) -> Iterator[T]:
+    """Yield what some work makes of pictures, in their order; several are worked on at once."""
+
     def some(handful: Sequence[Encoded]) -> list[T]:
         return [work(encoded) for encoded in handful]
 

@@ -77,6 +77,13 @@ def blank(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         raise InputError(f"no room for {length:,} bytes of images: {reason}") from None
 
 
+def coloured(images: Tensor, done: int) -> Tensor:
+    """Return room for as many images of three channels, in which the first ``done`` are there."""
+    wide = blank((len(images), 3, *images.shape[2:]), images.dtype)
+    wide[:done] = images[:done]
+    return wide
+
+
 def _reserve(file: int, length: int) -> None:
     # A full disk is found out now: a write to mapped memory could not say so.
     if hasattr(os, "posix_fallocate"):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,7 +15,10 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
-from datastill.datasets.base.room import blank
+from datastill.datasets.base.decode import worked
+from datastill.datasets.base.reading import Encoded, Pictures
+from datastill.datasets.base.room import blank, coloured
+from datastill.exchange.base.contract import content_of
 
 KINDS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
@@ -27,9 +28,6 @@ MOST_BYTES = 2**34
 
 NAMED = 5
 """Pictures that one line names."""
-
-BATCH = 256
-"""Pictures that are decoded side by side."""
 
 
 class Unreadable(InputError):
@@ -47,8 +45,7 @@ def decode(content: bytes, source: str) -> Tensor:
         InputError: when it is damaged, huge, transparent or of more than 8 bits a channel.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata that is of no use here
+        with warnings.catch_warnings(action="ignore"):  # of metadata that is of no use here
             picture = Image.open(io.BytesIO(content), formats=KINDS)
             if picture.width * picture.height > MOST_PIXELS:
                 raise InputError(f"{source} has {picture.width}x{picture.height} pixels, too many")
@@ -66,9 +63,7 @@ def decode(content: bytes, source: str) -> Tensor:
             "one of these, by Pillow's convert('RGB') say"
         )
     array = np.array(plain)
-    return torch.from_numpy(array[None] if array.ndim == 2 else array).movedim(
-        -1 if array.ndim == 3 else 0, 0
-    )
+    return torch.from_numpy(array.transpose(2, 0, 1) if array.ndim == 3 else array[None])
 
 
 def _plain(picture: Image.Image) -> Image.Image | None:
@@ -81,64 +76,65 @@ def _plain(picture: Image.Image) -> Image.Image | None:
     return None
 
 
-def decoded(readers: Sequence[Callable[[], bytes]], names: Sequence[str]) -> Tensor:
+def decoded(pictures: Pictures) -> Tensor:
     """Decode pictures of one size: ``(N, C, H, W)`` bytes, of very many in a file without a name.
 
     Grey ones among coloured ones become coloured.
 
-    Args:
-        readers: return the content of each.
-        names: what to call each in an error.
-
     Raises:
         InputError: when there are none, they take too much room, sizes differ, or see ``decode``.
     """
-    if not readers:
-        raise InputError("there are no pictures")
-    first = _first(readers, names)
-    require_room((len(readers), *first.shape), names[0])
-    images = blank((len(readers), *first.shape), torch.uint8)
-
-    def one(row: int) -> Tensor:
-        return decode(readers[row](), names[row])
-
+    first, shape = _first(pictures)
+    require_room((len(pictures), *shape), first)
+    images, rows = blank((len(pictures), *shape), torch.uint8), range(len(pictures))
     try:
-        return _filled(images, one, names)
+        for row, (name, picture) in enumerate(worked(pictures, rows, _opened)):
+            if picture.shape[1:] != images.shape[2:]:
+                sizes = f"has {_size(picture)} pixels, but {first} {_size(images[0])}"
+                raise InputError(f"{name} {sizes}")
+            images = coloured(images, row) if len(picture) > images.shape[1] else images
+            images[row] = picture
     except Unreadable:
-        raise _all_unreadable(one, names) from None
-
-
-def _filled(images: Tensor, one: Callable[[int], Tensor], names: Sequence[str]) -> Tensor:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(names), BATCH):
-            rows = range(start, min(start + BATCH, len(names)))
-            for row, picture in zip(rows, pool.map(one, rows), strict=True):
-                if picture.shape[1:] != images.shape[2:]:
-                    sizes = f"has {_size(picture)} pixels, but {names[0]} {_size(images[0])}"
-                    raise InputError(f"{names[row]} {sizes}")
-                if len(picture) > images.shape[1]:
-                    images = _coloured(images, row)
-                images[row] = picture
+        raise _all_unreadable(pictures) from None
     return images
 
 
-def _all_unreadable(one: Callable[[int], Tensor], names: Sequence[str]) -> InputError:
-    # Everything that is wrong at once, not one picture a run.
-    def problem(row: int) -> str | None:
+def _opened(encoded: Encoded) -> tuple[str, Tensor]:
+    held = encoded.content
+    content = held if isinstance(held, bytes) else content_of(held)
+    return encoded.name, decode(content, encoded.name)
+
+
+def _first(pictures: Pictures) -> tuple[str, tuple[int, ...]]:
+    # The name of the first, and the shape of the first that can be read.
+    names = list[str]()
+    for encoded in pictures.at(range(len(pictures))):
+        names.append(encoded.name)
         try:
-            one(row)
+            return names[0], tuple(_opened(encoded)[1].shape)
+        except Unreadable:  # told with the others
+            continue
+    if not names:
+        raise InputError("there are no pictures")
+    return names[0], (1, 1, 1)
+
+
+def _all_unreadable(pictures: Pictures) -> InputError:
+    # Everything that is wrong at once, not one picture a run.
+    def problem(encoded: Encoded) -> str | None:
+        try:
+            _opened(encoded)
         except Unreadable as error:
             return str(error)
         except InputError:  # told when these are put right
             return None
         return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        told = [said for said in pool.map(problem, range(len(names))) if said is not None]
+    told = [said for said in worked(pictures, range(len(pictures)), problem) if said is not None]
     if len(told) == 1:
         return InputError(told[0])
     some = "; ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if told[NAMED:] else "")
-    return InputError(f"{len(told)} of {len(names)} pictures cannot be read: {some}")
+    return InputError(f"{len(told)} of {len(pictures)} pictures cannot be read: {some}")
 
 
 def require_room(shape: Sequence[int], source: str) -> None:
@@ -153,21 +149,6 @@ def require_room(shape: Sequence[int], source: str) -> None:
             f"{shape[0]:,} pictures of {_side(shape[1:])}, as {source}, are {size:,} bytes; at "
             f"most {MOST_BYTES:,} are read: import a part of them"
         )
-
-
-def _first(readers: Sequence[Callable[[], bytes]], names: Sequence[str]) -> Tensor:
-    for reader, name in zip(readers, names, strict=True):
-        try:
-            return decode(reader(), name)
-        except Unreadable:  # told with the others
-            continue
-    return torch.zeros(1, 1, 1, dtype=torch.uint8)
-
-
-def _coloured(images: Tensor, done: int) -> Tensor:
-    wide = blank((len(images), 3, *images.shape[2:]), torch.uint8)
-    wide[:done] = images[:done]
-    return wide
 
 
 def encode(pixels: Tensor) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from datastill.base.libraries import imported
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets import FORMATS as READERS
+from datastill.datasets.base import Encoded
 from datastill.exchange.base.contract import Found, content_of, header_of
 from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
@@ -131,27 +132,38 @@ def _found(
     image = _column(table, IMAGES, path)
     label = _column(table, LABELS, path)
     classes = features.get(label, {}).get("names")
+    if not table.num_rows:
+        raise InputError(f"{path} holds no images")
     return Found(
-        _pictures(table[image], image, path),
+        decoded(Column(table[image], f"{path}, {image}")),
         _labels(table, path),
         space="pixels",
         classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
     )
 
 
-def _pictures(column: Any, name: str, path: Path) -> Tensor:
-    def reader(row: int) -> bytes:
-        value = column[row].as_py()
-        content = value.get("bytes") if isinstance(value, dict) else value
-        if not isinstance(content, bytes):
-            told = f"{path}, {name} {row}"
-            raise InputError(f"{told} holds no picture; paths to other files are not followed")
-        return content
+@dataclass(frozen=True)
+class Column:
+    """A column of pictures; ``name`` says where it is."""
 
-    if not len(column):
-        raise InputError(f"{path} holds no images")
-    names = [f"{path}, {name} {row}" for row in range(len(column))]
-    return decoded([partial(reader, row) for row in range(len(column))], names)
+    values: Any
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def at(self, rows: Sequence[int]) -> Iterator[Encoded]:
+        """Yield the pictures of some rows.
+
+        Raises:
+            InputError: for what is none.
+        """
+        for row in rows:
+            value, name = self.values[row].as_py(), f"{self.name} {row}"
+            content = value.get("bytes") if isinstance(value, dict) else value
+            if not isinstance(content, bytes):
+                raise InputError(f"{name} holds no picture; paths to other files are not followed")
+            yield Encoded(name, content)
 
 
 def _labels(table: Any, path: Path) -> Tensor:
