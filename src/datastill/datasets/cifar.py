@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 
@@ -68,10 +68,8 @@ class CifarSource:
 
     def read(self, file: Path) -> tuple[Tensor, Tensor]:
         """Return the ``(N, 3072)`` bytes and the ``(N,)`` labels of a file."""
-        try:
+        with damaged(file):
             content = file.read_bytes()
-        except OSError as error:
-            raise InputError(f"cannot read {file}: {error.strerror or error}") from None
         return self.binary(content, file) if file.suffix == ".bin" else self.python(content, file)
 
     def binary(self, content: bytes, file: Path) -> tuple[Tensor, Tensor]:
@@ -86,12 +84,10 @@ class CifarSource:
 
     def python(self, content: bytes, file: Path) -> tuple[Tensor, Tensor]:
         """Read a pickled dictionary of a byte array and a list of labels, and nothing else."""
-        try:
+        with damaged(file):
             table = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
             pixels = np.asarray(table[b"data"])
             labels = [int(label) for label in table[self.labels.encode()]]
-        except Exception as error:  # a damaged pickle can fail in any way
-            raise InputError(f"{file} is damaged: {error or type(error).__name__}") from None
         if pixels.dtype != np.uint8 or pixels.shape != (len(labels), PIXELS):
             raise InputError(
                 f"{file} holds {pixels.dtype} of {pixels.shape} for {len(labels)} labels, "
@@ -118,7 +114,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if (module_name, global_name) not in self.ALLOWED:
-            raise InputError(f"it asks for {module_name}.{global_name}, which no such file needs")
+            raise ValueError(f"it asks for {module_name}.{global_name}, which no such file needs")
         if module_name == "numpy.core.multiarray":  # the name of NumPy 1
             module_name = "numpy._core.multiarray"
         return super().find_class(module_name, global_name)

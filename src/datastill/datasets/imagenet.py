@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.datasets.base import (
     DATASETS,
     SPLIT_NAMES,
@@ -20,6 +20,7 @@ from datastill.datasets.base import (
     Split,
     not_found,
     pictures_in,
+    text_of,
 )
 
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -126,10 +127,8 @@ def _folder(root: Path, split: Split) -> Path:
 
 def _listed(listed: Path, folder: Path, label: Mapping[str, int]) -> list[tuple[Path, int]]:
     found: list[tuple[Path, int]] = []
-    try:
-        rows = list(csv.reader(listed.read_text(encoding="utf-8").splitlines()))[1:]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {listed}: {error}") from None
+    with damaged(listed):
+        rows = list(csv.reader(text_of(listed).splitlines()))[1:]
     for number, row in enumerate(rows, 2):
         name, boxes = row if len(row) == 2 else ("", "")
         file = folder / f"{name}.JPEG"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.datasets.base import FORMATS, Format, Found, Reading, Split, found_in, has_split
 
 
@@ -27,11 +27,9 @@ def mapped(file: Path) -> np.ndarray:
     Raises:
         InputError: when the file is damaged, or has another length than its header says.
     """
-    try:
+    with damaged(file, "no .npy file"):
         array = np.load(file, mmap_mode="c", allow_pickle=False)
         expected = int(getattr(array, "offset", 0)) + array.nbytes
-    except Exception as error:  # a damaged file can fail in any way
-        raise InputError(f"{file} is damaged or no .npy file: {error}") from None
     if expected != file.stat().st_size:
         raise InputError(
             f"{file} is damaged: {file.stat().st_size} bytes, its header says {expected}"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.datasets.base import (
     FORMATS,
     SPLIT_NAMES,
     Format,
     Found,
+    NamedArrays,
     Reading,
     Split,
-    file_of,
     found_in,
     has_split,
 )
@@ -38,16 +38,17 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     Raises:
         InputError: for a file that is damaged or holds no images and labels.
     """
-    file, own = file_of(path, split, ".npz")
-    if file is None:
-        apart = {name: partial(member, each, ALONE) for name, each in _apart(path).items()}
-        return found_in(apart, split, reading, source=str(path)) if apart else None
-    names = members(file)
-    called = NAMELESS if set(names) == set(NAMELESS) and reading.images is None else {}
-    arrays: dict[str, Callable[[], np.ndarray]] = {
-        called.get(name, name): partial(member, file, name) for name in names
-    }
-    return found_in(arrays, split, reading, source=str(file), own=own)
+    if FILES.file(path, split)[0] is not None:
+        return FILES.read(split, path, reading)
+    apart = {name: partial(member, each, ALONE) for name, each in _apart(path).items()}
+    return found_in(apart, split, reading, source=str(path)) if apart else None
+
+
+def arrays(file: Path) -> dict[str, Callable[[], np.ndarray]]:
+    """Return what loads each array of a file; two without names are images and labels too."""
+    found = {name: partial(member, file, name) for name in members(file)}
+    called = NAMELESS if set(found) == set(NAMELESS) else {}
+    return {**found, **{name: found[place] for place, name in called.items()}}
 
 
 def members(file: Path) -> list[str]:
@@ -56,11 +57,8 @@ def members(file: Path) -> list[str]:
     Raises:
         InputError: when it is no ``.npz`` file.
     """
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
-            return list(archive.files)
-    except Exception as error:  # a damaged file can fail in any way
-        raise _damaged(file, error) from None
+    with damaged(file, WANTED), file.open("rb") as opened, np.load(opened) as archive:
+        return list(archive.files)
 
 
 def member(file: Path, name: str) -> np.ndarray:
@@ -69,19 +67,15 @@ def member(file: Path, name: str) -> np.ndarray:
     Raises:
         InputError: when it is damaged.
     """
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
-            return archive[name]
-    except Exception as error:  # likewise
-        raise _damaged(file, error) from None
+    with damaged(file, WANTED), file.open("rb") as opened, np.load(opened) as archive:
+        return archive[name]
 
 
 def has_test(path: Path, reading: Reading) -> bool:
     """Tell whether there are test images."""
-    file, own = file_of(path, "test", ".npz")
-    if file is None:
-        return has_split(_apart(path), "test", reading)
-    return own or has_split(members(file), "test", reading)
+    if FILES.file(path, "test")[0] is not None:
+        return FILES.has_test(path, reading)
+    return has_split(_apart(path), "test", reading)
 
 
 def _apart(path: Path) -> dict[str, Path]:
@@ -103,18 +97,10 @@ def _apart(path: Path) -> dict[str, Path]:
 
 
 def _recognises(path: Path) -> bool:
-    usual = file_of(path, "train", ".npz")[0] is not None
+    usual = FILES.file(path, "train")[0] is not None
     return usual or has_split(_apart(path), "train", Reading())
 
 
-def _damaged(file: Path, error: Exception) -> InputError:
-    return InputError(f"{file} is damaged or no .npz file: {error or type(error).__name__}")
-
-
-FORMATS.register("npz")(
-    Format(
-        recognises=_recognises,
-        read=read,
-        has_test=has_test,
-    )
-)
+WANTED = "no .npz file"
+FILES = NamedArrays((".npz",), arrays)
+FORMATS.register("npz")(Format(_recognises, read, has_test))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.base.registry import plain
 from datastill.datasets.base import (
     FORMATS,
@@ -26,6 +26,7 @@ from datastill.datasets.base import (
     labels_of,
     numbers_of,
     pixels_of,
+    text_of,
 )
 from datastill.datasets.base.names import SPLIT_WORDS, is_clutter, word_of_split
 
@@ -119,13 +120,11 @@ def head_of(file: Path, reading: Reading) -> Head | None:
     Raises:
         InputError: when it cannot be read.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
+    with damaged(file), file.open(encoding="utf-8-sig", newline="") as opened:
+        try:
             lines = [opened.readline(2**20), opened.readline(2**20)]
-    except UnicodeDecodeError:
-        return None
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            return None
     first, second = ([v.strip() for v in next(csv.reader([line]), [])] for line in lines)
     if _all_numbers(first):
         label = None if _is_square(len(first)) else 0
@@ -176,14 +175,12 @@ def _numbers(head: Head) -> tuple[np.ndarray, Sequence[str]]:
     load: Any = partial(
         np.loadtxt, head.file, delimiter=",", skiprows=int(head.names), comments=None, ndmin=2
     )
-    try:
+    with damaged(head.file):
         try:
             pixels = load(dtype=np.int32, usecols=head.pixels)
         except ValueError:  # from 0 to 1
             pixels = load(dtype=np.float32, usecols=head.pixels)
         labels = load(dtype=str, usecols=[head.label])[:, 0]
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{head.file} is damaged: {error}") from None
     return pixels.reshape(-1, head.side, head.side), [label.strip() for label in labels.tolist()]
 
 
@@ -210,12 +207,9 @@ def _rows(head: Head, split: Split) -> tuple[np.ndarray, Sequence[str]]:
 
 
 def _lines(head: Head) -> list[tuple[int, list[str]]]:
-    try:
-        text = head.file.read_text(encoding="utf-8-sig")
-        reader = csv.reader(io.StringIO(text), strict=True)
+    with damaged(head.file):
+        reader = csv.reader(io.StringIO(text_of(head.file)), strict=True)
         rows = [(reader.line_num, row) for row in reader if row][1:]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(f"{head.file} is damaged: {error}") from None
     width = max(head.label or 0, head.split or 0, *head.pixels) + 1
     short = next((line for line, row in rows if len(row) < width), None)
     if short is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.datasets.base import FORMATS, Format, Found, Reading, Split, labels_of
 
 SHAPE = (3, 96, 96)
@@ -43,10 +43,8 @@ def _folder(path: Path) -> Path:
 
 
 def _bytes(file: Path) -> np.ndarray:
-    try:
+    with damaged(file):
         return np.fromfile(file, np.uint8)
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
 
 
 def _names(folder: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 
@@ -49,11 +49,9 @@ def contents(file: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     from scipy.io import loadmat
 
-    try:
+    with damaged(file):
         table = loadmat(file, variable_names=["X", "y"])
         pixels, labels = np.asarray(table["X"]), np.asarray(table["y"]).reshape(-1)
-    except Exception as error:  # a damaged file can fail in any way
-        raise InputError(f"{file} is damaged: {error or type(error).__name__}") from None
     expected = (32, 32, 3, len(labels))
     if pixels.dtype != np.uint8 or pixels.shape != expected or labels.dtype.kind not in "ui":
         raise InputError(

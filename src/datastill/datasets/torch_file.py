@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from datastill.base.errors import InputError
-from datastill.datasets.base import (
-    FORMATS,
-    Format,
-    Found,
-    Reading,
-    Split,
-    arrays_of,
-    file_of,
-    found_in,
-    has_split,
-)
-
-SUFFIXES = (".pt", ".pth")
-PROCESSED = "processed"
-"""Where torchvision once kept training.pt and test.pt."""
+from datastill.datasets.base import FORMATS, Found, NamedArrays, Reading, Split, arrays_of, found_in
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
@@ -30,7 +17,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     Raises:
         InputError: for a file that is damaged or holds no images and labels.
     """
-    file, own = _file(path, split)
+    file, own = FILES.file(path, split)
     if file is None:
         return None
     arrays = arrays_of(file)
@@ -44,27 +31,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         raise
 
 
-def has_test(path: Path, reading: Reading) -> bool:
-    """Tell whether there are test images."""
-    file, own = _file(path, "test")
-    return file is not None and (own or has_split(arrays_of(file), "test", reading))
+FILES = NamedArrays((".pt", ".pth"), arrays_of, ("", "processed"))
+"""Also where torchvision once kept training.pt and test.pt."""
 
-
-def _file(path: Path, split: Split) -> tuple[Path | None, bool]:
-    if path.is_file():
-        return (path, False) if path.suffix.casefold() in SUFFIXES else (None, False)
-    for folder in (path, path / PROCESSED):
-        for suffix in SUFFIXES:
-            file, own = file_of(folder, split, suffix)
-            if file is not None:
-                return file, own
-    return None, True
-
-
-FORMATS.register("torch")(
-    Format(
-        recognises=lambda path: _file(path, "train")[0] is not None,
-        read=read,
-        has_test=has_test,
-    )
-)
+FORMATS.register("torch")(replace(FILES.format, read=read))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datastill.datasets.base.archives import opening, unopened
-from datastill.datasets.base.arrays import file_of, found_in, has_split, labels_of, pixels_of
+from datastill.datasets.base.arrays import found_in, has_split, labels_of, pixels_of
 from datastill.datasets.base.decode import GREY_MODES, upright
 from datastill.datasets.base.files import Files, pictures_in
 from datastill.datasets.base.idx import read_idx
@@ -18,6 +18,7 @@ from datastill.datasets.base.load import (
     untestable,
 )
 from datastill.datasets.base.making import image_set, require_classes, set_for_tests
+from datastill.datasets.base.named import NamedArrays
 from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, is_code, not_found, outside
 from datastill.datasets.base.reading import (
     SPLIT_NAMES,
@@ -44,6 +45,7 @@ from datastill.datasets.base.tables import (
     TextTable,
     numbers_of,
     read_table,
+    text_of,
 )
 from datastill.datasets.base.torch_files import arrays_of
 from datastill.datasets.base.zips import Zip, Zipped, opened_zip
@@ -64,6 +66,7 @@ __all__ = [
     "Format",
     "Found",
     "Hub",
+    "NamedArrays",
     "Progress",
     "Published",
     "Reading",
@@ -76,7 +79,6 @@ __all__ = [
     "agreed",
     "arrays_of",
     "dataset_name",
-    "file_of",
     "found_in",
     "has_split",
     "image_set",
@@ -100,6 +102,7 @@ __all__ = [
     "resized",
     "set_for_tests",
     "sides",
+    "text_of",
     "unopened",
     "unseen",
     "untestable",

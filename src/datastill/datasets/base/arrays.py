@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,20 +67,6 @@ def has_split(arrays: Iterable[str], split: Split, reading: Reading) -> bool:
     """Tell whether there are images of a split among arrays."""
     words = (reading.images,) if reading.images else IMAGE_WORDS
     return bool(_split_names(arrays, split, words))
-
-
-def file_of(path: Path, split: Split, suffix: str) -> tuple[Path | None, bool]:
-    """Return the file that holds a split, and whether it holds nothing else.
-
-    Args:
-        path: the file with all splits; or a folder with one for each, such as ``train.npz``.
-        split: which.
-        suffix: of such files.
-    """
-    if path.is_file():
-        return (path, False) if path.suffix == suffix else (None, False)
-    files = [path / f"{name}{suffix}" for name in SPLIT_NAMES[split]]
-    return next((file for file in files if file.is_file()), None), True
 
 
 def pixels_of(array: Any, source: str) -> Tensor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 
 UNSIGNED_BYTE, INTEGER = 8, 12
 KINDS = {UNSIGNED_BYTE: ">u1", 9: ">i1", 11: ">i2", INTEGER: ">i4", 13: ">f4", 14: ">f8"}
@@ -58,12 +57,5 @@ def _kind(content: bytearray, path: Path) -> tuple[int, int]:
 
 
 def _content(path: Path) -> bytearray:
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return bytearray(file.read())
-        return bytearray(path.read_bytes())
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    with damaged(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return bytearray(file.read())

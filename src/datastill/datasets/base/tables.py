@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datastill.base.errors import InputError, reason
+from datastill.base.errors import InputError, damaged, reason
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 WORDS = ".txt"
@@ -60,12 +60,7 @@ def read_table(file: Path) -> TextTable:
     """
     if file.suffix.casefold() == ".parquet":
         return _of_parquet(file)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{file} is no text in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    text = text_of(file)
     if file.suffix.casefold() == WORDS:
         return _of_words(text, file)
     return _of_json(text, file) if file.suffix.casefold() == ".jsonl" else _of_csv(text, file)
@@ -84,6 +79,19 @@ def numbers_of(labels: Sequence[str]) -> NDArray[Any]:
     return numbers if np.isfinite(numbers).all() else np.array(labels)
 
 
+def text_of(file: Path) -> str:
+    """Return the text in a file.
+
+    Raises:
+        InputError: when it cannot be read, or is none in UTF-8.
+    """
+    with damaged(file):
+        try:
+            return file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError(f"{file} is no text in UTF-8") from None
+
+
 def _of_words(text: str, file: Path) -> TextTable:
     # images/001.png 3; what is no such list has no column that names pictures.
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1)]
@@ -98,7 +106,7 @@ def _of_parquet(file: Path) -> TextTable:
         from pyarrow import parquet, types
     except ImportError:
         return TextTable(str(file), (), [])  # of which readers of parquet say what they need
-    try:
+    with damaged(file, "no parquet file"):
         opened: Any = parquet.ParquetFile(file)
         kinds: Any = types
         if any(_holds_pictures(each.type, kinds) for each in opened.schema_arrow):
@@ -112,8 +120,6 @@ def _of_parquet(file: Path) -> TextTable:
             or kinds.is_dictionary(each.type)
         ]
         columns: list[list[Any]] = [opened.read([name])[name].to_pylist() for name in names]
-    except Exception as error:  # a damaged file can fail in any way
-        raise InputError(f"{file} is damaged or no parquet file: {reason(error)}") from None
     rows = [
         (number, ["" if value is None else str(value) for value in row])
         for number, row in enumerate(zip(*columns, strict=True), 1)
@@ -134,7 +140,7 @@ def _of_csv(text: str, file: Path) -> TextTable:
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
     rows: list[tuple[int, Sequence[str]]] = []
-    try:
+    with damaged(file):
         columns = tuple(name.strip() for name in next(reader, []))
         for row in reader:
             if not any(row):
@@ -144,8 +150,6 @@ def _of_csv(text: str, file: Path) -> TextTable:
                     f"{file}, line {reader.line_num}: {len(row)} values for {len(columns)} columns"
                 )
             rows.append((reader.line_num, [value.strip() for value in row]))
-    except csv.Error as error:
-        raise InputError(f"{file} is damaged: {reason(error)}") from None
     if len(set(columns)) < len(columns):
         raise InputError(f"{file} has two columns of one name: {', '.join(columns)}")
     return TextTable(str(file), columns, rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datastill.base.errors import InputError
+from datastill.base.errors import damaged
 from datastill.datasets.base.names import is_clutter, is_picture
 
 
@@ -77,11 +77,8 @@ def tree_of_folder(path: Path) -> Tree:
 
 
 def _walked(path: str, tree: Tree, above: tuple[str, ...]) -> Tree:
-    try:
-        with os.scandir(path) as entries:
-            inside = sorted((e for e in entries if not is_clutter(e.name)), key=lambda e: e.name)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    with damaged(path), os.scandir(path) as entries:
+        inside = sorted((e for e in entries if not is_clutter(e.name)), key=lambda e: e.name)
     for entry in inside:
         if not entry.is_dir():
             (tree.pictures if is_picture(entry.name) else tree.others).append(entry.name)

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.datasets.base.reading import Encoded
 
 MOST_OF_ONE = 2**28
@@ -78,13 +78,8 @@ def opened_zip(path: Path) -> Zip:
     Raises:
         InputError: when it is damaged, or a name leads out of it.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception:  # likewise
-        raise InputError(f"{path} is damaged or no zip") from None
+    with damaged(path, "no zip", why=False), zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
     known: dict[str, str] = {}
     for member in members:
         plain = PurePosixPath(member.filename.replace("\\", "/"))

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.exchange.base.contract import content_of
 from datastill.exchange.base.gathering import gathered
 from datastill.exchange.base.held import Held, disjoint, joined
@@ -97,26 +96,14 @@ def _only_labels(file: Path) -> Path | None:
 def loaded_from(path: Path) -> Any:
     """Return what a file holds: of NumPy's, an array of numbers; else see ``load_torch``."""
     if path.suffix == ".safetensors":
-        return _tensors_in(path)
+        with damaged(path, "no file of safetensors", why=False):
+            return safetensors.torch.load(content_of(path))
     if path.suffix != ".npy":
         return load_torch(path)
-    try:
+    with damaged(path, "no .npy of numbers", why=False):
         array = np.load(io.BytesIO(content_of(path)), allow_pickle=False)
         kind = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize < 8 else None
         return torch.from_numpy(np.ascontiguousarray(array, kind))
-    except InputError:
-        raise
-    except Exception:  # a damaged file can fail in any way
-        raise InputError(f"{path} is damaged or no .npy of numbers") from None
-
-
-def _tensors_in(path: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(content_of(path))
-    except InputError:
-        raise
-    except Exception:  # likewise
-        raise InputError(f"{path} is damaged or no file of safetensors") from None
 
 
 def _in_folder(folder: Path, experiment: int | None) -> Pair:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.base.registry import Registry
 from datastill.base.wording import counted
 from datastill.data import ImageSet, tiled
@@ -125,13 +125,11 @@ def content_of(path: Path, *, most: int | None = None) -> bytes:
     """
     if not path.is_file():
         raise InputError(f"no file at {path}")
-    try:
+    with damaged(path):
         size = path.stat().st_size
         if most is not None and size > most:
             raise InputError(f"{path} has {size:,} bytes; at most {most:,} are read at once")
         return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def header_of(text: object, path: Path) -> Mapping[str, Any] | None:
