@@ -16,15 +16,16 @@ from datastill.data import Domain, ImageSet
 from datastill.datasets.base import (
     GREY_MODES,
     Found,
+    Part,
     Reading,
     Size,
-    image_set,
     labels_of,
     pixels_of,
     require_classes,
     resized,
-    set_for_tests,
+    set_of,
     sides,
+    tests_of,
     unseen,
     upright,
 )
@@ -77,9 +78,9 @@ def from_arrays(
     everything = _found(images, labels, _names(classes), f"the arrays of {name}")
     reading = Reading(size=sides(size), mirror=mirror)
     if like is not None:
-        return set_for_tests(everything, reading, like, name=name)
+        return tests_of(Part(everything), reading, name, like)
     require_classes(everything)
-    return image_set(everything, reading, name=name)
+    return set_of(Part(everything), reading, name, None)
 
 
 def from_dataset(

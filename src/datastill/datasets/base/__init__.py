@@ -17,7 +17,7 @@ from datastill.datasets.base.load import (
     require_named,
     untestable,
 )
-from datastill.datasets.base.making import image_set, require_classes, set_for_tests
+from datastill.datasets.base.making import Part, require_classes, set_of, tests_of
 from datastill.datasets.base.named import NamedArrays
 from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, is_code, not_found, outside
 from datastill.datasets.base.reading import (
@@ -67,6 +67,7 @@ __all__ = [
     "Found",
     "Hub",
     "NamedArrays",
+    "Part",
     "Progress",
     "Published",
     "Reading",
@@ -81,7 +82,6 @@ __all__ = [
     "dataset_name",
     "found_in",
     "has_split",
-    "image_set",
     "is_code",
     "is_testable",
     "labels_of",
@@ -100,8 +100,9 @@ __all__ = [
     "require_classes",
     "require_named",
     "resized",
-    "set_for_tests",
+    "set_of",
     "sides",
+    "tests_of",
     "text_of",
     "unopened",
     "unseen",

@@ -74,49 +74,6 @@ class Part:
         return replace(self, found=replace(found, facts=facts, mirror=mirror))
 
 
-def image_set(
-    found: Found,
-    reading: Reading,
-    *,
-    name: str,
-    rows: Tensor | None = None,
-    like: Domain | None = None,
-) -> ImageSet:
-    """Make a set of what was found: in memory, of one size, and normalised.
-
-    Its facts tell its content.
-
-    Args:
-        found: images and labels.
-        reading: sizes and so on.
-        name: of the domain.
-        rows: which images; by default all.
-        like: see ``load_split``.
-
-    Raises:
-        InputError: when there are no images, or they do not fit together.
-    """
-    return set_of(Part(found, rows), reading, name, like)
-
-
-def set_for_tests(
-    found: Found, reading: Reading, like: Domain, *, name: str, rows: Tensor | None = None
-) -> ImageSet:
-    """Make a set of test images, under the normalisation and with the classes of training images.
-
-    Args:
-        found: images and labels; classes are matched by their names.
-        reading: see ``image_set``, as for the rest.
-        like: the domain of the training images.
-        name: of the domain.
-        rows: which images.
-
-    Raises:
-        InputError: for a class that training images do not have, or another shape.
-    """
-    return tests_of(Part(found, rows), reading, name, like)
-
-
 def require_classes(found: Found) -> None:
     """Refuse training images whose labels tell nothing apart, or everything.
 
@@ -150,7 +107,19 @@ def _first(*values: bool | None) -> bool:
 
 
 def set_of(part: Part, reading: Reading, name: str, like: Domain | None) -> ImageSet:
-    """Do what ``image_set`` does for a part."""
+    """Make a set of what was found: in memory, of one size, and normalised.
+
+    Its facts tell its content.
+
+    Args:
+        part: images and labels.
+        reading: sizes and so on.
+        name: of the domain.
+        like: see ``load_split``.
+
+    Raises:
+        InputError: when there are no images, or they do not fit together.
+    """
     found = part.found
     if not len(found.labels):
         raise InputError(f"{found.source} holds no images")
@@ -173,7 +142,17 @@ def set_of(part: Part, reading: Reading, name: str, like: Domain | None) -> Imag
 
 
 def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> ImageSet:
-    """Do what ``set_for_tests`` does for a part."""
+    """Make a set of test images, under the normalisation and with the classes of training images.
+
+    Args:
+        part: images and labels; classes are matched by their names.
+        reading: sizes and so on.
+        name: of the domain.
+        like: the domain of the training images.
+
+    Raises:
+        InputError: for a class that training images do not have, or another shape.
+    """
     found = part.found
     place_of = {known: k for k, known in enumerate(like.classes)}
     for k in found.labels.unique().tolist():

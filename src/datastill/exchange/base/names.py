@@ -121,16 +121,7 @@ def says_whitened(path: Path) -> bool:
 
 
 IMAGE_WORDS = (
-    "images",
-    "image",
-    "imgs",
-    "img",
-    "x",
-    "data",
-    "inputs",
-    "pixels",
-    "samples",
-    "features",
+    *("images", "image", "imgs", "img", "x", "data", "inputs", "pixels", "samples", "features"),
 )
 LABEL_WORDS = (
     *("labels", "label", "y", "targets", "target", "lab", "labs", "lbls", "lbl", "logits"),
