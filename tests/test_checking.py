@@ -19,6 +19,7 @@ from datastill.runs.specs import (
     DataSpec,
     DistillSpec,
     JudgesSpec,
+    OnTheFlySpec,
     PoolSpec,
     RankSpec,
     RelabelSpec,
@@ -44,6 +45,10 @@ SOUND: dict[str, tuple[Spec, str]] = {
     "validate": (
         ValidateSpec(set=SET, models=("MLP",), against=("random",)),
         f"{SET}: 10 images of digits",
+    ),
+    "validate on the fly": (
+        ValidateSpec(set=SET, models=("MLP",), on_the_fly=OnTheFlySpec(), pool=POOL),
+        "% for its labels",
     ),
     "compare": (
         CompareSpec(sets=(SET,), models=("MLP",), pool=POOL, coreset_features="MLP"),

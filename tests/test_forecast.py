@@ -1,17 +1,23 @@
 """Costs are sums of terms, and the terms follow from what is asked."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
 
 from conftest import blobs, linear, watching
-from datastill.augment import dsa
+from datastill.augment import dsa, identity
 from datastill.base.errors import InputError
-from datastill.compute.route import Route
+from datastill.compute.route import PLAIN, Route
+from datastill.data import Domain
 from datastill.data.pixels import FLOATS_MOST
 from datastill.distillation.methods import METHODS
 from datastill.runs import forecast
 from datastill.runs.forecast import Cost, Rates
 from datastill.runs.reached import MEASURED, Reached, expectation
+from datastill.training.fit import costing
 from datastill.training.protocol import preset
 
 RATES = Rates(features=1.0, weights=100.0, augmented=0.1, step=3.0)
@@ -24,6 +30,22 @@ def test_validation_counts_every_epoch_and_the_test_images() -> None:
     assert found.terms["testing"] == 20
     moved = forecast.validation(preset("dsa", epochs=9), RATES, images=300, tested=20)
     assert moved.terms["training"] - found.terms["training"] == pytest.approx(10 * 300 * 0.1)
+    labelled = forecast.validation(
+        protocol, replace(RATES, labelled=0.5), images=300, tested=20
+    ).terms
+    assert labelled == {**found.terms, "labels": 10 * 300 * 0.5}
+
+
+def test_labels_on_the_fly_are_timed_where_they_are_given() -> None:
+    domain, asked = blobs().domain, list[int]()
+
+    def labels(images: Tensor, wanted: Tensor, domain: Domain, route: Route) -> Any:
+        asked.append(len(images))
+        return costing(images, wanted, domain, route)
+
+    found = forecast.measured("MLP", domain, identity, PLAIN, labels=labels)
+    assert len(set(asked)) == 1
+    assert found.labelled > 0
 
 
 def test_of_a_large_set_the_pixels_are_held() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from datastill.augment import dsa
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.base.wording import counted
+from datastill.base.wording import counted, duration
 from datastill.data import Domain, ImageSet
 from datastill.datasets import dataset_name, untestable
 from datastill.distillation.clom import pair_alphas
@@ -20,7 +20,7 @@ from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import epoch_of, family, spelling
 from datastill.networks import BACKBONE, build, find
 from datastill.runs.computing import device_of, route_of
-from datastill.runs.estimating import Estimate, estimate
+from datastill.runs.estimating import Estimate, estimate, trial_on_the_fly
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
@@ -141,8 +141,12 @@ def _(spec: ValidateSpec, observer: Observer) -> Iterator[str]:
     yield from _told(sets)
     real, test = yield from _origin(sets, spec.data, observer, train=bool(against))
     yield from _networks(spec.models, test.domain)
-    if (labeller := labeller_of(spec, next(iter(sets.values())), real, test)) is not None:
+    made = sets[spec.set].to(device_of(spec.compute))
+    if (labeller := labeller_of(spec, made, real, test)) is not None:
         yield told_of_labels(labeller)
+        for model, cost in trial_on_the_fly(spec, made, test, labeller).items():
+            share = cost.terms.get("labels", 0.0) / cost.seconds
+            yield f"a {model} takes about {duration(cost.seconds)}, {share:.0%} for its labels"
     if real is not None:
         usual = spec.models[0]
         yield from _known(against, spec.coreset_features, usual, real, spec.pool_path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from datastill.augment import dsa
+from datastill.augment import dsa, policy_for
 from datastill.base.errors import positive
 from datastill.base.rng import Key
 from datastill.compute import kernels
@@ -22,6 +22,7 @@ from datastill.distillation.methods import METHODS, Published
 from datastill.networks import BACKBONE, build, find
 from datastill.runs import forecast
 from datastill.runs.computing import device_of, route_of
+from datastill.runs.evaluation_plan import terms
 from datastill.runs.forecast import Cost, Rates, measured, took
 from datastill.runs.given import require_kinds
 from datastill.runs.guiding import guided, regularisers_of
@@ -31,7 +32,8 @@ from datastill.runs.preparing import settled, strategy_of, task_of
 from datastill.runs.probing import probed
 from datastill.runs.quota import parse
 from datastill.runs.reading import read_both
-from datastill.runs.specs import ComputeSpec, DistillSpec
+from datastill.runs.specs import ComputeSpec, DistillSpec, ValidateSpec
+from datastill.training.labeller import Labeller
 from datastill.training.pool import Member, Trajectory, freeze
 from datastill.training.protocol import preset
 
@@ -139,6 +141,27 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
         updates=descent.updates,
         trials=trials,
     )
+
+
+def trial_on_the_fly(
+    spec: ValidateSpec, made: ImageSet, test: ImageSet, labeller: Labeller
+) -> dict[str, Cost]:
+    """Return what a network takes that learns from labels on the fly, by architectures.
+
+    Args:
+        spec: what is validated.
+        made: the set, on the device to compute on.
+        test: test images.
+        labeller: gives the labels.
+    """
+    protocol, domain = terms(spec, made), test.domain
+    policy = policy_for(protocol.augmentation, domain)
+    found: dict[str, Cost] = {}
+    for model in spec.models:
+        route = route_of(spec.compute, model, domain)
+        rates = measured(model, domain, policy, route, made.images.device, labeller)
+        found[model] = forecast.validation(protocol, rates, images=len(made), tested=len(test))
+    return found
 
 
 def engine(compute: ComputeSpec, model: str, domain: Domain) -> Engine:

@@ -19,7 +19,7 @@ from datastill.compute.timing import synchronise
 from datastill.data import Domain, ImageSet
 from datastill.data.pixels import FLOATS_MOST
 from datastill.networks import Network, builder
-from datastill.training.fit import Fit, train
+from datastill.training.fit import Fit, Labels, train
 from datastill.training.protocol import Protocol
 
 LIBRARIES = 350 * 2**20
@@ -51,12 +51,14 @@ class Rates:
         weights: and back to the weights, as in training.
         augmented: augmenting the image.
         step: what a training step takes besides its images.
+        labelled: asking original models for the labels of the image, where they give them anew.
     """
 
     features: float
     weights: float
     augmented: float
     step: float
+    labelled: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def measured(
     policy: Policy,
     route: Route,
     device: torch.device | str = "cpu",
+    labels: Labels | None = None,
 ) -> Rates:
     """Measure the rates of an architecture where it will run, in a few seconds.
 
@@ -96,6 +99,7 @@ def measured(
         policy: augments.
         route: how images pass the network.
         device: where.
+        labels: anew for every batch; None without.
     """
     place = torch.device(device)
     network = builder(model, domain, device)(key=Key(0)).train()
@@ -110,16 +114,18 @@ def measured(
         return lambda: train(network, data, Fit(epochs), key=Key(0), route=route)
 
     weights = seconds(fitted(count, 1)) / count
+    asked = (images, _labelled(images, domain).labels, domain, route)
     return Rates(
         features=seconds(lambda: route.over(logits, network, images)) / count,
         weights=weights,
         augmented=seconds(lambda: policy(count, key=Key(0))(images)) / count,
         step=max(seconds(fitted(FEW, 4)) / 4 - FEW * weights, 0.0),
+        labelled=0.0 if labels is None else seconds(lambda: labels(*asked)) / count,
     )
 
 
 def validation(protocol: Protocol, rates: Rates, *, images: int, tested: int) -> Cost:
-    """Return what it costs to validate a set by one network.
+    """Return what it costs to validate a set by one network, labels on the fly as a term.
 
     Args:
         protocol: how the network is trained.
@@ -131,7 +137,9 @@ def validation(protocol: Protocol, rates: Rates, *, images: int, tested: int) ->
     epoch = images * rates.weights + steps * rates.step
     if protocol.augmented:
         epoch += images * rates.augmented
-    return Cost({"training": protocol.fit.epochs * epoch, "testing": tested * rates.features})
+    epochs = protocol.fit.epochs
+    labels = {"labels": epochs * images * rates.labelled} if rates.labelled else {}
+    return Cost({"training": epochs * epoch, **labels, "testing": tested * rates.features})
 
 
 def held(images: int, domain: Domain) -> float:
