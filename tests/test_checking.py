@@ -42,6 +42,8 @@ SOUND: dict[str, tuple[Spec, str]] = {
         replace(DISTILL, clom=ClomSpec(alphas=(1.0,)), select=SelectSpec(by="om-accuracy")),
         "om-accuracy chooses, judged by 1 MLP",
     ),
+    "both ends of models": (replace(DISTILL, method="NCFM"), "1 original model of MLP to follow"),
+    "guided as published": (replace(DISTILL, method="NCFM"), "1 MLP guide"),
     "validate": (
         ValidateSpec(set=SET, models=("MLP",), against=("random",)),
         f"{SET}: 10 images of digits",
@@ -80,6 +82,10 @@ BROKEN: dict[str, tuple[Spec, str]] = {
     "tiles": (replace(DISTILL, tiles=20, ipc=1), "fewer than|too small|tiles"),
     "trajectories": (
         replace(DISTILL, method="MTT", model="ConvNetD1W16"),
+        "ConvNetD1W16 holds 0 original models",
+    ),
+    "ends": (
+        replace(DISTILL, method="NCFM", model="ConvNetD1W16"),
         "ConvNetD1W16 holds 0 original models",
     ),
     "setting": (replace(DISTILL, settings={"inner_loop": 2}), "no meaning for DM"),
