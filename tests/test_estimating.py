@@ -173,6 +173,13 @@ def test_the_command_says_what_the_value_holds(run: Run) -> None:
     assert said.startswith("DC on digits, 2 images for each of 10 classes, ConvNetD1W16, on cpu\n")
     assert "ConvNetD1W16: plain layers, as asked\nMLP: plain layers, as asked\n" in said
     assert said.splitlines()[-1].startswith("10 updates: ")
+    line = "estimate --dataset digits --model ConvNetD1W16 --engine plain --ipc 1 --method MTT"
+    said = run(f"{line} --setting syn_steps=2 batch_syn=4 --tiles 2 --num-eval 1")
+    assert said.code == 0, said.err
+    assert "MTT on digits, 1 image for each" in said.out
+    wrong = run(f"{line} --setting outer_loop=2")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "takes NAME=VALUE of the method" in wrong.err
     wrong = run("estimate --dataset digits --outer-loop 2")
     assert (wrong.code, wrong.out) == (2, "")
     assert "--outer-loop has no meaning for DM" in wrong.err

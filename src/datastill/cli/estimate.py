@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datastill.base.wording import counted, duration
 from datastill.cli.console import Console
 from datastill.cli.data import Data
-from datastill.cli.options import Flag, Ipc, Machine, MaybeInt, MaybePath, positive
+from datastill.cli.options import Flag, Ipc, Machine, MaybeInt, MaybePath, SomeTexts, positive
+from datastill.cli.settings import settings_of
 from datastill.runs.quota import in_words
 from datastill.runs.specs import ClomSpec, DistillSpec, PoolSpec
 
@@ -44,6 +45,10 @@ class Estimate:
     """DC, DSA: updates under one network before the next. Default: published."""
     inner_loop: MaybeInt = None
     """DC, DSA: epochs by which the network ages between updates. Default: published."""
+    setting: SomeTexts = ()
+    """Settings of the method that have no option here, by their names: syn_steps=10 of MTT."""
+    tiles: MaybeInt = None
+    """Smaller images along a side of each. Default: published (1)."""
     models_pool: tuple[str, ...] = ()
     """Architectures of original models, for a run with CLOM."""
     num_eval: int = 5
@@ -67,7 +72,11 @@ class Estimate:
 
     def spec(self) -> DistillSpec:
         """Return the run that it is about."""
-        loops = {"outer_loop": self.outer_loop, "inner_loop": self.inner_loop}
+        loops: dict[str, Any] = {"outer_loop": self.outer_loop, "inner_loop": self.inner_loop}
+        if self.setting:
+            from datastill.distillation.methods import METHODS
+
+            loops |= settings_of(self.setting, METHODS[self.method](1).method)
         return DistillSpec(
             data=self.data.spec(self.dataset, self.data_path),
             compute=self.machine.compute(),
@@ -76,6 +85,7 @@ class Estimate:
             ipc=self.ipc,
             updates=self.iterations,
             batch=self.batch_real,
+            tiles=self.tiles,
             settings={name: value for name, value in loops.items() if value is not None},
             pool=PoolSpec(architectures=self.models_pool),
             clom=ClomSpec(alphas=(1.0,)) if self.models_pool else None,

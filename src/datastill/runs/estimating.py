@@ -105,8 +105,8 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
     """Find out what a run will cost: a few updates are carried out, and parts of training timed.
 
     Original models that are yet to be trained are stood in for by others, which cost as much. What
-    assessments take that choose a snapshot is not counted, and nothing is planned to a budget of
-    ``minutes``.
+    assessments take that choose a snapshot, and a set beside it by which a weight of CLOM is found
+    (`auto`), is not counted, and nothing is planned to a budget of ``minutes``.
 
     Args:
         spec: what is to be distilled.
