@@ -63,8 +63,8 @@ class Distill:
     max_minutes: MaybeFloat = None
     """Plan as many updates as fit, validate the set as well, and say beforehand what to expect."""
     lr_img: MaybeFloat = None
-    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1; MTT 1000), or tuned
-    (NCFM 0.02)."""
+    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1; MTT 1000);
+    NCFM 0.02, of Adam."""
     batch_real: int = 256
     """Real images of each class that an update sees."""
     init: MaybeText = None
