@@ -52,7 +52,7 @@ FLOORS = [
     {"runs.specs", "runs.keeping"},
     {"runs.given"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
-    {"runs.describing"},
+    {"runs.describing", "runs.provenance"},
     {"runs.series", "runs.carrying"},
     {"runs.pieces", "runs.filing"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},

@@ -69,7 +69,7 @@ def test_validation_starts_from_it_tells_it_and_records_it(run: Run, tmp_path: P
     save(plain, tmp_path / "plain.safetensors")
     assert run(f"validate plain.safetensors {line}").code == 0
     (other,) = json.loads((tmp_path / "plain.validation.json").read_text())
-    assert "learning_rates" not in other
+    assert other["learning_rates"] is None
     assert other["results"][0]["accuracies"]["values"] != own
     shown = run("show made").out
     assert "0.1, learned with the images" in shown

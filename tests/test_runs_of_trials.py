@@ -30,7 +30,7 @@ from datastill.runs import (
     compare,
     validate,
 )
-from datastill.runs.specs.base import build
+from datastill.runs.describing import spec_of
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
 from test_cli import Run, files, run
@@ -102,7 +102,7 @@ def test_a_validation_is_what_the_command_makes_of_it(
     assert files(home / "typed") == files(home / "called")
     reports = [read(home / name / "DM.validation.json") for name in ("typed", "called")]
     assert reports[0][0].pop("run")["set"] == "typed/DM.safetensors"
-    assert build(ValidateSpec, reports[1][0].pop("run"), "the report") == spec
+    assert spec_of(reports[1][0].pop("run")) == spec
     assert reports[0] == reports[1]
     assert found.file == Path("called/DM.validation.json")
     assert found.networks == Path("called/models")
@@ -193,7 +193,7 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(
     assert files(home / "cut") == files(home / "whole")
     again = verb(spec, "cut", keeping=Keeping(resume=True), observer=Talking(tell=told.append))
     assert "is finished" in told[-1]
-    assert again.report["run"] == spec.table()
+    assert again.report["run"] == {"kind": spec.kind, **spec.table()}
     assert timeless(again.report["caveats"]) == list(again.caveats) == list(whole.caveats)
 
 

@@ -134,7 +134,8 @@ def require_same_originals(
     """Refuse to go on with a run in which other original models had a hand.
 
     Args:
-        held: what it was asked for, ``originals`` being among the tables of that.
+        held: what it was asked for, ``originals`` being among the tables of that, or a table of
+            that being of original models itself.
         asked: what is asked for now.
         place: of the run.
         hint: what a person can do.
@@ -143,11 +144,10 @@ def require_same_originals(
         InputError: naming the first that differs.
     """
     for name, table in asked.items():
-        now = table.get("originals") if isinstance(table, Mapping) else None
-        before = held.get(name)
-        if now is None or not isinstance(before, Mapping):
+        now, before = _followed(table), held.get(name)
+        if now is None or not isinstance(before, Mapping | list):
             continue
-        then = before.get("originals")
+        then = before.get("originals") if isinstance(before, Mapping) else before
         if then is None:
             raise InputError(
                 f"the run in {place} does not say which original models it followed, so that it "
@@ -156,6 +156,15 @@ def require_same_originals(
         said = _difference(then, now)
         if said:
             raise InputError(f"the run in {place} followed other original models: {said}; {hint}")
+
+
+def _followed(table: Any) -> Sequence[Description] | None:
+    if isinstance(table, list | tuple):
+        rows: Sequence[Any] = table
+        return (
+            rows if rows and all(isinstance(r, Mapping) and "weights" in r for r in rows) else None
+        )
+    return table.get("originals") if isinstance(table, Mapping) else None
 
 
 def called(one: Mapping[str, Any]) -> str:

@@ -23,8 +23,9 @@ from datastill.runs.finding import results_at, set_file
 from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, Origin
+from datastill.runs.provenance import Provenance
 from datastill.runs.specs import AssessSpec, RankSpec
-from datastill.store import assessment_file, fingerprint, load, stem_of, versions, write_json
+from datastill.store import assessment_file, fingerprint, load, stem_of, write_json
 from datastill.training.coresets import CORESETS, picked
 
 
@@ -155,27 +156,27 @@ def _kept(
     # Written beside the set; what was asked for otherwise keeps its files.
     described = add_description(spec, file.with_name(f"{stem_of(file)}{spec.kind}.toml"))
     place = following(assessment_file(file), number_of(described))
-    write_json(place, _written(made, evidence, scored, spec.compute.seed))
+    write_json(place, _written(made, evidence, scored, spec))
     return replace(scored, file=place)
 
 
-def _written(made: ImageSet, evidence: Evidence, scored: Scored, seed: int) -> dict[str, Any]:
+def _written(
+    made: ImageSet, evidence: Evidence, scored: Scored, spec: AssessSpec
+) -> dict[str, Any]:
     real = evidence.train
+    judges = {"pool": described(evidence.pool), "early": described(evidence.early)}
+    images = {
+        "dataset": real.domain.name,
+        "images": len(real),
+        "fingerprint": fingerprint(real),
+    }
+    data = {"set": fingerprint(made), "real": images}
     return {
-        "set": fingerprint(made),
-        "real": {
-            "dataset": real.domain.name,
-            "images": len(real),
-            "fingerprint": fingerprint(real),
-        },
-        "pool": described(evidence.pool),
-        "early": described(evidence.early),
-        "seed": seed,
+        **Provenance.here(spec, real.images.device.type, judges, data).facts(),
         "route": evidence.route.facts(),
         "caveats": list(scored.caveats),
         "seconds": round(scored.seconds, 3),
         "scores": [_row(name, scored) for name in scored.scores],
-        "versions": versions(),
     }
 
 

@@ -32,15 +32,16 @@ from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
     Material,
-    asked_of,
     entries_of,
     material_of,
     protocol_of,
+    provenance_of,
     terms_of,
 )
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, said
 from datastill.runs.originals import told_of_labels
+from datastill.runs.provenance import Provenance
 from datastill.runs.quota import in_words
 from datastill.runs.ranking import ranked, ranking_protocol, require_kept_apart
 from datastill.runs.reading import other_mirror
@@ -128,11 +129,9 @@ def compare(
         folder = filed(spec, usual, keeping, observer)
     out = None if folder is None else Path(folder)
     watchers = (keeping, observer, stop or StopRequest())
-    asked = asked_of(spec, material, terms, device)
     early = early_labels(spec, material, terms)
-    if early is not None:
-        asked["early_labels"] = early.facts()
-    run = _Run(spec, material, terms, entries, asked, out, early, *watchers)
+    found = provenance_of(spec, material, terms, device, early and early.facts())
+    run = _Run(spec, material, terms, entries, found, out, early, *watchers)
     if out is None:
         return run.carried_out()
     if (finished := run.finished(out)) is not None:
@@ -151,7 +150,7 @@ class _Run:
     material: Material
     terms: Terms
     entries: Sequence[Entry]
-    asked: Mapping[str, Any]
+    provenance: Provenance
     out: Path | None
     early: EarlyLabels | None
     keeping: Keeping
@@ -168,14 +167,15 @@ class _Run:
         if not self.keeping.resume or not (out / VALUES).exists():
             return None
         report = read_json(out / VALUES)
-        require_same_run(report, self.asked, out)
+        require_same_run(report, self.provenance.asked, out)
         self.observer.message(f"this comparison in {out} is finished")
         return self.found(*rows_in(report), report)
 
     def carried_out(self) -> Compared:
         """Train and test what is not done, and write down what was found."""
         file = self.out and checkpoint_file(self.out, self.spec.kind)
-        runner = start(file, self.asked, self.terms.ways, self.keeping, self.observer)
+        asked, ways = self.provenance.asked, self.terms.ways
+        runner = start(file, asked, ways, self.keeping, self.observer)
         run = replace(self, terms=replace(self.terms, routes=runner.routes))
         if run.out is not None:
             write_description(run.spec, run.out / RUN_FILE)
@@ -184,7 +184,7 @@ class _Run:
         run = replace(run, material=replace(run.material, caveats=run.caveats()))
         table = run.table(runner)
         rankings = run.rankings(runner, table) if run.spec.rates else []
-        report = run.report(runner, table, rankings)
+        report = run.report(table, rankings)
         if run.out is not None:
             write_plot(table, run.out / PLOT, run.title())
             write_json(run.out / VALUES, report)
@@ -234,18 +234,15 @@ class _Run:
             f"{counted(self.terms.trials, 'network')} on each set"
         )
 
-    def report(
-        self, runner: TrialRunner, table: Sequence[Row], rankings: Sequence[Ranking]
-    ) -> dict[str, Any]:
+    def report(self, table: Sequence[Row], rankings: Sequence[Ranking]) -> dict[str, Any]:
         """Return every value, and all that it follows from."""
         return {
-            **runner.asked,
+            **self.provenance.facts(),
             "routes": {model: route.facts() for model, route in self.terms.routes.items()},
             "caveats": list(self.material.caveats),
             **({"early_labels_chosen": dict(self.choice)} if self.choice else {}),
             "rows": [asdict(row) for row in table],
             "dd_ranking": [asdict(one) for one in rankings],
-            "run": self.spec.table(),
         }
 
     def with_early_labels(self, runner: TrialRunner) -> _Run:

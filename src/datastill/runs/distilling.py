@@ -150,7 +150,7 @@ class Distilling:
         held = self.keeping.found(file, self.observer)
         if held is None:
             return None
-        require_same_run(held.asked, work.asked, file.path.parent)
+        require_same_run(held.asked, work.asked, file.path.parent, self.observer)
         return progress_of(held, work)
 
     def finished(self, work: Work) -> bool:

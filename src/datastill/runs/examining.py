@@ -21,7 +21,7 @@ from datastill.evaluation.studies import (
     table_of,
 )
 from datastill.identity import described
-from datastill.runs.keeping import Keeping
+from datastill.runs.keeping import Keeping, is_same_run
 from datastill.runs.observer import Observer
 from datastill.runs.population import Candidate
 from datastill.runs.stop import StopRequest
@@ -32,7 +32,6 @@ from datastill.store import (
     CheckpointFile,
     StudyFolder,
     checkpoint_file,
-    plain,
     read_json,
 )
 
@@ -123,7 +122,7 @@ class Ongoing:
             complaint = str(error)
         if complaint:
             self.observer.message(complaint)
-        if held is not None and held.asked != plain(asked):
+        if held is not None and not is_same_run(held.asked, asked):
             held = None
         keeper = self.keeping.keeper(self.file)
         return Underway(held, keeper, self.stop, partial(Checkpoint, asked))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from datastill.evaluation.validation import Trial
+from datastill.runs.keeping import is_same_run
 
 COUNT = "num_eval"
 """What says how many networks a validation has of each architecture on each set."""
@@ -57,7 +58,7 @@ def trials_in(finished: Mapping[str, Any]) -> list[Trial]:
 
 
 def _is_alike(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    return all(held.get(name, held) == value for name, value in asked.items() if name != COUNT)
+    return is_same_run(held, {name: value for name, value in asked.items() if name != COUNT})
 
 
 def _count(held: Mapping[str, Any]) -> int:

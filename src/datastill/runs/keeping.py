@@ -19,13 +19,23 @@ if TYPE_CHECKING:
 OVERWRITE = "pass the same options, or `overwrite=True` to start over"
 
 
-def require_same_run(held: Mapping[str, Any], asked: Mapping[str, Any], place: Path) -> None:
+EXECUTION = "execution"
+"""How a run is computed, among what it was asked for: it goes on under another, which is told."""
+
+
+def require_same_run(
+    held: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    place: Path,
+    observer: Observer | None = None,
+) -> None:
     """Refuse to go on with a run that was asked for otherwise.
 
     Args:
         held: what it was asked for.
         asked: what is asked for now.
         place: of the run.
+        observer: is told where it is computed otherwise from now on.
 
     Raises:
         InputError: naming the first difference.
@@ -33,8 +43,26 @@ def require_same_run(held: Mapping[str, Any], asked: Mapping[str, Any], place: P
     from datastill.identity import require_same_originals
     from datastill.store import require_same
 
-    require_same_originals(held, asked, str(place), OVERWRITE)
-    require_same(held, asked, str(place), OVERWRITE, told=told)
+    wanted = {name: value for name, value in asked.items() if name != EXECUTION}
+    require_same_originals(held, wanted, str(place), OVERWRITE)
+    require_same(held, wanted, str(place), OVERWRITE, told=told)
+    then, now = (table.get(EXECUTION) or {} for table in (held, asked))
+    others = [
+        f"{name} {then[name]}, now {now[name]}" for name in then if then[name] != now.get(name)
+    ]
+    if observer is not None and now and others:
+        observer.message(
+            f"the run in {place} was computed with {'; '.join(others)}: the last bits may differ"
+        )
+
+
+def is_same_run(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Tell whether a run is the one that is asked for, see ``require_same_run``."""
+    try:
+        require_same_run(held, asked, Path())
+    except InputError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

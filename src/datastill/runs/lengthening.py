@@ -10,7 +10,7 @@ from typing import Any
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.runs.course import Progress, progress_of
-from datastill.runs.keeping import require_same_run
+from datastill.runs.keeping import is_same_run, require_same_run
 from datastill.runs.observer import Observer
 from datastill.runs.preparing import Work
 from datastill.store import LOG_FILE, SET_FILE, Checkpoint, load, state_file, writing
@@ -43,9 +43,7 @@ def further(path: Path, work: Work, observer: Observer) -> Progress | None:
     held, asked = load(path).facts, work.asked
     if not is_longer(held, asked):
         return None
-    try:
-        require_same_run(held, but_for_length(held, asked), path)
-    except InputError:
+    if not is_same_run(held, but_for_length(held, asked)):
         return None  # another run, that was to replace it
     done, wanted = counted(_updates(held), "update"), counted(_updates(asked), "update")
     anew = f"pass `overwrite=True` to make {wanted} from the start"
@@ -56,7 +54,7 @@ def further(path: Path, work: Work, observer: Observer) -> Progress | None:
             f"kept; {anew}"
         )
     state, complaint = found
-    require_same_run(state.asked, but_for_length(held, asked), path)
+    require_same_run(state.asked, but_for_length(held, asked), path, observer)
     if complaint:
         observer.message(complaint)
     return progress_of(state, work)

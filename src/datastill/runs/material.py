@@ -31,10 +31,11 @@ from datastill.runs.finding import set_file
 from datastill.runs.observer import Observer
 from datastill.runs.origin import Caveats, Images, Origin, said
 from datastill.runs.originals import Features, Shelf, features_by
+from datastill.runs.provenance import Provenance
 from datastill.runs.quota import parse
 from datastill.runs.reading import buildable, named, read_both, reading
 from datastill.runs.specs import CompareSpec
-from datastill.store import fingerprint, load, versions
+from datastill.store import fingerprint, load
 from datastill.training.coresets import CORESETS
 from datastill.training.labeller import Labeller
 from datastill.training.labelling import EARLY
@@ -186,24 +187,28 @@ def entries_of(spec: CompareSpec, material: Material, terms: Terms) -> list[Entr
     return found
 
 
-def asked_of(spec: CompareSpec, material: Material, terms: Terms, device: str) -> dict[str, Any]:
-    """Return all that the results follow from."""
+def provenance_of(
+    spec: CompareSpec,
+    material: Material,
+    terms: Terms,
+    device: str,
+    early: Mapping[str, Any] | None,
+) -> Provenance:
+    """Return all that the results follow from, ``early`` labels among it."""
     labeller = material.labeller
-    fly = {} if labeller is None else {"labels_on_the_fly": labeller.facts()}
-    return {
+    resolved = {
         "dataset": material.real.domain.name,
         "sets": {name: fingerprint(data) for name, data in material.sets.items()},
         "paths": list(spec.sets),
-        "real_fingerprint": fingerprint(material.real),
-        "test_fingerprint": fingerprint(material.test),
         "images_per_class": material.counts,
         "against": coresets_of(spec),
         "coreset_features": spec.coreset_features,
         **material.features.written(),
         "pool": described(material.pool),
-        **fly,
+        "labels_on_the_fly": labeller and labeller.facts(),
+        "early_labels": early,
         "protocol": asdict(terms.protocol),
-        **({"learning_rates_of_sets": rates} if (rates := material.rates) else {}),
+        "learning_rates_of_sets": material.rates or None,
         "models": terms.models,
         "mirrors": terms.protocol.augmented and material.test.domain.mirror,
         "trials": terms.trials,
@@ -211,12 +216,12 @@ def asked_of(spec: CompareSpec, material: Material, terms: Terms, device: str) -
         "real_epochs": spec.real_epochs,
         "real_eval": spec.real_trials,
         "learning_rates": spec.rates,
-        "seed": spec.compute.seed,
-        "device": device,
-        "engine": spec.compute.engine,
-        "precision": spec.compute.precision,
-        "versions": versions(),
     }
+    data = {
+        "real_fingerprint": fingerprint(material.real),
+        "test_fingerprint": fingerprint(material.test),
+    }
+    return Provenance.here(spec, device, resolved, data)
 
 
 def randomly(images: ImageSet, material: Material, key: Key, *, temperature: float | None) -> Entry:

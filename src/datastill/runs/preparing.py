@@ -35,11 +35,12 @@ from datastill.runs.guiding import (
 )
 from datastill.runs.observer import Observer
 from datastill.runs.originals import Features, features_by
+from datastill.runs.provenance import Provenance
 from datastill.runs.quota import nominal, parse
 from datastill.runs.reading import read_train
 from datastill.runs.specs import DistillSpec
 from datastill.runs.specs.values import converted
-from datastill.store import fingerprint, versions
+from datastill.store import fingerprint
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import Trajectory
 
@@ -153,6 +154,8 @@ def prepared(
         given = (spec.minutes, published, task, descent, regularisers)
         plan = plan_of() or planned(*given, model=spec.model)
     descent = replace(descent, updates=plan.updates) if plan else descent
+    more = {**followed(guiding, guides, selector, features), **experts(task)}
+    more["plan"] = plan and asdict(plan)
     return Work(
         method,
         quota.label,
@@ -165,11 +168,10 @@ def prepared(
         features.known.features,
         plan,
         settings={
-            **settings_of(spec, method, descent, published, task),
-            **followed(guiding, guides, selector, features),
-            **experts(task),
-            "plan": plan and asdict(plan),
-            "run": {"kind": spec.kind, **spec.table()},
+            **provenance_of(spec, method, descent, published, task, more).facts(),
+            "recipe": None,
+            "route": task.route.facts(),
+            "data": dict(real.facts),
             **facts,
         },
     )
@@ -269,12 +271,17 @@ def strategy_of(spec: DistillSpec, real: ImageSet, published: Published) -> str:
     return usual if spec.augmentation is None else spec.augmentation
 
 
-def settings_of(
-    spec: DistillSpec, method: str, descent: Descent, published: Published, task: Task
-) -> dict[str, Any]:
-    """Return everything that the result follows from but original models."""
-    real, compute = task.real, spec.compute
-    return {
+def provenance_of(
+    spec: DistillSpec,
+    method: str,
+    descent: Descent,
+    published: Published,
+    task: Task,
+    more: Mapping[str, Any],
+) -> Provenance:
+    """Return all that the result follows from; ``more`` is of original models, and a plan."""
+    real = task.real
+    resolved = {
         "method": method,
         "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
         "protocol": published.protocol,
@@ -282,14 +289,7 @@ def settings_of(
         "descent": descent.facts(),
         "coreset_features": spec.coreset_features,
         "dsa_strategy": strategy_of(spec, real, published),
-        "recipe": None,
-        "seed": compute.seed,
-        "device": real.images.device.type,
-        "engine": compute.engine,
-        "precision": compute.precision,
-        "route": task.route.facts(),
-        "versions": versions(),
-        "data": dict(real.facts),
-        "real_images": len(real),
-        "real_fingerprint": fingerprint(real),
+        **more,
     }
+    data = {"real_images": len(real), "real_fingerprint": fingerprint(real)}
+    return Provenance.here(spec, real.images.device.type, resolved, data)

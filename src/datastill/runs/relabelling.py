@@ -17,9 +17,10 @@ from datastill.runs.given import require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.origin import Caveats
 from datastill.runs.originals import Shelf
+from datastill.runs.provenance import Provenance
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import RelabelSpec
-from datastill.store import SET_FILE, load, locked, open_run, save, settle
+from datastill.store import SET_FILE, fingerprint, load, locked, open_run, save, settle
 from datastill.training.pool import Pool
 
 
@@ -75,11 +76,13 @@ def relabel(
     caveats = tuple(_caveats(data, pool))
     if folder is None:
         return Relabelled(made, data, pool, caveats, None)
-    settings = {
+    resolved = {
         "relabelled": str(file),
         "temperature": spec.temperature,
         "pool": made.facts["relabelled"]["originals"],
     }
+    content = {"set_fingerprint": fingerprint(data)}
+    settings = Provenance.here(spec, data.images.device.type, resolved, content).facts()
     out = Path(folder)
     with locked(out):
         place = open_run(out, settings, overwrite=keeping.overwrite, resumable=False).path

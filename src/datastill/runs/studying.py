@@ -28,12 +28,13 @@ from datastill.runs.finding import set_file
 from datastill.runs.findings import Studied, written
 from datastill.runs.given import require_kinds
 from datastill.runs.judging import Judges
-from datastill.runs.keeping import USUAL, Keeping
+from datastill.runs.keeping import EXECUTION, USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import said
 from datastill.runs.originals import told
 from datastill.runs.pieces import forget, keep_set, place_of, require_address, set_of
 from datastill.runs.population import Candidate, wanted
+from datastill.runs.provenance import Provenance
 from datastill.runs.reading import buildable, describe, read_both, reading, tell_mirror
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
@@ -269,17 +270,14 @@ def _keep_settings(spec: StudySpec, folder: StudyFolder, material: _Material) ->
 
 def _settings(spec: StudySpec, material: _Material) -> dict[str, Any]:
     # What must be equal for all sets of a study.
-    real, compute = material.real, spec.compute
-    return {
-        "real": fingerprint(real),
-        "test": fingerprint(material.test),
+    real = material.real
+    resolved = {
         "model": spec.model,
         "protocol": asdict(_protocol(spec, real)),
         "batch_real": spec.batch,
         "inner_loop": spec.inner_loop,
-        "device": real.images.device.type,
-        "engine": compute.engine,
-        "precision": compute.precision,
-        "seed": compute.seed,
         **({} if spec.data.mirror is None else {"mirror": real.domain.mirror}),
     }
+    data = {"real": fingerprint(real), "test": fingerprint(material.test)}
+    asked = Provenance.here(spec, real.images.device.type, resolved, data).asked
+    return {name: value for name, value in asked.items() if name not in (EXECUTION, "versions")}

@@ -22,6 +22,7 @@ from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.pieces import forget, require_address, take_model
 from datastill.runs.pieces import place_of as piece_of
+from datastill.runs.provenance import Provenance
 from datastill.runs.reading import buildable, describe, read_both
 from datastill.runs.series import COMMAND, Series, described, fitted, followed_from
 from datastill.runs.specs import TrainSpec
@@ -41,7 +42,6 @@ from datastill.store import (
     require_sinks,
     rewind,
     settle,
-    versions,
     write_manifest,
 )
 from datastill.training.fit import Fit, accuracy
@@ -129,7 +129,7 @@ class Training:
         fit, saved = fit_of(spec), frozenset({*spec.save_epochs, spec.epochs})
         past = self.keeping.found(checkpoint_file(place, COMMAND), self.observer)
         if past is not None:
-            require_same_run(past.asked, asked, folder)
+            require_same_run(past.asked, asked, folder, self.observer)
             try:
                 first, route = int(past.facts["first"]), Route(**past.facts["route"])
             except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -197,21 +197,16 @@ class Training:
 
     def asked(self, name: str) -> dict[str, Any]:
         """Return all that the models follow from."""
-        spec, compute = self.spec, self.spec.compute
-        return {
+        spec = self.spec
+        resolved = {
             "model": name,
             "num": spec.num,
-            "seed": compute.seed,
             "fit": asdict(fit_of(spec)),
             "save_epochs": sorted({*spec.save_epochs}),
             "held_out": spec.held_out,
-            "device": self.real.images.device.type,
-            "engine": compute.engine,
-            "precision": compute.precision,
-            "versions": versions(),
-            "real_images": len(self.real),
-            "real_fingerprint": fingerprint(self.real),
         }
+        data = {"real_images": len(self.real), "real_fingerprint": fingerprint(self.real)}
+        return Provenance.here(spec, self.real.images.device.type, resolved, data).asked
 
     def rows(self, series: Series, test: ImageSet | None) -> Iterator[Row]:
         """Train what is missing, and yield what every model came to."""

@@ -189,7 +189,7 @@ def start(
                 "to go on with it, or `overwrite=True` to forget it"
             )
         return begun
-    require_same_run(held.asked, asked, file.path.parent)
+    require_same_run(held.asked, asked, file.path.parent, observer)
     found, then, logged = trials_of(held)
     if set(then) != set(routes):
         raise _of_another(file)

@@ -26,6 +26,7 @@ from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats
 from datastill.runs.originals import told_of_labels
 from datastill.runs.pieces import forget, keep_trials, place_of, require_address, trials_of
+from datastill.runs.provenance import Provenance
 from datastill.runs.specs import ValidateSpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.trials import WHEN, TrialRunner, Unkept, start, unwritten
@@ -44,7 +45,6 @@ from datastill.store import (
     save_member,
     stem_of,
     validation_file,
-    versions,
 )
 from datastill.store.results import results_in
 from datastill.training.pool import freeze
@@ -206,11 +206,10 @@ class _Run:
         runner.check([plan])
         results = self.results(runner, plan)
         report = {
-            **asked,
+            **self.provenance().facts(),
             "routes": {name: route.facts() for name, route in plan.routes.items()},
             "results": [asdict(result) for result in results],
             "caveats": list(self.rivals.caveats),
-            "run": self.spec.table(),
         }
         if self.written:
             self.describe(longer=shorter is not None)
@@ -258,34 +257,33 @@ class _Run:
             )
 
     def asked(self) -> dict[str, Any]:
+        """Return all in which a validation that goes on must equal what it was."""
+        return self.provenance().asked
+
+    def provenance(self) -> Provenance:
         """Return all that the results follow from."""
-        plan, compute = self.plan, self.spec.compute
+        plan, labeller = self.plan, self.rivals.labeller
         real, test = self.rivals.real, plan.test
-        rates = {"learning_rates": dict(plan.rates)} if plan.rates else {}
-        labeller = self.rivals.labeller
-        fly = {} if labeller is None else {"labels_on_the_fly": labeller.facts()}
-        return {
+        resolved = {
             "dataset": test.domain.name,
             "protocol": asdict(plan.protocol),
-            "seed": compute.seed,
             "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
-            **rates,
-            **fly,
+            "learning_rates": dict(plan.rates) or None,
+            "labels_on_the_fly": labeller and labeller.facts(),
             "models": list(plan.routes),
             COUNT: plan.count,
             "sets": list(plan.sets),
             "coreset_features": self.spec.coreset_features,
             **self.rivals.features.written(),
-            "real_fingerprint": None if real is None else fingerprint(real),
             "together": self.spec.together,
             "save_model": self.save_models,
-            "device": test.images.device.type,
-            "engine": compute.engine,
-            "precision": compute.precision,
-            "versions": versions(),
+        }
+        data = {
+            "real_fingerprint": None if real is None else fingerprint(real),
             "set_fingerprint": fingerprint(self.made),
             "test_fingerprint": fingerprint(test),
         }
+        return Provenance.here(self.spec, test.images.device.type, resolved, data)
 
     def results(self, runner: TrialRunner, plan: EvaluationPlan) -> list[Result]:
         """Go through the trials, keep each, and return what was found."""
