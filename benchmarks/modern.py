@@ -14,7 +14,7 @@ from datastill import Key
 from datastill.datasets import load_split
 from datastill.evaluation.validation import validate
 from datastill.training.accuracies import Accuracies
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, picked
 from datastill.training.pool import split_held_out
 from datastill.training.protocol import Protocol, modern_fit, published_fit
 
@@ -26,7 +26,7 @@ def candidates(epochs: int) -> dict[str, Protocol]:
         fit = replace(modern_fit(epochs), lr=lr)
         fits[f"cosine {lr}"] = replace(fit, cutmix=False)
         fits[f"cosine {lr}, CutMix"] = fit
-    return {name: Protocol(name, fit, augmented=True) for name, fit in fits.items()}
+    return {name: Protocol(name, fit, "dsa") for name, fit in fits.items()}
 
 
 def main() -> None:
@@ -39,8 +39,8 @@ def main() -> None:
     for name, protocol in candidates(epochs).items():
         found: list[float] = []
         for i in range(networks):
-            rows = CORESETS["random"](rest, [ipc] * 10, key=Key(i))
-            found += validate(rest.take(rows), held, model, protocol, trials=1, key=Key(i)).values
+            made = picked(CORESETS["random"], rest, [ipc] * 10, key=Key(i))
+            found += validate(made, held, model, protocol, trials=1, key=Key(i)).values
         print(f"{name:28} {Accuracies(tuple(found))}", flush=True)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from caches import build_once, own_cache
 from sharing import told_of_cores, workers
@@ -22,7 +23,11 @@ from torch import Tensor, nn
 
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
+from datastill.identity import keys_of
 from datastill.networks import Network
+from datastill.training.coresets import Known
+from datastill.training.dynamics import Dynamics
+from datastill.training.pool import Member
 
 build_once()
 
@@ -78,6 +83,17 @@ def blobs(
     noise = torch.randn(len(labels), *shape, generator=rng)
     pixels = (pictures[labels] + 0.2 * noise).clamp(0, 1)
     return ImageSet(domain.normalise(pixels), labels, domain)
+
+
+def known_of(real: ImageSet, *originals: Member, seed: int = 0) -> Known:
+    """Return what coresets may know: original models, the first with an invented training."""
+    rng, count = Key(seed).at("dynamics").generator(), len(real)
+    forgotten, correct = (torch.randint(5, (count,), generator=rng).int() for _ in range(2))
+    errors = torch.rand(12, count, generator=rng).half()
+    margins, losses = torch.randn(2, count, generator=rng)
+    dynamics = Dynamics(keys_of(real), 12, errors, margins, losses, correct, forgotten)
+    first, *others = originals
+    return Known(originals=(replace(first, dynamics=dynamics), *others))
 
 
 def other_normalisation(domain: Domain) -> Domain:

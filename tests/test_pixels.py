@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import datastill
-from conftest import blobs, linear, other_normalisation, same, weights
+from conftest import blobs, known_of, linear, other_normalisation, same, weights
 from datastill.augment import dsa
 from datastill.base.rng import Key
 from datastill.compute.route import Route
@@ -20,7 +20,7 @@ from datastill.distillation.clom import contrastive_clom
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.store import fingerprint
-from datastill.training.coresets import CORESETS, Known, picked
+from datastill.training.coresets import CORESETS, picked
 from datastill.training.fit import Fit, accuracy, train
 from datastill.training.pool import freeze, split_held_out
 
@@ -158,9 +158,9 @@ def test_a_set_of_pixels_is_distilled_with_the_same_bits(method: str) -> None:
 def test_coresets_pick_the_same(name: str) -> None:
     one, two = both()
     judge = freeze(linear(one.domain), "Linear", one.domain, {})
-    known = Known(originals=(judge,))
     found = [
-        picked(CORESETS[name], data, (2, 1, 1, 3), key=Key(6), known=known) for data in (one, two)
+        picked(CORESETS[name], data, (2, 1, 1, 3), key=Key(6), known=known_of(data, judge))
+        for data in (one, two)
     ]
     assert torch.equal(found[0].images, found[1].images)
 

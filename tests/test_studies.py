@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import blobs, linear
+from conftest import blobs, known_of, linear
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.data import ImageSet
@@ -29,9 +29,9 @@ from datastill.evaluation.studies import (
 from datastill.evaluation.validation import validate
 from datastill.networks import build
 from datastill.runs import workshop
-from datastill.runs.population import WITHOUT_CHANCE, Candidate, Kind, candidates, parse
+from datastill.runs.population import Candidate, Kind, candidates, parse
 from datastill.runs.workshop import Workshop
-from datastill.training.coresets import CORESETS, Known, picked
+from datastill.training.coresets import CORESETS, picked, without_chance
 from datastill.training.pool import freeze
 from datastill.training.protocol import preset
 
@@ -163,12 +163,12 @@ def test_chance_is_where_it_is_said_to_be(shop: Workshop) -> None:
     for name in CORESETS.names:
         # Where a coreset draws more than there are, all are drawn.
         pick: Any = CORESETS[name]
-        pick = replace(pick, images=4) if hasattr(pick, "images") else pick
-        known = Known(originals=shop.pool)
+        pick = replace(pick, images=4) if getattr(pick, "images", None) else pick
+        known = known_of(shop.real, *shop.pool)
         one, other = (
             picked(pick, shop.real, [3] * 4, key=Key(seed), known=known) for seed in (1, 2)
         )
-        assert torch.equal(one.images, other.images) == (name in WITHOUT_CHANCE), name
+        assert torch.equal(one.images, other.images) == without_chance(pick), name
 
 
 def test_what_cannot_be_made_is_told_first(shop: Workshop) -> None:

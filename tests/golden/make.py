@@ -252,11 +252,12 @@ def commanded() -> tuple[Tensors, Numbers]:
     typed(f"relabel {one} --temperature 2 {pool} --out soft")
     typed(
         f"validate soft --model {CONVOLUTIONS} {OTHER} --num-eval 2 --epochs 8 "
-        "--against random herding --soft-loss kl --engine plain"
+        "--against random herding --coreset-features pixels --soft-loss kl --engine plain"
     )
     typed(
         f"compare {one} soft --model {OTHER} --num-eval 2 --epochs 8 --real-epochs 1 --real-eval 1 "
-        "--dd-ranking --learning-rates 0.01 0.05 --against k-means --out compared --engine plain"
+        "--dd-ranking --learning-rates 0.01 0.05 --against k-means --coreset-features pixels "
+        "--out compared --engine plain"
     )
     typed(f"assess {one} {pool} --assessments om-entropy om-accuracy@1 --out assessed")
     sets = {name: ds.load(folder) for name, folder in (("DSA", one), ("DM", two), ("soft", "soft"))}

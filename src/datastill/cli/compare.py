@@ -37,7 +37,8 @@ class Rivals:
     random ones as --models-pool labels them, early-stopped after an epoch that is chosen on
     held-out training images."""
     coreset_features: MaybeText = None
-    """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
+    """Model by whose features coresets pick: hf:NAME, an original model, or pixels. Default: the
+    first of the original models; without any, pixels."""
 
 
 @dataclass(frozen=True)

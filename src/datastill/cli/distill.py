@@ -70,7 +70,8 @@ class Distill:
     init: MaybeText = None
     """Start from noise, real images, or a coreset ({CORESETS}). Default: published."""
     coreset_features: MaybeText = None
-    """Model by whose features --init picks (hf:NAME, or an original model). Default: pixels."""
+    """Model by whose features --init picks: hf:NAME, an original model, or pixels. Default: the
+    first of the original models; without any, pixels."""
     tiles: MaybeInt = None
     """Smaller images along a side of each: 2 keeps four in the bytes of one, and trains on them
     enlarged. Default: published (NCFM 2, others 1)."""

@@ -73,7 +73,8 @@ class Validate:
     against: SomeTexts = ()
     """Also train on as many real images, picked by {CORESETS}."""
     coreset_features: MaybeText = None
-    """Model by whose features coresets pick (hf:NAME, or an original model). Default: pixels."""
+    """Model by whose features coresets pick: hf:NAME, an original model, or pixels. Default: the
+    first of the original models; without any, pixels."""
     labelling: Labelling = Labelling()
     together: MaybeInt = None
     """Networks of an architecture to train at once on a set; they end as they would alone, up to

@@ -19,10 +19,11 @@ from datastill.base.errors import (
     whole,
 )
 from datastill.base.rng import Key
-from datastill.data import ByClass, ImageSet, said_of_class
+from datastill.data import ByClass, ImageSet, said_of_class, tiled
+from datastill.data.tiles import Unfold
 from datastill.distillation.parameters import Optimiser, Sgd, require_optimisers
 from datastill.distillation.parametrisations import Parametrisation, Pixels, require_parametrisation
-from datastill.training.coresets import CORESETS, Known, picked
+from datastill.training.coresets import CORESETS, Known, picked, unfold_of
 
 CLASSES_TOLD = 12
 """Of how many classes a message says a number each."""
@@ -166,6 +167,8 @@ def initial(real: ImageSet, descent: Descent, *, key: Key, known: Known | None =
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
     coreset = CORESETS["random" if descent.init == "real" else descent.init]
+    if (unfold := unfold_of(coreset)) is not None:
+        return _folded(real, descent, wanted, unfold, key=key, known=known or Known())
     counts = tuple(count * descent.parametrisation.parts for count in wanted)
     found = picked(coreset, real, counts, key=key, known=known or Known())
     if len(found) != sum(counts):
@@ -174,3 +177,23 @@ def initial(real: ImageSet, descent: Descent, *, key: Key, known: Known | None =
             "started from; take another"
         )
     return ByClass(found.images, counts)
+
+
+def _folded(
+    real: ImageSet,
+    descent: Descent,
+    wanted: Sequence[int],
+    unfold: Unfold,
+    *,
+    key: Key,
+    known: Known,
+) -> ByClass:
+    # What a coreset makes that puts smaller images into one itself.
+    if descent.parametrisation.parts != unfold.parts:
+        raise InputError(
+            f"`init={descent.init!r}` makes images that hold {unfold.parts} smaller ones; take "
+            f"`tiles={unfold.factor}`, or another `init`"
+        )
+    found = tiled(picked(CORESETS[descent.init], real, wanted, key=key, known=known).images)
+    assert found is not None
+    return ByClass(found.stored, tuple(wanted))

@@ -14,6 +14,7 @@ from datastill.data.pixels import Pixels
 from datastill.evaluation.comparison import label_bytes
 from datastill.identity import called
 from datastill.report.validations import labelled_on_the_fly, results
+from datastill.training.coresets import CORESETS, looks_at_features
 
 SOME = 256
 """Images at a time."""
@@ -113,6 +114,7 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "guided by": _originals(clom),
         "chosen by": _originals(_table(facts, "select")),
         "started by features of": _originals(_table(facts, "features")),
+        "started in the space of": _space(descent, facts),
         "started as judged by": _originals(_table(facts, "coreset_originals")),
         "seed": str(facts.get("seed", "")),
         "imported from": _told(from_file, file="file", format="format", digest="fingerprint"),
@@ -121,6 +123,13 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "labelled by": _originals(relabelled),
         "versions": ", ".join(f"{k} {v}" for k, v in _table(facts, "versions").items()),
     }
+
+
+def _space(descent: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    # Of a coreset that picks what is near, where no features are written down.
+    init = str(descent.get("init", ""))
+    known = CORESETS.has(init) and looks_at_features(CORESETS[init])
+    return "pixels" if known and not facts.get("features") else ""
 
 
 def _results(data: ImageSet) -> dict[str, str]:

@@ -28,7 +28,7 @@ from datastill.runs.guiding import guided, trajectories_of
 from datastill.runs.material import coresets_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
-from datastill.runs.originals import Shelf, asked_by, judge_of, load, told, told_of_labels
+from datastill.runs.originals import Shelf, features_by, load, told, told_of_labels
 from datastill.runs.population import wanted
 from datastill.runs.preparing import adjusted, settled
 from datastill.runs.quota import in_words, parse
@@ -316,8 +316,8 @@ def _judges(spec: PoolSpec, real: ImageSet, what: str) -> Iterator[str]:
 def _known(
     coresets: Sequence[str], name: str | None, usual: str, real: ImageSet, root: str
 ) -> Iterator[str]:
-    asking = asked_by(coresets)
-    if asking or name is not None:
-        pool = Shelf(root, real.domain.name, real).load([judge_of(asking, name, usual)], 1)
-        how = "by features of" if len(asking) < len(coresets) and name else "as judged by"
-        yield f"coresets pick {how} {told(pool, ())}"
+    found = features_by(coresets, name, usual, real, root, look=False)
+    if found.words:
+        yield f"coresets: {found.words}"
+    if found.known.originals:
+        yield f"coresets pick as judged by {told(found.known.originals, ())}"

@@ -219,7 +219,7 @@ class _Run:
 
     def caveats(self) -> Caveats:
         """Return what is to be said of the results, and say what was not said yet."""
-        found = self.material.caveats
+        found = self.material.caveats + said(self.material.features.caveats, self.observer)
         if self.terms.protocol.augmentation == DSA:
             for name, data in self.material.sets.items():
                 found += said(other_mirror(data, self.material.test, name), self.observer)

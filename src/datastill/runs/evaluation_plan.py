@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from datastill.augment import DSA
 from datastill.base.rng import Key
@@ -19,7 +20,7 @@ from datastill.runs.origin import Caveats, Origin, said
 from datastill.runs.originals import Features, Shelf, features_by
 from datastill.runs.reading import other_mirror
 from datastill.runs.specs import ValidateSpec
-from datastill.training.coresets import CORESETS, picked
+from datastill.training.coresets import CORESETS, Coreset, Known, picked, without_chance
 from datastill.training.labeller import Labeller
 from datastill.training.protocol import Asks, Protocol, preset, with_augmentation, with_soft_loss
 
@@ -75,6 +76,7 @@ def prepared(
         require_held(real, hardened(made).stored_counts, "validate without `against`")
         asked = (spec.against, spec.coreset_features, spec.models[0])
         features = features_by(*asked, real, spec.pool_path)
+        caveats += said(features.caveats, observer)
     labeller = labeller_of(spec, made, real, test)
     if labeller is not None and (silent := unknown(labeller.pool)):
         caveats += said((silent,), observer)
@@ -146,10 +148,19 @@ def _sets(spec: ValidateSpec, made: ImageSet, rivals: Rivals) -> dict[str, Draw]
     counts = hardened(made).stored_counts
     key = Key(spec.compute.seed).at("against")
     for name, coreset in coresets.items():
-        sets[name] = lambda i, name=name, coreset=coreset: picked(
-            coreset, real, counts, key=key.at(name, i), known=known
-        )
+        draw = partial(_drawn, coreset, real, counts, known, key.at(name))
+        sets[name] = partial(_first, cache(draw)) if without_chance(coreset) else draw
     return sets
+
+
+def _drawn(
+    coreset: Coreset, real: ImageSet, counts: Sequence[int], known: Known, key: Key, i: int
+) -> ImageSet:
+    return picked(coreset, real, counts, key=key.at(i), known=known)
+
+
+def _first(draw: Draw, _: int) -> ImageSet:
+    return draw(0)
 
 
 def terms(spec: ValidateSpec, made: ImageSet) -> Protocol:

@@ -11,13 +11,14 @@ from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.scores import epoch_of
-from datastill.identity import described, require_trained_on, unknown
+from datastill.identity import called, described, require_trained_on, unknown
 from datastill.networks import BACKBONE, find
 from datastill.runs.specs import PoolSpec
-from datastill.store import load_pool, load_snapshots, pool_folder
-from datastill.training.coresets import CORESETS, Known, needs_of
+from datastill.store import load_pool, load_snapshots, members_in, pool_folder
+from datastill.training.coresets import CORESETS, MISSING, Known, looks_at_features, needs_of
 from datastill.training.labeller import Labeller
 from datastill.training.pool import (
+    Member,
     Pool,
     Trajectory,
     backbone_member,
@@ -134,11 +135,34 @@ class Shelf:
             member.network.to(self.real.images.device)
         return trajectories(pool)
 
+    def found(self, usual: str) -> Member | str:
+        """Return the first original model that can serve, or say in a line why there is none.
+
+        Args:
+            usual: architecture that is preferred to others.
+        """
+        place = pool_folder(Path(self.root), self.dataset, "any").parent
+        others = sorted(folder.name for folder in place.glob("*") if any(members_in(folder)))
+        names = [usual, *(name for name in others if name != usual and known_as(name))]
+        complaint = ""
+        for name in names:
+            if name.replace(":", ".") not in others:
+                continue
+            try:
+                return self.load([name], 1)[0]
+            except InputError as error:
+                complaint = complaint or str(error)
+        return complaint or f"there are no original models of {self.dataset} in {self.root}"
+
     def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
         if name.startswith(BACKBONE):
             return (backbone_member(name, self.real.domain),)
         folder = pool_folder(Path(self.root), self.dataset, name)
         return load_pool(folder, num, epoch=epoch, factory=name)
+
+
+PIXELS = "pixels"
+"""What stands for no features, where an architecture could stand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +172,17 @@ class Features:
     Attributes:
         known: features by which they pick, and original models that they ask.
         facts: whose features, as it is written down; None for pixels.
+        words: which coresets pick in which space, and why in pixels; empty where none looks at one.
     """
 
     known: Known = field(default_factory=Known)
     facts: dict[str, Any] | None = None
+    words: str = ""
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """The words, to be said and written down with results."""
+        return (self.words,) if self.words else ()
 
     def written(self) -> dict[str, Any]:
         """Return what is written down of both."""
@@ -163,31 +194,71 @@ class Features:
 
 
 def features_by(
-    coresets: Sequence[str], name: str | None, usual: str, real: ImageSet, root: Path | str
+    coresets: Sequence[str],
+    name: str | None,
+    usual: str,
+    real: ImageSet,
+    root: Path | str,
+    *,
+    look: bool = True,
 ) -> Features:
     """Return what coresets know of real images.
 
     Args:
         coresets: names of them.
-        name: architecture of the original model whose features they pick by, or hf:NAME; None for
-            pixels. Those that ask an original model what it says ask the same.
+        name: architecture of the original model whose features they pick by, or hf:NAME, or
+            ``"pixels"``. Those that ask an original model what it says ask the same. None for
+            the features of the first original model that there is, as published, and for pixels
+            where there is none; of coresets that are published so, that is.
         usual: architecture of the one that they ask without a name.
         real: training images.
         root: folder with original models.
+        look: whether to work out the features, or to find out only whose they would be.
 
     Raises:
         InputError: when there is no such model, or it knows no classes and is asked for them.
     """
-    asking = asked_by(coresets)
-    if not asking and name is None:
-        return Features()
-    judge = judge_of(asking, name, usual)
-    (member,) = pool = Shelf(root, real.domain.name, real).load([judge], 1)
-    originals = pool if asking else ()
-    if name is None or len(asking) == len(coresets):  # nobody looks at features
-        return Features(Known(originals=originals))
-    facts = {"by": name, "originals": described(pool)}
-    return Features(Known(features_of(member, real), originals), facts)
+    shelf, named = Shelf(root, real.domain.name, real), None if name == PIXELS else name
+    originals = _asked(coresets, shelf, named or usual)
+    space, looking = _space(coresets, name, usual, shelf)
+    if space is None or isinstance(space, str):
+        why = f": {space}" if space else ""
+        words = f"{' '.join(looking)} pick in the space of pixels{why}" if looking else ""
+        return Features(Known(originals=originals), words=words)
+    whose = described([space])
+    facts = {"by": space.architecture, "originals": whose}
+    words = f"{' '.join(looking)} pick by features of {called(whose[0])}"
+    return Features(Known(features_of(space, real) if look else None, originals), facts, words)
+
+
+def _asked(coresets: Sequence[str], shelf: Shelf, judge: str) -> Pool:
+    # The original models that coresets ask, the one that judges first.
+    judging = asked_by(coresets)
+    accounts = [name for name in coresets if "dynamics" in needs_of(CORESETS[name])]
+    if not (judging or accounts):
+        return ()
+    judge = judge_of(judging or accounts, judge)
+    pool = shelf.load([judge], None if accounts else 1)
+    told = [one for one in pool if one.dynamics is not None] if accounts else []
+    if accounts and not told:
+        raise InputError(f"{accounts[0]}: {MISSING['dynamics']}")
+    first = [one for one in pool[:1] if judging and one not in told]
+    return (*first, *told)
+
+
+def _space(
+    coresets: Sequence[str], name: str | None, usual: str, shelf: Shelf
+) -> tuple[Member | str | None, list[str]]:
+    # The model in whose features coresets pick, or why it is pixels; and which do.
+    if name is not None and name != PIXELS:
+        asking = {one for one in coresets if needs_of(CORESETS[one])}
+        own = {one for one in coresets if not CORESETS.has(one)}  # nothing is known of these
+        looking = [n for n in coresets if looks_at_features(CORESETS[n]) or n in own - asking]
+        return (shelf.load([name], 1)[0] if looking else None), looking
+    looking = [one for one in coresets if looks_at_features(CORESETS[one])]
+    if name == PIXELS or not looking:
+        return None, looking
+    return shelf.found(usual), looking
 
 
 def asked_by(coresets: Sequence[str]) -> list[str]:
@@ -195,24 +266,30 @@ def asked_by(coresets: Sequence[str]) -> list[str]:
     return [name for name in coresets if "originals" in needs_of(CORESETS[name])]
 
 
-def judge_of(asking: Sequence[str], name: str | None, usual: str) -> str:
+def judge_of(asking: Sequence[str], judge: str) -> str:
     """Return the architecture of the original model that coresets ask.
 
     Args:
         asking: names of those that ask one.
-        name: that was given, see ``features_by``.
-        usual: without one.
+        judge: the architecture that was named, or the usual one.
 
     Raises:
         InputError: for a model of Hugging Face, which knows no classes.
     """
-    judge = name or usual
     if asking and judge.startswith(BACKBONE):
         raise InputError(
             f"{judge} knows no classes, and {asking[0]} asks for them; name an original model by "
             "its architecture (`coreset_features`)"
         )
     return judge
+
+
+def known_as(name: str) -> bool:
+    """Tell whether an architecture is known by a name."""
+    try:
+        return find(name)[0] == name
+    except InputError:
+        return False
 
 
 def told_of_labels(labeller: Labeller) -> str:

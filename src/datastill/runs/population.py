@@ -10,13 +10,10 @@ from typing import Protocol
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import is_own
 from datastill.distillation.methods import METHODS
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, without_chance
 
 NOISE = "noise"
 """Random real images that are mixed with noise, or noise alone."""
-
-WITHOUT_CHANCE = ("herding", "k-center")
-"""Coresets that pick the same images whatever the key: one seed of them is enough."""
 
 
 POPULATION = (
@@ -160,8 +157,13 @@ def candidates(kinds: Iterable[Kind], ipcs: Sequence[int], seeds: int) -> list[C
         Candidate(kind, ipc, seed)
         for ipc in dict.fromkeys(ipcs)
         for kind in different
-        for seed in range(1 if kind.method in WITHOUT_CHANCE else seeds)
+        for seed in range(1 if _is_without_chance(kind) else seeds)
     ]
+
+
+def _is_without_chance(kind: Kind) -> bool:
+    # Of a coreset that picks the same images whatever the key one seed is enough.
+    return not kind.updates and kind.method in CORESETS and without_chance(CORESETS[kind.method])
 
 
 def _noise(text: str, numbers: Sequence[float]) -> Kind:

@@ -34,6 +34,7 @@ from datastill.runs.guiding import (
     trajectories_of,
 )
 from datastill.runs.observer import Observer
+from datastill.runs.origin import said
 from datastill.runs.originals import Features, features_by
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import nominal, parse
@@ -145,6 +146,7 @@ def prepared(
     task = task_of(spec, real, published, trajectories_of(spec, real, published))
     counts = starting_counts(real, descent)  # too few images of a class are found out now
     features = known_of(spec, descent, real)
+    said(features.caveats, observer)
     task = replace(task, originals=features.known.originals)
     guiding = guided(spec, published)
     guides, selector = guides_of(guiding, real), selector_of(spec, real)

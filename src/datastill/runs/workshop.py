@@ -20,7 +20,14 @@ from datastill.distillation.methods import METHODS, Published, Targets, Task
 from datastill.identity import described
 from datastill.networks import builder
 from datastill.runs.population import NOISE, Candidate
-from datastill.training.coresets import CORESETS, Known, needs_of, picked
+from datastill.training.coresets import (
+    CORESETS,
+    Coreset,
+    Known,
+    needs_of,
+    picked,
+    require_known,
+)
 from datastill.training.pool import Pool, by_architecture
 
 
@@ -86,6 +93,10 @@ class Workshop:
             InputError: see ``check``; and when there is no pool for CLOM.
         """
         runs: dict[tuple[str, int, int], dict[float, list[Candidate]]] = {}
+        wanted = list(wanted)
+        for candidate in wanted:
+            if not candidate.kind.updates:
+                require_known(_coreset(candidate), Known(originals=self.pool))
         for candidate in wanted:
             kind = candidate.kind
             if kind.updates:
@@ -104,10 +115,15 @@ class Workshop:
         return self.watch is None or not any(map(self.watch.begun, places))
 
 
+def _coreset(candidate: Candidate) -> Coreset:
+    method = candidate.kind.method
+    return CORESETS["random" if method == NOISE else method]
+
+
 def _picked(shop: Workshop, candidate: Candidate) -> ImageSet:
     kind, real = candidate.kind, shop.real
     key = shop.key.at(str(kind), candidate.ipc, candidate.seed)
-    pick = CORESETS["random" if kind.method == NOISE else kind.method]
+    pick = _coreset(candidate)
     counts, known = [candidate.ipc] * len(real.domain.classes), Known(originals=shop.pool)
     found = picked(pick, real, counts, key=key, known=known)
     made = replace(found, facts=_facts(shop, candidate))
@@ -194,11 +210,13 @@ def _facts(shop: Workshop, candidate: Candidate) -> dict[str, Any]:
     }
     if kind.alpha:
         guides["originals"] = described(shop.pool)
-    asked = kind.method in CORESETS and "originals" in needs_of(CORESETS[kind.method])
+    needs = needs_of(CORESETS[kind.method]) if kind.method in CORESETS else frozenset()
+    accounts = [one for one in shop.pool if one.dynamics is not None]
+    asked = accounts if "dynamics" in needs else shop.pool[:1]
     return {
         "method": kind.method,
         "clom": guides if kind.alpha else None,
-        "coreset_originals": {"originals": described(shop.pool[:1])} if asked else None,
+        "coreset_originals": {"originals": described(asked)} if needs else None,
         "step": kind.updates,
         "noise": kind.share,
         "seed": candidate.seed,

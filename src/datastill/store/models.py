@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ def load_pool(
         if epoch is None and whole is not None and trained < whole:
             cut_off.append(f"model {number} is after epoch {trained} of {whole}")
         else:
-            members.append(member)
+            members.append(replace(member, dynamics=load_dynamics(folder, number)))
     if cut_off and len(members) < (num or len(found)):
         done = f"take the {len(members)} that are done (--model-num), " if members else ""
         raise InputError(

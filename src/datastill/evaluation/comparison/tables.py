@@ -14,7 +14,7 @@ from datastill.data.labels import hardened
 from datastill.evaluation.plan import EvaluationPlan
 from datastill.evaluation.validation import Draw, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
-from datastill.training.coresets import Coreset, Known, picked
+from datastill.training.coresets import Coreset, Known, picked, without_chance
 from datastill.training.fit import Fit
 from datastill.training.labeller import Labeller
 from datastill.training.protocol import Asks, Protocol
@@ -163,7 +163,7 @@ def picked_entry(
     known: Known | None = None,
     label: Callable[[ImageSet], ImageSet] | None = None,
 ) -> Entry:
-    """Return real images picked by a coreset, anew for each trial.
+    """Return real images picked by a coreset, anew for each trial if that leaves room for chance.
 
     Args:
         name: of the entry.
@@ -177,6 +177,8 @@ def picked_entry(
 
     @cache
     def draw(i: int) -> ImageSet:
+        if i and without_chance(coreset):
+            return draw(0)
         found = picked(coreset, real, counts, key=key.at(i), known=known or Known())
         return found if label is None else label(found)
 

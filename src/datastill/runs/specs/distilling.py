@@ -37,7 +37,8 @@ class DistillSpec(Spec):
         lr: learning rate of the pixels.
         batch: real images of each class that an update sees.
         init: noise, real images, or a coreset.
-        coreset_features: model by whose features that picks; None for pixels.
+        coreset_features: model by whose features that picks, or pixels; None for the first
+            original model that there is.
         augmentation: shared by real and synthetic images, such as ``color_crop_flip``, or ``none``.
         tiles: smaller images along a side of each; None for the published number.
         labels: ``hard`` or ``learned``; None for what is published.

@@ -28,7 +28,8 @@ class ValidateSpec(Spec):
         on_the_fly: labels that original models give every batch; None for those of the set alone.
         pool: these original models.
         against: coresets of real images to train on too.
-        coreset_features: model by whose features these pick; None for pixels.
+        coreset_features: model by whose features these pick, or pixels; None for the first
+            original model that there is.
         pool_path: folder with original models, for that.
         together: networks to train at once; None for what suits the device.
     """
@@ -88,7 +89,8 @@ class CompareSpec(Spec):
         trials: networks of each on each set.
         against: how real images are picked; random ones are always among them. ``early-labels``
             are random ones with labels of the pool, early-stopped.
-        coreset_features: model by whose features coresets pick; None for pixels.
+        coreset_features: model by whose features coresets pick, or pixels; None for the first
+            original model that there is.
         pool: original models that label on the fly, and random images where a set has soft labels;
             None for none.
         pool_path: folder with original models, for the features of coresets.

@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from datastill.base.registry import load_plugins
-from datastill.training.coresets.base import CORESETS, Coreset, Known, needs_of, picked
+from datastill.training.coresets.base import (
+    CORESETS,
+    MISSING,
+    Coreset,
+    Known,
+    looks_at_features,
+    needs_of,
+    picked,
+    require_known,
+    unfold_of,
+    without_chance,
+)
 
 load_plugins(__name__, __path__)
 
-__all__ = ["CORESETS", "Coreset", "Known", "needs_of", "picked"]
+__all__ = [
+    "CORESETS",
+    "MISSING",
+    "Coreset",
+    "Known",
+    "looks_at_features",
+    "needs_of",
+    "picked",
+    "require_known",
+    "unfold_of",
+    "without_chance",
+]

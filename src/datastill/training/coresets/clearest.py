@@ -23,14 +23,20 @@ class Clearest:
     some of the variety.
 
     Attributes:
-        images: drawn of each class, or all that are wanted where these are more.
+        images: drawn of each class, or all that are wanted where these are more; None for all that
+            there are (``lowest-cross-entropy``).
 
     Reference:
         The anchors of CIM, ECCV 2026; of whole images, as RDED (CVPR 2024) keeps crops.
     """
 
-    images: int = 300
+    images: int | None = 300
     needs: ClassVar[frozenset[Need]] = frozenset({"originals"})
+
+    @property
+    def without_chance(self) -> bool:
+        """Whether it looks at all images."""
+        return self.images is None
 
     def __call__(
         self,
@@ -43,7 +49,8 @@ class Clearest:
     ) -> Tensor:
         """Return the rows of the images, the surest of each class first."""
         require_held(real, counts)
-        drawn = [max(self.images, count) if count else 0 for count in counts]
+        most = max(real.counts) if self.images is None else self.images
+        drawn = [max(most, count) if count else 0 for count in counts]
         chosen: list[Tensor] = []
         for rows, count in zip(draw_rows(real, drawn, key=key), counts, strict=True):
             some = real.take(moved(rows, real.images.device))
@@ -53,3 +60,4 @@ class Clearest:
 
 
 CORESETS.register("clearest")(Clearest())
+CORESETS.register("lowest-cross-entropy")(Clearest(None))

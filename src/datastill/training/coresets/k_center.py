@@ -9,10 +9,11 @@ from torch import Tensor
 
 from datastill.base.rng import Key
 from datastill.data import ImageSet
-from datastill.training.coresets.base import CORESETS, class_by_class
+from datastill.training.coresets.base import CORESETS, class_by_class, marked
 
 
 @CORESETS.register("k-center")
+@marked(looks_at_features=True, without_chance=True)
 def k_center(
     real: ImageSet, counts: Sequence[int], *, key: Key, features: Tensor | None = None
 ) -> Tensor:

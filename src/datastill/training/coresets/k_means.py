@@ -10,10 +10,11 @@ from torch import Tensor
 
 from datastill.base.rng import Key
 from datastill.data import ImageSet
-from datastill.training.coresets.base import CORESETS, class_by_class
+from datastill.training.coresets.base import CORESETS, class_by_class, marked
 
 
 @CORESETS.register("k-means")
+@marked(looks_at_features=True)
 def k_means(
     real: ImageSet, counts: Sequence[int], *, key: Key, features: Tensor | None = None
 ) -> Tensor:
