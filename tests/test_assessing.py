@@ -24,6 +24,8 @@ NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 OPTIONS = "--models-pool MLP --early-epochs 1"
 POOL = PoolSpec(architectures=("MLP",), early=(1,))
 SET = "condensed/digits/DM/IPC1"
+FILE = f"{SET}/synthetic.safetensors"
+"""As the command names it in what it writes down."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_a_set_is_scored_as_the_command_does_it(home: Path) -> None:
     main(f"assess {SET} {OPTIONS} --assessments {' '.join(NAMES)} --out typed --quiet".split())
     told = list[str]()
     scored = assess(
-        AssessSpec(set=SET, pool=POOL, assessments=NAMES), "called", observer=Talking(told.append)
+        AssessSpec(set=FILE, pool=POOL, assessments=NAMES), "called", observer=Talking(told.append)
     )
     assert tree(home / "called") == tree(home / "typed")
     assert scored.file == Path("called") / "assessment.json"
@@ -142,7 +144,7 @@ def test_a_set_is_relabelled_as_the_command_does_it(
 ) -> None:
     main(f"relabel {SET} --models-pool MLP --temperature 2 --out typed".split())
     said = capsys.readouterr().out
-    spec = RelabelSpec(set=SET, pool=PoolSpec(architectures=("MLP",)), temperature=2.0)
+    spec = RelabelSpec(set=FILE, pool=PoolSpec(architectures=("MLP",)), temperature=2.0)
     made = relabel(spec, "called")
     assert tree(home / "called") == tree(home / "typed")
     assert read(home / "called" / "settings.json") == read(home / "typed" / "settings.json")
