@@ -324,3 +324,44 @@ def test_contrastive_clom_draws_real_images_by_its_key() -> None:
     losses = [clom(images, labels, key=Key(seed)).item() for seed in (0, 0, 1, 2)]
     assert losses[0] == losses[1]
     assert len(set(losses)) == 3
+
+
+# Weights by accuracy.
+
+
+def accurate(seed: int, name: str = SMALL, **facts: float | None) -> Member:
+    return replace(member(name, seed), facts=facts)
+
+
+def test_each_original_model_weighs_times_its_accuracy() -> None:
+    domain, images = blobs().domain, blobs(per_class=2)
+    pool = [
+        accurate(0, held_out_accuracy=0.5, train_accuracy=0.9),
+        accurate(1, held_out_accuracy=None, train_accuracy=0.25),
+        accurate(2, "MLP", held_out_accuracy=0.0, train_accuracy=1.0),
+    ]
+    alphas, shares = {SMALL: 3.0, "MLP": 7.0}, {0: 0.5, 1: 0.25, 2: 0.0}
+    clom = cross_entropy_clom(pool, [3.0, 7.0], domain, weighting="accuracy", route=PLAIN)
+    plain = cross_entropy_clom(pool, [3.0, 7.0], domain, route=PLAIN)
+    wanted: list[dict[str, float]] = []
+    for i, one in enumerate(pool):
+        loss = float(F.cross_entropy(one.network(images.images), images.labels))
+        alpha = alphas[one.architecture]
+        wanted.append({"weighted": alpha * shares[i] * loss, "plain": alpha * loss})
+    seen: set[int] = set()
+    for seed in range(20):
+        found = float(clom(images.images, images.labels, key=Key(seed)))
+        full = float(plain(images.images, images.labels, key=Key(seed)))
+        # The same draw, whatever the weights.
+        (i,) = (i for i, one in enumerate(wanted) if one["plain"] == pytest.approx(full))
+        assert found == pytest.approx(wanted[i]["weighted"], rel=1e-5, abs=1e-9)
+        seen.add(i)
+    assert seen == {0, 1, 2}
+    assert clom.tracking(3).groups[0].shares == (0.5, 0.25)
+
+
+def test_an_accuracy_that_is_not_known_is_no_weight() -> None:
+    with pytest.raises(InputError, match="does not say how accurate it is"):
+        cross_entropy_clom([member()], 1.0, blobs().domain, weighting="accuracy")
+    with pytest.raises(InputError, match="`weighting` must be equal or accuracy, found 'acuracy'"):
+        cross_entropy_clom([member()], 1.0, blobs().domain, weighting="acuracy")

@@ -217,7 +217,7 @@ PUBLIC: dict[str, Contract] = {
         {
             **{"real": REAL, "build": build, "key": KEY, "policy": identity, "route": PLAIN},
             **{"targets": None, "batch": 2, "trajectories": (), "originals": ()},
-            "beside": None,
+            **{"beside": None, "start": None},
         },
         {
             **{"real": SOUND, "build": "function, network", "key": "key"},
@@ -228,6 +228,7 @@ PUBLIC: dict[str, Contract] = {
                 "trajectories": "no list",
                 "originals": "no list",
                 "beside": "None",
+                "start": "None",
             },
         },
     ),
@@ -254,7 +255,10 @@ PUBLIC: dict[str, Contract] = {
     ),
     "cross_entropy_clom": Contract(
         entropy,
-        {"pool": POOL, "alphas": 1.0, "domain": REAL.domain, "route": PLAIN},
+        {
+            **{"pool": POOL, "alphas": 1.0, "domain": REAL.domain, "route": PLAIN},
+            "weighting": "equal",
+        },
         {"alphas": AMOUNT, "route": "None"},
     ),
     "distill": Contract(

@@ -32,7 +32,7 @@ FLOORS = [
     {"training.coresets", "training.labeller"},
     {"distillation.parameters"},
     {"distillation.parametrisations"},
-    {"distillation.learned"},
+    {"distillation.learned", "distillation.residual"},
     {
         *("distillation.descent", "distillation.clom", "distillation.relabelling"),
         "evaluation.reference",

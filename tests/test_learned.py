@@ -393,7 +393,7 @@ def test_experts_that_were_trained_are_matched_and_validation_honours_the_rate(
         ("--setting syn_steps=many", "syn_steps must be a whole number, found 'many'"),
         ("--setting syn_steps=0", "syn_steps must be"),
         ("--setting lr_student=x", "lr_student must be a number"),
-        ("--method DM --setting a=1", "this method has none"),
+        ("--method DM --setting a=1", "choose from networks"),
         ("--setting expert_epochs=9", "no original model is known after an epoch"),
         ("--model ConvNetD2W16BN", "holds 0 original models"),
     ],

@@ -1,6 +1,7 @@
 """What every registered method must do. A new method is tested without touching this file."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -16,6 +17,7 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, ImageSet, sample_per_class
+from datastill.distillation.descent import STARTS
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import (
     METHODS,
@@ -26,7 +28,9 @@ from datastill.distillation.methods import (
     Targets,
     Task,
 )
+from datastill.distillation.methods.distribution_matching import DistributionMatching
 from datastill.networks import Network, builder
+from datastill.training.coresets import CORESETS
 from datastill.training.fit import Fit
 from datastill.training.pool import Trajectory, train_pool, trajectories
 from datastill.training.protocol import PRESETS
@@ -67,7 +71,20 @@ def make_task(seed: int = 0, *, real: ImageSet | None = None, model: str = MODEL
     real = real or blobs()
     build = builder(model, real.domain)
     known = experts(model)
-    return Task(real, build, Key(seed), policy=dsa("color_crop"), trajectories=known)
+    originals = tuple(trajectory[-1] for trajectory in known)
+    policy = dsa("color_crop")
+    return Task(real, build, Key(seed), policy, trajectories=known, originals=originals)
+
+
+@pytest.fixture
+def descent(published: Published) -> Callable[..., Descent]:
+    """Return how little is distilled of any method, from real images."""
+
+    def make(ipc: int | tuple[int, ...] = 1, **changes: Any) -> Descent:
+        few = {"updates": 3, "batch": 6, "lr": 0.1, "init": "real"}
+        return published.descent(ipc, **{**few, **changes})
+
+    return make
 
 
 def to_match(counts: tuple[int, ...] = (2, 2, 2, 2), seed: int = 1) -> ByClass:
@@ -90,7 +107,7 @@ def test_published_settings_make_sense_for_any_ipc(name: str, ipc: int) -> None:
     assert isinstance(found.updates, int)
     assert found.updates > 0
     assert found.lr > 0
-    assert found.init in ("noise", "real")
+    assert found.init in STARTS or found.init in CORESETS
     assert isinstance(found.augmented, bool)
     assert found.protocol in PRESETS
 
@@ -106,9 +123,9 @@ def test_a_method_is_a_frozen_value(name: str) -> None:
             setattr(one, field, 1)
 
 
-def test_methods_keep_no_state(anything: Method) -> None:
+def test_methods_keep_no_state(anything: Method, descent: Callable[..., Descent]) -> None:
     before = copy.deepcopy(vars(anything))
-    for _ in distill(anything, make_task(), Descent(ipc=1, updates=3, batch=4)):
+    for _ in distill(anything, make_task(), descent()):
         pass
     assert vars(anything) == before
 
@@ -190,41 +207,45 @@ def test_the_route_changes_time_and_not_the_loss(method: Any) -> None:
 # A distillation.
 
 
-def distilled(method: Method, task: Task, ipc: int | tuple[int, ...] = 1) -> Tensor:
-    *_, last = distill(method, task, Descent(ipc=ipc, updates=3, batch=6, lr=0.1))
+def distilled(method: Method, task: Task, descent: Descent) -> Tensor:
+    *_, last = distill(method, task, descent)
     return last.synthetic.images
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_same_key_same_images_bit_for_bit(anything: Method, model: str) -> None:
+def test_same_key_same_images_bit_for_bit(
+    anything: Method, descent: Callable[..., Descent], model: str
+) -> None:
     if model.endswith("BN") and not isinstance(anything, Matching):
         pytest.skip("it refuses batch statistics")
     found = []
     for _ in range(2):
         torch.rand(3)  # somebody else's draw
-        found.append(distilled(anything, make_task(model=model)))
+        found.append(distilled(anything, make_task(model=model), descent()))
     assert torch.equal(*found)
 
 
-def test_draws_between_updates_change_nothing(method: Any) -> None:
-    quiet = distilled(method, make_task())
-    descent = Descent(ipc=1, updates=3, batch=6, lr=0.1)
-    for snapshot in distill(method, make_task(), descent):
+def test_draws_between_updates_change_nothing(method: Any, descent: Callable[..., Descent]) -> None:
+    quiet = distilled(method, make_task(), descent())
+    for snapshot in distill(method, make_task(), descent()):
         torch.rand(5)
         first_network(method, make_task(9))
         last = snapshot
     assert torch.equal(last.synthetic.images, quiet)
 
 
-def test_another_key_gives_other_images(anything: Method) -> None:
-    assert not torch.equal(distilled(anything, make_task(0)), distilled(anything, make_task(1)))
+def test_another_key_gives_other_images(anything: Method, descent: Callable[..., Descent]) -> None:
+    one, other = (distilled(anything, make_task(seed), descent()) for seed in (0, 1))
+    assert not torch.equal(one, other)
 
 
-def test_uneven_and_absent_classes_can_be_distilled(anything: Method) -> None:
-    real = blobs(per_class=(12, 2, 0, 5))
-    images = distilled(anything, make_task(real=real), (3, 1, 0, 2))
-    start = distill(anything, make_task(real=real), Descent((3, 1, 0, 2), 1, 6, lr=0.0))
-    assert images.shape == (6, 3, 8, 8)
+def test_uneven_and_absent_classes_can_be_distilled(
+    anything: Method, descent: Callable[..., Descent]
+) -> None:
+    real, counts = blobs(per_class=(12, 4, 0, 8)), (3, 1, 0, 2)
+    images = distilled(anything, make_task(real=real), descent(counts))
+    start = distill(anything, make_task(real=real), descent(counts, updates=1, lr=0.0))
+    assert images.shape == (6 * descent().parametrisation.parts, 3, 8, 8)
     assert torch.isfinite(images).all()
     moved = (images - next(start).synthetic.images).abs().sum((1, 2, 3))
     assert (moved > 0).all()
@@ -285,6 +306,37 @@ def test_distribution_matching_takes_a_new_network_for_every_update() -> None:
     networks = [method.network(task, step, None, task.real) for step in range(3)]
     heads = [network.head.weight.flatten() for network in networks]
     assert not any(torch.equal(one, other) for one, other in pairwise(heads))
+
+
+def test_networks_of_a_pool_are_originals_at_any_epoch_of_their_way() -> None:
+    pool = train_pool(MODELS[0], blobs(), num=2, fit=Fit(epochs=1, batch=16), key=Key(9))
+    task = replace(make_task(), trajectories=trajectories(pool))
+    method: Any = DistributionMatching("pool")
+    drawn = [method.network(task, step, None, task.real) for step in range(40)]
+    on_their_way = {id(m.network): m for trajectory in task.trajectories for m in trajectory}
+    assert {id(network) for network in drawn} == set(on_their_way)
+    assert {m.facts["epoch"] for m in on_their_way.values()} == {0, 1}
+    again = [method.network(task, step, None, task.real) for step in range(40)]
+    assert all(one is other for one, other in zip(drawn, again, strict=True))
+    # Such a network is one like any: the target and the distance are those under it.
+    found = distilled(method, task, Descent(ipc=1, updates=2, batch=6))
+    assert torch.isfinite(found).all()
+    assert not torch.equal(
+        found, distilled(METHODS["DM"](1).method, task, Descent(ipc=1, updates=2, batch=6))
+    )
+    with pytest.raises(InputError, match="needs `trajectories` of original models"):
+        distill(method, replace(task, trajectories=()), Descent(ipc=1, updates=2, batch=6))
+
+
+def test_networks_are_random_or_of_a_pool() -> None:
+    assert DistributionMatching("random") == DistributionMatching()
+    assert (DistributionMatching().needs, DistributionMatching("pool").needs) == (
+        frozenset(),
+        {"trajectories"},
+    )
+    for wrong in ("pools", 3, True):
+        with pytest.raises(InputError, match="`networks` must be random or pool"):
+            DistributionMatching(wrong)
 
 
 def test_distribution_matching_has_its_published_settings() -> None:

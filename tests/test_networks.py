@@ -14,8 +14,10 @@ from datastill.networks import (
     build,
     builder,
     features,
+    features_after,
     find,
     has_batch_statistics,
+    stage_of,
     vectorisable,
 )
 
@@ -426,3 +428,48 @@ def test_what_draws_numbers_or_is_unknown_is_not_known_to_serve(layer: nn.Module
 
     for odd in (layer, Own()):
         assert not vectorisable(Network(nn.Sequential(nn.ReLU(), odd), nn.Identity()))
+
+
+# Stages.
+
+STAGES = {
+    "ConvNet": ([128 * 256, 128 * 64, 128 * 16], 2),
+    "ConvNetD1W32": ([32 * 256], 1),
+    "ConvNetD4W32NN": ([32 * 256, 32 * 64, 32 * 16, 32 * 4], 3),
+    "ResNet18": ([64 * 1024, 128 * 256, 256 * 64, 512 * 16], 4),
+    "ResNet18_AP": ([64 * 1024, 128 * 256, 256 * 64, 512 * 16], 4),
+    "VGG11": ([64 * 256, 128 * 64, 256 * 16, 512 * 4, 512], 4),
+    "VGG16": ([64 * 256, 128 * 64, 256 * 16, 512 * 4, 512], 4),
+    "AlexNetBN": ([128 * 256, 192 * 64, 256 * 64, 192 * 64, 192 * 16], 4),
+    "AlexNet": ([128 * 256, 192 * 64, 256 * 64, 192 * 64, 192 * 16], 4),
+    "LeNet": ([6 * 196, 16 * 25, 120, 84], 2),
+    "MLP": ([128, 128], 1),
+}
+"""Features after each stage, of 32x32 pixels in colour, and which stage is in the middle."""
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_network_can_be_left_at_the_end_of_each_stage(name):
+    sizes, middle = STAGES[name]
+    network = build(name, domain_of(COLOUR, 10), key=Key(0)).eval()
+    assert stage_of(network, 0) == middle
+    images = torch.randn(1, *COLOUR, generator=Key(1).generator())
+    with torch.no_grad():
+        for number, size in enumerate(sizes, 1):
+            assert stage_of(network, number - len(sizes) - 1) == number
+            found = features_after(network, images, stage=number)
+            assert found.shape == (1, size)
+            maps = images
+            for layer in list(network.body)[: network.stages.ends[number - 1]]:
+                maps = layer(maps)
+            assert torch.equal(found, maps.flatten(1))
+        if "18" not in name:  # whose last maps are averaged
+            assert torch.equal(found, network.embed(images))
+    with pytest.raises(InputError, match=f"has {len(sizes)} stages, and no stage"):
+        stage_of(network, len(sizes) + 1)
+
+
+def test_a_network_that_names_no_stages_is_refused():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+    with pytest.raises(InputError, match="does not say where its stages end; take one that does"):
+        features_after(adapt(module, domain_of(COLOUR, 10)), torch.zeros(1, *COLOUR), stage=0)

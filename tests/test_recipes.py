@@ -377,3 +377,54 @@ def test_what_is_missing_is_installed_from_any_index() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert {name: extras[name][0] for name in extras if name != "dev"} == LIBRARIES
+
+
+def test_tiles_under_a_pool_on_its_way_with_weights_by_accuracy(run: Run, tmp_path: Path) -> None:
+    """The recipe after IDM, made small: only data, model and numbers are others."""
+    assert "FashionMNIST-DM-10-tiles-pool" in run("recipes").out
+    text = find("FashionMNIST-DM-10-tiles-pool").read_text()
+    small = (
+        text.replace('name = "FashionMNIST"', 'name = "digits"')
+        .replace('"ConvNet"', '"ConvNetD1W16"')
+        .replace("ipc = 10", "ipc = 1")
+        .replace("updates = 2000", "updates = 3\nbatch = 8")
+    )
+    (tmp_path / "small.toml").write_text(small)
+    early = run("recipes check small.toml")
+    assert early.code == 2
+    assert "make them with 'datastill train' and --save-epochs" in early.err
+    train = "train --dataset digits --model ConvNetD1W16 --num 2 --epochs 2 --save-epochs 1 2"
+    assert run(train).code == 0
+    checked = run("recipes check small.toml")
+    assert checked.code == 0, checked.err
+    assert "2 original models of ConvNetD1W16 to follow" in checked.out
+    assert "4 ConvNetD1W16 guide" in checked.out
+    done = run("run small.toml")
+    assert done.code == 0, done.err
+    made = load(tmp_path / "condensed" / "digits" / "DM" / "IPC1")
+    assert made.stored_counts == (1,) * 10
+    assert made.facts["method_settings"] == {"networks": "pool"}
+    assert made.facts["clom"]["weighting"] == "accuracy"
+    epochs = [one["epoch"] for one in made.facts["clom"]["originals"]]
+    assert epochs == [1, 2, 1, 2]
+    assert len(made.facts["trajectories"]["originals"]) == 4
+    typed = run(
+        "distill --dataset digits --model ConvNetD1W16 --models-pool ConvNetD1W16 --ipc 1 "
+        "--tiles 2 --init mix --iterations 3 --batch-real 8 --setting networks=pool "
+        "--alphas 100 --clom-weighting accuracy --save-path typed"
+    )
+    assert typed.code == 0, typed.err
+    assert torch.equal(load(tmp_path / "typed" / "digits" / "DM" / "IPC1").images, made.images)
+    assert run("run small.toml --resume").code == 0
+    other = run("run small.toml --clom-weighting equal --save-path equal")
+    assert other.code == 0, other.err
+    alike = load(tmp_path / "equal" / "digits" / "DM" / "IPC1")
+    assert alike.facts["clom"]["weighting"] is None
+    assert [each["epoch"] for each in alike.facts["clom"]["originals"]] == [2, 2]
+    one = run("run small.toml --epoch 2 --save-path one")
+    assert one.code == 0, one.err
+    kept = load(tmp_path / "one" / "digits" / "DM" / "IPC1")
+    assert [each["epoch"] for each in kept.facts["clom"]["originals"]] == [2, 2]
+    wrong = run("run small.toml --clom-distance cosine --save-path two")
+    assert wrong.code == 2
+    assert "is of models that classify: leave out --clom-distance" in wrong.err, wrong.err

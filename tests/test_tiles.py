@@ -27,11 +27,15 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.loop import Snapshot, distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.distillation.parametrisations import Tiles
+from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.comparison import label_bytes
 from datastill.evaluation.comparison.tables import entry
+from datastill.evaluation.studies.records import blank
 from datastill.exchange import FORMATS, import_set
-from datastill.networks import build, builder
+from datastill.networks import build, builder, features
+from datastill.report.preview import preview
 from datastill.report.summary import summary
+from datastill.runs.assessing import _random
 from datastill.training.pool import freeze
 from test_cli import Run, run
 from test_distillation import TowardsMeans
@@ -231,6 +235,22 @@ def test_a_format_that_is_read_only_is_not_written(tmp_path: Path) -> None:
         FORMATS["idc"].put(mosaics(), tmp_path / "x")
 
 
+def test_as_many_real_images_stand_beside_a_set_as_it_keeps() -> None:
+    real = blobs(per_class=6)  # fewer than there are smaller images
+    evidence = Evidence(mosaics(), real, (), Key(0))
+    (beside,) = _random(evidence, 1)
+    assert beside.synthetic.counts == (2, 2, 2, 2)
+    assert blank("a", mosaics()).ipc == 2
+
+
+def test_the_picture_of_a_set_shows_all_that_it_keeps() -> None:
+    data = mosaics(per_class=3)
+    kept = tiled(data.images)
+    assert kept is not None
+    whole = replace(data, images=kept.stored, labels=data.labels[::4])
+    assert preview(data, side=8).tobytes() == preview(whole, side=8).tobytes()
+
+
 def test_an_import_keeps_what_the_file_holds(tmp_path: Path) -> None:
     data = blobs(per_class=2)
     folder = tmp_path / "conv3in_grad_mse_factor2_ipc2"
@@ -326,6 +346,58 @@ def test_tiles_start_from_as_many_real_images_shrunk() -> None:
         assert len(seen) == 20
 
 
+@pytest.mark.parametrize("init", ["mix", "whole"])
+def test_tiles_are_of_real_images_each_or_of_one_that_is_cut(init: str) -> None:
+    real, still = blobs(), replace(QUICK, lr=0.0, updates=1)
+    start = next(distill(TowardsMeans(), task_of(), replace(still, init=init))).synthetic
+    kept = tiled(start.images)
+    assert kept is not None
+    plain = next(distill(TowardsMeans(), task_of(), replace(still, init="real"))).synthetic
+    same = tiled(plain.images)
+    assert same is not None
+    if init == "mix":
+        assert torch.equal(kept.stored, same.stored)
+        return
+    rows = [
+        int(row)
+        for image in kept.stored
+        for row in (real.images == image).flatten(1).all(1).nonzero()
+    ]
+    assert len(set(rows)) == 5
+    assert real.labels[rows].tolist() == [0, 0, 1, 3, 3]
+    assert torch.equal(start.images, take_apart(real.images[rows], 2, real.domain))
+
+
+def test_what_tiles_are_of_has_no_meaning_without_them() -> None:
+    for init in ("mix", "whole"):
+        with pytest.raises(InputError, match=f"`init='{init}'` says what `tiles` are of"):
+            Descent(ipc=1, init=init)
+    assert Descent(ipc=12, init="whole", parametrisation=Tiles(2)).keeps_parts is False
+    few = replace(QUICK, ipc=12, init="whole")  # as many as there are, not four times as many
+    assert next(distill(TowardsMeans(), task_of(), few)).synthetic.stored_counts == (12,) * 4
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("model", ["ConvNetD2W32", "ConvNetD1W16BN"])
+def test_tiles_have_the_gradient_through_the_kernels_that_autograd_has(
+    factor: int, model: str
+) -> None:
+    domain = replace(blobs().domain, shape=(3, 10, 9))
+    network = build(model, domain, key=Key(2)).eval()
+    stored = torch.randn(3, 3, 10, 9, generator=Key(0).generator())
+    slopes: list[Tensor] = []
+    for route in (Route(kernels=True), Route(chunk=None, kernels=False)):
+        leaf = stored.clone().requires_grad_()
+        shown = Unfold(factor)(leaf, domain.mean, domain.std)
+        if not route.kernels:
+            shown = take_apart(leaf, factor, domain)
+        seen = route.run(features, network, shown)
+        weights = torch.randn(seen.shape, generator=Key(1).generator())
+        slopes.append(torch.autograd.grad((weights * seen).sum(), leaf)[0])
+    torch.testing.assert_close(*slopes, rtol=1e-3, atol=1e-4)
+    assert (slopes[0].abs() > 0).any((1, 2, 3)).all()
+
+
 def test_noise_is_as_many_images_as_are_kept() -> None:
     still = replace(QUICK, lr=0.0, updates=1, init="noise", ipc=40)
     start = next(distill(TowardsMeans(), task_of(), still)).synthetic
@@ -361,6 +433,41 @@ def test_tiles_need_no_number_from_elsewhere(name: str) -> None:
 
 
 # The command line.
+
+
+def test_trajectories_are_matched_by_tiles(run: Run, tmp_path: Path) -> None:
+    train = "train --dataset digits --model MLP --num 1 --epochs 2 --save-epochs 1 2"
+    assert run(train).code == 0
+    line = (
+        "distill --method MTT --dataset digits --model MLP --ipc 1 --tiles 2 --iterations 3 "
+        "--setting syn_steps=2 expert_epochs=1 max_start=1 --lr-img 10 --alphas 1 "
+        "--models-pool MLP"
+    )
+    said = run(line)
+    assert said.code == 0, said.err
+    folder = tmp_path / "condensed" / "digits" / "MTT" / "IPC1"
+    made = datastill.load(folder)
+    assert made.stored_counts == (1,) * 10
+    assert made.facts["descent"]["parametrisation"] == (
+        "LearnedRate(images=Tiles(factor=2), lr=0.01)"
+    )
+    longer = run(line.replace("--iterations 3", "--iterations 5") + " --resume")
+    assert longer.code == 0, longer.err
+    whole = run(line.replace("--iterations 3", "--iterations 5") + " --save-path whole")
+    assert whole.code == 0, whole.err
+    again = datastill.load(tmp_path / "whole" / "digits" / "MTT" / "IPC1")
+    assert torch.equal(again.images, datastill.load(folder).images)
+    much = "--model MLP --epochs 1 --num-eval 1 --real-epochs 0"
+    compared = run(f"compare {folder} {much} --against k-means")
+    assert compared.code == 0, compared.err
+    values = json.loads(next((tmp_path / "comparison").rglob("comparison.json")).read_text())
+    assert values["images_per_class"] == [1] * 10
+    ranked = run(f"select {folder} whole/digits/MTT/IPC1 --by om-entropy --models-pool MLP")
+    assert ranked.code == 0, ranked.err
+    labelled = run(f"relabel {folder} --models-pool MLP --out soft.safetensors")
+    assert labelled.code == 0, labelled.err
+    assert datastill.load(tmp_path / "soft.safetensors").labels.shape == (40, 10)
+
 
 LINE = "distill --dataset digits --model ConvNetD1W16 --batch-real 16 --ipc 1 --tiles 2"
 

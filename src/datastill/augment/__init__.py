@@ -24,6 +24,7 @@ from datastill.augment.policies import (
     one_of,
     siamese,
     usual_strategy,
+    without_mirrors,
 )
 from datastill.augment.shares import (
     apply_each,
@@ -97,4 +98,5 @@ __all__ = [
     "siamese",
     "translate",
     "usual_strategy",
+    "without_mirrors",
 ]

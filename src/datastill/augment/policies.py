@@ -143,7 +143,12 @@ def dsa(strategy: str) -> Policy:
 def usual_strategy(domain: Domain) -> str:
     """Return the published strategy: every step, but no flip where a mirror changes the class."""
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
-    return "_".join(step for step in DSA_STEPS if step != "flip" or domain.mirror)
+    return without_mirrors("_".join(DSA_STEPS), domain)
+
+
+def without_mirrors(strategy: str, domain: Domain) -> str:
+    """Return a strategy without its flip, where a mirror changes the class."""
+    return "_".join(step for step in strategy.split("_") if step != "flip" or domain.mirror)
 
 
 def siamese(

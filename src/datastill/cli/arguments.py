@@ -32,6 +32,8 @@ OPTIONS = {
     "select.by": ("select",),
     "select.every": ("select-every",),
     "clom.distance": ("clom-distance",),
+    "clom.weighting": ("clom-weighting",),
+    "weighting": ("clom-weighting",),
     "clom.batch_size": ("clom-batch-size",),
     "batch_size": ("clom-batch-size",),
     "soft.loss": ("soft-loss",),

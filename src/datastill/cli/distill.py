@@ -50,31 +50,29 @@ class Distill:
     """Folder with its files. Default: ./data/[dataset], then where system packages put them."""
     method: str = "DM"
     """How to distil: DM matches mean features, DC and DSA gradients, NCFM characteristic functions
-    under original models (of 'datastill train'), MTT their trajectories (train --save-epochs).
-    There are {METHODS}."""
+    and CIM features of pairs under original models (of 'datastill train'), MTT their trajectories
+    (train --save-epochs). There are {METHODS}."""
     model: str = USUAL_MODEL
     """Architecture of the networks under which images are compared, such as ConvNet or ResNet18, or
     module:function for one of your own (docs/python.md)."""
     ipc: Ipc = 10
     """Synthetic images per class; of some: cat=5,rest=10; by their real ones: proportional:500."""
     iterations: MaybeInt = None
-    """Updates of the set. Default: published (DM and NCFM 20000; DC, DSA 1000 x --outer-loop; MTT
-    5000)."""
+    """Updates of the set. Default: published (DM and NCFM 20000; DC, DSA 1000 x --outer-loop; CIM
+    200; MTT 5000)."""
     max_minutes: MaybeFloat = None
     """Plan as many updates as fit, validate the set as well, and say beforehand what to expect."""
     lr_img: MaybeFloat = None
-    """Learning rate of the pixels. Default: published (DM 1.0; DC, DSA 0.1; MTT 1000);
-    NCFM 0.02, of Adam."""
+    """Of pixels. Default: published (DM 1.0; DC, DSA 0.1; CIM 0.01; MTT 1000); NCFM 0.02."""
     batch_real: int = 256
     """Real images of each class that an update sees."""
     init: MaybeText = None
-    """Start from noise, real images, or a coreset ({CORESETS}). Default: published."""
+    """Noise, real images, a coreset ({CORESETS}); of --tiles mix or whole. Default: published."""
     coreset_features: MaybeText = None
     """Model by whose features --init picks: hf:NAME, an original model, or pixels. Default: the
     first of the original models; without any, pixels."""
     tiles: MaybeInt = None
-    """Smaller images along a side of each: 2 keeps four in the bytes of one, and trains on them
-    enlarged. Default: published (NCFM 2, others 1)."""
+    """Smaller ones along a side of each image, enlarged. Default: published (NCFM, CIM 2, or 1)."""
     dsa_strategy: MaybeText = None
     """Shared augmentation, such as color_crop_flip, or none. Default: published."""
     outer_loop: MaybeInt = None
@@ -97,6 +95,8 @@ class Distill:
     while the set is made: as much as matching bears. Default: no CLOM; of NCFM 1, of --model."""
     clom_distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
     """Classification loss of the models, or nearness to real images in their features."""
+    clom_weighting: Literal["equal", "accuracy"] = "equal"
+    """By accuracy: of every original model after every epoch that was kept, unless --epoch says."""
     clom_batch_size: int = 256
     """With cosine: real images to be near to, at each update."""
     source_dataset: MaybeText = None
@@ -164,6 +164,7 @@ class Distill:
         clom = ClomSpec(
             alphas=self.alphas or (0.0,),
             distance=self.clom_distance,
+            weighting=self.clom_weighting,
             batch_size=self.clom_batch_size,
             source=self.source_dataset,
         )

@@ -151,7 +151,7 @@ def names_in(registry: str) -> list[str]:
     """Return what a plug-in folder registers and packages provide, without running them.
 
     >>> names_in("METHODS")
-    ['DC', 'DM', 'DSA', 'MTT', 'NCFM']
+    ['CIM', 'DC', 'DM', 'DSA', 'MTT', 'NCFM']
     """
     folder = Path(__file__).parents[1] / PLUGINS[registry]
     pattern = re.compile(rf"{registry}\.register\(\s*[\"']([^\"']+)[\"']")

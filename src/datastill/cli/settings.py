@@ -43,6 +43,6 @@ def _value(name: str, text: str, kind: type) -> Any:
             return kind(text)
     except ValueError:
         pass
-    if kind is str:
+    if kind in (str, type(None)):  # what is None unless it is said is one of a few words
         return text
     raise InputError(f"--setting {name} must be {KINDS.get(kind, kind.__name__)}, found {text!r}")

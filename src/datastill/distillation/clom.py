@@ -19,6 +19,9 @@ from datastill.data.losses import contrastive_loss
 from datastill.training.pool import Member, Pool, by_architecture, require_members
 from datastill.training.seeing import Seen, Teacher, encoder, teacher
 
+EQUAL, ACCURACY = WEIGHTINGS = ("equal", "accuracy")
+"""How original models share the weight of CLOM."""
+
 
 class Regulariser(Protocol):
     """A scalar added to a method's loss."""
@@ -37,16 +40,25 @@ class Regulariser(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Teachers that are drawn from together, and the weight of what they say."""
+    """Teachers that are drawn from together, and the weight of what they say.
+
+    Attributes:
+        teachers: originals, as functions of images.
+        alpha: weight of what any of them says.
+        shares: of that weight, one for each teacher; none where all have all of it.
+    """
 
     teachers: Sequence[Teacher]
     alpha: float
+    shares: Sequence[float] = ()
 
 
 def draw(groups: Sequence[Group], *, key: Key) -> tuple[Teacher, float]:
     """Draw a group, then one of its teachers, both uniformly; return it and its weight."""
     group = groups[key.at("group").integer(len(groups))]
-    return group.teachers[key.at("teacher").integer(len(group.teachers))], group.alpha
+    drawn = key.at("teacher").integer(len(group.teachers))
+    share = group.shares[drawn] if group.shares else 1.0
+    return group.teachers[drawn], group.alpha * share
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +122,12 @@ class ContrastiveClom:
 
 
 def cross_entropy_clom(
-    pool: Pool, alphas: float | Sequence[float], domain: Domain, *, route: Route | None = None
+    pool: Pool,
+    alphas: float | Sequence[float],
+    domain: Domain,
+    *,
+    weighting: str = EQUAL,
+    route: Route | None = None,
 ) -> CrossEntropyClom:
     """Guide the distillation of images of a domain by a pool.
 
@@ -119,16 +136,28 @@ def cross_entropy_clom(
         alphas: one weight for all architectures, or one for each in order of appearance.
         domain: of the synthetic images; members trained under another normalisation see them
             re-normalised.
+        weighting: ``"equal"``, or ``"accuracy"``: the weight of each member is times its accuracy
+            on real images, those held out from its training where there were any, as the weights
+            of networks on their way in Zhao et al. (CVPR 2023) are.
         route: how they pass the members.
 
     Raises:
-        InputError: for an empty pool, another number of alphas, or a member of another kind.
+        InputError: for an empty pool, another number of alphas, or a member of another kind, or of
+            unknown accuracy where this is its weight.
     """
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     require_route(route=Route() if route is None else route)
-    return CrossEntropyClom(
-        _groups(pool, alphas, lambda member: teacher(member, domain, route=route))
-    )
+    of_kind(str, "'equal' or 'accuracy'", weighting=weighting)
+    if weighting not in WEIGHTINGS:
+        raise InputError(f"`weighting` must be equal or accuracy, found {told(weighting)}")
+    groups = _groups(pool, alphas, lambda member: teacher(member, domain, route=route))
+    if weighting == ACCURACY:
+        members = by_architecture(pool).values()
+        groups = [
+            replace(group, shares=tuple(map(_accuracy, some)))
+            for group, some in zip(groups, members, strict=True)
+        ]
+    return CrossEntropyClom(groups)
 
 
 def contrastive_clom(
@@ -172,6 +201,18 @@ class Tracking(Protocol):
 def tracking(regulariser: Regulariser, images: int | None) -> Regulariser:
     """Return a regulariser that keeps the way of so many images at once, if it is one that can."""
     return regulariser.tracking(images) if isinstance(regulariser, Tracking) else regulariser
+
+
+def _accuracy(member: Member) -> float:
+    facts = member.facts
+    known = facts.get("held_out_accuracy")
+    known = facts.get("train_accuracy") if known is None else known
+    if known is None:
+        raise InputError(
+            f"this {member.architecture} does not say how accurate it is, which is to be its "
+            "weight; take `weighting='equal'`"
+        )
+    return float(known)
 
 
 def _tracking(groups: Sequence[Group], images: int | None) -> list[Group]:

@@ -29,8 +29,12 @@ CLASSES_TOLD = 12
 """Of how many classes a message says a number each."""
 
 
-STARTS = ("noise", "real")
+STARTS = ("noise", "real", "mix", "whole")
 """What synthetic images may start as, besides what a coreset picks."""
+AS_THEY_ARE = ("noise", "whole")
+"""Those that are as many images as are learned, whatever these hold."""
+OF_TILES = ("mix", "whole")
+"""Those that say what tiles are: real images each, shrunk, or parts of one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Descent:
         lr: learning rate of SGD on the images.
         momentum: of that SGD.
         init: start from ``"noise"`` (standard normal), from ``"real"`` images picked at random, or
-            from those that a coreset picks, by its name.
+            from those that a coreset picks, by its name. Where images hold several smaller ones
+            these are so many real images, shrunk, for which ``"mix"`` is another word; or, by
+            ``"whole"``, the parts that one real image is cut into.
         parametrisation: what is learned, and how networks are shown it.
         optimisers: of parameters by their names; of ``"images"`` in place of ``lr`` and
             ``momentum``.
@@ -81,6 +87,8 @@ class Descent:
         in_plain_numbers(self, "updates", "batch", "lr", "momentum")
         require_optimisers(self.optimisers)
         require_parametrisation(self.parametrisation)
+        if self.init in OF_TILES and self.parametrisation.parts < 2:
+            raise InputError(f"`init={self.init!r}` says what `tiles` are of: take `tiles=2` too")
 
     @classmethod
     def moving(cls, optimisers: Mapping[str, Optimiser], **settings: Any) -> Descent:
@@ -93,6 +101,12 @@ class Descent:
             others["images"] = replace(cast(Any, own), lr=settings["lr"])
         both: dict[str, Any] = {"optimisers": others, **settings}
         return cls(**both)
+
+    @property
+    def keeps_parts(self) -> bool:
+        """Whether each of the images that a learned one holds starts as a real one of its own."""
+        tiled_already = self.init in CORESETS and unfold_of(CORESETS[self.init]) is not None
+        return self.init not in AS_THEY_ARE and not tiled_already
 
     @property
     def by_name(self) -> dict[str, Optimiser]:
@@ -127,7 +141,7 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
         raise InputError(f"`ipc` has {len(wanted)} numbers for {len(classes)} classes")
-    parts = 1 if descent.init == "noise" else descent.parametrisation.parts
+    parts = 1 if descent.init in AS_THEY_ARE else descent.parametrisation.parts
     for k, (have, want) in enumerate(zip(real.counts, wanted, strict=True)):
         if have < (min(want, 1) if descent.init == "noise" else want * parts):
             raise _too_few(real, k, wanted, parts)
@@ -166,10 +180,11 @@ def initial(real: ImageSet, descent: Descent, *, key: Key, known: Known | None =
         shape = (sum(wanted), *real.domain.shape)
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
-    coreset = CORESETS["random" if descent.init == "real" else descent.init]
+    coreset = CORESETS["random" if descent.init in STARTS else descent.init]
     if (unfold := unfold_of(coreset)) is not None:
         return _folded(real, descent, wanted, unfold, key=key, known=known or Known())
-    counts = tuple(count * descent.parametrisation.parts for count in wanted)
+    parts = descent.parametrisation.parts if descent.keeps_parts else 1
+    counts = tuple(count * parts for count in wanted)
     found = picked(coreset, real, counts, key=key, known=known or Known())
     if len(found) != sum(counts):
         raise InputError(

@@ -66,9 +66,9 @@ class LearnedLabels:
         shown = self.images.decode(params, counts, domain)
         return replace(shown, shares=params["labels"].softmax(1))
 
-    def project(self, params: Params) -> None:
+    def project(self, params: Params, domain: Domain) -> None:
         """Do what is done to the images."""
-        self.images.project(params)
+        self.images.project(params, domain)
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class LearnedRate:
         """Return the same set, which asks for the rate."""
         return replace(self.images.decode(params, counts, domain), rate=params["lr"])
 
-    def project(self, params: Params) -> None:
+    def project(self, params: Params, domain: Domain) -> None:
         """Keep the rate above zero."""
-        self.images.project(params)
+        self.images.project(params, domain)
         params["lr"].clamp_(min=LEAST_RATE)
 
 

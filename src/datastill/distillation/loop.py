@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.augment import dsa, identity, usual_strategy
+from datastill.augment import dsa, identity
 from datastill.base.errors import InputError, of_kind, reason, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key
-from datastill.data import ImageSet
+from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
 from datastill.distillation.methods import METHODS
@@ -138,9 +138,9 @@ def distill(
     require_sense(method, task, descent, given)
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
-    counts, leaves = _begun(task, descent, features)
+    counts, start, leaves = _begun(task, descent, features)
     twin = Twin.of(given, method, task, descent, counts, leaves.values())
-    task = replace(task, batch=descent.batch, beside=twin and twin.beside)
+    task = replace(task, batch=descent.batch, start=start, beside=twin and twin.beside)
     moving = _Moving(method, task, descent, counts, leaves, given, twin)
     memory = None if state is None else _restored(state, moving)
     return _updates(moving, range(state.step if state else 0, descent.updates), memory)
@@ -169,22 +169,25 @@ def _as_published(
     each = max(counts) if isinstance(counts, tuple) else counts
     assert each is not None
     published = METHODS[name](int(each))
-    if published.needs and not task.trajectories:
-        raise InputError(
-            f"{METHODS.spelling(name)} needs `trajectories` of original models; see Task"
-        )
+    for needed in sorted(published.needs):
+        given = "originals" if needed == "originals" else "trajectories"
+        if not getattr(task, given):
+            said = f"{METHODS.spelling(name)} needs `{given}` of original models"
+            raise InputError(f"{said}; see Task")
     if published.augmented and task.policy is identity:
-        task = replace(task, policy=dsa(usual_strategy(task.real.domain)))
+        task = replace(task, policy=dsa(published.usual_strategy(task.real.domain)))
     return published.method, task, descent or published.descent(int(each))
 
 
-def _begun(task: Task, descent: Descent, features: Tensor | None) -> tuple[tuple[int, ...], Leaves]:
-    # How many images of each class are learned, and all that is learned, as it starts.
+def _begun(
+    task: Task, descent: Descent, features: Tensor | None
+) -> tuple[tuple[int, ...], ByClass, Leaves]:
+    # How many images of each class are learned, what they start from, and all that is learned.
     known = Known(features, task.originals)
     start = initial(task.real, descent, key=task.key.at("init"), known=known)
     counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
     begun = descent.parametrisation.start(start, counts, key=key)
-    return counts, Leaves.of(begun, descent.by_name)
+    return counts, start, Leaves.of(begun, descent.by_name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +215,7 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
         leaves.step()
         with torch.no_grad():
-            moving.descent.parametrisation.project(leaves.leaves)
+            moving.descent.parametrisation.project(leaves.leaves, task.real.domain)
             after = moving.decoded(leaves.values()).as_set(task.real.domain)
         now = partial(_state, step + 1, moving, memory)
         yield Snapshot(step + 1, after, losses, present.only(step + 1, now))
@@ -235,7 +238,11 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
         slopes = list(map(_added, slopes, gradients(loss, synthetic)))
         losses[name] = loss.detach()
     spread(decoded, slopes)
-    still = [name for name, leaf in moving.leaves.leaves.items() if leaf.grad is None]
+    still = [
+        name
+        for name, leaf in moving.leaves.leaves.items()
+        if leaf.requires_grad and leaf.grad is None
+    ]
     if still:
         raise InputError(
             f"neither the method nor a regulariser looks at {' or '.join(still)}: nothing would be "

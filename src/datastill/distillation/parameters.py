@@ -70,6 +70,44 @@ class Adam:
         return torch.optim.Adam([leaf], lr=self.lr, betas=self.betas)
 
 
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with weight decay that is apart from its gradients, of Loshchilov and Hutter.
+
+    Attributes:
+        lr: learning rate.
+        betas: how much of the mean gradient, and of the mean square, stays at each step.
+        weight_decay: share of the parameter that a step takes, times the learning rate.
+    """
+
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        not_negative(lr=self.lr, weight_decay=self.weight_decay)
+        in_plain_numbers(self, "lr", "weight_decay")
+
+    def over(self, leaf: Tensor) -> torch.optim.Optimizer:
+        """Return PyTorch's, of one leaf."""
+        decay = self.weight_decay
+        return torch.optim.AdamW([leaf], lr=self.lr, betas=self.betas, weight_decay=decay)
+
+
+@dataclass(frozen=True)
+class Resting:
+    """What is kept with the parameters and never moved."""
+
+    @property
+    def lr(self) -> float:
+        """Zero."""
+        return 0.0
+
+    def over(self, leaf: Tensor) -> torch.optim.Optimizer:
+        """Return an optimiser that does nothing, for the leaf has no gradient."""
+        return torch.optim.SGD([leaf], lr=0.0)
+
+
 def require_optimisers(optimisers: Any) -> None:
     """Refuse what are no optimisers by the names of parameters.
 
@@ -107,7 +145,10 @@ class Leaves:
             raise InputError(
                 f"`optimisers` move {_listed(optimisers)}; what is learned is {_listed(start)}"
             )
-        leaves = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
+        leaves = {
+            name: value.detach().clone().requires_grad_(not isinstance(optimisers[name], Resting))
+            for name, value in start.items()
+        }
         return cls(leaves, {name: optimisers[name].over(leaf) for name, leaf in leaves.items()})
 
     def values(self) -> dict[str, Tensor]:

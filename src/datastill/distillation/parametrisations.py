@@ -126,7 +126,7 @@ class Parametrisation(Protocol):
         """
         ...
 
-    def project(self, params: Params) -> None:
+    def project(self, params: Params, domain: Domain) -> None:
         """Put parameters back, in place, where a step has led them astray; or do nothing."""
         ...
 
@@ -148,7 +148,7 @@ class Pixels:
         """Return the images as they are."""
         return Synthetic(params["images"], tuple(counts))
 
-    def project(self, params: Params) -> None:
+    def project(self, params: Params, domain: Domain) -> None:
         """Leave pixels where they are: synthetic ones may leave ``[0, 1]``."""
 
 
@@ -182,7 +182,7 @@ class Tiles:
         return self.unfold.parts
 
     def start(self, images: ByClass, counts: Sequence[int], *, key: Key) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the images in tiles; noise, which holds no smaller images, as it is."""
+        """Return the images in tiles; those that are as many as are learned as they are."""
         self.unfold.require_fit(images.images.shape[2:])
         if images.counts == tuple(counts):
             return {"images": images.images}
@@ -194,7 +194,7 @@ class Tiles:
         shown = unfold(stored, domain.mean, domain.std)
         return Synthetic(shown, tuple(count * self.parts for count in counts), stored, unfold)
 
-    def project(self, params: Params) -> None:
+    def project(self, params: Params, domain: Domain) -> None:
         """Leave pixels where they are."""
 
 

@@ -12,7 +12,7 @@ from datastill.base.errors import InputError, of_kind, reason, takes, told
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent
-from datastill.distillation.methods.base import Task
+from datastill.distillation.methods.base import Demanding, Task
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
@@ -49,6 +49,8 @@ def require_sense(
             f"`build` makes {told(network)}, which has no method embed, from images to features; "
             "datastill.networks.adapt(module, domain) makes a network of any that classifies"
         )
+    if isinstance(method, Demanding):
+        method.require(task, descent)
 
 
 def require_scalar(loss: Any, name: str) -> None:

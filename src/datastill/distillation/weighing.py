@@ -189,7 +189,7 @@ class Twin:
         spread(decoded, gradients(found, apart))
         self.leaves.step()
         with torch.no_grad():
-            self.descent.parametrisation.project(self.leaves.leaves)
+            self.descent.parametrisation.project(self.leaves.leaves, domain)
         self.beside.forget()
 
     def state(self) -> dict[str, Tensor]:

@@ -161,11 +161,13 @@ OF_A_SET = Table(
                 "weight": NUMBER,
                 "models_pool": Rows(TEXT),
                 "distance": TEXT,
+                "weighting": TEXT,
                 "originals": Rows(ORIGINAL),
             }
         ),
         "select": Table({"by": TEXT, "every": WHOLE, "originals": Rows(ORIGINAL)}),
         "features": Table({"by": TEXT, "originals": Rows(ORIGINAL)}),
+        "compared_under": Table({"originals": Rows(ORIGINAL)}),
         "coreset_originals": Table({"originals": Rows(ORIGINAL)}),
         "selected": Table(),
         "plan": Table({"updates": WHOLE, "networks": WHOLE, "seconds": NUMBER}),

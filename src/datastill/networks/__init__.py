@@ -17,10 +17,13 @@ from datastill.networks.base import (
 )
 from datastill.networks.base.network import (
     Network,
+    Stages,
     depends_on_batch,
     evaluating,
     features,
+    features_after,
     has_batch_statistics,
+    stage_of,
     vectorisable,
 )
 from datastill.networks.base.own import adapt
@@ -35,6 +38,7 @@ __all__ = [
     "Family",
     "Model",
     "Network",
+    "Stages",
     "adapt",
     "backbone",
     "build",
@@ -42,8 +46,10 @@ __all__ = [
     "depends_on_batch",
     "evaluating",
     "features",
+    "features_after",
     "find",
     "has_batch_statistics",
     "name_of",
+    "stage_of",
     "vectorisable",
 ]

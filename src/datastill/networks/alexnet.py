@@ -8,6 +8,7 @@ from torch import nn
 
 from datastill.data import Domain
 from datastill.networks.base import NETWORKS, Family, Network, Norm, require_size
+from datastill.networks.base.network import Stages
 
 
 def alexnet(domain: Domain, *, norm: Norm = nn.Identity) -> Network:
@@ -45,7 +46,9 @@ def alexnet(domain: Domain, *, norm: Norm = nn.Identity) -> Network:
         nn.MaxPool2d(2),
     )
     pixels = math.prod((side + 2 * padding - 4) // 8 for side in sides)
-    return Network(body, nn.Linear(192 * pixels, len(domain.classes)))
+    # A stage for each convolution, with the pooling behind it.
+    stages = Stages((4, 8, 11, 14, 18), 4)
+    return Network(body, nn.Linear(192 * pixels, len(domain.classes)), stages)
 
 
 NETWORKS.register("AlexNet")(Family(alexnet, {"BN": {"norm": nn.BatchNorm2d}}))

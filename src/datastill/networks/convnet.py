@@ -11,6 +11,7 @@ from torch import nn
 from datastill.base.errors import InputError
 from datastill.data import Domain
 from datastill.networks.base import NETWORKS, Family, Network
+from datastill.networks.base.network import Stages
 
 Norm = Literal["none", "batch", "layer", "instance", "group"]
 Activation = Literal["sigmoid", "relu", "leaky", "swish"]
@@ -65,9 +66,20 @@ def convnet(
             blocks.append(POOLINGS[pooling](2))
             sides = [side // 2 for side in sides]
     if min(sides) == 0:
-        needed = f"a ConvNet of depth {depth} needs images of at least {2**depth} pixels"
-        raise InputError(f"{needed}; {domain.name} has {domain.shape[1]}x{domain.shape[2]}")
-    return Network(nn.Sequential(*blocks), nn.Linear(width * math.prod(sides), len(domain.classes)))
+        raise _too_small(depth, domain)
+    head = nn.Linear(width * math.prod(sides), len(domain.classes))
+    return Network(nn.Sequential(*blocks), head, _stages(len(blocks), depth))
+
+
+def _too_small(depth: int, domain: Domain) -> InputError:
+    needed = f"a ConvNet of depth {depth} needs images of at least {2**depth} pixels"
+    return InputError(f"{needed}; {domain.name} has {domain.shape[1]}x{domain.shape[2]}")
+
+
+def _stages(layers: int, depth: int) -> Stages:
+    # A block each; all have the same number of layers.
+    each = layers // depth
+    return Stages(tuple(range(each, layers + 1, each)), max(1, depth - 1))
 
 
 def _norm(norm: Norm, width: int, sides: list[int]) -> list[nn.Module]:

@@ -8,6 +8,7 @@ from torch import nn
 
 from datastill.data import Domain
 from datastill.networks.base import NETWORKS, Family, Network, require_size
+from datastill.networks.base.network import Stages
 
 
 def lenet(domain: Domain) -> Network:
@@ -43,7 +44,7 @@ def lenet(domain: Domain) -> Network:
         nn.Linear(120, 84),
         nn.ReLU(),
     )
-    return Network(body, nn.Linear(84, len(domain.classes)))
+    return Network(body, nn.Linear(84, len(domain.classes)), Stages((3, 6, 9, 11), 2))
 
 
 NETWORKS.register("LeNet")(Family(lenet))

@@ -8,6 +8,7 @@ from torch import nn
 
 from datastill.data import Domain
 from datastill.networks.base import NETWORKS, Family, Network
+from datastill.networks.base.network import Stages
 
 
 def mlp(domain: Domain, *, width: int = 128, depth: int = 2) -> Network:
@@ -17,7 +18,8 @@ def mlp(domain: Domain, *, width: int = 128, depth: int = 2) -> Network:
     for _ in range(depth):
         layers += [nn.Linear(inputs, width), nn.ReLU()]
         inputs = width
-    return Network(nn.Sequential(*layers), nn.Linear(inputs, len(domain.classes)))
+    stages = Stages(tuple(1 + 2 * layer for layer in range(1, depth + 1)), max(1, depth - 1))
+    return Network(nn.Sequential(*layers), nn.Linear(inputs, len(domain.classes)), stages)
 
 
 NETWORKS.register("MLP")(Family(mlp))

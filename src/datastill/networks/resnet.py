@@ -16,6 +16,7 @@ from datastill.networks.base import (
     instance_norm,
     require_size,
 )
+from datastill.networks.base.network import Stages
 
 
 class Residual(nn.Module):
@@ -53,13 +54,14 @@ def resnet18(domain: Domain, *, norm: Norm = instance_norm, pooled: bool = False
     name, least = ("ResNet18_AP", 8 * last) if pooled else ("ResNet18", 8 * last - 7)
     require_size(name, domain, least)
     layers = [*_convolution(domain.shape[0], 64, 3, norm), nn.ReLU()]
+    stages = Stages(tuple(len(layers) + 2 * stage for stage in (1, 2, 3, 4)), 4)
     widths = (64, 64, 64, 128, 128, 256, 256, 512, 512)
     for inputs, width in pairwise(widths):
         layers.append(_block(inputs, width, norm, pooled=pooled))
     if not pooled:
         layers.append(nn.AdaptiveAvgPool2d(1))
     pixels = math.prod(side // 8 for side in domain.shape[1:]) if pooled else 1
-    return Network(nn.Sequential(*layers), nn.Linear(512 * pixels, len(domain.classes)))
+    return Network(nn.Sequential(*layers), nn.Linear(512 * pixels, len(domain.classes)), stages)
 
 
 def _block(inputs: int, width: int, norm: Norm, *, pooled: bool) -> Residual:

@@ -16,6 +16,7 @@ from datastill.networks.base import (
     instance_norm,
     require_size,
 )
+from datastill.networks.base.network import Stages
 
 WIDTHS = (64, 128, 256, 512, 512)
 STAGES = {
@@ -49,12 +50,15 @@ def vgg(domain: Domain, *, depth: int, norm: Norm = instance_norm) -> Network:
     require_size(f"VGG{depth}", domain, 34 - 2 * padding)
     pixels = math.prod((side + 2 * padding - 2) // 32 for side in sides)
     layers: list[nn.Module] = []
+    ends: list[int] = []
     for width, count in zip(WIDTHS, STAGES[depth], strict=True):
         for _ in range(count):
             layers += [nn.Conv2d(channels, width, 3, padding=padding), norm(width), nn.ReLU()]
             channels, padding = width, 1
         layers.append(nn.MaxPool2d(2))
-    return Network(nn.Sequential(*layers), nn.Linear(channels * pixels, len(domain.classes)))
+        ends.append(len(layers))
+    head = nn.Linear(channels * pixels, len(domain.classes))
+    return Network(nn.Sequential(*layers), head, Stages(tuple(ends), 4))
 
 
 for _depth in STAGES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from datastill.base.errors import of_kind, whole
-from datastill.data import ImageSet, require_given
+from datastill.data import ImageSet, require_given, tiled
 from datastill.report.lettering import label
 from datastill.store import put_file
 
@@ -36,13 +37,15 @@ def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
     """Draw up to ``most`` images of every class, or of 100 classes, beside its name.
 
     Images are de-normalised and clamped to ``[0, 1]``: the picture shows what can be seen of
-    them, the set keeps the rest.
+    them, the set keeps the rest. Of images that hold several smaller ones these are drawn as they
+    are kept, so that all can be seen.
 
     Args:
         data: the set.
         most: images of a class to show.
         side: pixels that the longer side of an image is blown up to, if it is smaller.
     """
+    data = _as_kept(data)
     scale = max(1, side // max(data.domain.shape[1:]))
     height, width = (n * scale for n in data.domain.shape[1:])
     columns = min(most, max(data.counts))
@@ -99,6 +102,14 @@ def beside(pictures: Sequence[Image.Image]) -> Image.Image:
         whole.paste(picture, (left, 0))
         left += picture.width + gap
     return whole
+
+
+def _as_kept(data: ImageSet) -> ImageSet:
+    kept = tiled(data.images)
+    if kept is None:
+        return data
+    labels = data.labels[:: kept.folding.parts]
+    return replace(data, images=kept.stored, labels=labels, digests=None)
 
 
 def _tile(data: ImageSet, row: int) -> Image.Image:

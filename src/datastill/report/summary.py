@@ -110,11 +110,14 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "updates": str(facts.get("step", "")),
         "started from": str(descent.get("init", "")),
         "made from": _told(content, images="images", digest="digest"),
-        "CLOM": _told(clom, alpha="alphas", models="models_pool", distance="distance"),
+        "CLOM": _told(
+            clom, alpha="alphas", models="models_pool", distance="distance", weighting="weighting"
+        ),
         "guided by": _originals(clom),
         "chosen by": _originals(_table(facts, "select")),
         "started by features of": _originals(_table(facts, "features")),
         "started in the space of": _space(descent, facts),
+        "compared under": _originals(_table(facts, "compared_under")),
         "started as judged by": _originals(_table(facts, "coreset_originals")),
         "seed": str(facts.get("seed", "")),
         "imported from": _told(from_file, file="file", format="format", digest="fingerprint"),

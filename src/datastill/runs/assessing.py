@@ -88,7 +88,7 @@ def assess(
         file = results_at(file, Path(folder))
     real, caveats = _real({str(file): made}, spec, observer)
     if spec.draws:
-        require_held(real, made.counts, "`draws=0` goes without random images")
+        require_held(real, made.stored_counts, "`draws=0` goes without random images")
     evidence = _evidence(made, real, spec, spec.assessments)
     judges = originals.told(evidence.pool, evidence.early)
     observer.message(f"{file}: {counted(len(made), 'image')}, judged by {judges}")
@@ -147,7 +147,7 @@ def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:
     pick, real = CORESETS["random"], evidence.train
     for i in range(draws):
         key = evidence.key.at("random", i)
-        yield evidence.of(picked(pick, real, evidence.synthetic.counts, key=key))
+        yield evidence.of(picked(pick, real, evidence.synthetic.stored_counts, key=key))
 
 
 def _kept(

@@ -12,19 +12,18 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.base.wording import counted, duration
 from datastill.data import Domain, ImageSet
-from datastill.datasets import dataset_name, untestable
-from datastill.distillation.clom import pair_alphas
+from datastill.datasets import untestable
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import epoch_of, family, spelling
-from datastill.networks import BACKBONE, build, find
+from datastill.networks import build, find
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.estimating import Estimate, estimate, trial_on_the_fly
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
-from datastill.runs.guiding import guided, trajectories_of
+from datastill.runs.guiding import guided, guides_of, judges_of, trajectories_of
 from datastill.runs.material import coresets_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
@@ -126,8 +125,9 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
         by = spelling(spec.select.by, Evidence(real, real, pool, Key(0), early=early))
         yield f"{by} chooses, judged by {told(pool, early)}"
     coresets = [descent.init] if descent.init in CORESETS else []
-    usual = (*spec.pool.architectures, spec.model)[0]
-    yield from _known(coresets, spec.coreset_features, usual, real, spec.pool.path)
+    yield from _known(coresets, spec.coreset_features, spec.model, real, spec.pool.path)
+    if judges := judges_of(spec, published, real):
+        yield f"images are compared under {told(judges, ())}"
     yield _device(spec.compute)
 
 
@@ -295,17 +295,8 @@ def _networks(names: Sequence[str], domain: Domain) -> Iterator[str]:
 
 
 def _guides(spec: DistillSpec, real: ImageSet) -> Iterator[str]:
-    clom, pool = spec.clom, spec.pool
-    if clom is None:
-        return
-    pair_alphas(clom.numbers, pool.architectures)
-    for name in pool.architectures:
-        if name.startswith(BACKBONE) and clom.distance != "cosine":
-            raise InputError(f"{name} knows no classes; take `distance='cosine'`")
-    source = dataset_name(clom.source) if clom.source else real.domain.name
-    shelf = Shelf(pool.path, source, real, other=source != real.domain.name)
-    guides = shelf.load(pool.architectures, pool.num, epoch=pool.epoch)
-    yield f"{told(guides, ())} guide"
+    if guides := guides_of(spec, real):
+        yield f"{told(guides, ())} guide"
 
 
 def _judges(spec: PoolSpec, real: ImageSet, what: str) -> Iterator[str]:

@@ -185,6 +185,8 @@ def _update(
 ) -> tuple[Cost, Cost, float]:
     # Seconds and bytes of an update, and with which share of the images they were found.
     task = task_of(spec, real, published, _followed(spec, published, real))
+    if "originals" in published.needs:
+        task = replace(task, originals=(_guide(spec, spec.model, real),))
     found = probed(published.method, task, descent)
     images = sum(starting_counts(real, descent)) * descent.parametrisation.parts
     clom, most = _guided(spec, real, found.made, images)
@@ -228,7 +230,7 @@ def _guide(spec: DistillSpec, name: str, real: ImageSet) -> Member:
         (member,) = Shelf(spec.pool.path, real.domain.name, real, other=True).load([name], 1)
         return member
     network = build(name, real.domain, key=Key(0)).to(real.images.device)
-    return freeze(network, find(name)[0], real.domain, {"epoch": 1})
+    return freeze(network, find(name)[0], real.domain, {"epoch": 1, "held_out_accuracy": 1.0})
 
 
 def _followed(spec: DistillSpec, published: Published, real: ImageSet) -> tuple[Trajectory, ...]:

@@ -12,11 +12,14 @@ from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
 from datastill.distillation.clom import (
+    ACCURACY,
+    EQUAL,
     Regulariser,
     contrastive_clom,
     cross_entropy_clom,
     pair_alphas,
 )
+from datastill.distillation.descent import Descent
 from datastill.distillation.methods import Published, Task
 from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
@@ -26,8 +29,9 @@ from datastill.identity import described, unknown
 from datastill.networks import BACKBONE
 from datastill.runs import originals
 from datastill.runs.computing import route_of
-from datastill.runs.originals import Features, Shelf
+from datastill.runs.originals import Features, Shelf, features_by
 from datastill.runs.specs import ClomSpec, DistillSpec
+from datastill.training.coresets import CORESETS
 from datastill.training.pool import Pool, Trajectory, trajectories
 
 
@@ -58,6 +62,8 @@ def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
     own = clom.source in (None, spec.data.name) or source == real.domain.name
     own = own or _same_place(clom.source, spec.data.name)
     shelf = Shelf(pool.path, source, real, other=not own)
+    if clom.weighting == ACCURACY and pool.epoch is None:
+        return shelf.snapshots(pool.architectures, pool.num)
     return shelf.load(pool.architectures, pool.num, epoch=pool.epoch)
 
 
@@ -71,6 +77,29 @@ def trajectories_of(
     if "ends" in published.needs:
         return trajectories(shelf.load([spec.model], pool.num, epoch=pool.epoch))
     return ()
+
+
+def known_of(spec: DistillSpec, descent: Descent, real: ImageSet) -> Features:
+    """Return what the coreset to start from knows of the real images, if there is one."""
+    coresets = [descent.init] if descent.init in CORESETS else []
+    asked = (coresets, spec.coreset_features, spec.model)
+    return features_by(*asked, real, spec.pool.path)
+
+
+def judges_of(spec: DistillSpec, published: Published, real: ImageSet) -> Pool:
+    """Return the original model under which a method compares images, if it needs one."""
+    if "originals" not in published.needs:
+        return ()
+    return Shelf(spec.pool.path, real.domain.name, real).load(
+        [spec.model], 1, epoch=spec.pool.epoch
+    )
+
+
+def compared_under(published: Published, task: Task) -> dict[str, Any] | None:
+    """Return what is written down of that one."""
+    if "originals" not in published.needs:
+        return None
+    return {"originals": described(task.originals)}
 
 
 def experts(task: Task) -> dict[str, Any]:
@@ -91,7 +120,8 @@ def regularisers_of(spec: DistillSpec, real: ImageSet, pool: Pool) -> dict[str, 
         batch = clom.batch_size
         term: Regulariser = contrastive_clom(pool, alphas, real, batch=batch, route=route)
     else:
-        term = cross_entropy_clom(pool, alphas, real.domain, route=route)
+        how, domain = clom.weighting, real.domain
+        term = cross_entropy_clom(pool, alphas, domain, weighting=how, route=route)
     return {"clom": Weighed(term) if clom.found else term}
 
 
@@ -135,6 +165,7 @@ def _clom(spec: DistillSpec, guides: Pool) -> dict[str, Any] | None:
         "model_num": pool.num,
         "epoch": pool.epoch,
         "distance": clom.distance,
+        "weighting": None if clom.weighting == EQUAL else clom.weighting,
         "batch_size": clom.batch_size if clom.distance == "cosine" else None,
         "source_dataset": clom.source or spec.data.name,
         "originals": described(guides),

@@ -75,17 +75,15 @@ class Shelf:
             InputError: for an architecture that is unknown, named twice or without models, and for
                 models that were trained on other images than they should.
         """
-        found = [find(name)[0] for name in names]
-        if len(set(found)) < len(found):
-            raise InputError(f"`architectures` names an architecture twice: {' '.join(found)}")
-        if not found:
-            raise InputError("`architectures` needs at least one name")
-        pool = [member for name in found for member in self._members(name, num, epoch)]
-        data = self.real.facts if self.data is None else self.data
-        require_trained_on(pool, data, self.real.domain.name, other=self.other)
-        for member in pool:
-            member.network.to(self.real.images.device)
-        return pool
+        return self._ready([m for name in _once(names) for m in self._members(name, num, epoch)])
+
+    def snapshots(self, names: Sequence[str], num: int | None) -> Pool:
+        """Read ``num`` models of each architecture, or all, as they were after every kept epoch.
+
+        Raises:
+            InputError: see ``load``.
+        """
+        return self._ready([m for name in _once(names) for m in self._kept(name, num)])
 
     def by_epoch(self, names: Sequence[str], num: int | None) -> dict[int, Pool]:
         """Read ``num`` models of each architecture, or all, after every epoch that all were kept.
@@ -127,13 +125,19 @@ class Shelf:
             InputError: for an architecture that is unknown or without models, and for models that
                 were trained on other images than they should.
         """
-        found, _ = find(name)
-        folder = pool_folder(Path(self.root), self.dataset, found)
-        pool = load_snapshots(folder, num, factory=found)
-        require_trained_on(pool, self.real.facts, self.real.domain.name)
+        return trajectories(self.snapshots([name], num))
+
+    def _ready(self, pool: Pool) -> Pool:
+        # Where they are to be, and of the images that they should have been trained on.
+        data = self.real.facts if self.data is None else self.data
+        require_trained_on(pool, data, self.real.domain.name, other=self.other)
         for member in pool:
             member.network.to(self.real.images.device)
-        return trajectories(pool)
+        return pool
+
+    def _kept(self, name: str, num: int | None) -> Pool:
+        folder = pool_folder(Path(self.root), self.dataset, name)
+        return load_snapshots(folder, num, factory=name)
 
     def found(self, usual: str) -> Member | str:
         """Return the first original model that can serve, or say in a line why there is none.
@@ -163,6 +167,16 @@ class Shelf:
 
 PIXELS = "pixels"
 """What stands for no features, where an architecture could stand."""
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    # The names of architectures as they are spelled.
+    found = [find(name)[0] for name in names]
+    if len(set(found)) < len(found):
+        raise InputError(f"`architectures` names an architecture twice: {' '.join(found)}")
+    if not found:
+        raise InputError("`architectures` needs at least one name")
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from datastill.augment import dsa, usual_strategy
+from datastill.augment import dsa
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import Route
@@ -16,7 +16,7 @@ from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser, tracking
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.learned import labelled
-from datastill.distillation.methods import METHODS, Published, Task, period_of
+from datastill.distillation.methods import METHODS, Demanding, Published, Task, period_of
 from datastill.distillation.parametrisations import in_tiles
 from datastill.evaluation.scores import family
 from datastill.evaluation.selection import Selector
@@ -25,24 +25,25 @@ from datastill.runs.budget import planned
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Plan
 from datastill.runs.guiding import (
+    compared_under,
     experts,
     followed,
     guided,
     guides_of,
+    judges_of,
+    known_of,
     regularisers_of,
     selector_of,
     trajectories_of,
 )
 from datastill.runs.observer import Observer
 from datastill.runs.origin import said
-from datastill.runs.originals import Features, features_by
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import nominal, parse
 from datastill.runs.reading import read_train
 from datastill.runs.specs import DistillSpec
 from datastill.runs.specs.values import converted
 from datastill.store import fingerprint
-from datastill.training.coresets import CORESETS
 from datastill.training.pool import Trajectory
 
 Planned = Callable[[], Plan | None]
@@ -147,7 +148,9 @@ def prepared(
     counts = starting_counts(real, descent)  # too few images of a class are found out now
     features = known_of(spec, descent, real)
     said(features.caveats, observer)
-    task = replace(task, originals=features.known.originals)
+    task = replace(task, originals=features.known.originals or judges_of(spec, published, real))
+    if isinstance(published.method, Demanding):
+        published.method.require(task, descent)  # before anything is written
     guiding = guided(spec, published)
     guides, selector = guides_of(guiding, real), selector_of(spec, real)
     regularisers = regularisers_of(guiding, real, guides)
@@ -157,6 +160,7 @@ def prepared(
         plan = plan_of() or planned(*given, model=spec.model)
     descent = replace(descent, updates=plan.updates) if plan else descent
     more = {**followed(guiding, guides, selector, features), **experts(task)}
+    more["compared_under"] = compared_under(published, task)
     more["plan"] = plan and asdict(plan)
     return Work(
         method,
@@ -234,7 +238,8 @@ def adjusted(published: Published, spec: DistillSpec) -> Published:
             raise InputError(f"`{name}` has no meaning for {METHODS.spelling(spec.method)}")
     changed = replace(changed, **{k: _setting(changed, k, v) for k, v in spec.settings.items()})
     periods = published.updates // period_of(published.method)
-    return replace(published, method=changed, updates=periods * period_of(changed))
+    needs = published.needs | frozenset(getattr(changed, "needs", ()))
+    return replace(published, method=changed, updates=periods * period_of(changed), needs=needs)
 
 
 def _setting(method: object, name: str, value: Any) -> Any:
@@ -260,16 +265,9 @@ def task_of(
     return Task(real, build, key, policy, route, trajectories=known)
 
 
-def known_of(spec: DistillSpec, descent: Descent, real: ImageSet) -> Features:
-    """Return what the coreset to start from knows of the real images, if there is one."""
-    coresets = [descent.init] if descent.init in CORESETS else []
-    asked = (coresets, spec.coreset_features, (*spec.pool.architectures, spec.model)[0])
-    return features_by(*asked, real, spec.pool.path)
-
-
 def strategy_of(spec: DistillSpec, real: ImageSet, published: Published) -> str:
     """Return the augmentation that real and synthetic images share."""
-    usual = usual_strategy(real.domain) if published.augmented else "none"
+    usual = published.usual_strategy(real.domain)
     return usual if spec.augmentation is None else spec.augmentation
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from datastill.augment import dsa, usual_strategy
+from datastill.augment import dsa
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import Route
@@ -138,12 +138,12 @@ def _task(shop: Workshop, candidate: Candidate, targets: Targets | None) -> Task
     # The same for sets that differ in CLOM or in their updates alone.
     build = builder(shop.model, shop.real.domain, shop.real.images.device)
     key = shop.key.at(candidate.kind.method, candidate.ipc, candidate.seed)
-    return Task(shop.real, build, key, dsa(_strategy(shop, candidate)), shop.route, targets)
+    policy, originals = dsa(_strategy(shop, candidate)), shop.pool[:1]
+    return Task(shop.real, build, key, policy, shop.route, targets, originals=originals)
 
 
 def _strategy(shop: Workshop, candidate: Candidate) -> str:
-    augmented = _published(shop, candidate).augmented
-    return usual_strategy(shop.real.domain) if augmented else "none"
+    return _published(shop, candidate).usual_strategy(shop.real.domain)
 
 
 def _distilled(
@@ -187,8 +187,8 @@ def _published(shop: Workshop, candidate: Candidate) -> Published:
 
 def _descent(shop: Workshop, candidate: Candidate) -> Descent:
     published, updates = _published(shop, candidate), candidate.kind.updates
-    if published.needs:
-        needs = ", ".join(sorted(published.needs))
+    if lacking := published.needs - {"originals"}:
+        needs = ", ".join(sorted(lacking))
         raise InputError(f"{candidate.kind.method} needs {needs}, of which a study has none")
     descent = published.descent(candidate.ipc, updates=updates, batch=shop.batch)
     starting_counts(shop.real, descent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datastill.base.registry import load_plugins
 from datastill.distillation.methods.base import (
     METHODS,
+    Demanding,
     Matching,
     Method,
     Published,
@@ -19,6 +20,7 @@ load_plugins(__name__, __path__)
 
 __all__ = [
     "METHODS",
+    "Demanding",
     "Matching",
     "Method",
     "Published",

@@ -7,23 +7,71 @@ from functools import partial
 
 from torch import Tensor
 
-from datastill.base.errors import whole
+from datastill.base.errors import InputError, told, whole
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet
 from datastill.data.losses import mean_feature_distance
-from datastill.distillation.methods.base import METHODS, Published, Sgd, Synthetic, Task, matched
+from datastill.distillation.descent import Descent
+from datastill.distillation.methods.base import (
+    METHODS,
+    Need,
+    Published,
+    Sgd,
+    Synthetic,
+    Task,
+    matched,
+)
 from datastill.networks import Network, features
+
+POOL = "pool"
 
 
 @dataclass(frozen=True)
 class DistributionMatching:
-    """Match the mean feature of each class under networks that are never trained."""
+    """Match the mean feature of each class under a network.
+
+    Attributes:
+        networks: None for a new one in every update, which is never trained; ``"pool"`` for an
+            original model as it was after one of the epochs that were kept of it, before the first
+            among them, both drawn uniformly in every update.
+
+    Reference:
+        Networks on their way are those of Zhao et al., Improved Distribution Matching for Dataset
+        Condensation, CVPR 2023, who train them meanwhile.
+    """
+
+    networks: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.networks not in (None, "random", POOL):
+            said = told(self.networks)
+            raise InputError(f"`networks` must be random or pool, found {said}")
+        if self.networks != POOL:  # what a set says of itself is what it was before there were two
+            object.__setattr__(self, "networks", None)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Original models on their way, where these are the networks."""
+        return frozenset({"trajectories"} if self.networks else ())
+
+    def require(self, task: Task, descent: Descent) -> None:
+        """Refuse a task without networks on their way, where these are to be drawn from.
+
+        Raises:
+            InputError: saying so.
+        """
+        if self.networks and not task.trajectories:
+            raise InputError("`networks='pool'` needs `trajectories` of original models")
 
     def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
-        """Return a new network for every update."""
+        """Return a new network for every update, or one on its way."""
+        key = task.key.at("network", step)
+        if self.networks:
+            trajectory = task.trajectories[key.at("original").integer(len(task.trajectories))]
+            return trajectory[key.at("epoch").integer(len(trajectory))].network
         # Frozen, for nobody asks for gradients in its weights.
-        return task.build(key=task.key.at("network", step)).requires_grad_(requires_grad=False)
+        return task.build(key=key).requires_grad_(requires_grad=False)
 
     def loss(
         self, task: Task, step: int, memory: None, synthetic: Synthetic, *, key: Key

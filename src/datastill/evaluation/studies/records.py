@@ -87,7 +87,7 @@ def blank(name: str, data: ImageSet) -> Record:
     """Return the record of a set that nothing is known of but where it comes from."""
     method = str(data.facts.get("method", "unknown"))
     guided = GUIDED if data.facts.get("clom") else ""
-    return Record(name, method + guided, max(data.counts), recipe=_recipe(name, data))
+    return Record(name, method + guided, max(data.stored_counts), recipe=_recipe(name, data))
 
 
 def table_of(record: Record) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
+from datastill.base.errors import InputError
+
 Pass = Callable[[nn.Module, Tensor], Tensor]
 
 
@@ -22,15 +24,31 @@ def _as_it_is(body: nn.Module, images: Tensor) -> Tensor:
 _pass: ContextVar[Pass] = ContextVar("pass", default=_as_it_is)
 
 
+@dataclass(frozen=True)
+class Stages:
+    """Where a network can be left before its end.
+
+    Attributes:
+        ends: how many of the body's layers have been passed at the end of each stage.
+        middle: the stage, from 1, whose features are those of its middle layers: neither the pixels
+            nor yet the classes.
+    """
+
+    ends: tuple[int, ...]
+    middle: int
+
+
 class Network(nn.Module):
     """A classifier made of features ``(N, C, H, W) -> (N, D)`` and a linear head."""
 
     name = ""
     """By which ``networks.build`` made it, for messages."""
+    stages: Stages | None = None
+    """Of a body that is an ``nn.Sequential``; None where it has none that are known."""
 
-    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+    def __init__(self, body: nn.Module, head: nn.Module, stages: Stages | None = None) -> None:
         super().__init__()
-        self.body, self.head = body, head
+        self.body, self.head, self.stages = body, head, stages
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the ``(N, D)`` features of ``(N, C, H, W)`` images."""
@@ -44,6 +62,37 @@ class Network(nn.Module):
 def features(network: Network, images: Tensor) -> Tensor:
     """Return what a network's head is given."""
     return network.embed(images)
+
+
+def stage_of(network: Network, number: int) -> int:
+    """Return the number of a stage, from 1, if a network has it.
+
+    Args:
+        network: any.
+        number: from 1, or from the last, -1, on; 0 for the network's own middle.
+
+    Raises:
+        InputError: for a network that does not say where its stages end, or has fewer.
+    """
+    if network.stages is None:
+        raise InputError(
+            f"{network.name or 'this network'} does not say where its stages end; take one that "
+            "does, as those of datastill do, ConvNet say"
+        )
+    count = len(network.stages.ends)
+    if abs(number) > count:
+        raise InputError(
+            f"{network.name or 'this network'} has {count} stages, and no stage {number}"
+        )
+    return (number or network.stages.middle) if number >= 0 else count + 1 + number
+
+
+def features_after(network: Network, images: Tensor, *, stage: int) -> Tensor:
+    """Return the ``(N, D)`` features after a stage of a network, see ``stage_of``."""
+    number = stage_of(network, stage)
+    assert network.stages is not None
+    layers = list(network.body.children())[: network.stages.ends[number - 1]]
+    return _pass.get()(nn.Sequential(*layers), images).flatten(1)
 
 
 @contextlib.contextmanager

@@ -114,12 +114,16 @@ class ClomSpec(Part):
         alphas: its weight: one for all architectures of the pool, or one for each; ``auto`` finds
             one while the set is made: as much as matching bears.
         distance: classification loss of the models, or nearness to real images in their features.
+        weighting: whether all models have all of the weight, or each times its accuracy; then they
+            guide as they were after every epoch that was kept, unless the pool's ``epoch`` says
+            which.
         batch_size: with cosine: real images to be near to, at each update.
         source: with cosine: dataset that the models come from; None for that of the run.
     """
 
     alphas: tuple[float | Literal["auto"], ...] | Literal["auto"]
     distance: Literal["cross-entropy", "cosine"] = "cross-entropy"
+    weighting: Literal["equal", "accuracy"] = "equal"
     batch_size: int = 256
     source: str | None = None
 
@@ -134,6 +138,11 @@ class ClomSpec(Part):
             not_negative(alphas=alpha)
         if not self.alphas:
             raise InputError("`alphas` needs at least one value")
+        if self.weighting == "accuracy" and self.distance == "cosine":
+            raise InputError(
+                "`weighting='accuracy'` is of models that classify: leave out "
+                "`clom.distance='cosine'`"
+            )
 
     @property
     def numbers(self) -> tuple[float, ...]:

@@ -10,7 +10,9 @@ from datastill.distillation.methods.base.class_wise import (
 from datastill.distillation.methods.base.contract import (
     METHODS,
     Beside,
+    Demanding,
     Method,
+    Need,
     Periodic,
     Publication,
     Published,
@@ -21,19 +23,23 @@ from datastill.distillation.methods.base.contract import (
     recalled,
 )
 from datastill.distillation.methods.base.sloping import sloping
-from datastill.distillation.parameters import Adam, Sgd
+from datastill.distillation.parameters import Adam, AdamW, Resting, Sgd
 from datastill.distillation.parametrisations import Synthetic
 
 __all__ = [
     "METHODS",
     "Adam",
+    "AdamW",
     "Beside",
+    "Demanding",
     "Matching",
     "Method",
+    "Need",
     "Periodic",
     "Publication",
     "Published",
     "Remembering",
+    "Resting",
     "Sgd",
     "Synthetic",
     "Targeting",

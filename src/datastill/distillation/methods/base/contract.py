@@ -8,17 +8,20 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from datastill.augment import Policy, identity
+from datastill.augment import Policy, identity, usual_strategy, without_mirrors
 from datastill.base.errors import function, in_plain_numbers, of_kind, whole
 from datastill.base.registry import Registry
 from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
-from datastill.data import ImageSet, require_given
+from datastill.data import ByClass, Domain, ImageSet, require_given
 from datastill.distillation.descent import Descent
 from datastill.distillation.parameters import Optimiser
 from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
 from datastill.networks import Build, Network
 from datastill.training.pool import Pool, Trajectory, require_members
+
+Need = Literal["trajectories", "ends", "originals"]
+"""What a task may have to hold besides real images, see ``Published``."""
 
 
 @dataclass(eq=False)
@@ -84,6 +87,8 @@ class Task:
         trajectories: original models on their way, for methods that need them.
         originals: original models as they are, for methods and coresets that need them; the first
             judges where one does.
+        start: images that synthetic ones start from, in the order of what networks are shown, for
+            methods that go on looking at these; ``distill`` says which.
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
         beside: where an update leaves what a twin shares with it.
@@ -99,6 +104,7 @@ class Task:
     trajectories: Sequence[Trajectory] = ()
     originals: Pool = ()
     beside: Beside | None = None
+    start: ByClass | None = None
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -116,6 +122,7 @@ class Task:
             of_kind((tuple, list), kind, trajectories=one)
             require_members(trajectories=one)
         require_members(originals=self.originals)
+        of_kind((ByClass, type(None)), "images by class, or None", start=self.start)
         in_plain_numbers(self, "batch")
 
 
@@ -169,6 +176,19 @@ def period_of(method: Method) -> int:
     return method.period if isinstance(method, Periodic) else 1
 
 
+@runtime_checkable
+class Demanding(Protocol):
+    """A method that cannot work with everything that there may be."""
+
+    def require(self, task: Task, descent: Descent) -> None:
+        """Refuse what it cannot work with, before anything is computed.
+
+        Raises:
+            InputError: saying what, and what would do.
+        """
+        ...
+
+
 def recalled(task: Task, tensors: Mapping[str, Tensor]) -> Network:
     """Return a network of the task with these weights."""
     network = task.build(key=task.key)  # any: its weights are replaced
@@ -184,29 +204,39 @@ class Published:
         method: the method.
         updates: of the synthetic set.
         optimisers: of what is learned, by the names of the parameters: ``"images"`` and others.
-        init: what the synthetic set starts from: noise, or real images.
+        init: what the synthetic set starts from: noise, real images, or what a coreset picks.
         augmented: whether distillation uses differentiable Siamese augmentation.
+        strategy: of that, where it is not the usual one.
         protocol: the name of the protocol by which its sets are validated.
         parametrisation: what is learned, and how networks are shown it.
         needs: what the task must hold besides real images: ``"trajectories"``, original models as
-            they were after several epochs, or ``"ends"``, as they began and as they ended.
+            they were after several epochs, ``"ends"``, as they began and as they ended, or
+            ``"originals"``, one as it is. What a method ``needs`` by its settings it says itself.
         clom: weight of CLOM that is part of the method, with the models that it needs.
     """
 
     method: Method
     updates: int
     optimisers: Mapping[str, Optimiser]
-    init: Literal["noise", "real"]
+    init: str
     augmented: bool
     protocol: str
     parametrisation: Parametrisation = field(default_factory=Pixels)
-    needs: frozenset[Literal["trajectories", "ends"]] = frozenset()
+    needs: frozenset[Need] = frozenset()
     clom: float = 0.0
+    strategy: str | None = None
 
     @property
     def lr(self) -> float:
         """The learning rate of the images."""
         return self.optimisers["images"].lr
+
+    def usual_strategy(self, domain: Domain) -> str:
+        """Return the published augmentation, without flip where a mirror changes the class."""
+        if not self.augmented:
+            return "none"
+        usual = usual_strategy(domain)
+        return usual if self.strategy is None else without_mirrors(self.strategy, domain)
 
     def descent(self, ipc: int | tuple[int, ...], **changes: Any) -> Descent:
         """Return how what is learned is moved: as published, but for what is named.
