@@ -416,8 +416,8 @@ def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.Monk
 
 
 def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datastill.cli.demo.EPOCHS", 2)
-    monkeypatch.setattr("datastill.cli.demo.UPDATES", 2)
+    monkeypatch.setattr("datastill.runs.demonstration.EPOCHS", 2)
+    monkeypatch.setattr("datastill.runs.demonstration.UPDATES", 2)
     said = run("demo --trials 2")
     assert said.code == 0, said.err
     for row in ("random", "distilled", "distilled with CLOM", "all 1347 real images"):

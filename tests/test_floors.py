@@ -48,10 +48,11 @@ FLOORS = [
     {"report"},
     {"exchange"},
     {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},
-    {"runs.differences", "runs.finding", "runs.population"},
+    {"runs.differences", "runs.population"},
     {"runs.specs", "runs.keeping"},
-    {"runs.given"},
+    {"runs.finding", "runs.given"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
+    {"runs.old_recipes"},
     {"runs.describing", "runs.provenance"},
     {"runs.series", "runs.carrying"},
     {"runs.pieces", "runs.filing"},
@@ -64,10 +65,11 @@ FLOORS = [
     {"runs.distilling"},
     {"runs.ranking"},
     {"runs.early"},
-    {"runs.validating", "runs.comparing", "runs.checking", "runs.whole"},
-    {"runs.assessing", "runs.relabelling", "runs.examining", "runs.findings"},
+    {"runs.validating", "runs.comparing", "runs.checking", "runs.whole", "runs.demonstration"},
+    {"runs.assessing", "runs.relabelling", "runs.examining", "runs.findings", "runs.exchanging"},
     {"runs.judging"},
     {"runs.studying"},
+    {"runs.summaries"},
     {"runs"},
     {"cli"},
 ]
@@ -203,19 +205,27 @@ def test_no_test_reads_a_clock(path: Path) -> None:
 
 
 def test_the_command_line_is_thin() -> None:
+    """It holds options, words and signals: whatever else there is serves Python as well."""
     found = {
-        path.stem: len(path.read_text().splitlines()) for path in (SOURCE / "cli").rglob("*.py")
+        path.stem: len(path.read_text().splitlines()) for path in (SOURCE / "cli").glob("*.py")
     }
     assert not {name for name, lines in found.items() if lines > 200}
+    assert sum(found.values()) < 2500
 
 
-HELD_APART = {"cli", "runs"}
-"""Rooms whose files and functions are measured elsewhere."""
+GROWN = {
+    f"runs/{name}.py"
+    for name in (
+        *("checking", "comparing", "evaluation_plan", "originals"),
+        *("preparing", "series", "training", "validating"),
+    )
+}
+"""Files that are to be parted yet, or functions of theirs."""
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if room(path).partition(".")[0] not in HELD_APART],
+    [path for path in FILES if str(path.relative_to(SOURCE)) not in GROWN],
     ids=lambda path: str(path.relative_to(SOURCE)),
 )
 def test_files_and_functions_are_of_one_idea(path: Path) -> None:
@@ -246,6 +256,6 @@ def test_terminals_are_a_matter_of_the_command_line() -> None:
     for path in FILES:
         if room(path) != "cli":
             text = path.read_text()
-            assert not re.search(r"^\s*(import|from) (rich|tyro|argparse)\b", text, flags=re.M), (
-                path
-            )
+            found = re.findall(r"^[ ]*(?:import|from) (?:rich|tyro|argparse)\b.*", text, flags=re.M)
+            wide = ["from rich.cells import cell_len"] if room(path) == "report" else []
+            assert not {*found} - {*wide}, path

@@ -11,20 +11,23 @@ from rich.cells import cell_len
 from conftest import blobs
 from datastill import load, save
 from datastill.base.errors import InputError
+from datastill.base.own_code import names_in
 from datastill.cli import COMMANDS, parse
 from datastill.cli import load as load_command
 from datastill.cli.arguments import in_options
-from datastill.cli.columns import listing, table
-from datastill.cli.console import Bar, Console
+from datastill.cli.console import Bar, Console, width_of
+from datastill.cli.described import asked
 from datastill.cli.distill import Distill
-from datastill.cli.folding import FRAME, folded, width_of
-from datastill.cli.grammar import names_in, options_of
+from datastill.cli.grammar import options_of
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.comparison import label_bytes
+from datastill.report.columns import listing, table
+from datastill.report.folding import FRAME, folded
 from datastill.runs.differences import told
 from datastill.runs.filing import filed
 from datastill.runs.keeping import Keeping
 from datastill.runs.observer import Talking
+from datastill.runs.specs import DistillSpec
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
 from pictures import write_pictures
@@ -278,8 +281,8 @@ def test_the_demo_shows_that_it_works(run: Run, monkeypatch: pytest.MonkeyPatch)
 
     bar = Console.progress
     monkeypatch.setattr(Console, "progress", spy)
-    monkeypatch.setattr("datastill.cli.demo.EPOCHS", 2)
-    monkeypatch.setattr("datastill.cli.demo.UPDATES", 2)
+    monkeypatch.setattr("datastill.runs.demonstration.EPOCHS", 2)
+    monkeypatch.setattr("datastill.runs.demonstration.UPDATES", 2)
     assert run("demo --trials 1").code == 0
     labels = Counter(label for label, _ in bars)
     assert labels == {
@@ -327,10 +330,10 @@ def test_a_run_that_was_asked_for_otherwise_is_told_by_options(run: Run) -> None
         assert re.search(rf"was begun (with|without) {option} ", said.err), said.err
         assert "." not in said.err.split(option)[0].rpartition(" was")[2]
     for change in CHANGED["distill"]:  # which gets a folder beside
-        option, asked, lines = change.split()[0], parse(f"{made} {change}".split()), []
-        assert isinstance(asked, Distill)
+        option, command, lines = change.split()[0], parse(f"{made} {change}".split()), []
+        assert isinstance(command, Distill)
         watching = Talking(tell=lines.append)
-        filed(asked.spec(), Path("condensed/digits/DC/IPC1"), Keeping(), watching)
+        filed(asked(command, DistillSpec), Path("condensed/digits/DC/IPC1"), Keeping(), watching)
         (line,) = (in_options(line, None) for line in lines)
         assert re.search(rf"was begun (with|without) {option} ", line), line
 

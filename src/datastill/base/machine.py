@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import platform
@@ -14,6 +15,8 @@ from typing import Any
 # Numbers that malloc.h gives to options, and bytes above which memory is the system's at once.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGE = 2**30
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""What writing comes to where a disk is full, read-only or broken: standard output's, say."""
 
 
 def cache_folder() -> Path:
@@ -119,3 +122,15 @@ def lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)
     )
+
+
+def shortage(error: Exception) -> str | None:
+    """Say what is short, disk or memory, or cannot be read; None of whatever else happened."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f" to {error.filename}" if error.filename else ""
+        return f"cannot write{place}: {error.strerror}"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"  # too long a name, or no right to read it
+    if lacks_memory(error):
+        return "out of memory; take smaller batches (`batch_real`, `batch_train`) or fewer images"
+    return None

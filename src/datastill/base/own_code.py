@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,12 @@ from typing import Any
 from datastill.base.errors import InputError, suggestion
 
 OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+PLUGINS = {
+    "METHODS": "distillation/methods",
+    "CORESETS": "training/coresets",
+    "FORMATS": "exchange",
+}
+"""Folders of parts that register themselves."""
 
 
 def is_own(name: object) -> bool:
@@ -61,6 +68,21 @@ def brought(name: str, kind: str, *, called: bool = True) -> Any:
 def provided(group: str) -> Mapping[str, EntryPoint]:
     """Return the entry points of a group that installed packages offer, by name, not loaded."""
     return {point.name: point for point in entry_points(group=group)}
+
+
+@cache
+def names_in(registry: str) -> list[str]:
+    """Return what a plug-in folder registers and packages provide, without running them.
+
+    >>> names_in("METHODS")
+    ['CIM', 'DC', 'DM', 'DSA', 'MTT', 'NCFM']
+    """
+    folder = Path(__file__).parents[1] / PLUGINS[registry]
+    pattern = re.compile(rf"{registry}\.register\(\s*[\"']([^\"']+)[\"']")
+    found = {
+        name for file in folder.glob("*.py") for name in pattern.findall(file.read_text("utf-8"))
+    }
+    return sorted({*found, *provided(f"datastill.{registry.casefold()}")}, key=str.casefold)
 
 
 def loaded(point: EntryPoint, kind: str) -> Any:

@@ -1,10 +1,14 @@
-"""Ctrl-C and SIGTERM while there is nothing to put in order: the process ends at once."""
+"""Ctrl-C and SIGTERM: heard, and the end of the process where nothing is to be put in order."""
 
 from __future__ import annotations
 
 import os
 import signal
-from typing import NoReturn
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,3 +30,29 @@ def leave(number: int) -> NoReturn:
 def words(number: int) -> str:
     """Say by which signal something was stopped."""
     return f"stopped by {signal.Signals(number).name}"
+
+
+def importing(frame: FrameType | None) -> bool:
+    """Tell whether a module is imported where a signal arrived."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextmanager
+def handled(handler: Callable[[int, Any], None]) -> Generator[None]:
+    """Call a function where a signal arrives, but for signals that are to be ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are none of its business
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = [number for number, held in before.items() if held is not signal.SIG_IGN]  # nohup
+    for number in heeded:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number] or signal.SIG_DFL)

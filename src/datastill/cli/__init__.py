@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import sys
 import typing
@@ -14,18 +13,15 @@ from datastill.base import machine
 from datastill.base.errors import InputError, suggestion
 from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
 from datastill.cli.arguments import in_options
-from datastill.cli.filling import filled
-from datastill.cli.folding import folded, width_of
-from datastill.cli.grammar import options_of, told
+from datastill.cli.console import width_of
+from datastill.cli.grammar import filled, options_of, told
 from datastill.cli.interruption import Signalled, stoppable
 from datastill.cli.recipe import values_of_recipe
 from datastill.cli.run import carried_out
-from datastill.cli.sense import Typed, taken_apart
+from datastill.cli.sense import HELP, taken_apart
+from datastill.report.folding import folded
 
 __all__ = ["ABOUT", "COMMANDS", "fail", "load", "main", "parse"]
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-"""What writing comes to where a disk is full, read-only or broken: standard output's, say."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except (MemoryError, OSError, RuntimeError) as error:
-        fail(_shortage(error))
+        what = machine.shortage(error)
+        if what is None:
+            raise  # for whoever mends the program
+        fail(in_options(what, None))
 
 
 def parse(words: Sequence[str], file: str | None = None) -> Command | None:
@@ -79,9 +78,8 @@ def parse(words: Sequence[str], file: str | None = None) -> Command | None:
     kind = load(name)
     options = options_of(kind)
     typed = taken_apart(rest, options, name)
-    values = values_of_recipe(typed, options, file)
-    typed.require_sense(values, options)
-    return _command(kind, typed, values)
+    values = typed.values(values_of_recipe(typed, options, file), options)
+    return _help(kind, name, values) if HELP in typed.names else filled(kind, values)
 
 
 def fail(message: str) -> typing.NoReturn:
@@ -89,18 +87,6 @@ def fail(message: str) -> typing.NoReturn:
     line = "datastill: " + " ".join(message.split())
     print(folded(line, width_of(sys.stderr)), file=sys.stderr)
     sys.exit(2)
-
-
-def _shortage(error: Exception) -> str:
-    # Says what is short, disk or memory; whatever else happened is for whoever mends the program.
-    if isinstance(error, OSError) and error.errno in FULL:
-        place = f" to {error.filename}" if error.filename else ""
-        return f"cannot write{place}: {error.strerror}"
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"  # too long a name, or no right to read it
-    if machine.lacks_memory(error):
-        return "out of memory; take smaller batches (--batch-real, --batch-train) or fewer images"
-    raise error
 
 
 def _last_line(stopped: Signalled, words: Sequence[str]) -> str:
@@ -120,31 +106,24 @@ def _known(words: Sequence[str]) -> set[str]:
     return {"help", *(option.name for option in options if not option.bare)}
 
 
-def _command(kind: type[Command], typed: Typed, values: Mapping[str, Any]) -> Command:
+def _help(kind: type[Command], name: str, values: Mapping[str, Any]) -> None:
     import tyro
 
     encoding = (sys.stdout.encoding or "utf-8").lower()  # tells what boxes can be drawn of
     said = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     told(kind)
-    switches = {name: value for name, value in values.items() if value is True}  # stay switches
-    others = {name: value for name, value in values.items() if name not in switches}
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
-            found = tyro.cli(
+        with contextlib.redirect_stdout(said):
+            tyro.cli(
                 kind,
-                args=list(typed.words()),
-                prog=f"datastill {typed.command}",
-                default=filled(kind, others, without=tyro.MISSING),
+                args=["--help"],
+                prog=f"datastill {name}",
+                default=filled(kind, values, without=tyro.MISSING),
                 config=(
                     *(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
                     tyro.conf.HelptextFromCommentsOff,  # which takes a tenth of a second
                 ),
             )
-    except SystemExit as ending:
-        if ending.code:
-            asked = f"see datastill {typed.command} --help"
-            raise InputError(f"the options could not be read; {asked}") from None
+    finally:
         said.seek(0)
         print(folded(said.read(), width_of(sys.stdout)), end="")
-        raise
-    return filled(kind, switches, found)

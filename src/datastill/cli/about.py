@@ -6,28 +6,14 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Protocol
 
-from datastill.cli.folding import folded
+from datastill.report.folding import folded
 
 INDENT = 12
 """Columns before what is said of a command."""
-COMMANDS = {
-    "train": "Train",
-    "distill": "Distill",
-    "validate": "Validate",
-    "compare": "Compare",
-    "assess": "Assess",
-    "select": "Select",
-    "study": "Study",
-    "show": "Show",
-    "relabel": "Relabel",
-    "import": "Import",
-    "export": "Export",
-    "estimate": "Estimate",
-    "run": "Run",
-    "recipes": "Recipes",
-    "all": "All",
-    "demo": "Demo",
-}
+COMMANDS = (
+    *("train", "distill", "validate", "compare", "assess", "select", "study", "show", "relabel"),
+    *("import", "export", "estimate", "run", "recipes", "all", "demo"),
+)
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains
 networks almost as well, with evidence whether to trust it.
@@ -63,7 +49,7 @@ class Command(Protocol):
 
 def load(name: str) -> type[Command]:
     """Return the class of a command."""
-    return getattr(import_module(f"datastill.cli.{name}"), COMMANDS[name])
+    return getattr(import_module(f"datastill.cli.{name}"), name.capitalize())
 
 
 def about(width: int | None) -> str:

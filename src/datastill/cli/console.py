@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
@@ -16,8 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from datastill.base.wording import duration
 from datastill.cli.arguments import in_options
-from datastill.cli.columns import listing, table
-from datastill.cli.folding import folded, width_of
+from datastill.report.columns import listing, table
+from datastill.report.folding import folded
+
+if TYPE_CHECKING:
+    from datastill.report.tables import Table
 
 T = TypeVar("T")
 
@@ -29,6 +34,22 @@ BESIDE = BAR + 26
 """Columns that a bar takes besides its label and its note."""
 PLAIN_SECONDS = 20.0
 """Where there is no terminal, progress is a line every so often."""
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Return how many columns there are: those of ``COLUMNS``, or of the terminal, or None.
+
+    A file or another program gets its lines whole.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if re.fullmatch(r"[1-9]\d{0,4}", said):
+        return int(said)
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # a terminal that does not tell, or none but in name
+        return None
 
 
 @dataclass
@@ -108,10 +129,15 @@ class Console:
         log.addHandler(_Listener(self))
         log.setLevel(logging.INFO)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table, numbers to the right of their columns."""
-        self.message(title)
-        self._print(table(columns, rows, width_of(sys.stdout) or WIDE))
+    def show(self, found: Iterable[Table | str]) -> None:
+        """Print lines, and tables with numbers to the right of their columns."""
+        for one in found:
+            if isinstance(one, str):
+                self.message(one)
+            else:
+                title, columns, rows = one
+                self.message(title)
+                self._print(table(columns, rows, width_of(sys.stdout) or WIDE))
 
     def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table of text, long lines folded."""

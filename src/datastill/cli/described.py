@@ -1,25 +1,75 @@
-"""Descriptions of runs, as values of the options of the commands that carry them out."""
+"""Descriptions of runs, as values of the options that ask for them."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datastill.base.errors import InputError
-from datastill.cli.settings import SETTINGS
-from datastill.runs.specs import (
-    AssessSpec,
-    CompareSpec,
-    DistillSpec,
-    PoolSpec,
-    RankSpec,
-    RelabelSpec,
-    Spec,
-    StudySpec,
-    TrainSpec,
-    ValidateSpec,
-)
+from datastill.cli.arguments import name_of
+from datastill.cli.labels import on_the_fly, soft, typed_labels
+from datastill.cli.settings import settings_of, typed_settings
+from datastill.runs.specs import CompareSpec, DistillSpec, Spec, ValidateSpec
+from datastill.runs.specs.base import PLACE, Part, default_of, kinds_of, part_of
+
+P = TypeVar("P", bound=Part)
+
+MADE: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "settings": settings_of,
+    "soft": soft,
+    "on_the_fly": on_the_fly,
+    "rates": lambda values: values["learning_rates"] if values["dd_ranking"] else (),
+}
+"""What is made of options that stand for no value each."""
+
+LEAST: Mapping[str, Any] = {"alphas": (0.0,), "by": ""}
+"""What stands for the first value of a part that is left out, while the others are checked."""
+
+
+def given(options: Any) -> dict[str, Any]:
+    """Return all options of a command by their names, those of its groups too."""
+    found: dict[str, Any] = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        found |= given(value) if is_dataclass(value) else {field.name: value}
+    return found
+
+
+def asked(command: Any, kind: type[P]) -> P:
+    """Return the description that the options of a command ask for.
+
+    Raises:
+        InputError: for options that make no sense.
+    """
+    return _build(kind, getattr(kind, "kind", ""), "", given(command))
+
+
+def _build(part: type[P], kind: str, at: str, values: Mapping[str, Any]) -> P:
+    found: dict[str, Any] = {}
+    for field in fields(part):
+        path, name = f"{at}{field.name}", name_of(kind, f"{at}{field.name}")
+        inner = part_of(kinds_of(part)[field.name])
+        if path in MADE:
+            found[field.name] = MADE[path](values)
+        elif inner is not None:
+            first = name_of(kind, f"{path}.{fields(inner)[0].name}")
+            if first in values or default_of(field) is not None:
+                found[field.name] = _build(inner, kind, f"{path}.", values)
+            if default_of(field) is None and values.get(first) in (None, ()):
+                found[field.name] = None  # but it was checked
+        elif name in values:
+            found[field.name] = _held(field, path, values[name])
+    return part(**found)
+
+
+def _held(field: Field[Any], path: str, value: Any) -> Any:
+    if value in (None, ()) and default_of(field) is MISSING:
+        return LEAST.get(field.name, value if value == () else "")
+    return TYPED[path][1](value) if value is not None and path in TYPED else value
 
 
 def options_of_spec(spec: Spec) -> dict[str, Any]:
@@ -30,170 +80,48 @@ def options_of_spec(spec: Spec) -> dict[str, Any]:
     Raises:
         InputError: for what no option says.
 
+    >>> from datastill.runs.specs import RelabelSpec
     >>> options_of_spec(RelabelSpec(set="a", temperature=4))["temperature"]
     4.0
     """
-    found = _options(spec)
-    return {name.replace("_", "-"): value for name, value in found.items() if value is not None}
+    found: dict[str, Any] = {}
+    for name, value in said(spec, spec.kind):
+        if found.setdefault(name, value) != value:
+            raise InputError(f"`{name}` can be said once, found {found[name]} and {value}")
+    if isinstance(spec, CompareSpec) and spec.rates:
+        found |= {"dd_ranking": True, "learning_rates": spec.rates}
+    if isinstance(spec, CompareSpec | ValidateSpec):
+        found |= typed_labels(spec.soft, spec.on_the_fly)
+    if isinstance(spec, DistillSpec):
+        found |= typed_settings(spec.settings)
+    return {k.replace("_", "-"): value for k, value in found.items() if value is not None}
 
 
-@singledispatch
-def _options(spec: Spec) -> dict[str, Any]:
-    raise InputError(f"no command carries out a run of kind {spec.kind!r}")
+def said(part: Part, kind: str = "", at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the options, and their values, that stand for what a description says."""
+    for field in fields(part):
+        path, value = f"{at}{field.name}", getattr(part, field.name)
+        paths = PLACE in field.metadata or path in ("set", "sets")
+        if path in MADE:
+            continue
+        if isinstance(value, Part):
+            yield from said(value, kind, f"{path}.")
+        elif value is not None and not value == () == default_of(field):
+            if paths:
+                value = tuple(map(Path, value)) if isinstance(value, tuple) else Path(value)
+            yield name_of(kind, path), TYPED[path][0](value) if path in TYPED else value
 
 
-@_options.register
-def _(spec: TrainSpec) -> dict[str, Any]:
-    return {
-        **_about(spec),
-        "model": spec.models,
-        **_same(spec, "num", "epochs", "weight_decay", "save_epochs", "held_out"),
-        "lr_net": spec.lr,
-        "batch_train": spec.batch,
-    }
+def _sides(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text.strip())
+    if found is None:
+        raise InputError(f"--size is one number, or two such as 48x64, not {text!r}")
+    return int(found[1]), int(found[2] or found[1])
 
 
-@_options.register
-def _(spec: DistillSpec) -> dict[str, Any]:
-    own = {name: value for name, value in spec.settings.items() if name in SETTINGS}
-    others = {name: value for name, value in spec.settings.items() if name not in SETTINGS}
-    clom, select = spec.clom, spec.select
-    return {
-        **_about(spec),
-        **_pool(spec.pool),
-        **own,
-        "setting": tuple(f"{name}={value}" for name, value in others.items()) or None,
-        **_same(spec, "method", "model", "ipc", "init", "coreset_features", "tiles", "labels"),
-        "iterations": spec.updates,
-        "max_minutes": spec.minutes,
-        "lr_img": spec.lr,
-        "batch_real": spec.batch,
-        "dsa_strategy": spec.augmentation,
-        "alphas": clom and clom.alphas,
-        **{f"clom_{n}": clom and getattr(clom, n) for n in ("distance", "weighting", "batch_size")},
-        "source_dataset": clom and clom.source,
-        "select": select and select.by,
-        "select_every": select and select.every,
-    }
-
-
-@_options.register
-def _(spec: ValidateSpec) -> dict[str, Any]:
-    return {
-        **_about(spec),
-        "path": Path(spec.set),
-        "protocol": spec.protocol,
-        "augmentation": spec.augmentation,
-        **_trials(spec),
-        **_labelling(spec),
-    }
-
-
-@_options.register
-def _(spec: CompareSpec) -> dict[str, Any]:
-    return {
-        **_about(spec),
-        **_trials(spec),
-        **_labelling(spec),
-        "paths": tuple(map(Path, spec.sets)),
-        "ipc": None if spec.ipc is None else str(spec.ipc),
-        "protocol": spec.protocol,
-        "real_epochs": spec.real_epochs,
-        "real_eval": spec.real_trials,
-        "dd_ranking": bool(spec.rates),
-        "learning_rates": spec.rates or None,
-    }
-
-
-@_options.register
-def _(spec: AssessSpec) -> dict[str, Any]:
-    about = {**_about(spec), **_pool(spec.pool), **_same(spec, "assessments", "draws")}
-    return {**about, "path": Path(spec.set)}
-
-
-@_options.register
-def _(spec: RankSpec) -> dict[str, Any]:
-    sets = tuple(map(Path, spec.sets))
-    about = {**_about(spec), **_pool(spec.pool)}
-    return {**about, "paths": sets, "by": spec.by}
-
-
-@_options.register
-def _(spec: RelabelSpec) -> dict[str, Any]:
-    return {**_pool(spec.pool), "path": Path(spec.set), "temperature": spec.temperature}
-
-
-@_options.register
-def _(spec: StudySpec) -> dict[str, Any]:
-    judges = spec.judges
-    return {
-        **_about(spec),
-        **_same(spec, "population", "ipc", "seeds", "inner_loop", "model", "epochs", "assessments"),
-        "sets": tuple(map(Path, spec.sets)),
-        "batch_real": spec.batch,
-        "num_eval": spec.trials,
-        "no_dsa": not spec.augmented,
-        "models_pool": judges.architectures,
-        "model_num": judges.num,
-        "pool_path": None if judges.path is None else Path(judges.path),
-        "epoch": judges.epoch,
-        "early_epochs": judges.early,
-        "pool_epochs": judges.pool_epochs,
-    }
-
-
-Usual = TrainSpec | DistillSpec | ValidateSpec | CompareSpec | AssessSpec | RankSpec | StudySpec
-
-
-def _about(spec: Usual) -> dict[str, Any]:
-    data, sides = spec.data, spec.data.sides
-    return {
-        **spec.compute.table(),
-        "dataset": data.name,
-        "data_path": None if data.path is None else Path(data.path),
-        "size": sides and "x".join(map(str, sides)),
-        "image_column": data.image_column,
-        "label_column": data.label_column,
-        "test_share": data.test_share,
-        "skip_damaged": data.skip_damaged,
-        "mirror": None if data.mirror is None else "yes" if data.mirror else "no",
-    }
-
-
-def _pool(pool: PoolSpec) -> dict[str, Any]:
-    return {
-        "models_pool": pool.architectures,
-        "model_num": pool.num,
-        "epoch": pool.epoch,
-        "early_epochs": pool.early or None,
-        "pool_path": Path(pool.path),
-    }
-
-
-def _trials(spec: ValidateSpec | CompareSpec) -> dict[str, Any]:
-    return {
-        "model": spec.models,
-        "num_eval": spec.trials,
-        "epochs": spec.epochs,
-        "against": spec.against,
-        "coreset_features": spec.coreset_features,
-        "pool_path": Path(spec.pool_path),
-        "together": spec.together,
-    }
-
-
-def _labelling(spec: ValidateSpec | CompareSpec) -> dict[str, Any]:
-    fly, pool, said = spec.on_the_fly, spec.pool, spec.on_the_fly or spec.soft
-    if fly is not None and spec.soft != type(spec.soft)():
-        raise InputError("no option says the loss of own soft labels beside labels on the fly")
-    return {
-        **(_pool(pool) if pool else {}),
-        "labels": "on-the-fly" if fly else "own",
-        "soft_loss": None if said.loss == type(said)().loss else said.loss,
-        "temperature": said.temperature,
-        "ground_truth": fly and fly.ground_truth,
-    }
-
-
-def _same(spec: Spec, *names: str) -> dict[str, Any]:
-    return {name: getattr(spec, name) for name in names}
+TYPED: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "data.size": (lambda sides: "x".join(map(str, sides)), _sides),
+    "data.mirror": (lambda mirror: "yes" if mirror else "no", lambda text: text == "yes"),
+    "augmented": (operator.not_, operator.not_),
+}
+"""Values that are typed otherwise than they are held: how they are typed, and held."""

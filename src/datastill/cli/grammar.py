@@ -1,33 +1,35 @@
-"""What a command's options take, read from its dataclass."""
+"""What can be typed after a command: one option, and those of a command."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import itertools
 import re
-import textwrap
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from datastill.base.errors import InputError, suggestion
-from datastill.base.own_code import provided
+from datastill.base.own_code import names_in
 from datastill.base.wording import listed
-from datastill.cli.filling import is_needed
+from datastill.cli.arguments import in_options
 
-LISTED = re.compile(r"\{([A-Z]+)\}")
-"""In what is said of an option: a registry whose names belong there, as ``{METHODS}``."""
-PLUGINS = {
-    "METHODS": "distillation/methods",
-    "CORESETS": "training/coresets",
-    "FORMATS": "exchange",
+LISTED = re.compile(r"`([A-Z]+)`")
+"""In what is said of an option: a registry, whose names belong there."""
+SILENT = ""  # the help text itself says what happens without the option
+METAVARS: Mapping[Any, str] = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
+IPC = "N|CLASS=N,...|proportional:N"
+WORDS = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    Path: ("a path", "paths"),
 }
+"""What a value of a kind is, and what several are."""
 
 
 @dataclass(frozen=True)
@@ -36,159 +38,152 @@ class Option:
 
     Attributes:
         name: as typed, without dashes.
+        hint: type of its value.
+        default: what it is anyway; ``dataclasses.MISSING`` where it is needed.
         about: what it is for.
-        kind: type of a value: ``int``, ``float``, ``str``, ``bool``, ``Path``.
-        hint: type of the whole, as annotated.
-        many: whether it takes any number of values.
-        choices: its values, where these are few.
-        optional: whether ``None`` can be typed.
-        needed: whether the command cannot do without.
-        bare: whether it is typed without its name, for its place.
-        empty: whether nothing is what it is anyway.
-        words: that it takes besides.
+        path: of the value of a description that it stands for, if it does: its name, after those of
+            the parts that it is in, and dots.
     """
 
     name: str
+    hint: Any
+    default: Any
     about: str
-    kind: Any
-    hint: Any = None
-    many: bool = False
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-    needed: bool = False
-    bare: bool = False
-    empty: bool = False
-    words: tuple[str, ...] = ()
+    path: str = ""
 
-    def check(self, values: Sequence[str]) -> None:
-        """Refuse values that it does not take.
+    @property
+    def field(self) -> str:
+        """Its name as an attribute of a command."""
+        return self.name.replace("-", "_")
 
-        Raises:
-            InputError: saying which, and what it takes.
-        """
-        if self.kind is bool:
-            return
-        if not values and (not self.many or self.empty):
-            raise InputError(f"{self.typed} needs {self.asked}")
-        for value in values if self.many else values[:1]:
-            if not self.takes(value):
-                near = f"; {suggestion(value, self.choices)}" if self.choices else ""
-                near = near if "did you mean" in near else ""
-                raise InputError(f"{self.typed} takes {self.asked}, found {value!r}{near}")
+    @property
+    def plain(self) -> Any:
+        """Its type without what is said of its help."""
+        annotated = typing.get_origin(self.hint) is Annotated
+        return typing.get_args(self.hint)[0] if annotated else self.hint
 
-    def takes(self, value: str) -> bool:
-        """Tell whether a word is one of its values."""
-        if (value == "None" and self.optional) or value in self.words:
-            return True
-        if self.choices:
-            return value in self.choices
-        try:
-            if self.kind in (int, float):
-                self.kind(value)
-        except ValueError:
-            return False
-        return True
+    @property
+    def many(self) -> bool:
+        return typing.get_origin(self.plain) is tuple
+
+    @cached_property
+    def _one(self) -> tuple[Any, ...]:
+        # What one value may be.
+        one = typing.get_args(self.plain)[0] if self.many else self.plain
+        union = typing.get_origin(one) in (typing.Union, types.UnionType)
+        return typing.get_args(one) if union else (one,)
+
+    @property
+    def optional(self) -> bool:
+        return type(None) in self._one
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Words that it takes: all that it does, or besides numbers."""
+        some = [typing.get_args(one) for one in self._one if typing.get_origin(one) is Literal]
+        return some[0] if some else ()
+
+    @cached_property
+    def kind(self) -> Any:
+        """Type of a value: ``int``, ``float``, ``str``, ``bool``, ``Path``."""
+        kinds = [one for one in self._one if one in (int, float, str, bool, Path)]
+        return kinds[0] if len(kinds) == 1 else str
+
+    @property
+    def bare(self) -> bool:
+        """Whether it is typed without its name, for its place."""
+        return "Positional" in repr(self.hint)
 
     @property
     def typed(self) -> str:
-        """How a person knows it."""
         return self.name.upper() if self.bare else f"--{self.name}"
 
     @property
     def asked(self) -> str:
-        """What it takes, in words."""
-        if self.choices:
-            return listed(self.choices, "or")
-        one, several = {
-            int: ("a whole number", "whole numbers"),
-            float: ("a number", "numbers"),
-            Path: ("a path", "paths"),
-        }.get(self.kind, ("a value", "values"))
-        return several if self.many else one
+        if self.words and self.kind is str:
+            return listed(self.words, "or")
+        return WORDS.get(self.kind, ("a value", "values"))[self.many]
+
+    def value(self, words: Sequence[str]) -> Any:
+        """Return the value that words stand for.
+
+        Raises:
+            InputError: for a word that it does not take, saying what it takes.
+        """
+        if self.kind is bool:
+            return True
+        if not words and (not self.many or self.default == ()):
+            raise InputError(f"{self.typed} needs {self.asked}")
+        found = tuple(self._value(word) for word in (words if self.many else words[:1]))
+        return found if self.many else found[0]
+
+    def _value(self, word: str) -> Any:
+        if word == "None" and self.optional:
+            return None
+        if word in self.words or (int in self._one and word.isdecimal()):
+            return word if word in self.words else int(word)
+        try:
+            if self.words and self.kind is str:
+                raise ValueError
+            return self.kind(word)
+        except ValueError:
+            near = suggestion(word, self.words) if self.words else ""
+            near = f"; {near}" if near.startswith("did you mean") else ""
+            raise InputError(f"{self.typed} takes {self.asked}, found {word!r}{near}") from None
+
+    @property
+    def annotation(self) -> Any:
+        """Its type with what tyro's help is to say of it."""
+        if typing.get_origin(self.hint) is Annotated:
+            return self.hint
+        if {int, str} <= {*self._one}:
+            usual = SILENT if self.default is None else f"(default: {self.default})"
+            return Annotated[self.hint, tyro.conf.arg(metavar=IPC, help_behavior_hint=usual)]
+        if self.optional:
+            metavar = f"{{{','.join(self.words)}}}" if self.words else METAVARS[self.kind]
+            return Annotated[self.hint, tyro.conf.arg(metavar=metavar, help_behavior_hint=SILENT)]
+        if self.default is False or self.default == ():
+            return Annotated[self.hint, tyro.conf.arg(help_behavior_hint=SILENT)]
+        return self.hint
 
 
-@cache  # the source of a command is read once, whoever asks
+@cache
 def options_of(kind: Any) -> Mapping[str, Option]:
     """Return the options of a command, and those of the groups of options in it, by names."""
-    found: dict[str, Option] = {}
-    hints, texts = typing.get_type_hints(kind, include_extras=True), said_of(kind)
-    for field in dataclasses.fields(kind):
-        if dataclasses.is_dataclass(hints[field.name]):
-            found.update(options_of(hints[field.name]))
-        else:
-            option = _option(field, hints[field.name], texts.get(field.name, ""))
-            found[option.name] = option
-    return found
+    found = (field.metadata["option"] for field in _fields(kind))
+    return {option.name: option for option in found}
 
 
-@cache
-def said_of(kind: Any) -> Mapping[str, str]:
-    """Return what the source says below each field of a dataclass, on one line each."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
-    for one, after in itertools.pairwise(body.body):
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
-            said = after.value if isinstance(after, ast.Expr) else None
-            if isinstance(said, ast.Constant) and isinstance(said.value, str):
-                found[one.target.id] = " ".join(said.value.split())
-    return found
-
-
-@cache
 def told(kind: Any) -> None:
     """Give every option of a command the words for its help, with names from the registries."""
-    hints, texts = typing.get_type_hints(kind), said_of(kind)
+    known = {*options_of(kind)}
+    for field in _fields(kind):
+        said = field.metadata["option"].about
+        text = LISTED.sub(lambda found: listed(names_in(found[1])), said)
+        field.metadata = types.MappingProxyType({**field.metadata, "help": in_options(text, known)})
+
+
+def _fields(kind: Any) -> Iterator[dataclasses.Field[Any]]:
     for field in dataclasses.fields(kind):
-        if dataclasses.is_dataclass(hints[field.name]):
-            told(hints[field.name])
-        elif field.name in texts:
-            text = LISTED.sub(lambda found: listed(names_in(found[1])), texts[field.name])
-            field.metadata = types.MappingProxyType({**field.metadata, "help": text})
+        if "option" in field.metadata:
+            yield field
+        else:
+            yield from _fields(field.default)
 
 
-def names_in(registry: str) -> list[str]:
-    """Return what a plug-in folder registers and packages provide, without running them.
+def filled(kind: Any, values: Mapping[str, Any], *, without: Any = None) -> Any:
+    """Return a command, or a group of options, with values of its options.
 
-    >>> names_in("METHODS")
-    ['CIM', 'DC', 'DM', 'DSA', 'MTT', 'NCFM']
+    Args:
+        kind: dataclass of the options.
+        values: by the options' names.
+        without: what stands for an option that is needed, and has no value.
     """
-    folder = Path(__file__).parents[1] / PLUGINS[registry]
-    pattern = re.compile(rf"{registry}\.register\(\s*[\"']([^\"']+)[\"']")
-    found = [pattern.findall(file.read_text(encoding="utf-8")) for file in folder.glob("*.py")]
-    ours = itertools.chain.from_iterable(found)
-    return sorted({*ours, *provided(f"datastill.{registry.casefold()}")}, key=str.casefold)
-
-
-def _option(field: dataclasses.Field[Any], hint: Any, about: str) -> Option:
-    plain = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
-    kind, many, optional, choices = hint, False, False, ()
-    words: tuple[str, ...] = ()
-    while (origin := typing.get_origin(kind)) is not None:
-        parts = typing.get_args(kind)
-        if origin is typing.Annotated:
-            kind = parts[0]
-        elif origin is tuple:
-            kind, many = parts[0], True
-        elif origin is Literal:
-            kind, choices = str, parts
-        else:  # a union: of None, or of all that Ipc can be
-            optional = type(None) in parts
-            others = [part for part in parts if part is not type(None)]
-            if float in others:  # or a word, which is a Literal
-                words = typing.get_args(others[-1])
-                others = [float]
-            kind = others[0] if len(others) == 1 else str
-    return Option(
-        field.name.replace("_", "-"),
-        about,
-        kind,
-        plain,
-        many,
-        tuple(map(str, choices)),
-        optional,
-        is_needed(field),
-        bare="Positional" in repr(hint),
-        empty=field.default == (),
-        words=words,
-    )
+    given: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        option = field.metadata.get("option")
+        if option is None:
+            given[field.name] = filled(type(field.default), values)
+        elif option.name in values or option.default is MISSING:
+            given[field.name] = values.get(option.name, without)
+    return kind(**given)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from datastill.cli.described import said
+from datastill.runs.specs import ComputeSpec, DataSpec
+
 USUAL_MODEL = "ConvNet"
 """Architecture where none is named."""
 
@@ -21,6 +24,18 @@ def typed(command: str, *words: str | Path, **options: Any) -> str:
     for name, value in options.items():
         parts += _option(f"--{name.replace('_', '-')}", value)
     return shlex.join(parts)
+
+
+def repeated(part: DataSpec | ComputeSpec) -> dict[str, Any]:
+    """Return the options that belong into the next command too, by their names.
+
+    >>> repeated(ComputeSpec(seed=3, device="cpu")), repeated(DataSpec("digits", size=16))
+    ({'device': 'cpu'}, {'dataset': 'digits', 'size': '16x16'})
+    """
+    at = "data." if isinstance(part, DataSpec) else "compute."
+    return {
+        k: value for k, value in said(part, at=at) if k != "seed" and value not in ("auto", False)
+    }
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from datastill.base.signals import SIGNALS, leave, words
+from datastill.base.signals import handled, importing, leave, words
 from datastill.runs.stop import Stopped, StopRequest
 
 
@@ -49,7 +47,7 @@ class Signals(StopRequest):
             self.requested, self.number = True, number
             print(f"stopping {when}; once more stops at once", file=sys.stderr, flush=True)
 
-        with _handled(note):
+        with handled(note):
             yield
 
 
@@ -62,33 +60,9 @@ def stoppable() -> Generator[None]:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if _importing(frame):
+        if importing(frame):
             leave(number)
         raise Signalled(number)
 
-    with _handled(stop):
+    with handled(stop):
         yield
-
-
-def _importing(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
-
-
-@contextmanager
-def _handled(handler: Callable[[int, Any], None]) -> Generator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are none of its business
-        return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
-    heeded = [number for number, held in before.items() if held is not signal.SIG_IGN]  # nohup
-    for number in heeded:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number in heeded:
-            signal.signal(number, before[number] or signal.SIG_DFL)

@@ -1,83 +1,34 @@
-"""Options that several commands share, and the checks of what a person typed."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
-
-from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.runs.specs import ComputeSpec, OnTheFlySpec, SoftSpec
-
-if TYPE_CHECKING:
-    from datastill.compute.route import Route
-    from datastill.data import Domain
+from datastill.cli.mirror import options
+from datastill.runs.keeping import Keeping
+from datastill.runs.specs import ComputeSpec, DataSpec
 
 
-_SILENT = ""  # the help text itself says what happens without the option
-MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint=_SILENT)]
-MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint=_SILENT)]
-MaybeText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint=_SILENT)]
-MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint=_SILENT)]
-MaybeYes = Annotated[
-    Literal["yes", "no"] | None,
-    tyro.conf.arg(metavar="{yes,no}", help_behavior_hint=_SILENT),
-]
-SomeFloats = Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
-Alphas = Annotated[
-    tuple[float | Literal["auto"], ...],
-    tyro.conf.arg(metavar="[FLOAT [FLOAT ...]]|auto", help_behavior_hint=_SILENT),
-]
-SomeInts = Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
-SomePaths = Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
-SomeTexts = Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_SILENT)]
-Metric = Annotated[
-    Literal["layerwise-cosine", "mse", "cosine"] | None,
-    tyro.conf.arg(metavar="{layerwise-cosine,mse,cosine}", help_behavior_hint=_SILENT),
-]
-Labels = Annotated[
-    Literal["hard", "learned"] | None,
-    tyro.conf.arg(metavar="{hard,learned}", help_behavior_hint=_SILENT),
-]
-SoftLoss = Annotated[
-    Literal["cross-entropy", "kl", "mse"] | None,
-    tyro.conf.arg(metavar="{cross-entropy,kl,mse}", help_behavior_hint=_SILENT),
-]
-Ipc = Annotated[
-    int | str,
-    tyro.conf.arg(metavar="N|CLASS=N,...|proportional:N", help_behavior_hint="(default: 10)"),
-]
-"""Images per class."""
-Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_SILENT)]
+@options(DataSpec, at="data.", without=("data.name", "data.path"))
+class Data:
+    """How a dataset is read."""
 
 
-@dataclass(frozen=True)
+@options(ComputeSpec, at="compute.")
 class Machine:
-    """How to compute."""
+    """How to compute.
 
-    seed: int = 0
-    """Everything random follows from it: same seed, same result."""
-    device: str = "auto"
-    """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
-    engine: Literal["auto", "kernels", "plain", "compiled"] = "auto"
-    """What runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers one by one,
-    or torch.compile (seconds of waiting, then faster); auto measures which of the first two is
-    faster, once for each architecture on a machine (datastill estimate tells, and forgets)."""
-    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
-    """Of passes through networks; bfloat16 spares those of synthetic images that are distilled, and
-    goes without kernels. auto is float32 on a CPU, and on a GPU tf32, in which PyTorch convolves
-    there unless it is told otherwise."""
-    recipe: MaybePath = None
-    """Read options from this file, or from a recipe that comes with datastill, by its name, such as
-    FashionMNIST-DM-10-clom; those on the command line win."""
-    quiet: Flag = False
-    """Say nothing but errors."""
-    plain: Flag = False
-    """Tell progress line by line, on a terminal too."""
+    Attributes:
+        recipe: read options from this file, or from a recipe that comes with datastill, by its
+            name, such as FashionMNIST-DM-10-clom; those on the command line win.
+        quiet: say nothing but errors.
+        plain: tell progress line by line, on a terminal too.
+    """
+
+    recipe: Path | None = None
+    quiet: bool = False
+    plain: bool = False
 
     def console(self) -> Console:
         """Return what says things, those too that the library has to say."""
@@ -85,85 +36,79 @@ class Machine:
         console.listen()
         return console
 
-    def repeated(self) -> dict[str, str]:
-        """Return what was asked for and belongs into the next command too."""
-        asked = {"device": self.device, "engine": self.engine, "precision": self.precision}
-        return {name: value for name, value in asked.items() if value != "auto"}
-
-    def compute(self) -> ComputeSpec:
-        """Return how to compute, as a description says it."""
-        return ComputeSpec(
-            seed=self.seed, device=self.device, engine=self.engine, precision=self.precision
-        )
-
     @property
     def origin(self) -> dict[str, str | None]:
         """What a set remembers of where its options came from."""
         return {"recipe": None if self.recipe is None else self.recipe.name}
 
-    def found(self) -> str:
-        """Return the device to use, see ``computing.device_of``."""
-        from datastill.runs.computing import device_of
 
-        return device_of(self.compute())
+@options()
+class Logs:
+    """Where the course of a run is told and written, besides log.jsonl.
 
-    def route(self, model: str | None = None, domain: Domain | None = None) -> Route:
-        """Return the way that images take through networks, see ``computing.route_of``."""
-        from datastill.runs.computing import route_of
+    Attributes:
+        tensorboard: write to TensorBoard too, in a folder 'tensorboard' beside log.jsonl.
+        trackio: write to Trackio too; its dashboard shows the runs of each dataset.
+    """
 
-        return route_of(self.compute(), model, domain)
+    tensorboard: bool = False
+    trackio: bool = False
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """The names of what is written besides log.jsonl."""
+        return tuple(name for name in ("tensorboard", "trackio") if getattr(self, name))
 
 
-@dataclass(frozen=True)
-class SoftLabels:
-    """Which labels networks learn from besides hard ones, and how."""
+@options()
+class Resuming:
+    """What becomes of a run that is cut off.
 
-    labels: Literal["own", "on-the-fly"] = "own"
-    """own: those of the set. on-the-fly: besides, those that original models (--models-pool) give
-    every batch, as augmented."""
-    soft_loss: SoftLoss = None
-    """Of soft labels: cross-entropy; kl, divergence from softened logits at --temperature; or, on
-    the fly, mse of logits. Default: cross-entropy, on the fly kl."""
-    temperature: MaybeFloat = None
-    """With kl: of the logits. Default: the one that the labels were made with, or 1; on the fly 20,
-    which softens the labels too."""
-    ground_truth: MaybeFloat = None
-    """On the fly: weight of the cross-entropy of hard labels, which is added. Default: 0, with mse
-    0.1."""
+    Attributes:
+        resume: go on with the run of the same options that was cut off here, as if it had not been,
+            or with a validation of fewer networks; from the start if there is none. Without it a
+            run that is not finished is refused; but a study always goes on.
+        checkpoint_minutes: minutes between two checkpoints, to resume from; 0 for one at every
+            update or epoch. A network that is trained is always kept.
+    """
 
-    def spec(self) -> SoftSpec:
-        """Return how networks learn from soft labels of a set, as a description says it.
+    resume: bool = False
+    checkpoint_minutes: float = 5.0
+
+    def keeping(self, *, overwrite: bool = False, logs: Logs | None = None) -> Keeping:
+        """Return what is kept of the run."""
+        sinks = logs.sinks if logs else ()
+        return Keeping(self.resume, overwrite, self.checkpoint_minutes, sinks)
+
+
+@options()
+class Which:
+    """A set by what it was made from, for want of a path.
+
+    Attributes:
+        method: method by which to find the set.
+        ipc: images per class by which to find the set, as 'datastill distill' was told.
+        save_path: folder for synthetic sets.
+    """
+
+    method: str = "DM"
+    ipc: int | str = 10
+    save_path: Path = Path("condensed")
+
+    def file(self, path: Path | str | None, console: Console, data: DataSpec | None = None) -> Path:
+        """Return the file of the set at a path, or else of the one that the options name.
+
+        Args:
+            path: of the file or its folder.
+            console: is told of sets of other runs beside it.
+            data: what it was made from.
 
         Raises:
-            InputError: for what only labels on the fly have.
+            InputError: when there is none, or are several.
         """
-        if self.labels == "on-the-fly":
-            return SoftSpec()
-        if self.soft_loss == "mse" or self.ground_truth is not None:
-            what = "--ground-truth" if self.ground_truth is not None else "--soft-loss mse"
-            raise InputError(f"{what} is for labels given on the fly; add --labels on-the-fly")
-        return SoftSpec(loss=self.soft_loss or "cross-entropy", temperature=self.temperature)
+        from datastill.runs.filing import find_set
+        from datastill.runs.finding import set_file
 
-    def on_the_fly(self) -> OnTheFlySpec | None:
-        """Return how networks learn from labels on the fly; None without these."""
-        if self.labels == "own":
-            return None
-        return OnTheFlySpec(
-            loss=self.soft_loss or "kl",
-            temperature=self.temperature,
-            ground_truth=self.ground_truth,
-        )
-
-
-def positive(**options: float | None) -> None:
-    """Refuse numbers that are not above zero, by the names of their options.
-
-    >>> positive(ipc=1, lr_img=None)
-    >>> positive(lr_img=-1.0)
-    Traceback (most recent call last):
-    ...
-    datastill.base.errors.InputError: --lr-img must be above zero, found -1.0
-    """
-    for name, value in options.items():
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise InputError(f"--{name.replace('_', '-')} must be above zero, found {value}")
+        if path:
+            return set_file(Path(path))
+        return find_set(data or DataSpec(), self.method, self.ipc, self.save_path, console)

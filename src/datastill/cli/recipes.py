@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +9,7 @@ import tyro
 
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.cli.estimate import show
-from datastill.cli.options import Flag
-from datastill.cli.recipe import description_in
+from datastill.cli.mirror import options
 from datastill.runs import recipes
 
 Action = Annotated[
@@ -28,26 +25,27 @@ File = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@options()
 class Recipes:
     """List the recipes that come with datastill, show, copy or check one.
 
     A recipe is a file that describes a run: 'datastill run RECIPE' carries it out. To check it is
     to build all that it needs, data, networks and original models, and to tell what it will cost.
+
+    Attributes:
+        action: what to do: list all of them, show one, copy it to change it, or check whether it
+            can be carried out here. Default: list.
+        recipe: which one: the name of one in the list, or a file of your own.
+        to: with copy: the file to write. Default: its name, here.
+        quiet: say nothing but errors.
     """
 
     action: Action = "list"
-    """What to do: list all of them, show one, copy it to change it, or check whether it can be
-    carried out here. Default: list."""
     recipe: Name = None
-    """Which one: the name of one in the list, or a file of your own."""
     to: File = None
-    """With copy: the file to write. Default: its name, here."""
-    quiet: Flag = False
-    """Say nothing but errors."""
+    quiet: bool = False
 
     def run(self) -> None:
-        """Do that."""
         console = Console(self.quiet)
         if self.action == "list":
             self.show_all(console)
@@ -73,7 +71,7 @@ class Recipes:
 
     def check(self, path: Path, console: Console) -> None:
         """Say whether a recipe can be carried out here, what with, and what it will cost."""
-        spec = description_in(path)
+        spec = recipes.described(path)
         from datastill.runs.checking import check
 
         console.listen()
@@ -81,5 +79,7 @@ class Recipes:
         for line in checked.found:
             console.message(line)
         if checked.estimate is not None:
-            show(checked.estimate, console)
+            from datastill.runs.summaries import told
+
+            console.show(told(checked.estimate))
         console.message(f"it can be carried out here:\n  datastill run {path}")

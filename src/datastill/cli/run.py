@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
 from datastill.base.errors import InputError
-from datastill.cli.options import Flag
-from datastill.cli.recipe import command_of
+from datastill.cli.mirror import options
 from datastill.cli.sense import is_option
-from datastill.runs.recipes import find
+from datastill.runs.recipes import find, kind_of
 
 COMMAND = "run"
 
 
-@dataclass(frozen=True)
+@options()
 class Run:
     """Carry out what a file describes: a set to distil, a study, any kind of run.
 
     That is done by the command of its kind: options of that command may follow the file, and win.
     'datastill run FILE --help' lists them.
+
+    Attributes:
+        file: file that describes a run, folder of a run that has one (run.toml), or the name of a
+            recipe that comes with datastill.
+        quiet: say nothing but errors.
     """
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """File that describes a run, folder of a run that has one (run.toml), or the name of a recipe
-    that comes with datastill."""
-    quiet: Flag = False
-    """Say nothing but errors."""
-
-    def run(self) -> None:
-        """Carry it out."""
-        from datastill.cli import parse
-
-        command = parse([COMMAND, self.file, *(["--quiet"] if self.quiet else [])])
-        assert command is not None
-        command.run()
+    quiet: bool = False
 
 
 def carried_out(words: Sequence[str]) -> tuple[list[str], str | None]:
@@ -55,4 +47,4 @@ def carried_out(words: Sequence[str]) -> tuple[list[str], str | None]:
     _, file, *more = words
     if any(word.partition("=")[0] == "--recipe" for word in more):
         raise InputError(f"datastill {COMMAND} takes one file, and --recipe names another")
-    return [command_of(find(file)), *more], file
+    return [kind_of(find(file)), *more], file

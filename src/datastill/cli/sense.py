@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from typing import Any
 
 from datastill.base.errors import InputError, suggestion
 from datastill.cli.grammar import Option
@@ -32,48 +33,34 @@ class Typed:
         """The options."""
         return {name for name, _ in self.options}
 
-    def words(self) -> Iterator[str]:
-        """Yield it as option parsers like it best: what is known by its place in one piece."""
-        dashed = any(word.startswith("-") for word in self.others)
-        yield from () if dashed else self.others
-        for name, values in self.options:
-            yield f"--{name}"
-            yield from values
-        yield from ("--", *self.others) if dashed else ()
-
-    def require_sense(self, given: Collection[str], options: Mapping[str, Option]) -> None:
-        """Refuse what the options of the command do not take.
+    def values(self, given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+        """Return the values of options, by their names.
 
         Args:
-            given: options that have a value without being typed.
-            options: that it has.
+            given: those that have one without being typed.
+            options: that the command has.
 
         Raises:
-            InputError: for the first that makes no sense.
+            InputError: for the first that makes no sense, or is missing.
         """
-        for name, values in self.options:
+        found = dict(given)
+        for name, words in self.options:
             if name in options:
-                options[name].check(values)
-        if HELP in self.names:
-            return
-        for option in options.values():
-            if option.needed and not option.bare and option.name not in {*self.names, *given}:
-                raise InputError(f"datastill {self.command} needs {option.typed}: {option.about}")
-        self._require_places([option for option in options.values() if option.bare])
-
-    def _require_places(self, places: Sequence[Option]) -> None:
+                found[name] = options[name].value(words)
         left = list(self.others)
-        for option in places:
+        for option in (option for option in options.values() if option.bare):
             taken = left if option.many else left[:1]
             left = [] if option.many else left[1:]
             if taken:
-                option.check(taken)
-            elif option.needed:
+                found[option.name] = option.value(taken)
+        for option in () if HELP in self.names else options.values():
+            if option.default is MISSING and option.name not in found:
                 raise InputError(f"datastill {self.command} needs {option.typed}: {option.about}")
-        if left:
+        if left and HELP not in self.names:
             raise InputError(
                 f"no option takes {' '.join(left)}; see datastill {self.command} --help"
             )
+        return found
 
 
 def taken_apart(words: Sequence[str], options: Mapping[str, Option], command: str) -> Typed:

@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, positive
 from datastill.base.wording import listed
 from datastill.cli.console import Console
-from datastill.cli.finding import Paths, Which
-from datastill.cli.options import Flag, MaybePath, positive
+from datastill.cli.mirror import Paths, options
+from datastill.cli.options import Which
+from datastill.runs.specs import DataSpec
 
 
-@dataclass(frozen=True)
+@options()
 class Show:
     """Tell what a set holds, where it comes from and how it did, or hold two side by side.
 
     Statistics are of all images: normalised as they are trained on, and as pixels.
+
+    Attributes:
+        paths: one set or two: files, or folders of runs. Without any: --dataset, --method and
+            --ipc.
+        dataset: dataset by which to find the set.
+        png: draw the images beside the names of their classes into this file.
+        grid: draw all images, a row for each class and nothing else, into this file.
+        most: images of each class that --png shows.
+        scale: times that --grid enlarges them.
+        quiet: say nothing but errors.
     """
 
     paths: Paths = ()
-    """One set or two: files, or folders of runs. Without any: --dataset, --method and --ipc."""
+    dataset: str | None = None
     which: Which = Which()
-    png: MaybePath = None
-    """Draw the images beside the names of their classes into this file."""
-    grid: MaybePath = None
-    """Draw all images, a row for each class and nothing else, into this file."""
+    png: Path | None = None
+    grid: Path | None = None
     most: int = 10
-    """Images of each class that --png shows."""
     scale: int = 1
-    """Times that --grid enlarges them."""
-    quiet: Flag = False
-    """Say nothing but errors."""
+    quiet: bool = False
 
     def run(self) -> None:
-        """Print a table and draw the pictures asked for."""
         self.check()
         from datastill.report.preview import beside, grid, preview, write_picture
-        from datastill.report.summary import summary
+        from datastill.runs.summaries import side_by_side
         from datastill.store import load
 
-        if len(self.paths) > 2:
-            raise InputError(f"show takes one set or two, found {len(self.paths)}")
-        from datastill.runs.describing import repeated_by
-        from datastill.runs.finding import set_file
-
-        console = Console(self.quiet)
-        files = [set_file(path) for path in self.paths] or [self.which.file(None, console)]
+        console, data = Console(self.quiet), DataSpec(self.dataset)
+        files = [self.which.file(path, console, data) for path in self.paths or (None,)]
         sets = [load(file) for file in files]
-        found = [
-            {**summary(data), "repeated by": repeated_by(file, data.facts)}
-            for file, data in zip(files, sets, strict=True)
-        ]
-        lines = list(dict.fromkeys(name for lines in found for name in lines if lines[name]))
-        rows = [(name, *(lines.get(name) or "-" for lines in found)) for name in lines]
         drawn = [path for path in (self.png, self.grid) if path]
         if self.png is not None:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
         if self.grid is not None:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
-        console.listing(("", *map(_short, files)), rows)
+        console.listing(*side_by_side(files, sets))
         if drawn:
             console.message(f"drawn: {listed([str(path) for path in drawn])}")
 
@@ -73,10 +66,5 @@ class Show:
                 )
             if path is not None and path.suffix.lower() != ".png":
                 raise InputError(f"--{name} writes PNG: name it {path.with_suffix('.png')}")
-
-
-def _short(file: Path) -> str:
-    # The folder of a run says which set it is.
-    from datastill.store import SET_FILE
-
-    return str(file.parent if file.name == SET_FILE else file)
+        if len(self.paths) > 2:
+            raise InputError(f"show takes one set or two, found {len(self.paths)}")

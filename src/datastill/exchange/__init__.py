@@ -127,7 +127,10 @@ def export_set(
     folder = format.casefold() in FOLDERS
     if path.exists() and (folder or path.is_dir()):
         what = "a folder is never replaced" if folder else f"{format} is a file: name one"
-        raise InputError(f"{path} is there; take another `path`, {what}")
+        said = f"{path} is there; take another --out, {what}"
+        if not folder:
+            said = f"{path} is a folder; --to {format} writes a file: name one by --out"
+        raise InputError(f"{path} is there; take another `path`, {what}", typed=said)
     if path.exists() and not overwrite:
         raise InputError(f"{path} is there; pass `overwrite=True` to replace it")
     return held.put(data, path)

@@ -55,12 +55,14 @@ class Ranked:
     Attributes:
         scores: by the paths of the sets, the best first; equal ones as they were given.
         sizes: how many images they have.
+        by: the assessment.
         judges: who judged, in words.
         caveats: what has to be known of the scores.
     """
 
     scores: Mapping[str, Score]
     sizes: Mapping[str, int]
+    by: str
     judges: str
     caveats: Caveats
 
@@ -121,6 +123,7 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     return Ranked(
         {name: found[name] for name in ranked(found)},
         {name: len(data) for name, data in sets.items()},
+        spec.by,
         originals.told(evidence.pool, evidence.early),
         caveats,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -129,45 +129,46 @@ def _updates(
     stop: StopRequest,
 ) -> Course:
     started, logged = time.perf_counter() - (past.seconds if past else 0), 0.0
-    choice, good, last, state = past.choice if past else None, None, None, None
+    choice, begun = (past.choice, past.state) if past else (None, None)
+    good, last, ended = None, None, None
     total, cheap = work.descent.updates, work.task.real.images.device.type == "cpu"
-    begun = past.state.step if past else 0
-    snapshots = distill(
-        *(work.published.method, work.task, work.descent),
-        regularisers=work.regularisers,
-        features=work.features,
-        state=past.state if past else None,
-    )
-    with (
-        observer.progress(f"distilling {work.dataset}", total, begun) as steps,
-        stop.heeded("after this update, which is kept"),
-    ):
-        for last in snapshots:
+
+    def state(now: Snapshot, choice: Choice[Snapshot] | None) -> Checkpoint:
+        return checkpoint_of(work, now, choice, time.perf_counter() - started, journal.length)
+
+    label, heeded = f"distilling {work.dataset}", stop.heeded("after this update, which is kept")
+    with observer.progress(label, total, begun.step if begun else 0) as steps, heeded:
+        for last in _snapshots(work, begun):
             before = choice
             choice = look(work.selector, choice, last, total, journal)
             told = time.perf_counter() - logged >= LOG_EVERY or last.step == total
             if looked := cheap or told:  # a GPU is not waited for at every update
                 good = sound(last, good)
-            losses = tell(last, journal) if told else None
+            steps.at(last.step, tell(last, journal) if told else None)
             logged = time.perf_counter() if told else logged
-            steps.at(last.step, losses)
             observer.snapshot(last)
             if (keeper.due or stop.requested) and last.step < total:  # who watches may ask for it
                 good = good if looked else sound(last, good)
-                seconds = time.perf_counter() - started
-                keeper.keep(checkpoint_of(work, last, choice, seconds, journal.length))
+                keeper.keep(state(last, choice))
                 stop.raise_if_requested()
             if last.step == total:
                 # A look at the last set alone is one that a longer run would not have had.
                 usual = work.selector is None or last.step % work.selector.every == 0
-                seconds = time.perf_counter() - started
-                sofar = choice if usual else before
-                state = checkpoint_of(work, last, sofar, seconds, journal.length)
+                ended = state(last, choice if usual else before)
     assert last is not None
-    assert state is not None
-    course = Course(last, choice, round(time.perf_counter() - started, 1), state)
+    assert ended is not None
+    course = Course(last, choice, round(time.perf_counter() - started, 1), ended)
     journal.log("done", step=course.kept.step, seconds=course.seconds)
     return course
+
+
+def _snapshots(work: Work, begun: State | None) -> Iterator[Snapshot]:
+    return distill(
+        *(work.published.method, work.task, work.descent),
+        regularisers=work.regularisers,
+        features=work.features,
+        state=begun,
+    )
 
 
 def sound(now: Snapshot, good: Snapshot | None) -> Snapshot:

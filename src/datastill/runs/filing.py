@@ -7,6 +7,7 @@ differs from the one that lies there gets a folder beside it, named by its own d
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +15,18 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.wording import listed
+from datastill.datasets import dataset_name
 from datastill.distillation.methods import METHODS
 from datastill.networks import find
 from datastill.runs.describing import description_in, spec_of
 from datastill.runs.differences import first
+from datastill.runs.finding import set_file
 from datastill.runs.keeping import Keeping
-from datastill.runs.observer import Observer
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.quota import parse
 from datastill.runs.recipes import RUN_FILE
-from datastill.runs.specs import DistillSpec, Spec
-from datastill.store import SET_FILE, read_json
+from datastill.runs.specs import DataSpec, DistillSpec, Spec
+from datastill.store import SET_FILE, read_json, set_folder
 from datastill.store.succession import NEXT
 
 SETTINGS = "settings.json"
@@ -122,3 +126,41 @@ def _is_longer(spec: Spec, folder: Path) -> bool:
         for one in _runs_at(folder)
         if isinstance(one, DistillSpec)
     )
+
+
+def find_set(
+    data: DataSpec,
+    method: str = "DM",
+    ipc: int | str = 10,
+    root: Path | str = "condensed",
+    observer: Observer = SILENT,
+) -> Path:
+    """Return the file of the set that was made from a dataset, as ``datastill distill`` files it.
+
+    Args:
+        data: the dataset; of one that was brought to several sizes it has to say which.
+        method: by which it was made.
+        ipc: images per class, or the words for it.
+        root: folder for synthetic sets.
+        observer: is told of sets of other runs beside it.
+
+    Raises:
+        InputError: without a name; when there are several.
+    """
+    if data.name is None:
+        raise InputError(
+            "name a set by its path, or by `data`, `method` and `ipc`",
+            typed="name a set by its path, or by --dataset, --method and --ipc",
+        )
+    dataset, root = dataset_name(data.name, data.path, data.sides), Path(root)
+    method, label = METHODS.spelling(method), parse(ipc).label
+    place = found(set_folder(root, dataset, method, label), observer)
+    if not place.exists():
+        names = [path.name for path in sorted(root.glob(f"{glob.escape(dataset)}-*"))]
+        sized = [name for name in names if re.fullmatch(r"\d+(x\d+)?", name[len(dataset) + 1 :])]
+        places = [set_folder(root, name, method, label) for name in sized]
+        there = [path for path in places if path.exists()]
+        if len(there) > 1:
+            raise InputError(f"there are {listed([str(path) for path in there])}; name one")
+        place = there[0] if there else place
+    return set_file(place)

@@ -109,12 +109,16 @@ def probed(
         few = _smaller(descent, share, starting_counts(task.real, descent))
         some = least if tried else 2  # the very first warms up
         tried.append(_tried(method, task, few, regularisers or {}, share, some, end))
+    return _probe(tried, period_of(method))
+
+
+def _probe(tried: Sequence[_Tried], period: int) -> Probe:
     memory = [one.memory for one in tried if one.memory is not None]
     shares = [one.share for one in tried]
     return Probe(
         first=_whole(shares, [one.first for one in tried]),
         later=_whole(shares, [one.later for one in tried]),
-        period=period_of(method),
+        period=period,
         memory=_whole(shares, memory) if len(memory) == len(tried) else None,
         share=shares[-1],
         updates=len(tried[-1].spent),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from datastill.base.rng import Key
 from datastill.base.wording import counted
@@ -130,36 +131,36 @@ def describe(real: ImageSet, observer: Observer) -> None:
             f"{real.domain.name}: {len(real.domain.classes)} classes of {few} ({rare}) to {many} "
             "training images"
         )
-    kept = real.facts.get("kept_for_tests")
-    if kept and not kept["images"]:
-        observer.message(
-            f"{real.domain.name} has no test images, and no class has two images, of which one "
-            "could be kept: what is made of it cannot be validated"
-        )
-    elif kept:
-        whole = kept["images"] + len(real)
-        least = ", one at least" if kept["images"] > 1.25 * kept["share"] * whole else ""
-        observer.message(
-            f"{real.domain.name} has no test images: {kept['images']} of its {whole} are kept for "
-            f"tests (about {kept['share']:g} of each class{least})"
-        )
-    damaged = real.facts.get("damaged")
-    if damaged:
+    if kept := real.facts.get("kept_for_tests"):
+        observer.message(_kept(kept, real))
+    if damaged := real.facts.get("damaged"):
         more = ", ..." if damaged[3:] else ""
         observer.message(
             f"{counted(len(damaged), 'damaged picture')} of {real.domain.name} left out: "
             f"{', '.join(damaged[:3])}{more}"
         )
-    unlabelled = real.facts.get("unlabelled")
-    if unlabelled:
+    if unlabelled := real.facts.get("unlabelled"):
         observer.message(f"{counted(unlabelled, 'picture')} without a class passed over")
-    unused = real.facts.get("unused_folders")
-    if unused:
+    if unused := real.facts.get("unused_folders"):
         observer.message(
             f"pictures in {', '.join(unused)} are not read: they are neither the training images "
             "nor the test images here"
         )
-    passed_over = real.facts.get("passed_over")
-    if passed_over:
+    if passed_over := real.facts.get("passed_over"):
         kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
         observer.message(f"files that are no pictures were passed over: {kinds}")
+
+
+def _kept(kept: Mapping[str, Any], real: ImageSet) -> str:
+    name, images, share = real.domain.name, kept["images"], kept["share"]
+    if not images:
+        return (
+            f"{name} has no test images, and no class has two images, of which one could be kept: "
+            "what is made of it cannot be validated"
+        )
+    whole = images + len(real)
+    least = ", one at least" if images > 1.25 * share * whole else ""
+    return (
+        f"{name} has no test images: {images} of its {whole} are kept for tests "
+        f"(about {share:g} of each class{least})"
+    )

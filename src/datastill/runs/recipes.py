@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.wording import counted, listed
-from datastill.runs.specs import About, DataSpec, DistillSpec, Spec, StudySpec, TrainSpec
+from datastill.runs.specs import About, DataSpec, DistillSpec, Old, Spec, StudySpec, TrainSpec
 from datastill.runs.specs import read as read_text
 
 OURS = Path(__file__).parents[1] / "recipes"
 """Where the recipes are that come with datastill."""
 ENDING = ".toml"
+KEY = re.compile(r"`([\w.-]+)(?:=([^`]*))?`")
+"""In a message: a key of a file, which may lie in a table, and a value where one is meant."""
 RUN_FILE = "run.toml"
 """What repeats a run, in its folder."""
 
@@ -94,7 +97,52 @@ def read(path: Path) -> Recipe:
     >>> read(find("FashionMNIST-DM-10-clom")).spec.clom.alphas
     (100.0,)
     """
-    return Recipe(path, *read_text(text_of(path), f"recipe {path}"))
+    try:
+        return Recipe(path, *read_text(text_of(path), f"recipe {path}"))
+    except InputError as error:
+        raise InputError(str(error), typed=in_files(str(error))) from None
+
+
+def described(path: Path) -> Spec:
+    """Return the run that a file describes.
+
+    Raises:
+        InputError: see ``read``; for options too.
+    """
+    try:
+        return read(path).spec
+    except Old as old:
+        raise InputError(
+            f"recipe {path} holds options of 'datastill {old.command}', which can be run but not "
+            "checked; 'datastill recipes show FashionMNIST-DM-10-clom' shows how they are written "
+            "now"
+        ) from None
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind of run that a file describes, or the command whose options it holds.
+
+    Raises:
+        InputError: see ``read``.
+    """
+    try:
+        return read(path).spec.kind
+    except Old as old:
+        return old.command
+
+
+def in_files(message: str) -> str:
+    """Say keys of a file in the place of arguments.
+
+    >>> in_files("`lr` must be above zero; take `init='noise'`")
+    "'lr' must be above zero; take init = 'noise'"
+    """
+
+    def said(found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        return f"'{name}'" if value is None else f"{name} = {value}"
+
+    return KEY.sub(said, message)
 
 
 def copy(name: str, to: Path | None = None) -> Path:

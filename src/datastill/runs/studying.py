@@ -98,23 +98,27 @@ def study(
         )
     material = _read(spec, observer)
     with _place(folder) as path:
-        place = StudyFolder(path)
-        names = {*place.names(), *material.names}
-        if len(names) < LEAST:
-            raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
-        describe(material.real, observer)
-        tell_mirror(material.real, observer)
-        with locked(path):
-            ongoing = Ongoing(place, keeping, observer, stop or StopRequest())
-            judges = _judges(spec, material, ongoing, reassess)
-            add_description(spec, path / RUN_FILE)
-            by = told(judges.pool, judges.early)
-            observer.message(f"{path}: {len(names)} sets, judged by {by}")
-            studied = _studied(spec, material, judges, ongoing)
+        ongoing = Ongoing(StudyFolder(path), keeping, observer, stop or StopRequest())
+        studied = _studied(spec, material, ongoing, reassess)
     return studied if folder is not None else replace(studied, folder=None, plots=())
 
 
-def _studied(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ongoing) -> Studied:
+def _studied(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: bool) -> Studied:
+    folder, observer = ongoing.folder, ongoing.observer
+    names = {*folder.names(), *material.names}
+    if len(names) < LEAST:
+        raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
+    describe(material.real, observer)
+    tell_mirror(material.real, observer)
+    with locked(folder.path):
+        judges = _judges(spec, material, ongoing, reassess)
+        add_description(spec, folder.path / RUN_FILE)
+        by = told(judges.pool, judges.early)
+        observer.message(f"{folder.path}: {len(names)} sets, judged by {by}")
+        return _examined(spec, material, judges, ongoing)
+
+
+def _examined(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ongoing) -> Studied:
     folder, bench = ongoing.folder, _bench(spec, material, judges)
     held = folder.names()
     for name, data in material.brought.items():

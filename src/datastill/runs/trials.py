@@ -89,24 +89,21 @@ class TrialRunner:
             plans: all of them, done or not.
             stop: asks to.
             journal: tells its length; a trial is written down before it is kept.
-            steps: sees the epochs of a network; that it is done, it is told by who takes the
-                trials.
+            steps: sees the epochs of a network; who takes the trials tells it what is done.
 
         Raises:
             InputError: see ``check``.
         """
         self.check(plans)
-        before = self.past
-        self.past += sum(one.total for one in plans)
+        before, self.past = self.past, self.past + sum(one.total for one in plans)
 
         def made(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
             return checkpoint_of(self.asked, self.found, self.routes, journal(), (facts, tensors))
 
         watched, pending = self._watched(stop, made), 0
         for one in plans:
-            epochs = one.protocol.fit.epochs
 
-            def told(epoch: int, epochs: int = epochs) -> None:
+            def told(epoch: int, epochs: int = one.protocol.fit.epochs) -> None:
                 steps.within(len(self.found) - before, epoch, epochs)
 
             for trial in one.remaining(tuple(self.found), watched(told), self.known):
@@ -184,10 +181,7 @@ def start(
     held = keeping.found(file, observer)
     if held is None:
         if file.exists:
-            raise InputError(
-                f"{file.path.parent} holds a validation that is not finished; pass `resume=True` "
-                "to go on with it, or `overwrite=True` to forget it"
-            )
+            raise _unfinished(file)
         return begun
     require_same_run(held.asked, asked, file.path.parent, observer)
     found, then, logged = trials_of(held)
@@ -241,6 +235,13 @@ def trials_of(checkpoint: Checkpoint) -> tuple[list[Trial], dict[str, Route], in
 
 def _told(trial: Trial) -> list[str]:
     return [one.name for one in fields(trial) if one.name != "network"]
+
+
+def _unfinished(file: CheckpointFile) -> InputError:
+    return InputError(
+        f"{file.path.parent} holds a validation that is not finished; pass `resume=True` to go on "
+        "with it, or `overwrite=True` to forget it"
+    )
 
 
 def _of_another(file: CheckpointFile | None) -> InputError:

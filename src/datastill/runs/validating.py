@@ -41,6 +41,7 @@ from datastill.store import (
     log_file,
     networks_folder,
     plain,
+    require_sinks,
     rewind,
     save_member,
     stem_of,
@@ -99,6 +100,7 @@ def validate(
     """
     require_kinds(ValidateSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     truth(save_models=save_models)
+    require_sinks(keeping.sinks)
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
     file = set_file(Path(spec.set))

@@ -10,6 +10,7 @@ from datastill.base.errors import InputError
 from datastill.datasets import is_testable, untestable
 from datastill.distillation.descent import starting_counts
 from datastill.distillation.methods import METHODS
+from datastill.exchange import FOLDERS
 from datastill.runs.distilling import folder_of
 from datastill.runs.guiding import guided
 from datastill.runs.observer import SILENT, Observer
@@ -64,18 +65,7 @@ def whole(
         InputError: for what makes no sense; where original models are needed, for want of
             their number.
     """
-    data, compute, pool = spec.data, spec.compute, spec.pool
-    train, models = None, originals_of(spec)
-    if models:
-        if pool.num is None:
-            raise InputError("`pool.num` says how many original models are trained; give it")
-        train = TrainSpec(
-            data=data,
-            compute=compute,
-            models=models,
-            num=pool.num,
-            epochs=original_epochs,
-        )
+    data, compute = spec.data, spec.compute
     validate = ValidateSpec(
         set=str(folder_of(spec, root)),
         data=DataSpec(data.name, path=data.path),  # how it is read says the set
@@ -85,7 +75,16 @@ def whole(
         epochs=epochs,
         against=tuple(against),
     )
-    return Whole(train, spec, validate)
+    return Whole(_originals(spec, original_epochs), spec, validate)
+
+
+def _originals(spec: DistillSpec, epochs: int) -> TrainSpec | None:
+    data, compute, num, models = spec.data, spec.compute, spec.pool.num, originals_of(spec)
+    if not models:
+        return None
+    if num is None:
+        raise InputError("`pool.num` says how many original models are trained; give it")
+    return TrainSpec(data=data, compute=compute, models=models, num=num, epochs=epochs)
 
 
 def originals_of(spec: DistillSpec) -> tuple[str, ...]:
@@ -95,6 +94,23 @@ def originals_of(spec: DistillSpec) -> tuple[str, ...]:
     guides = guiding.pool.architectures if guiding.clom else ()
     followed = (spec.model,) if "ends" in published.needs else ()
     return tuple(dict.fromkeys((*guides, *followed)))
+
+
+def export_place(folder: Path, format: str, *, again: bool = False) -> Path:
+    """Return where a set is written for other programs, beside itself.
+
+    Args:
+        folder: of the set.
+        format: its name.
+        again: whether it may be there already.
+
+    Raises:
+        InputError: when something is there.
+    """
+    path = folder / ("export" if format in FOLDERS else f"export.{format}")
+    if path.exists() and not again:
+        raise InputError(f"{path} is there, which is never replaced; move it away")
+    return path
 
 
 def require_possible(plan: Whole, observer: Observer = SILENT) -> None:

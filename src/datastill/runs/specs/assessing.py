@@ -15,11 +15,12 @@ class AssessSpec(Spec):
     """What the scores of a set follow from.
 
     Attributes:
-        set: path of the set: a file, or the folder of a run.
-        data: whose training images; by default what the set says of its origin.
+        set: the set: a file, or the folder of a run. Without it: `dataset`, `method` and `ipc`.
+        data: whose training images. Default: the dataset that the set was made from.
         compute: how to compute.
-        pool: original models that judge.
-        assessments: names; without any, all cheap ones.
+        pool: architectures of the original models that judge; by features alone also hf:NAME.
+        assessments: names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all
+            cheap ones.
         draws: random sets of real images to score beside it.
     """
 
@@ -42,11 +43,11 @@ class RankSpec(Spec):
     """What a ranking of finished sets follows from.
 
     Attributes:
-        sets: their paths.
-        by: the assessment.
-        data: whose training images; by default what the first set says of its origin.
+        sets: the sets: files, or folders of runs.
+        by: the assessment, such as om-cross-entropy, om-accuracy/ConvNet or om-accuracy@5.
+        data: whose training images. Default: the dataset that the first set was made from.
         compute: how to compute.
-        pool: original models that judge.
+        pool: architectures of the original models that judge; by features alone also hf:NAME.
     """
 
     kind: ClassVar[str] = "select"

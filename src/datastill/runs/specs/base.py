@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import inspect
 import json
 import re
 import tomllib
@@ -162,6 +163,20 @@ def part_of(hint: Any) -> type[Part] | None:
     return None
 
 
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """Return what a value is without being given; ``dataclasses.MISSING`` where it is needed."""
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
+
+
+@functools.cache
+def said_of(kind: type) -> Mapping[str, str]:
+    """Return what the docstring of a class says of each attribute, a sentence on one line."""
+    section = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[2]
+    found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
+    return {name: f"{text[0].upper()}{' '.join(text[1:].split())}" for name, text in found}
+
+
 def split(text: str, source: str) -> tuple[str, About, dict[str, Any]]:
     """Return the kind of run that a file describes, what it says of itself, and its values.
 
@@ -199,8 +214,7 @@ def build(cls: type[P], table: Mapping[str, Any], source: str, at: str = "") -> 
         if name not in known:
             raise InputError(f"{source}: `{at}{name}` has no meaning; {suggestion(name, known)}")
     for field in fields(cls):
-        bare = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
-        if bare and field.name not in table:
+        if default_of(field) is dataclasses.MISSING and field.name not in table:
             raise InputError(f"{source}: `{at}{field.name}` is missing")
     given = dict(table)
     for name, value in table.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, positive
 from datastill.runs.quota import parse
@@ -29,21 +29,31 @@ class DistillSpec(Spec):
     Attributes:
         data: the real images.
         compute: how to compute.
-        method: how to distil.
-        model: architecture of the networks under which images are compared.
-        ipc: synthetic images per class, or the words for it: ``cat=5,rest=10``.
-        updates: of the set.
-        minutes: plan as many updates as fit, and networks to validate by.
-        lr: learning rate of the pixels.
+        method: how to distil: DM matches mean features, DC and DSA gradients, NCFM characteristic
+            functions and CIM features of pairs under original models (of 'datastill train'), MTT
+            their trajectories (train --save-epochs). There are `METHODS`.
+        model: architecture of the networks under which images are compared, such as ConvNet or
+            ResNet18, or module:function for one of your own (docs/python.md).
+        ipc: synthetic images per class; of some: cat=5,rest=10; by their real ones:
+            proportional:500.
+        updates: updates of the set. Default: published (DM and NCFM 20000; DC, DSA 1000 x
+            `outer_loop`; CIM 200; MTT 5000).
+        minutes: plan as many updates as fit, validate the set as well, and say beforehand what to
+            expect.
+        lr: of pixels. Default: published (DM 1.0; DC, DSA 0.1; CIM 0.01; MTT 1000); NCFM 0.02.
         batch: real images of each class that an update sees.
-        init: noise, real images, or a coreset.
-        coreset_features: model by whose features that picks, or pixels; None for the first
-            original model that there is.
-        augmentation: shared by real and synthetic images, such as ``color_crop_flip``, or ``none``.
-        tiles: smaller images along a side of each; None for the published number.
-        labels: ``hard`` or ``learned``; None for what is published.
+        init: noise, real images, a coreset (`CORESETS`); of `tiles` mix or whole. Default:
+            published.
+        coreset_features: model by whose features `init` picks: hf:NAME, an original model, or
+            pixels. Default: the first of the original models; without any, pixels.
+        augmentation: shared augmentation, such as color_crop_flip, or none. Default: published.
+        tiles: smaller ones along a side of each image, enlarged. Default: published (NCFM, CIM 2,
+            or 1).
+        labels: learn labels, shares of the classes, with the images: for MTT, and for CLOM's term.
+            Default: published (hard).
         settings: of the method, by their names in its own dataclass.
-        pool: original models that guide, and choose.
+        pool: architectures of the original models that CLOM draws from (with cosine also hf:NAME),
+            and that `select.by` asks.
         clom: the term by which they guide; None for no CLOM.
         select: how a snapshot is chosen; None for the last.
     """
@@ -63,7 +73,7 @@ class DistillSpec(Spec):
     coreset_features: str | None = None
     augmentation: str | None = None
     tiles: int | None = None
-    labels: str | None = None
+    labels: Literal["hard", "learned"] | None = None
     settings: Mapping[str, bool | int | float | str] = field(
         default_factory=dict[str, bool | int | float | str]
     )
@@ -79,7 +89,5 @@ class DistillSpec(Spec):
             object.__setattr__(self, "ipc", quota.each)
         positive(updates=self.updates, minutes=self.minutes, lr=self.lr, batch=self.batch)
         positive(tiles=self.tiles)
-        if self.labels not in (None, "hard", "learned"):
-            raise InputError(f"`labels` are hard or learned, found {self.labels!r:.40}")
         if self.coreset_features is not None and self.init in NO_CORESET:
             raise InputError("`coreset_features` has a meaning with `init='herding'` or the like")

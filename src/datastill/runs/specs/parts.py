@@ -18,19 +18,18 @@ AUTO = "auto"
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Part):
-    """What real images to read, and how.
+    """What real images to read, and how; of a run about a set, the set says what is not said here.
 
     Attributes:
-        name: of the dataset, or the path of a person's own images, or ``hf:NAME``; None for the
-            dataset that a set was made from, where the run is about a set.
-        path: folder with its files.
-        size: height and width to bring images to; one number is both.
-        image_column: column or array that holds the images; None finds it.
-        label_column: likewise of the labels.
-        test_share: share of each class kept for tests where there are no test images; None for the
-            usual one, or that of the set.
-        skip_damaged: whether to go on without pictures that cannot be decoded.
-        mirror: whether a mirrored image still shows its class; None where the dataset is to say.
+        name: name of a dataset such as CIFAR10, path of your own images, or hf:NAME on the hub.
+        path: folder with its files. Default: ./data/[dataset], then where system packages put them.
+        size: bring images to so many pixels, 32 or 48x64 (height x width): their middle, resized.
+        image_column: column or array that holds the images. Default: found by its name or type.
+        label_column: column or array that holds the labels. Default: likewise.
+        test_share: share of each class kept for tests where there are no test images. Default: 0.2.
+        skip_damaged: go on without pictures that cannot be decoded; the set says which they were.
+        mirror: whether a mirrored image still shows its class, so that augmentation may mirror: no
+            for digits, letters, signs. Default: as is known of the dataset, or yes.
     """
 
     name: str | None = field(default=None, kw_only=False)
@@ -62,10 +61,15 @@ class ComputeSpec(Part):
     """How to compute.
 
     Attributes:
-        seed: everything random follows from it.
-        device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        engine: what runs the layers of networks.
-        precision: of passes through networks.
+        seed: everything random follows from it: same seed, same result.
+        device: where: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
+        engine: what runs the layers of networks: datastill's own kernels (CPU), PyTorch's layers
+            one by one, or torch.compile (seconds of waiting, then faster); auto measures which of
+            the first two is faster, once for each architecture on a machine (datastill estimate
+            tells, and forgets).
+        precision: of passes through networks; bfloat16 spares those of synthetic images that are
+            distilled, and goes without kernels. auto is float32 on a CPU, and on a GPU tf32, in
+            which PyTorch convolves there unless it is told otherwise.
     """
 
     seed: int = 0
@@ -86,11 +90,11 @@ class PoolSpec(Part):
     """Original models.
 
     Attributes:
-        architectures: of the models; ``hf:NAME`` for one of Hugging Face.
-        num: models of each; None for all there are.
-        epoch: which snapshot of them; None for the last.
-        early: epochs after which they judge too.
-        path: folder with all original models.
+        architectures: of the models; hf:NAME for one of Hugging Face.
+        num: original models of each architecture. Default: all there are.
+        epoch: which snapshot of the original models. Default: the last.
+        early: let them judge as they were after these epochs too (see train --save-epochs).
+        path: folder with original models, as 'datastill train' leaves it.
     """
 
     architectures: tuple[str, ...] = ("ConvNet",)
@@ -111,14 +115,14 @@ class ClomSpec(Part):
     """The classification loss of original models, as a term of distillation.
 
     Attributes:
-        alphas: its weight: one for all architectures of the pool, or one for each; ``auto`` finds
-            one while the set is made: as much as matching bears.
+        alphas: weight of CLOM: one for all of `pool.architectures`, or one for each, 0 for none;
+            auto finds it while the set is made: as much as matching bears. Default: no CLOM; of
+            NCFM 1, of `model`.
         distance: classification loss of the models, or nearness to real images in their features.
-        weighting: whether all models have all of the weight, or each times its accuracy; then they
-            guide as they were after every epoch that was kept, unless the pool's ``epoch`` says
-            which.
+        weighting: equal, or by accuracy: of every original model after every epoch that was kept,
+            unless `pool.epoch` says which.
         batch_size: with cosine: real images to be near to, at each update.
-        source: with cosine: dataset that the models come from; None for that of the run.
+        source: with cosine: dataset that the original models come from. Default: the same.
     """
 
     alphas: tuple[float | Literal["auto"], ...] | Literal["auto"]
@@ -160,8 +164,9 @@ class SelectSpec(Part):
     """Which snapshot of a distillation is kept: the one that an assessment likes best.
 
     Attributes:
-        by: the assessment.
-        every: updates between two looks at the set.
+        by: keep the snapshot that this assessment likes best. Default: the last one.
+        every: with `select.by`: updates between two looks at the set; it is assessed after the last
+            too.
     """
 
     by: str
@@ -177,8 +182,8 @@ class SoftSpec(Part):
     """How networks learn from soft labels.
 
     Attributes:
-        loss: cross-entropy, or divergence from softened logits.
-        temperature: with ``kl``: of the logits; None for the one that the labels were made with.
+        loss: of soft labels: cross-entropy, or divergence from softened logits at `temperature`.
+        temperature: with kl: of the logits. Default: the one that the labels were made with, or 1.
     """
 
     loss: Literal["cross-entropy", "kl"] = "cross-entropy"

@@ -15,9 +15,9 @@ class RelabelSpec(Spec):
     """What the soft labels of a set follow from.
 
     Attributes:
-        set: path of the set: a file, or the folder of a run.
-        pool: original models; what all of them say is averaged.
-        temperature: what their logits are divided by.
+        set: the set: a file, or the folder of a run. Without it: `dataset`, `method` and `ipc`.
+        pool: architectures of the original models; what all of them say is averaged.
+        temperature: what their logits are divided by: the higher, the softer.
     """
 
     kind: ClassVar[str] = "relabel"

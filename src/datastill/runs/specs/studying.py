@@ -15,12 +15,12 @@ class JudgesSpec(Part):
     """The original models that judge in a study and, as CLOM, guide.
 
     Attributes:
-        architectures: of the models.
-        num: models of each.
-        path: folder with original models; None for the study's own, which it trains briefly.
-        epoch: which snapshot of them; None for the last.
-        early: epochs after which they judge too; without any, some of the study's own.
-        pool_epochs: for which a study trains its own.
+        architectures: architectures of the original models.
+        num: original models of each architecture.
+        path: folder with original models. Default: the study trains its own, briefly.
+        epoch: which snapshot of them. Default: the last.
+        early: let them judge as they were after these epochs too. Default: 1 3 of the study's own.
+        pool_epochs: epochs for which a study trains its own.
     """
 
     architectures: tuple[str, ...] = ("ConvNetD2W32", "MLP")
@@ -49,18 +49,20 @@ class StudySpec(Spec):
     Attributes:
         data: the real images.
         compute: how to compute.
-        population: kinds of sets that are made; without any, and without ``sets``, a mixture.
-        sets: paths of sets that are there already.
-        ipc: images per class of what is made.
+        population: kinds of sets: a coreset (random, ...), noise:SHARE, METHOD:UPDATES or
+            METHOD:UPDATES:ALPHA. Default: a mixture; with `sets`, none.
+        sets: sets that are there already: files, or folders of runs.
+        ipc: images per class of what is made, one number or several.
         seeds: sets of each kind and ipc.
         batch: real images of each class that an update sees.
-        inner_loop: epochs of DC and DSA between updates; None as published.
-        model: architecture of the networks that sets are made by, and that are trained on them.
+        inner_loop: DC, DSA: epochs by which a network ages between updates. Default: as published.
+        model: architecture of the networks that sets are made by, and that are trained on them;
+            your own is module:function.
         trials: networks trained on each set.
-        epochs: for which they are trained.
+        epochs: epochs for which they are trained. Published: 1000 with augmentation, 300 without.
         augmented: whether their images are augmented.
         judges: original models.
-        assessments: names; without any, all.
+        assessments: names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all.
     """
 
     kind: ClassVar[str] = "study"

@@ -17,13 +17,13 @@ class TrainSpec(Spec):
     Attributes:
         data: the real images.
         compute: how to compute.
-        models: architectures.
-        num: models of each.
-        epochs: passes over the training images.
+        models: architectures, one or several, such as ConvNet MLP; your own are module:function.
+        num: models of each architecture.
+        epochs: passes over the training images; the learning rate falls after each third.
         lr: learning rate at the start.
         batch: images per step.
         weight_decay: pull of the weights towards zero.
-        save_epochs: epochs after which the models are kept too.
+        save_epochs: keep the models as they were after these epochs too.
         held_out: share of the training images kept aside to judge each model by.
     """
 

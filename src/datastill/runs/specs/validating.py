@@ -16,22 +16,25 @@ class ValidateSpec(Spec):
     """What a validation follows from.
 
     Attributes:
-        set: path of the set: a file, or the folder of a run.
-        data: whose test images; by default what the set says of its origin.
+        set: the set: a file, or the folder of a run. Without it: `dataset`, `method` and `ipc`.
+        data: whose test images. Default: the dataset that the set was made from.
         compute: how to compute.
-        models: architectures to train.
-        trials: networks of each.
-        protocol: preset by which they are trained; None for the one published for the method.
-        augmentation: of training images; None for that of the preset.
-        epochs: None for those of the preset.
+        models: architectures to train, one or several; your own are module:function.
+        trials: networks of each architecture. Papers use 20.
+        protocol: train by a preset: dc, dsa or modern. Default: as published for the method.
+        augmentation: augment by none, by dsa, or by one step for each image, of crop, scale, rotate
+            and noise, say crop_noise. Default: that of the preset.
+        epochs: train for another number of epochs; the learning rate falls half-way.
         soft: how networks learn from soft labels.
         on_the_fly: labels that original models give every batch; None for those of the set alone.
-        pool: these original models.
-        against: coresets of real images to train on too.
-        coreset_features: model by whose features these pick, or pixels; None for the first
-            original model that there is.
-        pool_path: folder with original models, for that.
-        together: networks to train at once; None for what suits the device.
+        pool: architectures of the original models that label on the fly; what all of them say is
+            averaged.
+        against: also train on as many real images, picked by `CORESETS`.
+        coreset_features: model by whose features coresets pick: hf:NAME, an original model, or
+            pixels. Default: the first of the original models; without any, pixels.
+        pool_path: folder with original models, as 'datastill train' leaves it.
+        together: networks of an architecture to train at once on a set; they end as they would
+            alone, up to rounding. Default: on a CPU one, on a GPU as many as its memory holds.
     """
 
     kind: ClassVar[str] = "validate"
@@ -79,27 +82,33 @@ class CompareSpec(Spec):
     """What a comparison of sets with real images follows from.
 
     Attributes:
-        sets: paths of sets; without any, real images are compared with each other.
-        data: whose real images; by default what the first set says of its origin.
+        sets: sets: files, or folders of runs. Without any, real images are compared with each
+            other.
+        data: whose real images. Default: the dataset of the first set.
         compute: how to compute.
-        ipc: real images of each class to pick, in words; None for those of the sets.
-        protocol: preset by which networks are trained on every set.
-        epochs: None for those of the preset.
-        models: architectures to train.
-        trials: networks of each on each set.
-        against: how real images are picked; random ones are always among them. ``early-labels``
-            are random ones with labels of the pool, early-stopped.
-        coreset_features: model by whose features coresets pick, or pixels; None for the first
-            original model that there is.
-        pool: original models that label on the fly, and random images where a set has soft labels;
-            None for none.
-        pool_path: folder with original models, for the features of coresets.
-        together: networks to train at once; None for what suits the device.
-        real_epochs: on all real images; 0 leaves them out.
+        ipc: real images of each class to pick, as for 'datastill distill'. Default: those of the
+            sets.
+        protocol: how networks are trained on every set: two published ways, and a stronger one.
+        epochs: train for another number of epochs. Default: dc 300, dsa and modern 1000.
+        models: architectures to train, one or several; your own are module:function.
+        trials: networks of each architecture on each set. Papers use 20.
+        against: how real images are picked (`CORESETS`); random ones are always among them.
+            early-labels are random ones as `pool.architectures` labels them, early-stopped after an
+            epoch that is chosen on held-out training images.
+        coreset_features: model by whose features coresets pick: hf:NAME, an original model, or
+            pixels. Default: the first of the original models; without any, pixels.
+        pool: architectures of the original models that label, on the fly or random images that sets
+            with soft labels are compared with; what all of them say is averaged.
+        pool_path: folder with original models, as 'datastill train' leaves it.
+        together: networks of an architecture to train at once on a set; they end as they would
+            alone, up to rounding. Default: on a CPU one, on a GPU as many as its memory holds.
+        real_epochs: epochs on all real images; 0 leaves them out, and with them the share of the
+            gap.
         real_trials: networks of each architecture on all real images.
         soft: how networks learn from soft labels.
         on_the_fly: labels that the pool gives every batch; None for those of the sets alone.
-        rates: learning rates to choose from for DD-Ranking's scores; without any there are none.
+        rates: learning rates to choose from for DD-Ranking's scores, on held-out training images;
+            without any there are none.
     """
 
     kind: ClassVar[str] = "compare"

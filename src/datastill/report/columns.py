@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from datastill.cli.folding import folded
+from datastill.report.folding import folded
 
 GAP = "  "
 """Between columns."""

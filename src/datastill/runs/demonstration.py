@@ -1,0 +1,121 @@
+"""The demo: small runs on digits, and a contest between what they make and real images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from datastill.base.rng import Key
+from datastill.data import ImageSet
+from datastill.datasets import load_split
+from datastill.evaluation.plan import EvaluationPlan, Result, collect
+from datastill.evaluation.validation import Draw
+from datastill.runs.computing import route_of
+from datastill.runs.distilling import folder_of
+from datastill.runs.keeping import USUAL
+from datastill.runs.observer import Observer
+from datastill.runs.specs import (
+    ClomSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillSpec,
+    PoolSpec,
+    TrainSpec,
+)
+from datastill.runs.stop import StopRequest
+from datastill.runs.trials import TrialRunner
+from datastill.store import load, versions, write_json
+from datastill.training.coresets import CORESETS, picked
+from datastill.training.protocol import preset
+
+MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
+"""Sized for two minutes on two cores: digits have 8x8 pixels, which two blocks already halve
+twice."""
+SIZES = (1, 10)
+"""Images per class."""
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demo does, and where.
+
+    Attributes:
+        root: folder for all that is made.
+        compute: how to compute.
+        trials: networks trained on each set; on all real images two of them.
+    """
+
+    root: Path
+    compute: ComputeSpec
+    trials: int = 5
+
+    @property
+    def pool(self) -> Path:
+        """Folder of the original models."""
+        return self.root / "pretrained_model"
+
+    @property
+    def originals(self) -> TrainSpec:
+        """The original models that guide."""
+        return TrainSpec(
+            data=DataSpec("digits"),
+            compute=self.compute,
+            models=(MODEL,),
+            num=3,
+            epochs=15,
+            lr=0.05,
+            batch=64,
+            weight_decay=5e-4,
+        )
+
+    def distilled(self, ipc: int, clom: bool) -> tuple[DistillSpec, Path]:
+        """Return what a set follows from, and its folder."""
+        spec = DistillSpec(
+            data=DataSpec("digits"),
+            compute=self.compute,
+            model=MODEL,
+            ipc=ipc,
+            updates=UPDATES,
+            batch=64,
+            pool=PoolSpec(architectures=(MODEL,), path=str(self.pool)),
+            clom=ClomSpec(alphas=(ALPHA,)) if clom else None,
+        )
+        return spec, folder_of(spec, self.root / ("with-clom" if clom else "without-clom"))
+
+    def contest(self, observer: Observer) -> dict[int | None, list[Result]]:
+        """Train networks on every set, and write every value.
+
+        Returns:
+            Results by images per class; those of all real images by None.
+        """
+        real, test = load_split("digits", "train"), load_split("digits", "test")
+        whole: dict[str, Draw] = {f"all {len(real)} real images": lambda _: real}
+        found: dict[int | None, list[Result]] = {}
+        found[None] = self._judged(whole, test, min(2, self.trials), observer)
+        for ipc in SIZES:
+            found[ipc] = self._judged(self._sets(ipc, real), test, self.trials, observer)
+        results = [asdict(result) for ipc in (*SIZES, None) for result in found[ipc]]
+        write_json(self.root / "demo.json", {"versions": versions(), "results": results})
+        return found
+
+    def _sets(self, ipc: int, real: ImageSet) -> dict[str, Draw]:
+        pick, counts = CORESETS["random"], [ipc] * len(real.domain.classes)
+        key = Key(self.compute.seed).at("random")
+        sets: dict[str, Draw] = {"random": lambda i: picked(pick, real, counts, key=key.at(i))}
+        for clom, name in ((False, "distilled"), (True, "distilled with CLOM")):
+            made = load(self.distilled(ipc, clom)[1])
+            sets[name] = lambda _, made=made: made
+        return sets
+
+    def _judged(
+        self, sets: Mapping[str, Draw], test: ImageSet, trials: int, observer: Observer
+    ) -> list[Result]:
+        routes = {MODEL: route_of(self.compute, MODEL, test.domain)}
+        key, protocol = Key(self.compute.seed).at("validate"), preset("dsa", epochs=EPOCHS)
+        plan = EvaluationPlan(sets, test, protocol, routes, trials, key)
+        runner = TrialRunner({}, None, USUAL, routes, [])
+        with observer.progress("training", plan.total) as steps:
+            for done, trial in enumerate(runner.run([plan], StopRequest(), steps=steps), 1):
+                steps.at(done, f"{trial.source}: {100 * trial.accuracy:.1f} %")
+        return collect(runner.found)

@@ -1,0 +1,193 @@
+"""What runs found, for people: tables, and lines about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+from datastill.base.wording import counted, duration
+from datastill.compute.measuring import Answer
+from datastill.data import ImageSet, stored_bytes
+from datastill.data.labels import hardened
+from datastill.evaluation.comparison import label_bytes
+from datastill.report import study_page
+from datastill.report.summary import summary
+from datastill.report.tables import Table, assessments, comparison, rankings, results
+from datastill.runs.assessing import Ranked, Scored
+from datastill.runs.comparing import Compared
+from datastill.runs.describing import repeated_by
+from datastill.runs.estimating import Estimate
+from datastill.runs.findings import Studied
+from datastill.runs.forecast import Cost
+from datastill.runs.quota import in_words
+from datastill.runs.relabelling import Relabelled
+from datastill.runs.training import Row, Trained
+from datastill.runs.validating import Validated
+from datastill.store import SET_FILE
+
+
+@singledispatch
+def told(found: Any) -> Iterator[Table | str]:
+    """Yield what a person is told of what a run found: nothing of a set that was distilled.
+
+    Args:
+        found: what the verb returned.
+    """
+    del found
+    yield from ()
+
+
+@told.register
+def _(found: Trained) -> Iterator[Table | str]:
+    columns = ("model", "epochs", "train %", "held-out %", "test % (only told)", "seconds")
+    yield f"Original models of {found.dataset}", columns, [*map(_original, found.rows)]
+
+
+def _original(row: Row) -> tuple[str, ...]:
+    facts, held_out = row.facts, row.facts["held_out_accuracy"]
+    return (
+        f"{row.architecture} {row.number}",
+        str(facts["epoch"]),
+        f"{100 * facts['train_accuracy']:.2f}",
+        "none" if held_out is None else f"{100 * held_out:.2f}",
+        "none" if row.test_accuracy is None else f"{100 * row.test_accuracy:.2f}",
+        f"{facts['seconds']:.0f}",
+    )
+
+
+@told.register
+def _(found: Validated) -> Iterator[Table | str]:
+    title = f"Test accuracy after training on {counted(found.images, 'image')}"
+    yield results(title, found.results)
+    for result in found.results:
+        if result.obstacle:
+            yield (
+                f"{result.model} on {result.source}: trained one network after another, for "
+                f"at once {result.obstacle}"
+            )
+    if found.file is not None:
+        yield f"every value is in {found.file}"
+    if found.networks is not None:
+        yield f"the networks are in {found.networks}"
+
+
+@told.register
+def _(found: Compared) -> Iterator[Table | str]:
+    yield from comparison(found.rows)
+    yield from rankings(found.rankings)
+    if found.file is not None:
+        yield f"every value is in {found.file}; {found.plot} shows them"
+
+
+@told.register
+def _(found: Scored) -> Iterator[Table | str]:
+    yield assessments(found.scores, found.random)
+    yield (
+        f"seconds: of each alone, once the real images have passed the networks; "
+        f"all of them, with that, took {found.seconds:.1f} s for this set"
+    )
+    if found.file is not None:
+        yield f"every value is in {found.file}"
+
+
+@told.register
+def _(found: Ranked) -> Iterator[Table | str]:
+    if len({*found.sizes.values()}) > 1:
+        yield "sets of different size: most assessments compare only sets of one size"
+    best, *_ = scores = list(found.scores.values())
+    values = [score.value for score in scores]
+    rows = [
+        (name, str(1 + values.index(value)), str(found.sizes[name]), f"{value:.6g}")
+        for name, value in zip(found.scores, values, strict=True)
+    ]
+    title = f"{found.by}, {best.better} is better, judged by {found.judges}"
+    yield title, ("set", "rank", "images", found.by), rows
+
+
+@told.register
+def _(found: Relabelled) -> Iterator[Table | str]:
+    hard, soft = label_bytes(hardened(found.set)), label_bytes(found.set)
+    yield (
+        f"{counted(len(found.set), 'soft label')} of {counted(len(found.pool), 'model')} in "
+        f"{found.folder}\n"
+        f"  the likeliest class is the hard label for {found.agreement:.1%} of the images, "
+        f"with {found.certainty:.1%} on average\n"
+        f"  labels take {soft:,} bytes, hard ones {hard:,}, "
+        f"the images take {stored_bytes(found.before.images):,}"
+    )
+    yield from (f"  {caveat}" for caveat in found.caveats)
+
+
+@told.register
+def _(found: Studied) -> Iterator[Table | str]:
+    rows = study_page.table(found.study)
+    yield "Which assessment to trust", study_page.COLUMNS, rows
+    yield study_page.LEGEND
+    yield from found.facts
+    if found.page is not None:
+        yield f"look at {found.page} and {found.plots[0]}"
+
+
+@told.register
+def _(found: Estimate) -> Iterator[Table | str]:
+    about = f"{found.method} on {found.dataset}, {in_words(found.counts)}, {found.engines[0].model}"
+    yield f"{about}, on {found.device}"
+    for engine in found.engines:
+        yield str(engine) + ("" if engine.why is None else f"; {_reason(engine.why)}")
+    if found.share < 1:
+        yield (
+            f"an update was tried with {100 * found.share:.0f} % of its images, for it takes long; "
+            "what it takes with all of them is worked out"
+        )
+    yield _terms("One update", found.update, "seconds", 1.0)
+    yield _terms("Validating by one network", found.trial, "seconds", 1.0)
+    yield _terms("Memory", found.memory, "GiB", 2.0**30)
+    updates, trials = found.updates * found.update.seconds, found.trials * found.trial.seconds
+    yield (
+        f"{counted(found.updates, 'update')}: {duration(updates)}; "
+        f"{counted(found.trials, 'network')}: {duration(trials)}; "
+        f"together {duration(found.seconds)}"
+    )
+
+
+def _reason(answer: Answer) -> str:
+    took = ", ".join(f"{way} {seconds:.3g} s" for way, seconds in answer.seconds.items())
+    when = "measured before; `forget=True` measures again"
+    if answer.measured:
+        steady = "remembered" if answer.steady else "not remembered, for timings scatter"
+        when = f"measured now, {steady}"
+    return f"a training step on {counted(answer.images, 'image')}: {took} ({when})"
+
+
+def _terms(title: str, cost: Cost, unit: str, divisor: float) -> Table:
+    rows = [
+        (name, f"{value / divisor:.3f}", f"{100 * value / cost.seconds:.0f} %")
+        for name, value in cost.terms.items()
+    ]
+    return title, ("", unit, "share"), [*rows, ("together", f"{cost.seconds / divisor:.3f}", "")]
+
+
+def side_by_side(
+    files: Sequence[Path], sets: Sequence[ImageSet]
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Say what sets hold, where they come from and how they did.
+
+    Args:
+        files: of the sets.
+        sets: as many.
+
+    Returns:
+        What the columns are, and rows.
+    """
+    found = [
+        {**summary(data), "repeated by": repeated_by(file, data.facts)}
+        for file, data in zip(files, sets, strict=True)
+    ]
+    lines = list(dict.fromkeys(name for lines in found for name in lines if lines[name]))
+    # The folder of a run says which set it is.
+    places = [file.parent if file.name == SET_FILE else file for file in files]
+    return ("", *map(str, places)), [
+        (name, *(lines.get(name) or "-" for lines in found)) for name in lines
+    ]
