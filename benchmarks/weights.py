@@ -25,7 +25,6 @@ from torch import Tensor
 
 import datastill as ds
 from datastill.distillation.clom import Regulariser
-from datastill.distillation.methods import GradientMatching
 from datastill.distillation.methods.base import Synthetic, Targets, sloping
 from datastill.distillation.weighing import Weighed
 from datastill.store import load_pool
@@ -120,7 +119,7 @@ class Bench:
         real, test = ds.load_dataset(sweep.dataset, **({"path": folder} if folder else {}))
         settings = ds.METHODS[sweep.method](10)
         method = settings.method
-        if isinstance(method, GradientMatching):
+        if hasattr(method, "inner_loop"):
             method = replace(method, inner_loop=10)
         key = ds.Key(BASE).at("pool")
         if sweep.epochs is None:
