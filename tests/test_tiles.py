@@ -36,6 +36,7 @@ from datastill.networks import build, builder, features
 from datastill.report.preview import preview
 from datastill.report.summary import summary
 from datastill.runs.assessing import _random
+from datastill.runs.filing import others
 from datastill.training.pool import freeze
 from test_cli import Run, run
 from test_distillation import TowardsMeans
@@ -190,7 +191,7 @@ def test_a_record_that_makes_no_sense_gets_one_line(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     file, data = tmp_path / "a.safetensors", mosaics()
-    shares = torch.rand(len(data), 4, generator=Key(0).generator())
+    shares = torch.rand(len(data), 4, generator=Key(0).generator()).softmax(1)
     datastill.save(replace(data, labels=shares), file)  # so many labels, whatever the header says
     kept = tiled(data.images)
     assert kept is not None
@@ -492,12 +493,17 @@ def test_distilled_tiles_are_told_validated_and_exported(run: Run, tmp_path: Pat
     assert scored.code == 0, scored.err
 
 
-def test_other_tiles_are_another_run(run: Run) -> None:
+def test_other_tiles_are_another_run(run: Run, tmp_path: Path) -> None:
     assert run(f"{LINE} --iterations 2").code == 0
-    said = run(f"{LINE.replace('--tiles 2', '--tiles 4')} --iterations 2 --resume")
-    assert said.code == 2
-    assert "--tiles" in said.err
-    assert run(f"{LINE.replace('--tiles 2', '')} --iterations 2 --resume").code == 2
+    usual = tmp_path / "condensed" / "digits" / "DM" / "IPC1"
+    first = (usual / "synthetic.safetensors").read_bytes()
+    for words in ("--tiles 4", ""):
+        said = run(f"{LINE.replace('--tiles 2', words)} --iterations 2 --resume")
+        assert said.code == 0, said.err
+        assert "another run, which was begun with --tiles 2" in " ".join(said.out.split())
+    assert (usual / "synthetic.safetensors").read_bytes() == first
+    beside = [datastill.load(path) for path in others(usual)]
+    assert sorted(len(one) for one in beside) == [10, 160]
     assert run(f"{LINE.replace('--tiles 2', '--tiles 0')} --iterations 2").code == 2
 
 
