@@ -27,7 +27,8 @@ from datastill.runs.guiding import guided, guides_of, judges_of, trajectories_of
 from datastill.runs.material import coresets_of
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
-from datastill.runs.originals import Shelf, features_by, load, told, told_of_labels
+from datastill.runs.originals import Shelf, load, told, told_of_labels
+from datastill.runs.picking import features_by
 from datastill.runs.population import wanted
 from datastill.runs.preparing import adjusted, settled
 from datastill.runs.quota import in_words, parse
@@ -172,7 +173,7 @@ def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
         what = "random images" if spec.on_the_fly is None else "on the fly"
         yield from _judges(spec.pool, real, f"label {what}")
         if EARLY in spec.against:
-            shelf = Shelf(spec.pool.path, real.domain.name, real)
+            shelf = Shelf(spec.pool.path, real)
             known = shelf.by_epoch(spec.pool.architectures, spec.pool.num)
             yield f"{EARLY} are chosen among {counted(len(known), 'epoch')}"
     usual = ((*spec.pool.architectures,) if spec.pool else ()) or spec.models
@@ -197,8 +198,7 @@ def _(spec: RelabelSpec, observer: Observer) -> Iterator[str]:
     yield from _told(sets)
     (made,) = sets.values()
     known = made.facts.get("data") or {}
-    shelf = Shelf(spec.pool.path, made.domain.name, made, known)
-    pool = shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+    pool = Shelf(spec.pool.path, made, known).asked(spec.pool)
     yield f"{told(pool, ())} say what the labels are"
 
 

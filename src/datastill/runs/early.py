@@ -98,7 +98,7 @@ def early_labels(spec: CompareSpec, material: Material, terms: Terms) -> EarlyLa
     except InputError as error:
         share = f"{HELD_OUT:.0%} of the training images"
         raise InputError(f"{error}; {share} are kept to choose the epoch of {EARLY} by") from None
-    shelf = Shelf(spec.pool.path, material.real.domain.name, material.real)
+    shelf = Shelf(spec.pool.path, material.real)
     pools = shelf.by_epoch(spec.pool.architectures, spec.pool.num)
     some = {epoch: pools[epoch] for epoch in spread(list(pools), MOST_EPOCHS)}
     return EarlyLabels(some, material.temperature(spec.soft.temperature))

@@ -227,7 +227,7 @@ def _pass(clom: Regulariser, made: ImageSet) -> None:
 def _guide(spec: DistillSpec, name: str, real: ImageSet) -> Member:
     # One that costs what an original model does.
     if name.startswith(BACKBONE):
-        (member,) = Shelf(spec.pool.path, real.domain.name, real, other=True).load([name], 1)
+        (member,) = Shelf(spec.pool.path, real, other=True).load([name], 1)
         return member
     network = build(name, real.domain, key=Key(0)).to(real.images.device)
     return freeze(network, find(name)[0], real.domain, {"epoch": 1, "held_out_accuracy": 1.0})

@@ -17,7 +17,8 @@ from datastill.networks import build, find
 from datastill.runs.computing import route_of
 from datastill.runs.observer import Observer
 from datastill.runs.origin import Caveats, Origin, said
-from datastill.runs.originals import Features, Shelf, features_by
+from datastill.runs.originals import Shelf
+from datastill.runs.picking import Features, features_by
 from datastill.runs.reading import other_mirror
 from datastill.runs.specs import ValidateSpec
 from datastill.training.coresets import CORESETS, Coreset, Known, picked, without_chance
@@ -112,8 +113,7 @@ def labeller_of(
     known = (made.facts.get("data") or {}) if real is None else real.facts
     if kept := test.facts.get("kept_for_tests"):
         known = {**known, "kept_for_tests": kept}
-    shelf = Shelf(spec.pool.path, test.domain.name, made, known)
-    pool = shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+    pool = Shelf(spec.pool.path, made, known, test.domain.name).asked(spec.pool)
     found = Labeller(pool, spec.on_the_fly.terms)
     found.require_fit(made.domain)
     return found

@@ -29,7 +29,8 @@ from datastill.identity import described, unknown
 from datastill.networks import BACKBONE
 from datastill.runs import originals
 from datastill.runs.computing import route_of
-from datastill.runs.originals import Features, Shelf, features_by
+from datastill.runs.originals import Shelf
+from datastill.runs.picking import Features, features_by
 from datastill.runs.specs import ClomSpec, DistillSpec
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import Pool, Trajectory, trajectories
@@ -61,17 +62,17 @@ def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
     # The same files at another size are not another dataset: the same are kept for tests.
     own = clom.source in (None, spec.data.name) or source == real.domain.name
     own = own or _same_place(clom.source, spec.data.name)
-    shelf = Shelf(pool.path, source, real, other=not own)
+    shelf = Shelf(pool.path, real, name=source, other=not own)
     if clom.weighting == ACCURACY and pool.epoch is None:
         return shelf.snapshots(pool.architectures, pool.num)
-    return shelf.load(pool.architectures, pool.num, epoch=pool.epoch)
+    return shelf.asked(pool)
 
 
 def trajectories_of(
     spec: DistillSpec, real: ImageSet, published: Published
 ) -> Sequence[Trajectory]:
     """Return original models on their way, as a method needs them: nothing, or two ends, or all."""
-    pool, shelf = spec.pool, Shelf(spec.pool.path, real.domain.name, real)
+    pool, shelf = spec.pool, Shelf(spec.pool.path, real)
     if "trajectories" in published.needs:
         return shelf.trajectories(spec.model, pool.num)
     if "ends" in published.needs:
@@ -90,9 +91,7 @@ def judges_of(spec: DistillSpec, published: Published, real: ImageSet) -> Pool:
     """Return the original model under which a method compares images, if it needs one."""
     if "originals" not in published.needs:
         return ()
-    return Shelf(spec.pool.path, real.domain.name, real).load(
-        [spec.model], 1, epoch=spec.pool.epoch
-    )
+    return Shelf(spec.pool.path, real).load([spec.model], 1, epoch=spec.pool.epoch)
 
 
 def compared_under(published: Published, task: Task) -> dict[str, Any] | None:

@@ -52,7 +52,7 @@ def loaded(spec: JudgesSpec, folder: Path, real: ImageSet) -> Judges:
         InputError: when there are too few, or they were trained on other images.
     """
     epoch = spec.pool_epochs if spec.path is None else spec.epoch
-    shelf = Shelf(spec.path or folder / OWN, real.domain.name, real)
+    shelf = Shelf(spec.path or folder / OWN, real)
     names, num = spec.architectures, spec.num
     early = [m for epoch in early_epochs(spec) for m in shelf.load(names, num, epoch=epoch)]
     return Judges(shelf.load(names, num, epoch=epoch), early)

@@ -30,7 +30,8 @@ from datastill.runs.computing import route_of
 from datastill.runs.finding import set_file
 from datastill.runs.observer import Observer
 from datastill.runs.origin import Caveats, Images, Origin, said
-from datastill.runs.originals import Features, Shelf, features_by
+from datastill.runs.originals import Shelf
+from datastill.runs.picking import Features, features_by
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import parse
 from datastill.runs.reading import buildable, named, read_both, reading
@@ -236,8 +237,7 @@ def randomly(images: ImageSet, material: Material, key: Key, *, temperature: flo
 def _pool(spec: CompareSpec, real: ImageSet) -> Pool:
     if spec.pool is None or not spec.pool.architectures:
         return ()
-    shelf = Shelf(spec.pool.path, real.domain.name, real)
-    return shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+    return Shelf(spec.pool.path, real).asked(spec.pool)
 
 
 def _images(spec: CompareSpec, made: list[ImageSet], device: str, observer: Observer) -> Images:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,10 @@ from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.scores import epoch_of
-from datastill.identity import called, described, require_trained_on, unknown
+from datastill.identity import require_trained_on, unknown
 from datastill.networks import BACKBONE, find
 from datastill.runs.specs import PoolSpec
 from datastill.store import load_pool, load_snapshots, members_in, pool_folder
-from datastill.training.coresets import CORESETS, MISSING, Known, looks_at_features, needs_of
 from datastill.training.labeller import Labeller
 from datastill.training.pool import (
     Member,
@@ -26,7 +25,6 @@ from datastill.training.pool import (
     by_epoch,
     trajectories,
 )
-from datastill.training.seeing import features_of
 
 
 def load(spec: PoolSpec, real: ImageSet, names: Sequence[str] = ()) -> tuple[Pool, Pool]:
@@ -39,12 +37,10 @@ def load(spec: PoolSpec, real: ImageSet, names: Sequence[str] = ()) -> tuple[Poo
     """
     asked = {epoch_of(name) for name in names}
     early_epochs = sorted({*spec.early, *(epoch for epoch in asked if epoch)})
-    shelf = Shelf(spec.path, real.domain.name, real)
+    shelf = Shelf(spec.path, real)
     trained = [name for name in spec.architectures if not name.startswith(BACKBONE)]
-    pool = shelf.load(spec.architectures, spec.num, epoch=spec.epoch)
-    early = [
-        member for epoch in early_epochs for member in shelf.load(trained, spec.num, epoch=epoch)
-    ]
+    pool = shelf.asked(spec)
+    early = [m for epoch in early_epochs for m in shelf.load(trained, spec.num, epoch=epoch)]
     return pool, early
 
 
@@ -54,17 +50,21 @@ class Shelf:
 
     Attributes:
         root: folder with all original models.
-        dataset: whose.
         real: the images that they are to see, on the device where they are to be.
         data: what is known of the images that they were to be trained on; by default of ``real``.
+        name: of the dataset; by default that of ``real``.
         other: whether they are meant to be of another dataset than those images.
     """
 
     root: Path | str
-    dataset: str
     real: ImageSet
     data: Mapping[str, Any] | None = None
+    name: str | None = None
     other: bool = False
+
+    def asked(self, spec: PoolSpec) -> Pool:
+        """Read the models that a description asks for, see ``load``."""
+        return self.load(spec.architectures, spec.num, epoch=spec.epoch)
 
     def load(self, names: Sequence[str], num: int | None, *, epoch: int | None = None) -> Pool:
         """Read ``num`` models of each architecture, or all, as they were after an epoch.
@@ -99,8 +99,7 @@ class Shelf:
         for name in (find(name)[0] for name in names):
             if name.startswith(BACKBONE):
                 raise InputError(f"{name} has no epochs, and knows no classes")
-            folder = pool_folder(Path(self.root), self.dataset, name)
-            kept = by_epoch(load_snapshots(folder, num, factory=name))
+            kept = by_epoch(self._kept(name, num))
             most = max(map(len, kept.values()))
             groups.append({epoch: pool for epoch, pool in kept.items() if len(pool) == most})
         shared = [epoch for epoch in groups[0] if all(epoch in group for group in groups)]
@@ -111,12 +110,10 @@ class Shelf:
                 typed=f"{there}, and an early one is chosen among two or more; make them with "
                 "'datastill train' and --save-epochs",
             )
-        found = {epoch: [one for group in groups for one in group[epoch]] for epoch in shared}
-        for pool in found.values():
-            require_trained_on(pool, self.real.facts, self.real.domain.name)
-            for member in pool:
-                member.network.to(self.real.images.device)
-        return dict(found)
+        return {
+            epoch: self._ready([one for group in groups for one in group[epoch]])
+            for epoch in shared
+        }
 
     def trajectories(self, name: str, num: int | None) -> tuple[Trajectory, ...]:
         """Read what became of ``num`` models of an architecture, or of all, epoch by epoch.
@@ -136,8 +133,14 @@ class Shelf:
         return pool
 
     def _kept(self, name: str, num: int | None) -> Pool:
-        folder = pool_folder(Path(self.root), self.dataset, name)
-        return load_snapshots(folder, num, factory=name)
+        return load_snapshots(self._folder(name), num, factory=name)
+
+    def _folder(self, name: str) -> Path:
+        return pool_folder(Path(self.root), self._dataset, name)
+
+    @property
+    def _dataset(self) -> str:
+        return self.name or self.real.domain.name
 
     def found(self, usual: str) -> Member | str:
         """Return the first original model that can serve, or say in a line why there is none.
@@ -145,9 +148,9 @@ class Shelf:
         Args:
             usual: architecture that is preferred to others.
         """
-        place = pool_folder(Path(self.root), self.dataset, "any").parent
+        place = self._folder("any").parent
         others = sorted(folder.name for folder in place.glob("*") if any(members_in(folder)))
-        names = [usual, *(name for name in others if name != usual and known_as(name))]
+        names = [usual, *(name for name in others if name != usual and _known(name))]
         complaint = ""
         for name in names:
             if name.replace(":", ".") not in others:
@@ -156,17 +159,12 @@ class Shelf:
                 return self.load([name], 1)[0]
             except InputError as error:
                 complaint = complaint or str(error)
-        return complaint or f"there are no original models of {self.dataset} in {self.root}"
+        return complaint or f"there are no original models of {self._dataset} in {self.root}"
 
     def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
         if name.startswith(BACKBONE):
             return (backbone_member(name, self.real.domain),)
-        folder = pool_folder(Path(self.root), self.dataset, name)
-        return load_pool(folder, num, epoch=epoch, factory=name)
-
-
-PIXELS = "pixels"
-"""What stands for no features, where an architecture could stand."""
+        return load_pool(self._folder(name), num, epoch=epoch, factory=name)
 
 
 def _once(names: Sequence[str]) -> list[str]:
@@ -179,127 +177,8 @@ def _once(names: Sequence[str]) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What coresets know of the real images.
-
-    Attributes:
-        known: features by which they pick, and original models that they ask.
-        facts: whose features, as it is written down; None for pixels.
-        words: which coresets pick in which space, and why in pixels; empty where none looks at one.
-    """
-
-    known: Known = field(default_factory=Known)
-    facts: dict[str, Any] | None = None
-    words: str = ""
-
-    @property
-    def caveats(self) -> tuple[str, ...]:
-        """The words, to be said and written down with results."""
-        return (self.words,) if self.words else ()
-
-    def written(self) -> dict[str, Any]:
-        """Return what is written down of both."""
-        asked = self.known.originals
-        return {
-            "features": self.facts,
-            "coreset_originals": {"originals": described(asked)} if asked else None,
-        }
-
-
-def features_by(
-    coresets: Sequence[str],
-    name: str | None,
-    usual: str,
-    real: ImageSet,
-    root: Path | str,
-    *,
-    look: bool = True,
-) -> Features:
-    """Return what coresets know of real images.
-
-    Args:
-        coresets: names of them.
-        name: architecture of the original model whose features they pick by, or hf:NAME, or
-            ``"pixels"``. Those that ask an original model what it says ask the same. None for
-            the features of the first original model that there is, as published, and for pixels
-            where there is none; of coresets that are published so, that is.
-        usual: architecture of the one that they ask without a name.
-        real: training images.
-        root: folder with original models.
-        look: whether to work out the features, or to find out only whose they would be.
-
-    Raises:
-        InputError: when there is no such model, or it knows no classes and is asked for them.
-    """
-    shelf, named = Shelf(root, real.domain.name, real), None if name == PIXELS else name
-    originals = _asked(coresets, shelf, named or usual)
-    space, looking = _space(coresets, name, usual, shelf)
-    if space is None or isinstance(space, str):
-        why = f": {space}" if space else ""
-        words = f"{' '.join(looking)} pick in the space of pixels{why}" if looking else ""
-        return Features(Known(originals=originals), words=words)
-    whose = described([space])
-    facts = {"by": space.architecture, "originals": whose}
-    words = f"{' '.join(looking)} pick by features of {called(whose[0])}"
-    return Features(Known(features_of(space, real) if look else None, originals), facts, words)
-
-
-def _asked(coresets: Sequence[str], shelf: Shelf, judge: str) -> Pool:
-    # The original models that coresets ask, the one that judges first.
-    judging = asked_by(coresets)
-    accounts = [name for name in coresets if "dynamics" in needs_of(CORESETS[name])]
-    if not (judging or accounts):
-        return ()
-    judge = judge_of(judging or accounts, judge)
-    pool = shelf.load([judge], None if accounts else 1)
-    told = [one for one in pool if one.dynamics is not None] if accounts else []
-    if accounts and not told:
-        raise InputError(f"{accounts[0]}: {MISSING['dynamics']}")
-    first = [one for one in pool[:1] if judging and one not in told]
-    return (*first, *told)
-
-
-def _space(
-    coresets: Sequence[str], name: str | None, usual: str, shelf: Shelf
-) -> tuple[Member | str | None, list[str]]:
-    # The model in whose features coresets pick, or why it is pixels; and which do.
-    if name is not None and name != PIXELS:
-        asking = {one for one in coresets if needs_of(CORESETS[one])}
-        own = {one for one in coresets if not CORESETS.has(one)}  # nothing is known of these
-        looking = [n for n in coresets if looks_at_features(CORESETS[n]) or n in own - asking]
-        return (shelf.load([name], 1)[0] if looking else None), looking
-    looking = [one for one in coresets if looks_at_features(CORESETS[one])]
-    if name == PIXELS or not looking:
-        return None, looking
-    return shelf.found(usual), looking
-
-
-def asked_by(coresets: Sequence[str]) -> list[str]:
-    """Return the names of those that ask original models."""
-    return [name for name in coresets if "originals" in needs_of(CORESETS[name])]
-
-
-def judge_of(asking: Sequence[str], judge: str) -> str:
-    """Return the architecture of the original model that coresets ask.
-
-    Args:
-        asking: names of those that ask one.
-        judge: the architecture that was named, or the usual one.
-
-    Raises:
-        InputError: for a model of Hugging Face, which knows no classes.
-    """
-    if asking and judge.startswith(BACKBONE):
-        raise InputError(
-            f"{judge} knows no classes, and {asking[0]} asks for them; name an original model by "
-            "its architecture (`coreset_features`)"
-        )
-    return judge
-
-
-def known_as(name: str) -> bool:
-    """Tell whether an architecture is known by a name."""
+def _known(name: str) -> bool:
+    # Whether an architecture is known by a name.
     try:
         return find(name)[0] == name
     except InputError:

@@ -70,8 +70,7 @@ def relabel(
     file = set_file(Path(spec.set))
     data = load(file)
     origin = data.facts.get("data") or {}
-    shelf = Shelf(spec.pool.path, data.domain.name, data, origin)
-    pool = shelf.load(spec.pool.architectures, spec.pool.num, epoch=spec.pool.epoch)
+    pool = Shelf(spec.pool.path, data, origin).asked(spec.pool)
     made = relabelled(data, pool, temperature=spec.temperature)
     caveats = tuple(_caveats(data, pool))
     if folder is None:
