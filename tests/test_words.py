@@ -72,7 +72,7 @@ def test_help_lists_what_is_registered(registry: str, known: list[str]) -> None:
 
 def test_the_help_lists_methods(run: Run) -> None:
     said = " ".join(run("distill --help").out.split())
-    assert "DC, DM, DSA, MTT and NCFM" in said.replace("│ │ ", "")
+    assert "DC, DM, DSA, MTT, NCFM and TESLA" in said.replace("│ │ ", "")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def names_in(registry: str) -> list[str]:
     """Return what a plug-in folder registers and packages provide, without running them.
 
     >>> names_in("METHODS")
-    ['CIM', 'DC', 'DM', 'DSA', 'MTT', 'NCFM']
+    ['CIM', 'DC', 'DM', 'DSA', 'MTT', 'NCFM', 'TESLA']
     """
     folder = Path(__file__).parents[1] / PLUGINS[registry]
     pattern = re.compile(rf"{registry}\.register\(\s*[\"']([^\"']+)[\"']")

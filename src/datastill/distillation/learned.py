@@ -19,6 +19,11 @@ from datastill.distillation.parametrisations import (
     Synthetic,
     require_parametrisation,
 )
+from datastill.training.pool import Pool
+from datastill.training.seeing import teacher
+
+SHOWN = 128
+"""Images that original models are shown at once."""
 
 LEAST_RATE = 1e-6
 """Where a learning rate is put back to that a step has led to zero or below."""
@@ -69,6 +74,65 @@ class LearnedLabels:
     def project(self, params: Params, domain: Domain) -> None:
         """Do what is done to the images."""
         self.images.project(params, domain)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Judged(ByClass):
+    """Images that a distillation starts from, and original models that can be asked about them.
+
+    Attributes:
+        domain: of the images.
+        judges: the original models.
+    """
+
+    domain: Domain
+    judges: Pool = ()
+
+    @torch.no_grad()
+    def said(self) -> tuple[Tensor, Tensor]:
+        """Return the mean logits of those original models that are right about an image.
+
+        Returns:
+            ``(M, K)``, zero where none is right; and ``(M,)``, whether one is.
+
+        Raises:
+            InputError: for models of other images or classes.
+        """
+        ask, parts = [teacher(one, self.domain) for one in self.judges], self.images.split(SHOWN)
+        every = torch.stack([torch.cat([judge(some) for some in parts]) for judge in ask])
+        right = every.argmax(2) == self.labels
+        number = right.sum(0)
+        return (every * right[..., None]).sum(0) / number.clamp(min=1)[:, None], number > 0
+
+
+@dataclass(frozen=True)
+class JudgedLabels(LearnedLabels):
+    """Labels are learned that begin as what original models say of the images to start from.
+
+    Their logits are the mean over those models that are right about an image. Where none is, and
+    of noise in tiles, the label begins as ``LearnedLabels`` has it.
+
+    Reference:
+        Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory
+        Matching, ICLR 2024.
+    """
+
+    def start(self, images: ByClass, counts: Sequence[int], *, key: Key) -> dict[str, Tensor]:
+        """Return what else is learned, and logits of labels.
+
+        Raises:
+            InputError: when there are no original models to be asked.
+        """
+        begun = super().start(images, counts, key=key)
+        if not isinstance(images, Judged) or not images.judges:
+            raise InputError(
+                "labels are to begin as what original models say, and there are none; train some, "
+                "or take LearnedLabels()"
+            )
+        if len(images.images) != len(begun["labels"]):
+            return begun
+        said, known = images.said()
+        return {**begun, "labels": torch.where(known[:, None], said, begun["labels"])}
 
 
 @dataclass(frozen=True)
@@ -125,7 +189,8 @@ def labelled(
     plainly = _unlabelled(parametrisation)
     if not learned:
         return plainly, others
-    return LearnedLabels(plainly), {**others, "labels": optimisers.get("labels", LABELS)}
+    own = parametrisation if plainly != parametrisation else LearnedLabels(plainly)
+    return own, {**others, "labels": optimisers.get("labels", LABELS)}
 
 
 def _unlabelled(parametrisation: Parametrisation) -> Parametrisation:

@@ -17,8 +17,9 @@ from datastill.base.rng import Key
 from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
+from datastill.distillation.learned import Judged
 from datastill.distillation.methods import METHODS
-from datastill.distillation.methods.base import Method, Published, Remembering, Task
+from datastill.distillation.methods.base import Method, Published, Remembering, Task, skipped
 from datastill.distillation.parameters import Leaves, Params, flat, unflat
 from datastill.distillation.parametrisations import Synthetic, gradients, spread
 from datastill.distillation.requirements import (
@@ -183,10 +184,12 @@ def _begun(
     task: Task, descent: Descent, features: Tensor | None
 ) -> tuple[tuple[int, ...], ByClass, Leaves]:
     # How many images of each class are learned, what they start from, and all that is learned.
-    known = Known(features, task.originals)
+    followed = tuple(way[-1] for way in task.trajectories)
+    known = Known(features, task.originals or followed)
     start = initial(task.real, descent, key=task.key.at("init"), known=known)
+    judged = Judged(start.images, start.counts, task.real.domain, followed or known.originals)
     counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
-    begun = descent.parametrisation.start(start, counts, key=key)
+    begun = descent.parametrisation.start(judged, counts, key=key)
     return counts, start, Leaves.of(begun, descent.by_name)
 
 
@@ -213,7 +216,10 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
         present.ends()
         with task.route.arithmetic(task.real.images.device):
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
-        leaves.step()
+        left_out = skipped(moving.method, losses[MATCH])
+        leaves.step(skipped=left_out)
+        if left_out is not None:
+            losses["skipped"] = left_out.to(losses[MATCH].dtype)
         with torch.no_grad():
             moving.descent.parametrisation.project(leaves.leaves, task.real.domain)
             after = moving.decoded(leaves.values()).as_set(task.real.domain)

@@ -155,11 +155,32 @@ class Leaves:
         """Return copies of the leaves as they stand."""
         return {name: leaf.detach().clone() for name, leaf in self.leaves.items()}
 
-    def step(self) -> None:
-        """Move every leaf by its gradient."""
+    def step(self, *, skipped: Tensor | None = None) -> None:
+        """Move every leaf by its gradient.
+
+        Args:
+            skipped: a scalar; where it is true leaves and optimisers stay as they are.
+        """
+        before = None if skipped is None else (self.values(), self.state())
         for optimiser in self.optimisers.values():
             optimiser.step()
             optimiser.zero_grad()
+        if skipped is not None and before is not None:
+            self._put_back(skipped, *before)
+
+    @torch.no_grad()
+    def _put_back(
+        self, where: Tensor, values: Params, state: Mapping[str, Mapping[str, Tensor]]
+    ) -> None:
+        # What an optimiser began to remember in the step that is undone is zero before it.
+        for name, leaf in self.leaves.items():
+            leaf.copy_(torch.where(where, values[name], leaf))
+            held: dict[str, Any] = self.optimisers[name].state[leaf]
+            for kind, value in held.items():
+                if value is not None:
+                    past = state[name].get(kind)
+                    past = torch.zeros_like(value) if past is None else past
+                    held[kind] = torch.where(where.to(value.device), past, value)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return copies of what the optimisers remember, by the names of leaves and their own."""

@@ -20,6 +20,7 @@ from datastill.distillation.methods.base import (
     Remembering,
     Task,
     matched_under,
+    skipped,
 )
 from datastill.distillation.parameters import Leaves, flat, unflat
 from datastill.distillation.parametrisations import Synthetic, gradients, spread
@@ -187,7 +188,7 @@ class Twin:
         ratio = (matched.double() + tiny) / (found.detach().double() + tiny)
         self.numbers = self.rule.after(self.numbers, ratio, step)
         spread(decoded, gradients(found, apart))
-        self.leaves.step()
+        self.leaves.step(skipped=skipped(method, found))
         with torch.no_grad():
             self.descent.parametrisation.project(self.leaves.leaves, domain)
         self.beside.forget()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from datastill.base.errors import positive, whole
 from datastill.base.rng import Key
+from datastill.distillation.descent import Descent
 from datastill.distillation.learned import LearnedRate
 from datastill.distillation.methods.base import (
     METHODS,
@@ -23,7 +24,14 @@ from datastill.distillation.methods.base import (
     Task,
     sloping,
 )
-from datastill.distillation.methods.base.students import Starts, Student, Weights, dot, less
+from datastill.distillation.methods.base.students import (
+    Starts,
+    Student,
+    Weights,
+    dot,
+    less,
+    require_followed,
+)
 from datastill.training.pool import Trajectory
 
 
@@ -81,7 +89,21 @@ class TrajectoryMatching:
         Raises:
             InputError: when there is none that is known so long.
         """
-        return Starts(0, self.max_start, self.expert_epochs).drawn(trajectories, key=key)
+        return self.starts.drawn(trajectories, key=key)
+
+    @property
+    def starts(self) -> Starts:
+        """The epochs that an expert may be followed from."""
+        return Starts(0, self.max_start, self.expert_epochs)
+
+    def require(self, task: Task, descent: Descent) -> None:
+        """Refuse experts that no student can follow.
+
+        Raises:
+            InputError: when none is known long enough, or networks have batch statistics.
+        """
+        del descent
+        require_followed(self.starts, task)
 
 
 def matched(

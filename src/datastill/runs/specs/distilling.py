@@ -31,13 +31,13 @@ class DistillSpec(Spec):
         compute: how to compute.
         method: how to distil: DM matches mean features, DC and DSA gradients, NCFM characteristic
             functions and CIM features of pairs under original models (of 'datastill train'), MTT
-            their trajectories (train --save-epochs). There are `METHODS`.
+            and TESLA their trajectories (train --save-epochs). There are `METHODS`.
         model: architecture of the networks under which images are compared, such as ConvNet or
             ResNet18, or module:function for one of your own (docs/python.md).
         ipc: synthetic images per class; of some: cat=5,rest=10; by their real ones:
             proportional:500.
         updates: updates of the set. Default: published (DM and NCFM 20000; DC, DSA 1000 x
-            `outer_loop`; CIM 200; MTT 5000).
+            `outer_loop`; CIM 200; MTT 5000; TESLA 10000).
         minutes: plan as many updates as fit, validate the set as well, and say beforehand what to
             expect.
         lr: of pixels. Default: published (DM 1.0; DC, DSA 0.1; CIM 0.01; MTT 1000); NCFM 0.02.
@@ -50,7 +50,7 @@ class DistillSpec(Spec):
         tiles: smaller ones along a side of each image, enlarged. Default: published (NCFM, CIM 2,
             or 1).
         labels: learn labels, shares of the classes, with the images: for MTT, and for CLOM's term.
-            Default: published (hard).
+            Default: published (learned for TESLA, else hard).
         settings: of the method, by their names in its own dataclass.
         pool: architectures of the original models that CLOM draws from (with cosine also hf:NAME),
             and that `select.by` asks.

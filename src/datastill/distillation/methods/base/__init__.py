@@ -17,10 +17,12 @@ from datastill.distillation.methods.base.contract import (
     Publication,
     Published,
     Remembering,
+    Skipping,
     Targets,
     Task,
     period_of,
     recalled,
+    skipped,
 )
 from datastill.distillation.methods.base.sloping import sloping
 from datastill.distillation.parameters import Adam, AdamW, Resting, Sgd
@@ -41,6 +43,7 @@ __all__ = [
     "Remembering",
     "Resting",
     "Sgd",
+    "Skipping",
     "Synthetic",
     "Targeting",
     "Targets",
@@ -50,5 +53,6 @@ __all__ = [
     "matched_under",
     "period_of",
     "recalled",
+    "skipped",
     "sloping",
 ]

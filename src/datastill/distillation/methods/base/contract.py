@@ -171,6 +171,20 @@ class Periodic(Protocol):
         ...
 
 
+@runtime_checkable
+class Skipping(Protocol):
+    """A method that leaves out updates of which nothing good would come."""
+
+    def skips(self, loss: Tensor) -> Tensor:
+        """Return a scalar, whether an update of this loss is left out: nothing moves by it."""
+        ...
+
+
+def skipped(method: Method, loss: Tensor) -> Tensor | None:
+    """Return whether a method leaves an update out, as a tensor; None where it never does."""
+    return method.skips(loss.detach()) if isinstance(method, Skipping) else None
+
+
 def period_of(method: Method) -> int:
     """Return after how many updates a method begins anew; 1 where all updates are alike."""
     return method.period if isinstance(method, Periodic) else 1

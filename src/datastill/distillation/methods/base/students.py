@@ -138,6 +138,17 @@ class Student:
         return torch.autograd.grad(risk, held, create_graph=twice)
 
 
+def require_followed(starts: Starts, task: Task) -> None:
+    """Refuse a task in which no student can follow an original model.
+
+    Raises:
+        InputError: see ``Starts.drawn`` and ``Student.beginning``.
+    """
+    begin, _ = starts.drawn(task.trajectories, key=task.key)
+    nothing = Synthetic(task.real.images[:0], (0,) * len(task.real.domain.classes))
+    Student.beginning(begin, task, nothing, steps=0, batch=1, key=task.key)
+
+
 def dot(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
     """Return the inner product of two lists of tensors."""
     return torch.stack([(a * b).sum() for a, b in zip(one, other, strict=True)]).sum()
