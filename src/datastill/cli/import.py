@@ -41,8 +41,8 @@ class Import:
             statistics.
         experiment: which of several sets in the file, from 0. Default: the last, or all steps of
             one set.
-        factor: pictures along a side of one image (IDC, IDM). Default: as its folder's name says,
-            or 1.
+        factor: pictures along a side of one image (IDC, IDM). Default: as its name or its seams
+            say, or 1.
         overwrite: replace the set that is there.
         quiet: say nothing but errors.
     """

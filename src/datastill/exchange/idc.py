@@ -34,14 +34,8 @@ def read(path: Path, options: Reading) -> Found:
     factor, space, told = factor_named(file), _space(file), held.remarks
     if space == "pixels" and are_no_pixels(held.images):
         space, told = None, (*told, "its numbers are not those of pixels, as IDC's are")
-    if options.factor is None and factor is None and space == "pixels":
-        told = (*told, "taken as one picture an image; --factor 2 unfolds those of four")
-    facts = {
-        "method": method_named(file) or "IDC",
-        "protocol": "dsa",
-        "factor": options.factor or factor or 1,
-    }
-    return replace(held.found(facts), space=space, factor=factor, remarks=told)
+    facts = {"method": method_named(file) or "IDC", "protocol": "dsa"}
+    return replace(held.found(facts), space=space, factor=factor, mosaics=True, remarks=told)
 
 
 def _space(file: Path) -> Space:

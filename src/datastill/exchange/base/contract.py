@@ -51,6 +51,7 @@ class Found:
         rule: how such whitening is measured, where the format says it.
         logits: whether labels that are no shares of classes are logits.
         factor: see ``Reading``, as the name says it.
+        mosaics: whether the format's images often hold several.
         classes: their names, where the format says them.
         facts: what else is known, to be kept with the set.
         remarks: what a person should be told.
@@ -65,6 +66,7 @@ class Found:
     rule: Rule | None = None
     logits: bool = False
     factor: int | None = None
+    mosaics: bool = False
     classes: tuple[str, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     remarks: tuple[str, ...] = ()

@@ -13,12 +13,13 @@ from torch import Tensor
 from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import plain
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
-from datastill.data.pixels import Pixels
+from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.data.tiles import Unfold, unfolded
 from datastill.datasets import DATASETS
 from datastill.exchange.base.contract import Found
 from datastill.exchange.base.domains import guessed, known_domain, normalisation_of, places_of
 from datastill.exchange.base.labels import settle_labels
+from datastill.exchange.base.mosaics import mosaic_in
 from datastill.exchange.base.spaces import ZCA, Claim, kept, settle_images
 from datastill.exchange.base.tensors import MOST_BYTES
 from datastill.store import described_set, domain_of
@@ -191,29 +192,48 @@ def _apart(
     factor: int | None,
     path: Path,
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    # Images that hold several are unfolded, as a person or a name says, and kept as they are.
-    several = factor or found.factor or 1
+    # Images that hold several are kept as they are, and unfolded for whoever looks at them.
+    several, told = _several(found, images, factor, path)
     if several == 1:
-        return images, labels, ()
-    side = min(images.shape[2:])
-    if not 1 < several <= side:
-        told = f"images of {tuple(images.shape[2:])} do not hold {several} a side"
-        if factor is None:
-            return (
-                images,
-                labels,
-                (f"its name says factor {several}, but {told}: taken as they are",),
-            )
-        raise InputError(f"{path}: {told}")
+        return images, labels, told
     plainly = images.normalised() if isinstance(images, Pixels) else images
-    source = "as --factor says" if factor else "as its name says"
     unfold = Unfold(several)
-    told = (
-        f"each image holds {unfold.parts} smaller ones, {source}: they are kept so, and enlarged "
-        "for training"
-    )
     return (
         unfolded(plainly, unfold, domain.mean, domain.std),
         labels.repeat_interleave(unfold.parts, 0),
-        (told,),
+        told,
+    )
+
+
+def _several(
+    found: Found, images: Tensor, factor: int | None, path: Path
+) -> tuple[int, tuple[str, ...]]:
+    # How many smaller images are along a side of one: a person says it, a name, or the pixels.
+    named, side = found.factor, min(images.shape[2:])
+    if factor is not None or named is not None:
+        several = factor or named or 1
+        if several <= side:
+            source = "as --factor says" if factor else "as its name says; --factor says otherwise"
+            return several, (_kept_so(several, source),) if several > 1 else ()
+        told = f"images of {tuple(images.shape[2:])} do not hold {several} a side"
+        if factor is not None:
+            raise InputError(f"{path}: {told}")
+        return 1, (f"its name says factor {several}, but {told}: taken as they are",)
+    seen = mosaic_in(images)
+    if seen is None:
+        hint = "no seams are seen: taken as one picture an image; --factor 2 says that it holds 4"
+        return 1, (hint,) if found.mosaics else ()
+    room = 4 * images.numel() * seen.factor**2 <= FLOATS_MOST
+    if seen.sure and room:
+        return seen.factor, (_kept_so(seen.factor, f"for {seen.why}; --factor 1 says otherwise"),)
+    what = f"{seen.factor**2} smaller ones each, which enlarged fill the memory" * (not room)
+    what = what or f"{seen.factor**2} smaller ones each"
+    said = f"the images may hold {what}, for {seen.why}: taken as pictures"
+    return 1, (f"{said}; say --factor {seen.factor}, or --factor 1 where they are none",)
+
+
+def _kept_so(factor: int, source: str) -> str:
+    return (
+        f"each image holds {factor**2} smaller ones, {source}: they are kept so, and enlarged for "
+        "training"
     )
