@@ -26,10 +26,12 @@ from datastill.exchange.base import (
     Format,
     Found,
     Reading,
+    classes_in,
     content_of,
     factor_named,
     header_of,
     keyed,
+    keys_of_classes,
     left_out,
     rate_of,
     says_whitened,
@@ -62,6 +64,7 @@ def read(path: Path, options: Reading) -> Found:
         space="whitened" if header is None and says_whitened(path) else None,
         logits=rate is not None,
         factor=factor_named(path),
+        classes=_names(arrays),
         facts=facts,
         remarks=told,
     )
@@ -93,6 +96,7 @@ def _arrays(path: Path) -> dict[str, Any]:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             names = [keyed(archive.files, each) for each in (IMAGE_WORDS, LABEL_WORDS, RATE_WORDS)]
             wanted = ["datastill", *(name for found in names for name in found[:1])]
+            wanted += keys_of_classes(archive.files)[:1]
             if set(archive.files) == set(NAMELESS):  # np.savez(FILE, images, labels)
                 return {NAMELESS[name]: archive[name] for name in archive.files}
             held = {name: archive[name] for name in wanted if name in archive.files}
@@ -103,6 +107,14 @@ def _arrays(path: Path) -> dict[str, Any]:
         objects = "Object arrays" in str(error)
         fault = "holds Python objects, which are not read" if objects else "is damaged or no .npz"
         raise InputError(f"{path} {fault}") from None
+
+
+def _names(arrays: Mapping[str, Any]) -> tuple[str, ...] | None:
+    for name in keys_of_classes(arrays)[:1]:
+        array = arrays[name]
+        if array.dtype.kind in "US" and array.ndim == 1:
+            return classes_in(array.astype(str).tolist())
+    return None
 
 
 def _pick(arrays: Mapping[str, Any], words: Sequence[str], path: Path) -> Tensor:

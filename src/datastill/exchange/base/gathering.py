@@ -19,7 +19,9 @@ from datastill.exchange.base.names import (
     IMAGE_WORDS,
     LABEL_WORDS,
     RATE_WORDS,
+    classes_in,
     keyed,
+    keys_of_classes,
     words_of,
 )
 from datastill.exchange.base.tensors import is_tensor, rate_of, shape_of, tensor_of
@@ -75,7 +77,8 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
         soft = table.get("soft_labels")
         labels = found.labels if soft is None else tensor_of(soft, "soft labels", path)
         header = header_of(table.get("datastill"), path)
-        return replace(found, labels=labels, header=header, accuracies=table.get("accs_all_exps"))
+        accuracies, classes = table.get("accs_all_exps"), found.classes or _names(table)
+        return replace(found, labels=labels, header=header, classes=classes, accuracies=accuracies)
     images, labels = keyed(table, IMAGE_WORDS), keyed(table, LABEL_WORDS)
     images = [key for key in images if not _is_container(table[key])]
     if not images and not labels and (by_class := _by_class(table, path)) is not None:
@@ -244,11 +247,8 @@ def _says_soft(key: str) -> bool:
 
 
 def _names(table: Mapping[Any, Any]) -> tuple[str, ...] | None:
-    for key in ("classes", "class_names", "label_names"):
-        names = table.get(key)
-        if isinstance(names, list | tuple) and names and all(isinstance(n, str) for n in names):  # pyright: ignore[reportUnknownVariableType]
-            return tuple(str(name) for name in names)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    return None
+    found = [classes_in(table[key]) for key in keys_of_classes(table)]
+    return next((names for names in found if names is not None), None)
 
 
 def _told(value: Any) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import plain
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
+from datastill.data.labels import LEARNED
 from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.data.tiles import Unfold, unfolded
 from datastill.datasets import DATASETS
@@ -48,8 +49,11 @@ def interpret(
     """
     found = channels_first(in_a_row(found))
     require_shape(found, path)
-    if found.header is not None and not (claim.dataset or claim.normalised_with):
-        return _as_exported(found, found.header, path), found.remarks
+    if found.header is not None and not claim.normalised_with:
+        own = _as_exported(found, found.header, path)
+        return _claimed(own, claim, path) if claim.dataset else own, found.remarks
+    if found.header is not None and found.classes is None:
+        found = replace(found, classes=_as_exported(found, found.header, path).domain.classes)
     truths = found.labels.dtype == torch.bool
     given = found.labels.byte() if truths else found.labels
     labels, told = settle_labels(given, path, logits=found.logits)
@@ -131,17 +135,21 @@ def _domain(
     shape = (found.images.shape[1], found.images.shape[2], found.images.shape[3])
     if name is not None:
         domain, origin = known_domain(name, claim.data_path, size=(shape[1], shape[2]))
-        if shape != domain.shape:
-            raise InputError(
-                f"{path} has images of {'x'.join(map(str, shape))}, "
-                f"but {name} {'x'.join(map(str, domain.shape))}"
-            )
+        _require_size(shape, domain, name, path)
     else:
         domain, origin = _unnamed(found, shape, labels), dict[str, Any]()
     if claim.normalised_with is None or claim.said in ("none", *ZCA):
         return domain, origin
     mean, std = normalisation_of(claim.normalised_with, domain.shape[0], claim.data_path)
     return replace(domain, mean=mean, std=std), origin
+
+
+def _require_size(shape: tuple[int, ...], domain: Domain, name: str, path: Path) -> None:
+    if shape != domain.shape:
+        raise InputError(
+            f"{path} has images of {'x'.join(map(str, shape))}, "
+            f"but {name} {'x'.join(map(str, domain.shape))}"
+        )
 
 
 def _as_exported(found: Found, header: Mapping[str, Any], path: Path) -> ImageSet:
@@ -160,21 +168,61 @@ def _as_exported(found: Found, header: Mapping[str, Any], path: Path) -> ImageSe
     return described_set(images, found.labels, header, path)
 
 
+def _claimed(own: ImageSet, claim: Claim, path: Path) -> ImageSet:
+    # An export of ours says what its numbers are and which classes: a person, whose these are.
+    assert claim.dataset is not None
+    name = claim.dataset if claim.dataset not in DATASETS else DATASETS.spelling(claim.dataset)
+    domain, origin = known_domain(name, claim.data_path, size=own.domain.shape[1:])
+    _require_size(own.domain.shape, domain, name, path)
+    places = _places(own.domain.classes, domain, str(origin.get("dataset")), path)
+    facts: dict[str, Any] = {**own.facts, "data": dict(origin)}
+    for fact in ("relabelled", LEARNED):
+        held = facts.get(fact)
+        hard = held.get("hard_labels") if isinstance(held, Mapping) else None
+        if isinstance(held, Mapping) and isinstance(hard, list):
+            facts[fact] = {**held, "hard_labels": [places[int(k)] for k in hard]}
+    under = own.under(replace(domain, classes=own.domain.classes))
+    labels = _moved(own.labels, places, len(domain.classes))
+    return require_sound(ImageSet(under.images, labels, domain, facts), str(path))
+
+
 def _in_order(found: Found, labels: Tensor, domain: Domain, dataset: str, path: Path) -> Tensor:
     # The order of folders is not that of the classes: a wrong one gives chance accuracy.
-    if found.classes is None or found.classes == domain.classes:
+    if found.classes is None:
         return labels
-    places = places_of(found.classes, domain.classes, dataset)
-    if places is not None and labels.ndim == 1:
+    many, named = _number_of_classes(labels), len(found.classes)
+    if many > named or (labels.ndim == 2 and many < named):
+        raise InputError(f"{path} names {named} classes, but its labels are of {many}")
+    if found.classes == domain.classes:
+        return labels
+    places = _places(found.classes, domain, dataset, path)
+    return _moved(labels, places, len(domain.classes))
+
+
+def _number_of_classes(labels: Tensor) -> int:
+    return labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
+
+
+def _places(names: tuple[str, ...], domain: Domain, dataset: str, path: Path) -> list[int]:
+    places = places_of(names, domain.classes, dataset)
+    if places is None:
+        known = set(map(plain, domain.classes))
+        strange = next(name for name in names if plain(name) not in known)
+        hint = suggestion(strange, domain.classes)
+        raise InputError(f"{path}: {domain.name} has no class {strange!r}; {hint}")
+    twice = next((k for k in places if places.count(k) > 1), None)
+    if twice is not None:
+        told = " and ".join(name for name, k in zip(names, places, strict=True) if k == twice)
+        raise InputError(f"{path}: its classes {told} are both {domain.classes[twice]!r}")
+    return places
+
+
+def _moved(labels: Tensor, places: list[int], classes: int) -> Tensor:
+    if labels.ndim == 1:
         return torch.tensor(places)[labels]
-    if places is not None:
-        shares = torch.zeros(len(labels), len(domain.classes))
-        shares[:, places] = labels
-        return shares
-    known = set(map(plain, domain.classes))
-    strange = next(name for name in found.classes if plain(name) not in known)
-    hint = suggestion(strange, domain.classes)
-    raise InputError(f"{path}: {domain.name} has no class {strange!r}; {hint}")
+    shares = labels.new_zeros(len(labels), classes)
+    shares[:, places] = labels
+    return shares
 
 
 def _unnamed(found: Found, shape: tuple[int, int, int], labels: Tensor) -> Domain:

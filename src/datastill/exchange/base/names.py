@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -150,3 +150,35 @@ def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
         if rest in words:
             found.append((len(said) - 1, words.index(rest), key))
     return [key for _, _, key in sorted(found)]
+
+
+CLASSES = ("classes", "classnames", "labelnames", "classtoidx", "idxtoclass", "labelmap")
+"""Keys under which tables keep the names of classes, in small letters and without punctuation."""
+
+
+def keys_of_classes(keys: Iterable[object]) -> list[str]:
+    """Return the keys of a table that hold names of classes, the plainest first.
+
+    >>> keys_of_classes(["images", "idx_to_class", "class_names"])
+    ['class_names', 'idx_to_class']
+    """
+    said = [(plain(key), key) for key in keys if isinstance(key, str)]
+    found = [(CLASSES.index(word), key) for word, key in said if word in CLASSES]
+    return [key for _, key in sorted(found)]
+
+
+def classes_in(value: object) -> tuple[str, ...] | None:
+    """Return the names of classes in order: of a list, or a table of or by their numbers.
+
+    >>> classes_in({"truck": 1, "cat": 0}), classes_in({0: "cat", 1: "truck"}), classes_in([1, 2])
+    (('cat', 'truck'), ('cat', 'truck'), None)
+    """
+    if isinstance(value, Mapping):
+        items: list[tuple[object, object]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+        pairs = [(a, b) if isinstance(b, str) else (b, a) for a, b in items]
+        numbered = {str(k): name for k, name in pairs}  # JSON has no keys but texts
+        value = [numbered.get(str(k)) for k in range(len(items))]
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    names: list[str] = [name for name in value if isinstance(name, str)]  # pyright: ignore[reportUnknownVariableType]
+    return tuple(map(str, names)) if len(names) == len(value) else None  # pyright: ignore[reportUnknownArgumentType]
