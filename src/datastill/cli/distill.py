@@ -18,8 +18,9 @@ from datastill.runs.specs import DataSpec, DistillSpec, ValidateSpec
 class Distill:
     """Make a small synthetic set from the real training images.
 
-    It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png, run.toml
-    (what repeats it), settings.json, log.jsonl and distill.state. The test set is not read.
+    It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png,
+    settings.json, log.jsonl, distill.state, and run.toml, which repeats it. No test image
+    is read.
 
     Attributes:
         save_path: folder for synthetic sets.
