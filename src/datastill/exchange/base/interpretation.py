@@ -21,6 +21,7 @@ from datastill.exchange.base.contract import Found
 from datastill.exchange.base.domains import guessed, known_domain, normalisation_of, places_of
 from datastill.exchange.base.labels import settle_labels
 from datastill.exchange.base.mosaics import mosaic_in
+from datastill.exchange.base.names import factor_named
 from datastill.exchange.base.spaces import ZCA, Claim, kept, settle_images
 from datastill.exchange.base.tensors import MOST_BYTES
 from datastill.store import described_set, domain_of
@@ -257,7 +258,7 @@ def _several(
     found: Found, images: Tensor, factor: int | None, path: Path
 ) -> tuple[int, tuple[str, ...]]:
     # How many smaller images are along a side of one: a person says it, a name, or the pixels.
-    named, side = found.factor, min(images.shape[2:])
+    named, side = found.factor or factor_named(path), min(images.shape[2:])
     if factor is not None or named is not None:
         several = factor or named or 1
         if several <= side:

@@ -9,11 +9,30 @@ from pathlib import Path
 
 from datastill.base.registry import plain
 
-METHODS = ("DATM", "MTT", "TESLA", "FTD", "DataDAM", "IDM", "IDC", "DREAM", "NCFM", "KIP", "FRePo")
+METHODS = (
+    *(
+        "DATM",
+        "MTT",
+        "TESLA",
+        "FTD",
+        "DataDAM",
+        "IDM",
+        "IDC",
+        "DREAM",
+        "NCFM",
+        "KIP",
+        "FRePo",
+        "RDED",
+    ),
+    *("CIM", "SRe2L"),
+)
 """Methods that are told by a word of a name."""
 
 NEAR = 4
 """Names of a path that are looked at: of the file, and of folders that were typed before it."""
+
+SILENT = ("distilleddata", "syndata")
+"""Folders that lie in every run of NCFM and RDED: those around them say what they hold."""
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -41,7 +60,9 @@ def names_of(path: Path, most: int = NEAR) -> tuple[str, ...]:
         else:
             known.append(part)
     typed = len([part for part in path.parts if part not in (".", "..", path.anchor)])
-    return tuple(reversed(known))[: min(most, max(2, typed))]
+    telling = [name for name in known if plain(name) not in SILENT]
+    silent = len([part for part in path.parts if plain(part) in SILENT])
+    return tuple(reversed(telling))[: min(most, max(2, typed - silent))]
 
 
 def named_in(name: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -87,11 +108,17 @@ def _joins_numbers(words: Sequence[str]) -> bool:
 def factor_named(path: Path) -> int | None:
     """Return IDC's factor that a file or its folder names by a word such as ``factor2``.
 
+    RDED's folders say ``f2`` beside ``mipc300``, the images that it chose from.
+
     >>> factor_named(Path("conv3in_factor2_ipc10/data.pt")), factor_named(Path("xfactor25/a.pt"))
     (2, None)
+    >>> factor_named(Path("exp/cifar10_conv3_f1_mipc300_ipc10_cr5/syn_data"))
+    1
     """
     for name in names_of(path, 2):
         words = words_of(name)
+        if any(re.fullmatch(r"mipc\d+", word) for word in words):
+            words = tuple(re.sub(r"^f(\d+)$", r"factor\1", word) for word in words)
         for word, after in zip(words, (*words[1:], ""), strict=True):
             found = re.fullmatch(r"factor(\d{0,3})", word)
             number = (found[1] or (after if after.isdecimal() else "")) if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,12 @@ FLAX = (b"\x81", b"\x82", b"\x83", b"\x84", b"\x85", b"\x86", b"\x87", b"\x88")
 
 def unknown(path: Path) -> str:
     """Return what to say of a path that no format recognises."""
+    if _are_labels_of_batches(path):
+        return (
+            f"{path} holds labels of every batch, as SRe2L keeps them (FKD), and no images: import "
+            "the images alone, and let original models label every batch by datastill validate SET "
+            "--labels on-the-fly --models-pool MODEL"
+        )
     if path.is_file():
         return _file(path)
     inside = sorted(file for file in path.iterdir() if file.is_file())
@@ -46,6 +53,16 @@ def unknown(path: Path) -> str:
         told = _some([str(each) for each in below])
         return f"{path} holds no set itself, but below it there are {told}; name one of them"
     return f"{path} {_formats()}"
+
+
+def _are_labels_of_batches(path: Path) -> bool:
+    # FKD_cutmix_fp16/epoch_0/batch_0.tar, which is no archive.
+    def is_one(file: Path) -> bool:
+        return re.fullmatch(r"batch_\d+\.tar", file.name) is not None and _is_of_torch(file)
+
+    if path.is_file():
+        return is_one(path)
+    return any(is_one(folder / "batch_0.tar") for folder in (path, path / "epoch_0"))
 
 
 def _file(path: Path) -> str:

@@ -1,0 +1,115 @@
+"""What runs of today's methods leave in their folders, as their programs write it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from datastill import load
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.data import Unfold, stored_bytes, tiled
+from datastill.exchange import Claim, import_set
+from test_cli import Run, run
+
+__all__ = ["run"]
+
+PIXELS = torch.rand(20, 3, 32, 32, generator=Key(0).generator())
+LABELS = torch.arange(10).repeat_interleave(2)
+NCFM = "results/condense/cifar10/ipc2/adamw_lr_img_0.0010_numr_reqs1024_factor2_20250301-1200"
+
+
+def of_ncfm(*steps: int) -> Path:
+    """Write snapshots as NCFM does: pixels and labels in a list, below the folder of a run."""
+    place = Path(NCFM) / "distilled_data"
+    place.mkdir(parents=True)
+    for step in steps:
+        torch.save([(PIXELS + step / 1e6).clamp(0, 1), LABELS], place / f"data_{step}.pt")
+    torch.save([PIXELS, LABELS], place / "data_init.pt")
+    return place
+
+
+@pytest.mark.parametrize("named", ["file", "folder", "run"])
+def test_snapshots_of_ncfm(named: str, run: Run, tmp_path: Path) -> None:
+    place = of_ncfm(1000, 20000, 3000)
+    path = {"file": place / "data_20000.pt", "folder": place, "run": place.parent}[named]
+    said = run(f"import {path} --out made")
+    assert said.code == 0, said.err
+    made = load(tmp_path / "made")
+    kept = tiled(made.images)
+    assert kept is not None
+    assert kept.folding == Unfold(2)
+    last = (PIXELS + 0.02).clamp(0, 1)
+    torch.testing.assert_close(made.domain.pixels(kept.stored), last, atol=1e-5, rtol=0)
+    assert stored_bytes(made.images) == 4 * PIXELS.numel()
+    assert made.facts["method"] == "NCFM"
+    assert torch.equal(made.labels, LABELS.repeat_interleave(4))
+    assert ("of 3 snapshots the last was taken, data_20000.pt" in said.out) == (named != "file")
+    if named != "run":  # whose folder lies one higher, so that less was typed
+        assert made.domain.name == "CIFAR10"
+
+
+def pictures(root: Path, pattern: str, images: Tensor, labels: Tensor) -> None:
+    """Write JPEGs, each numbered in its class."""
+    counts = [0] * 10
+    for image, k in zip(images, labels.tolist(), strict=True):
+        file = root / pattern.format(k, counts[k])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        levels = (image * 255).byte().movedim(0, -1).numpy()
+        Image.fromarray(levels).save(file, quality=95)
+        counts[k] += 1
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_folders_of_rded(factor: int, run: Run, tmp_path: Path) -> None:
+    place = Path(f"exp/cifar10_conv3_f{factor}_mipc300_ipc2_cr5/syn_data")
+    pictures(place, "{0:05d}/class{0:05d}_id{1:05d}.jpg", PIXELS, LABELS)
+    said = run(f"import {place} --out made")
+    assert said.code == 0, said.err
+    made = load(tmp_path / "made")
+    assert made.domain.name == "CIFAR10"
+    assert len(made) == 20 * factor**2
+    assert (tiled(made.images) is None) == (factor == 1)
+    assert torch.equal(made.labels, LABELS.repeat_interleave(factor**2))
+
+
+def test_folders_of_sre2l(run: Run, tmp_path: Path) -> None:
+    pictures(Path("syn"), "new{0:03d}/class{0:03d}_id{1:03d}.jpg", PIXELS, LABELS)
+    said = run("import syn --dataset CIFAR10 --out made")
+    assert said.code == 0, said.err
+    assert torch.equal(load(tmp_path / "made").labels, LABELS)
+
+
+@pytest.mark.parametrize("path", ["FKD", "FKD/epoch_0", "FKD/epoch_0/batch_0.tar"])
+def test_labels_of_every_batch_say_what_they_are(path: str, run: Run, tmp_path: Path) -> None:
+    folder = Path("FKD/epoch_0")
+    folder.mkdir(parents=True)
+    boxes, flips, order = torch.rand(4, 4), torch.rand(4) > 0.5, torch.randperm(4)
+    batch = [boxes, flips, order, 0.7, [1, 2, 3, 4], torch.randn(4, 10).half()]
+    torch.save(batch, folder / "batch_0.tar")
+    said = run(f"import {path} --out made")
+    assert said.code == 2
+    assert "holds labels of every batch, as SRe2L keeps them (FKD), and no images" in said.err
+    assert "--labels on-the-fly --models-pool MODEL" in said.err
+    assert not (tmp_path / "made").exists()
+
+
+def test_labels_and_rate_of_datm(run: Run, tmp_path: Path) -> None:
+    folder = Path("logged_files/CIFAR10/2/ConvNet/Normal")
+    folder.mkdir(parents=True)
+    logits = torch.randn(20, 10, generator=Key(2).generator()) * 3
+    torch.save(torch.randn(20, 3, 32, 32, generator=Key(3).generator()), folder / "images_best.pt")
+    torch.save(logits, folder / "labels_best.pt")
+    torch.save(torch.tensor(0.0123), folder / "lr_best.pt")
+    said = run(f"import {folder} --dataset CIFAR10 --out made")
+    assert said.code == 0, said.err
+    made = load(tmp_path / "made")
+    torch.testing.assert_close(made.labels, logits.softmax(1))
+    assert made.facts["learning_rate"] == pytest.approx(0.0123)
+
+
+def test_a_folder_without_any_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no data\.pt, nor snapshots such as data_20000"):
+        import_set(tmp_path, Claim("CIFAR10"), format="idc")
