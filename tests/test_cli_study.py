@@ -11,8 +11,11 @@ import pytest
 from PIL import Image
 
 import datastill
+from datastill.cli import parse
+from datastill.cli.described import asked, options_of_spec
 from datastill.evaluation import studies, validation
 from datastill.runs import findings
+from datastill.runs.specs import StudySpec
 from datastill.store import members_in, pool_folder
 from test_cli import Run, files, run
 
@@ -277,3 +280,20 @@ def test_damaged_files_are_told(run: Run, tmp_path: Path) -> None:
     assert run(line).code == 0
     (folder / "settings.json").write_text("[1")
     assert "settings.json is damaged" in run(line).err
+
+
+def test_settings_of_methods_are_typed_for_a_study() -> None:
+    line = f"{ONE} --setting syn_steps=3 lr_net=1 --inner-loop 2"
+    spec = asked(parse(line.split()), StudySpec)
+    assert spec.settings == {"syn_steps": 3, "lr_net": 1.0}
+    assert spec.inner_loop == 2
+    typed = options_of_spec(spec)
+    assert (typed["setting"], typed["inner-loop"]) == (("syn_steps=3", "lr_net=1.0"), 2)
+    assert asked(parse(ONE.split()), StudySpec).settings is None
+
+
+def test_a_setting_that_no_method_has_is_told(run: Run) -> None:
+    said = run(f"{ONE} --setting syn_stops=3")
+    assert said.code == 2
+    assert "--setting takes NAME=VALUE" in said.err
+    assert "syn_steps" in said.err

@@ -14,7 +14,7 @@ from datastill.runs import probing
 from datastill.runs.estimating import estimate
 from datastill.runs.forecast import Rates
 from datastill.runs.observer import Talking
-from datastill.runs.preparing import adjusted
+from datastill.runs.settings import adjusted
 from datastill.runs.specs import ClomSpec, ComputeSpec, DataSpec, DistillSpec, PoolSpec
 from datastill.training.protocol import preset
 from test_cli import Run, run
@@ -144,7 +144,7 @@ def test_updates_are_those_that_distill_makes() -> None:
         spec = replace(SPEC, method="DC", ipc=1, settings=settings)
         assert estimate(spec).updates == updates
     published = METHODS["DC"](10)
-    assert adjusted(published, replace(SPEC, method="DC")) == published
+    assert adjusted(published, "DC", {}) == published
 
 
 @pytest.mark.parametrize(

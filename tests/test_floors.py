@@ -54,7 +54,7 @@ FLOORS = [
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
     {"runs.old_recipes"},
     {"runs.describing", "runs.provenance", "runs.picking"},
-    {"runs.series", "runs.carrying"},
+    {"runs.series", "runs.carrying", "runs.needed", "runs.settings"},
     {"runs.pieces", "runs.filing"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.evaluation_plan", "runs.material", "runs.budget", "runs.guiding"},

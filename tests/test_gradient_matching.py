@@ -1,6 +1,7 @@
 """DC and DSA against the paper's formula, written a second way."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -10,12 +11,14 @@ from torch import nn
 from conftest import blobs, linear
 from datastill.augment import draw_crop, siamese
 from datastill.base.rng import Key
+from datastill.cli.settings import NAMED, Settings
 from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, sample_per_class
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task, gradient_matching
 from datastill.distillation.methods.gradient_matching import LOOPS, GradientMatching, loops
 from datastill.networks import build, builder
+from datastill.runs.specs.base import said_of
 
 AT_ONCE = replace(PLAIN, at_once=True)
 
@@ -225,3 +228,16 @@ def test_distilling_lowers_the_distance() -> None:
     descent = Descent(ipc=1, updates=10, batch=12, lr=0.1, init="noise")
     losses = [float(snapshot.losses["match"]) for snapshot in distill(method, task, descent)]
     assert losses[-1] < losses[0]
+
+
+def test_options_for_settings_are_those_that_the_method_has() -> None:
+    # The options know nothing of the method, so that help needs no PyTorch.
+    method, said = GradientMatching(), said_of(Settings)
+    hints, options = get_type_hints(GradientMatching), get_type_hints(Settings)
+    assert list(NAMED) == [field.name for field in fields(method)]
+    for name in NAMED:
+        words = get_args(hints[name]) or (hints[name],)
+        told = get_args(options[name])[0]
+        assert (get_args(told) or (told,)) == words, name
+    for name in ("lr_net", "batch_train", "dis_metric"):
+        assert said[name].endswith(f"Default: {getattr(method, name)}.")

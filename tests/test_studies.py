@@ -14,7 +14,7 @@ from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.distillation.loop import Descent, Snapshot, distill
 from datastill.distillation.methods import METHODS, Task
-from datastill.distillation.methods.base import Method
+from datastill.distillation.methods.base import Method, Need
 from datastill.evaluation.studies import (
     Bench,
     Record,
@@ -29,7 +29,8 @@ from datastill.evaluation.studies import (
 from datastill.evaluation.validation import validate
 from datastill.networks import build
 from datastill.runs import workshop
-from datastill.runs.population import Candidate, Kind, candidates, parse
+from datastill.runs.needed import Needed, nothing
+from datastill.runs.population import Candidate, Kind, asks_models, candidates, needs_to_make, parse
 from datastill.runs.workshop import Workshop
 from datastill.training.coresets import CORESETS, picked, without_chance
 from datastill.training.pool import freeze
@@ -43,7 +44,7 @@ NAMES = ("om-accuracy", "coverage", "diversity")
 def shop() -> Workshop:
     real = blobs()
     pool = (freeze(linear(real.domain), "Linear", real.domain, {}),)
-    return Workshop(real, pool, "ConvNetD1W16", Key(0), batch=8, inner_loop=1)
+    return Workshop(real, pool, "ConvNetD1W16", Key(0), batch=8, settings={"inner_loop": 1})
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +180,41 @@ def test_what_cannot_be_made_is_told_first(shop: Workshop) -> None:
 
 
 def test_every_method_can_be_studied(shop: Workshop) -> None:
-    staged = freeze(build("MLP", shop.real.domain, key=Key(0)), "MLP", shop.real.domain, {})
+    domain = shop.real.domain
+    way = [
+        freeze(build("MLP", domain, key=Key(epoch)), "MLP", domain, {"epoch": epoch})
+        for epoch in range(5)
+    ]
+
+    def found(needs: frozenset[Need]) -> Needed:
+        ways = (way,) if needs - {"originals"} else ()
+        return Needed(ways, way[-1:] if "originals" in needs else ())
+
+    quick = {"inner_loop": 1, "syn_steps": 2}
+    given = replace(shop, model="MLP", needed=found, settings=quick)
     for method in METHODS.names:
         wanted = [Candidate(parse(f"{method}:1"), 1, 0)]
-        if METHODS[method](1).needs - {"originals"}:
-            with pytest.raises(InputError, match=r"needs (trajectories|ends), of which"):
-                shop.check(wanted)
-            continue
-        ((_, data),) = replace(shop, pool=(staged,)).make(wanted)
-        assert bool(torch.isfinite(data.images).all())
+        needs = needs_to_make(METHODS[method](1))
+        if needs:
+            with pytest.raises(InputError, match=rf"^{method}-1: .*`judges.path` names the folder"):
+                replace(given, pool=(), needed=nothing).check(wanted)
+        assert asks_models(wanted[0].kind, {}) == bool(needs)
+        given.check(wanted)
+        ((_, data),) = given.make(wanted)
+        assert bool(torch.isfinite(data.images).all()), method
+        assert ("trajectories" in data.facts) == bool(needs - {"originals"})
+
+
+def test_settings_are_given_to_methods_that_have_them(shop: Workshop) -> None:
+    wanted = candidates([parse("DM:1"), parse("DC:1")], [1], 1)
+    set_so = replace(shop, settings={"inner_loop": 2, "lr_net": 1})
+    found = {one.kind.method: data for one, data in set_so.make(wanted)}
+    assert "lr_net" not in found["DM"].facts["method_settings"]
+    assert found["DC"].facts["method_settings"]["lr_net"] == 1.0
+    assert found["DC"].facts["method_settings"]["inner_loop"] == 2
+    replace(shop, settings={"lr_net": 1}).check(wanted[:1])  # of a study that grows
+    with pytest.raises(InputError, match="no method has a setting `lr_nut`; did you mean 'lr_net'"):
+        replace(shop, settings={"lr_nut": 1}).check(wanted)
 
 
 # Examination.

@@ -14,9 +14,11 @@ from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.evaluation import studies
 from datastill.runs import findings
+from datastill.runs.carrying import carry_out
+from datastill.runs.distilling import distill
 from datastill.runs.keeping import Keeping
 from datastill.runs.observer import Talking
-from datastill.runs.specs import DataSpec, JudgesSpec, StudySpec
+from datastill.runs.specs import DataSpec, DistillSpec, JudgesSpec, PoolSpec, StudySpec
 from datastill.runs.stop import Stopped, StopRequest
 from datastill.runs.studying import study
 from datastill.store import members_in, pool_folder
@@ -232,3 +234,71 @@ def test_a_study_is_never_overwritten(keeping: Keeping) -> None:
 def test_descriptions_make_sense(build: Callable[[], object], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         build()
+
+
+NEEDY = replace(
+    SPEC,
+    population=("random", "noise:0.5", "DM:1", "MTT:1", "NCFM:1", "CIM:1"),
+    seeds=1,
+    trials=1,
+    settings={"syn_steps": 1, "expert_epochs": 1},
+    judges=JudgesSpec(architectures=("MLP",), num=1, pool_epochs=2, early=(1,)),
+    assessments=("coverage",),
+)
+
+
+def test_methods_that_need_original_models_are_given_those_that_judge() -> None:
+    addresses = [unit.address for unit in NEEDY.units()]
+    assert [name for name in addresses if name.startswith("sets/")] == [
+        f"sets/{kind}-clom0-ipc1-seed0" for kind in ("random", "noise-0.5", "DM")
+    ]  # the others wait for the study's own models
+    study(NEEDY, "own")
+    pool = Path("own/pretrained_model")
+    given = replace(NEEDY, judges=replace(NEEDY.judges, path=str(pool)))
+    assert len(given.units()) == len(NEEDY.population)
+    for unit in given.units():
+        carry_out(unit, "given")
+    assert not Path("given/sets").exists()
+    study(given, "given")
+    assert same_images(Path("own"), Path("given"))
+    facts = {place.name: datastill.load(place).facts for place in Path("own/sets").iterdir()}
+    assert len(facts["MTT-1-ipc1-seed0"]["trajectories"]["originals"]) == 2
+    assert len(facts["NCFM-1-ipc1-seed0"]["trajectories"]["originals"]) == 1
+    assert len(facts["CIM-1-ipc1-seed0"]["compared_under"]["originals"]) == 1
+    assert not {"trajectories", "compared_under"} & set(facts["DM-1-ipc1-seed0"])
+    # As a distillation gets them: the same models have the same say.
+    alone = DistillSpec(
+        data=NEEDY.data,
+        method="MTT",
+        model="MLP",
+        ipc=1,
+        updates=1,
+        batch=4,
+        settings=NEEDY.settings or {},
+        pool=PoolSpec(architectures=("MLP",), num=1, path=str(pool)),
+    )
+    distill(alone, "alone")
+    assert (
+        datastill.load("alone").facts["trajectories"] == facts["MTT-1-ipc1-seed0"]["trajectories"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"settings": {}}, "MTT-1: no original model is known .* 3 later; 'datastill train'"),
+        ({"model": "ConvNetD1W16"}, "trains original models of MLP alone, and .* ConvNetD1W16"),
+        (
+            {"judges": replace(NEEDY.judges, path="none")},
+            r"MTT-1: none/digits/original/MLP holds 0 .* 'datastill train' and --save-epochs",
+        ),
+        ({"settings": {"syn_stops": 1}}, "no method has a setting `syn_stops`; did you mean"),
+    ],
+)
+def test_a_study_whose_models_cannot_serve_makes_nothing(
+    change: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=complaint) as caught:
+        study(replace(NEEDY, population=("random", "MTT:1"), **change), "refused")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from datastill.base.errors import InputError
 from datastill.cli.arguments import name_of
 from datastill.cli.labels import on_the_fly, soft, typed_labels
 from datastill.cli.settings import settings_of, typed_settings
-from datastill.runs.specs import CompareSpec, DistillSpec, Spec, ValidateSpec
+from datastill.runs.specs import CompareSpec, DistillSpec, Spec, StudySpec, ValidateSpec
 from datastill.runs.specs.base import PLACE, Part, default_of, kinds_of, part_of
 
 P = TypeVar("P", bound=Part)
@@ -94,6 +94,8 @@ def options_of_spec(spec: Spec) -> dict[str, Any]:
         found |= typed_labels(spec.soft, spec.on_the_fly)
     if isinstance(spec, DistillSpec):
         found |= typed_settings(spec.settings)
+    if isinstance(spec, StudySpec) and spec.settings:
+        found |= typed_settings(spec.settings, ())
     return {k.replace("_", "-"): value for k, value in found.items() if value is not None}
 
 

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from datastill.base.errors import InputError, suggestion
 from datastill.cli.mirror import options
-from datastill.runs.specs.values import wanted
-
-NAMED = ("outer_loop", "inner_loop", "lr_net", "batch_train", "dis_metric")
-"""Settings for which there are options."""
 
 
 @options()
@@ -37,6 +31,10 @@ class Settings:
     setting: tuple[str, ...] = ()
 
 
+NAMED = tuple(name for name in get_type_hints(Settings) if name != "setting")
+"""Settings for which there are options."""
+
+
 def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that options ask for, as the method's own values are.
 
@@ -49,38 +47,17 @@ def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> settings_of({"method": "DC", "outer_loop": 2, "setting": ["lr_net=0.1"]})
     {'outer_loop': 2, 'lr_net': 0.1}
     """
-    found = {name: values[name] for name in NAMED if values.get(name) is not None}
+    one = values.get("method")  # of a study there are many, and what has a name is its own value
+    found = {n: values[n] for n in NAMED if one and values.get(n) is not None}
     if values.get("setting"):
-        from datastill.distillation.methods import METHODS
+        from datastill.runs.settings import read
 
-        found |= _named(values["setting"], METHODS[values["method"]](1).method)
+        found |= read(values["setting"], one, values.get("population", ()))
     return found
 
 
-def typed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that ask for settings of a method, by their names."""
-    found = {name: value for name, value in settings.items() if name in NAMED}
-    others = tuple(f"{name}={value}" for name, value in settings.items() if name not in NAMED)
+def typed_settings(settings: Mapping[str, Any], named: Sequence[str] = NAMED) -> dict[str, Any]:
+    """Return the options that ask for settings, by their names; ``named`` have one of their own."""
+    found = {name: value for name, value in settings.items() if name in named}
+    others = tuple(f"{name}={value}" for name, value in settings.items() if name not in named)
     return {**found, "setting": others} if others else found
-
-
-def _named(words: Sequence[str], method: Any) -> dict[str, Any]:
-    known = {field.name for field in fields(method)} if is_dataclass(method) else set[str]()
-    found: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or name not in known:
-            which = suggestion(name, sorted(known)) if known else "this method has none"
-            raise InputError(f"--setting takes NAME=VALUE of the method, found {word!r}; {which}")
-        found[name] = _value(name, text, type(getattr(method, name)))
-    return found
-
-
-def _value(name: str, text: str, kind: type) -> Any:
-    import msgspec
-
-    kind = str if kind is type(None) else kind  # None unless it is said: one of a few words
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError:
-        raise InputError(f"--setting {name} must be {wanted(kind)}, found {text!r}") from None

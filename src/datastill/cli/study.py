@@ -21,6 +21,7 @@ class Study:
 
     Attributes:
         no_dsa: train them without augmentation.
+        setting: settings of methods, by their names, for those that have them: syn_steps=10 of MTT.
         reassess: score every set anew, for other original models; accuracies stay.
         checkpoint_minutes: minutes between two checkpoints of a set that is distilled, or a network
             that is trained; 0 for one at every update and epoch. Each is kept when it is done.
@@ -28,6 +29,7 @@ class Study:
     """
 
     no_dsa: bool = False
+    setting: tuple[str, ...] = ()
     reassess: bool = False
     save_path: Path = Path("studies")
     resuming: Resuming = Resuming()

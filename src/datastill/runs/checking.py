@@ -23,16 +23,18 @@ from datastill.runs.estimating import Estimate, estimate, trial_on_the_fly
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
-from datastill.runs.guiding import guided, guides_of, judges_of, trajectories_of
+from datastill.runs.guiding import guided, guides_of, needed_by
 from datastill.runs.material import coresets_of
+from datastill.runs.needed import of_study
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, load, told, told_of_labels
 from datastill.runs.picking import features_by
 from datastill.runs.population import wanted
-from datastill.runs.preparing import adjusted, settled
+from datastill.runs.preparing import settled
 from datastill.runs.quota import in_words, parse
 from datastill.runs.reading import buildable, read_both, reading
+from datastill.runs.settings import adjusted
 from datastill.runs.specs import (
     AssessSpec,
     CompareSpec,
@@ -108,7 +110,7 @@ def _(spec: TrainSpec, observer: Observer) -> Iterator[str]:
 @_built.register
 def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     method = METHODS.spelling(spec.method)
-    adjusted(METHODS[method](1), spec)
+    adjusted(METHODS[method](1), method, spec.settings)
     real, test = read_both(spec.data, "cpu", observer)
     yield _images(real, test)
     yield from _networks([spec.model], real.domain)
@@ -117,9 +119,9 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     counts = starting_counts(real, descent)
     dsa(spec.augmentation or "none")
     yield f"{method}: {in_words(counts)}"
-    known = trajectories_of(spec, real, published)
-    if known:
-        yield f"{counted(len(known), 'original model')} of {spec.model} to follow"
+    known = needed_by(spec, real, published.needs)
+    if ways := known.trajectories:
+        yield f"{counted(len(ways), 'original model')} of {spec.model} to follow"
     yield from _guides(guided(spec, published), real)
     if spec.select is not None:
         pool, early = load(spec.pool, real, [spec.select.by])
@@ -127,8 +129,8 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
         yield f"{by} chooses, judged by {told(pool, early)}"
     coresets = [descent.init] if descent.init in CORESETS else []
     yield from _known(coresets, spec.coreset_features, spec.model, real, spec.pool.path)
-    if judges := judges_of(spec, published, real):
-        yield f"images are compared under {told(judges, ())}"
+    if known.originals:
+        yield f"images are compared under {told(known.originals, ())}"
     yield _device(spec.compute)
 
 
@@ -213,7 +215,11 @@ def _(spec: StudySpec, observer: Observer) -> Iterator[str]:
     real, _ = yield from _tested(spec.data, observer)
     yield from _networks([spec.model], real.domain)
     if to_make:
-        Workshop(real, (), spec.model, Key(0), spec.batch, spec.inner_loop).check(to_make)
+        found = of_study(spec, real, None)
+        shop = Workshop(
+            real, (), spec.model, Key(0), spec.batch, spec.method_settings, needed=found
+        )
+        shop.check(to_make)
         yield f"{counted(len(to_make), 'set')} to be made"
     judges = spec.judges
     if judges.path is None:

@@ -26,6 +26,7 @@ from datastill.runs.evaluation_plan import terms
 from datastill.runs.forecast import Cost, Rates, measured, took
 from datastill.runs.given import require_kinds
 from datastill.runs.guiding import guided, regularisers_of
+from datastill.runs.needed import Needed
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.originals import Shelf
 from datastill.runs.preparing import settled, strategy_of, task_of
@@ -184,9 +185,9 @@ def _update(
     spec: DistillSpec, published: Published, descent: Descent, real: ImageSet
 ) -> tuple[Cost, Cost, float]:
     # Seconds and bytes of an update, and with which share of the images they were found.
-    task = task_of(spec, real, published, _followed(spec, published, real))
-    if "originals" in published.needs:
-        task = replace(task, originals=(_guide(spec, spec.model, real),))
+    judge = (_guide(spec, spec.model, real),) if "originals" in published.needs else ()
+    known = Needed(_followed(spec, published, real), judge)
+    task = task_of(spec, real, published, known)
     found = probed(published.method, task, descent)
     images = sum(starting_counts(real, descent)) * descent.parametrisation.parts
     clom, most = _guided(spec, real, found.made, images)

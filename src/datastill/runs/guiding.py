@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from datastill.distillation.clom import (
     pair_alphas,
 )
 from datastill.distillation.descent import Descent
-from datastill.distillation.methods import Published, Task
+from datastill.distillation.methods import Published
+from datastill.distillation.methods.base import Need
 from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import spelling
@@ -29,11 +29,12 @@ from datastill.identity import described, unknown
 from datastill.networks import BACKBONE
 from datastill.runs import originals
 from datastill.runs.computing import route_of
+from datastill.runs.needed import Needed, needed
 from datastill.runs.originals import Shelf
 from datastill.runs.picking import Features, features_by
 from datastill.runs.specs import ClomSpec, DistillSpec
 from datastill.training.coresets import CORESETS
-from datastill.training.pool import Pool, Trajectory, trajectories
+from datastill.training.pool import Pool
 
 
 def guided(spec: DistillSpec, published: Published) -> DistillSpec:
@@ -68,16 +69,10 @@ def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
     return shelf.asked(pool)
 
 
-def trajectories_of(
-    spec: DistillSpec, real: ImageSet, published: Published
-) -> Sequence[Trajectory]:
-    """Return original models on their way, as a method needs them: nothing, or two ends, or all."""
+def needed_by(spec: DistillSpec, real: ImageSet, needs: frozenset[Need]) -> Needed:
+    """Return the original models that a method needs, those of the pool."""
     pool, shelf = spec.pool, Shelf(spec.pool.path, real)
-    if "trajectories" in published.needs:
-        return shelf.trajectories(spec.model, pool.num)
-    if "ends" in published.needs:
-        return trajectories(shelf.load([spec.model], pool.num, epoch=pool.epoch))
-    return ()
+    return needed(needs, shelf, spec.model, pool.num, pool.epoch)
 
 
 def known_of(spec: DistillSpec, descent: Descent, real: ImageSet) -> Features:
@@ -85,28 +80,6 @@ def known_of(spec: DistillSpec, descent: Descent, real: ImageSet) -> Features:
     coresets = [descent.init] if descent.init in CORESETS else []
     asked = (coresets, spec.coreset_features, spec.model)
     return features_by(*asked, real, spec.pool.path)
-
-
-def judges_of(spec: DistillSpec, published: Published, real: ImageSet) -> Pool:
-    """Return the original model under which a method compares images, if it needs one."""
-    if "originals" not in published.needs:
-        return ()
-    return Shelf(spec.pool.path, real).load([spec.model], 1, epoch=spec.pool.epoch)
-
-
-def compared_under(published: Published, task: Task) -> dict[str, Any] | None:
-    """Return what is written down of that one."""
-    if "originals" not in published.needs:
-        return None
-    return {"originals": described(task.originals)}
-
-
-def experts(task: Task) -> dict[str, Any]:
-    """Return which original models were followed on their way, if any were."""
-    if not task.trajectories:
-        return {}
-    known = [member for one in task.trajectories for member in one if member.facts["epoch"]]
-    return {"trajectories": {"originals": described(known)}}
 
 
 def regularisers_of(spec: DistillSpec, real: ImageSet, pool: Pool) -> dict[str, Regulariser]:

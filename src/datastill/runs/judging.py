@@ -22,8 +22,6 @@ from datastill.training.pool import Pool, by_epoch
 
 OWN = "pretrained_model"
 """Where a study keeps its own, in its folder."""
-EARLY = (1, 3)
-"""Epochs after which a study's own models judge too, unless it is told otherwise."""
 FILE, EARLY_FILE = "judges.json", "judges-after-{}.json"
 
 
@@ -54,14 +52,8 @@ def loaded(spec: JudgesSpec, folder: Path, real: ImageSet) -> Judges:
     epoch = spec.pool_epochs if spec.path is None else spec.epoch
     shelf = Shelf(spec.path or folder / OWN, real)
     names, num = spec.architectures, spec.num
-    early = [m for epoch in early_epochs(spec) for m in shelf.load(names, num, epoch=epoch)]
+    early = [m for epoch in spec.early_epochs for m in shelf.load(names, num, epoch=epoch)]
     return Judges(shelf.load(names, num, epoch=epoch), early)
-
-
-def early_epochs(spec: JudgesSpec) -> tuple[int, ...]:
-    """Return the early epochs, with those of the study's own models."""
-    own = tuple(epoch for epoch in EARLY if epoch < spec.pool_epochs)
-    return spec.early or (own if spec.path is None else ())
 
 
 def train_own(spec: StudySpec, name: str, ongoing: Ongoing) -> None:
@@ -140,7 +132,7 @@ def _training(spec: StudySpec, model: str, num: int) -> TrainSpec:
         lr=0.05,
         batch=64,
         weight_decay=5e-4,
-        save_epochs=early_epochs(spec.judges),
+        save_epochs=spec.judges.early_epochs,
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import is_own
-from datastill.distillation.methods import METHODS
-from datastill.training.coresets import CORESETS, without_chance
+from datastill.distillation.methods import METHODS, Published
+from datastill.distillation.methods.base import Need
+from datastill.training.coresets import CORESETS, needs_of, without_chance
 
 NOISE = "noise"
 """Random real images that are mixed with noise, or noise alone."""
@@ -159,6 +160,34 @@ def candidates(kinds: Iterable[Kind], ipcs: Sequence[int], seeds: int) -> list[C
         for kind in different
         for seed in range(1 if _is_without_chance(kind) else seeds)
     ]
+
+
+def asks_models(kind: Kind, settings: Mapping[str, Any]) -> bool:
+    """Tell whether original models have a hand in sets of a kind.
+
+    Args:
+        kind: the kind.
+        settings: of methods; a method takes those that it has.
+    """
+    if not kind.updates:
+        return kind.method in CORESETS and bool(needs_of(CORESETS[kind.method]))
+    published = METHODS[kind.method](1)
+    method: Any = published.method
+    method = replace(method, **own_settings(method, settings))
+    return bool(kind.alpha or needs_to_make(published) or getattr(method, "needs", ()))
+
+
+def needs_to_make(published: Published) -> frozenset[Need]:
+    """Return what a method needs, with what the coreset asks that its sets start from."""
+    init = published.init
+    asks = init in CORESETS and "originals" in needs_of(CORESETS[init])
+    return published.needs | frozenset[Need]({"originals"} if asks else ())
+
+
+def own_settings(method: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those settings that a method has."""
+    known = {field.name for field in fields(method)}
+    return {name: value for name, value in settings.items() if name in known}
 
 
 def _is_without_chance(kind: Kind) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser, tracking
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.learned import labelled
-from datastill.distillation.methods import METHODS, Demanding, Published, Task, period_of
+from datastill.distillation.methods import METHODS, Demanding, Published, Task
 from datastill.distillation.parametrisations import in_tiles
 from datastill.evaluation.scores import family
 from datastill.evaluation.selection import Selector
@@ -25,26 +25,23 @@ from datastill.runs.budget import planned
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Plan
 from datastill.runs.guiding import (
-    compared_under,
-    experts,
     followed,
     guided,
     guides_of,
-    judges_of,
     known_of,
+    needed_by,
     regularisers_of,
     selector_of,
-    trajectories_of,
 )
+from datastill.runs.needed import Needed, compared_under, experts
 from datastill.runs.observer import Observer
 from datastill.runs.origin import said
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import nominal, parse
 from datastill.runs.reading import read_train
+from datastill.runs.settings import adjusted
 from datastill.runs.specs import DistillSpec
-from datastill.runs.specs.values import converted
 from datastill.store import fingerprint
-from datastill.training.pool import Trajectory
 
 Planned = Callable[[], Plan | None]
 """Returns the plan of a run that is to go on."""
@@ -137,18 +134,19 @@ def prepared(
         InputError: when it cannot be done as asked.
     """
     method, quota = METHODS.spelling(spec.method), parse(spec.ipc)
-    adjusted(METHODS[method](1), spec)  # settings without meaning are found out now
+    adjusted(METHODS[method](1), method, spec.settings)  # what has no meaning is found out now
     if spec.select is not None:
         family(spec.select.by)  # so is an unknown assessment
     device = device_of(spec.compute)
     real = read_train(spec.data, device, observer, lambda data: foresee(spec, data))
     ipc = quota.counts(real)
     published, descent = settled(spec, ipc)
-    task = task_of(spec, real, published, trajectories_of(spec, real, published))
     counts = starting_counts(real, descent)  # too few images of a class are found out now
     features = known_of(spec, descent, real)
     said(features.caveats, observer)
-    task = replace(task, originals=features.known.originals or judges_of(spec, published, real))
+    asked = features.known.originals
+    found = needed_by(spec, real, published.needs - ({"originals"} if asked else set()))
+    task = task_of(spec, real, published, replace(found, originals=asked or found.originals))
     if isinstance(published.method, Demanding):
         published.method.require(task, descent)  # before anything is written
     guiding = guided(spec, published)
@@ -208,7 +206,7 @@ def settled(spec: DistillSpec, ipc: int | tuple[int, ...]) -> tuple[Published, D
     Raises:
         InputError: for a setting that the method does not have, or cannot take.
     """
-    published = adjusted(METHODS[spec.method](nominal(ipc)), spec)
+    published = adjusted(METHODS[spec.method](nominal(ipc)), spec.method, spec.settings)
     return published, descent_of(spec, ipc, published)
 
 
@@ -225,34 +223,8 @@ def descent_of(spec: DistillSpec, ipc: int | tuple[int, ...], published: Publish
     return published.descent(ipc, batch=spec.batch, **changed)
 
 
-def adjusted(published: Published, spec: DistillSpec) -> Published:
-    """Return the published settings with those of the method that were given.
-
-    Raises:
-        InputError: for a setting that the method does not have, or cannot take.
-    """
-    changed: Any = published.method
-    known = [field.name for field in fields(changed)]
-    for name in spec.settings:
-        if name not in known:
-            raise InputError(f"`{name}` has no meaning for {METHODS.spelling(spec.method)}")
-    changed = replace(changed, **{k: _setting(changed, k, v) for k, v in spec.settings.items()})
-    periods = published.updates // period_of(published.method)
-    needs = published.needs | frozenset(getattr(changed, "needs", ()))
-    return replace(published, method=changed, updates=periods * period_of(changed), needs=needs)
-
-
-def _setting(method: object, name: str, value: Any) -> Any:
-    # As the method has it itself: a whole number where that is one.
-    held = getattr(method, name)
-    kind = type(held)
-    return converted(name, value, kind) if kind in (bool, int, float, str) else value
-
-
-def task_of(
-    spec: DistillSpec, real: ImageSet, published: Published, known: Sequence[Trajectory]
-) -> Task:
-    """Return what the method may look at, ``known`` original models on their way among it."""
+def task_of(spec: DistillSpec, real: ImageSet, published: Published, known: Needed) -> Task:
+    """Return what the method may look at, ``known`` original models among it."""
     strategy = spec.augmentation
     mirrors = strategy is not None and "flip" in strategy.casefold().split("_")
     if mirrors and spec.data.mirror is False:
@@ -262,7 +234,8 @@ def task_of(
     build(key=key)  # an unknown or unfit model is found out now
     route = route_of(spec.compute, spec.model, real.domain)
     policy = dsa(strategy_of(spec, real, published))
-    return Task(real, build, key, policy, route, trajectories=known)
+    ways, originals = known.trajectories, known.originals
+    return Task(real, build, key, policy, route, trajectories=ways, originals=originals)
 
 
 def strategy_of(spec: DistillSpec, real: ImageSet, published: Published) -> str:

@@ -18,7 +18,7 @@ from datastill.datasets import untestable
 from datastill.evaluation.scores import epoch_of, family
 from datastill.evaluation.studies import Bench
 from datastill.evaluation.studies.scopes import LEAST
-from datastill.identity import described, of_each, require_made_from, without_seen
+from datastill.identity import of_each, require_made_from, without_seen
 from datastill.networks import build
 from datastill.runs import differences, judging
 from datastill.runs.computing import device_of, route_of
@@ -29,6 +29,7 @@ from datastill.runs.findings import Studied, written
 from datastill.runs.given import require_kinds
 from datastill.runs.judging import Judges
 from datastill.runs.keeping import EXECUTION, USUAL, Keeping
+from datastill.runs.needed import of_study
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import said
 from datastill.runs.originals import told
@@ -124,7 +125,8 @@ def _examined(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ong
     for name, data in material.brought.items():
         if name not in held:
             folder.save_set(name, data)
-    shop, asked = _workshop(spec, material, judges), _settings(spec, material)
+    shop = _workshop(spec, material, judges, folder.path / judging.OWN)
+    asked = _settings(spec, material)
     for one in material.wanted:
         if one.name not in held:
             made = set_of(spec, folder.path, f"sets/{one.run}", one.name, _of_set(asked, shop, one))
@@ -166,7 +168,7 @@ def study_piece(
     judges = Judges((), ())
     if spec.judges.path is not None:
         judges = judging.loaded(spec.judges, Path(folder), material.real)
-    shop, place = _workshop(spec, material, judges), place_of(spec, folder, address)
+    shop, place = _workshop(spec, material, judges, None), place_of(spec, folder, address)
     mine = [one for one in material.wanted if one.run == name]
     asked = _settings(spec, material)
     with locked(place), observer.progress("making sets", len(mine)) as steps:
@@ -177,8 +179,8 @@ def study_piece(
 
 
 def _of_set(asked: Mapping[str, Any], shop: Workshop, one: Candidate) -> dict[str, Any]:
-    # All that a set follows from: of original models only if they guide.
-    return {**asked, "pool": described(shop.pool) if one.kind.alpha else None}
+    # All that a set follows from: of original models only if they have a hand in it.
+    return {**asked, **shop.follows(one)}
 
 
 @contextmanager
@@ -202,7 +204,7 @@ def _read(spec: StudySpec, observer: Observer) -> _Material:
     build(spec.model, real.domain, key=Key(0))  # images too small for it are found out now
     route = route_of(spec.compute, spec.model, real.domain)
     material = _Material(real, test, {}, to_make, route)
-    _workshop(spec, material, Judges((), ())).check(to_make)
+    _workshop(spec, material, Judges((), ()), None).check(to_make)
     return _with_brought(spec, material, observer)
 
 
@@ -222,11 +224,11 @@ def _with_brought(spec: StudySpec, material: _Material, observer: Observer) -> _
     return replace(material, test=test, brought=brought)
 
 
-def _workshop(spec: StudySpec, material: _Material, judges: Judges) -> Workshop:
-    key = Key(spec.compute.seed).at("study")
-    return Workshop(
-        *(material.real, judges.pool, spec.model, key, spec.batch, spec.inner_loop, material.route)
-    )
+def _workshop(spec: StudySpec, material: _Material, judges: Judges, own: Path | None) -> Workshop:
+    # ``own`` is where the study's own models are, once they are.
+    real, key = material.real, Key(spec.compute.seed).at("study")
+    given = (real, judges.pool, spec.model, key, spec.batch, spec.method_settings, material.route)
+    return Workshop(*given, needed=of_study(spec, real, own))
 
 
 def _judges(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: bool) -> Judges:
@@ -280,6 +282,7 @@ def _settings(spec: StudySpec, material: _Material) -> dict[str, Any]:
         "protocol": asdict(_protocol(spec, real)),
         "batch_real": spec.batch,
         "inner_loop": spec.inner_loop,
+        **({} if not spec.settings else {"settings": dict(spec.settings)}),
         **({} if spec.data.mirror is None else {"mirror": real.domain.mirror}),
     }
     data = {"real": fingerprint(real), "test": fingerprint(material.test)}

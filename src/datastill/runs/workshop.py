@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import torch
 
 from datastill.augment import dsa
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, suggestion
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, require_held
 from datastill.distillation.clom import Regulariser, cross_entropy_clom
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.loop import Snapshot, State, distill
-from datastill.distillation.methods import METHODS, Published, Targets, Task
+from datastill.distillation.methods import METHODS, Demanding, Published, Targets, Task
 from datastill.identity import described
 from datastill.networks import builder
-from datastill.runs.population import NOISE, Candidate
+from datastill.runs.needed import Finder, compared_under, experts, nothing
+from datastill.runs.population import NOISE, Candidate, asks_models, needs_to_make, own_settings
+from datastill.runs.settings import adjusted
+from datastill.runs.specs.base import Settings
 from datastill.training.coresets import (
     CORESETS,
     Coreset,
@@ -53,10 +56,10 @@ class Workshop:
         model: architecture of the networks under which images are compared.
         key: a seed of a method has its address below this one, with CLOM and without.
         batch: real images per class that an update sees.
-        inner_loop: epochs by which networks of DC and DSA age between updates; None for the
-            published number.
+        settings: of methods; a method takes those that it has.
         route: how images pass a network.
         watch: sees what is distilled.
+        needed: finds the original models that methods need.
     """
 
     real: ImageSet
@@ -64,23 +67,27 @@ class Workshop:
     model: str
     key: Key
     batch: int = 256
-    inner_loop: int | None = None
+    settings: Settings = field(default_factory=dict[str, bool | int | float | str])
     route: Route = field(default_factory=Route)
     watch: Watch | None = None
+    needed: Finder = nothing
 
     def check(self, wanted: Iterable[Candidate]) -> None:
         """Refuse what could not be made, before anything is.
 
         Raises:
-            InputError: when a class has too few images.
+            InputError: when a class has too few images, a method lacks the original models that it
+                needs, or no method has one of the settings.
         """
+        wanted = list(wanted)
+        _require_meaning(self, wanted)
         for candidate in wanted:
             noise = candidate.kind.updates and _published(self, candidate).init == "noise"
             if not noise:
                 counts = [candidate.ipc] * len(self.real.domain.classes)
                 require_held(self.real, counts, "take a smaller `ipc`", "start from")
             if candidate.kind.updates:
-                _descent(self, candidate)
+                _require(self, candidate)
 
     def make(self, wanted: Iterable[Candidate]) -> Iterator[tuple[Candidate, ImageSet]]:
         """Make sets, one after another.
@@ -110,6 +117,16 @@ class Workshop:
                 updates = {candidate.kind.updates: candidate for candidate in run}
                 yield from _distilled(self, task, updates)
 
+    def follows(self, candidate: Candidate) -> dict[str, Any]:
+        """Return which original models a set follows from."""
+        if not asks_models(candidate.kind, self.settings):
+            return {"pool": None}
+        found = {"pool": described(self.pool)}
+        if not candidate.kind.updates:
+            return found
+        published = _published(self, candidate)
+        return {**found, **_models(published, _task(self, candidate, None))}
+
     def _is_new(self, twins: Mapping[float, Sequence[Candidate]]) -> bool:
         places = [run[0].run for run in twins.values()]
         return self.watch is None or not any(map(self.watch.begun, places))
@@ -138,8 +155,10 @@ def _task(shop: Workshop, candidate: Candidate, targets: Targets | None) -> Task
     # The same for sets that differ in CLOM or in their updates alone.
     build = builder(shop.model, shop.real.domain, shop.real.images.device)
     key = shop.key.at(candidate.kind.method, candidate.ipc, candidate.seed)
-    policy, originals = dsa(_strategy(shop, candidate)), shop.pool[:1]
-    return Task(shop.real, build, key, policy, shop.route, targets, originals=originals)
+    policy = dsa(_strategy(shop, candidate))
+    found = shop.needed(needs_to_make(_published(shop, candidate)))
+    task = Task(shop.real, build, key, policy, shop.route, targets)
+    return replace(task, trajectories=found.trajectories, originals=found.originals)
 
 
 def _strategy(shop: Workshop, candidate: Candidate) -> str:
@@ -157,6 +176,7 @@ def _distilled(
         "model": shop.model,
         "descent": descent.facts(),
         "dsa_strategy": _strategy(shop, candidate),
+        **_models(published, task),
     }
     regularisers = _clom(shop, candidate)
     place = candidate.run
@@ -178,21 +198,53 @@ def _told(made: ImageSet, facts: Mapping[str, Any]) -> ImageSet:
 
 
 def _published(shop: Workshop, candidate: Candidate) -> Published:
-    published = METHODS[candidate.kind.method](candidate.ipc)
-    method: Any = published.method
-    if shop.inner_loop is None or not hasattr(method, "inner_loop"):
-        return published
-    return replace(published, method=replace(method, inner_loop=shop.inner_loop))
+    name = candidate.kind.method
+    published = METHODS[name](candidate.ipc)
+    return adjusted(published, name, own_settings(published.method, shop.settings))
 
 
 def _descent(shop: Workshop, candidate: Candidate) -> Descent:
     published, updates = _published(shop, candidate), candidate.kind.updates
-    if lacking := published.needs - {"originals"}:
-        needs = ", ".join(sorted(lacking))
-        raise InputError(f"{candidate.kind.method} needs {needs}, of which a study has none")
     descent = published.descent(candidate.ipc, updates=updates, batch=shop.batch)
     starting_counts(shop.real, descent)
     return descent
+
+
+def _require(shop: Workshop, candidate: Candidate) -> None:
+    published, descent = _published(shop, candidate), _descent(shop, candidate)
+    needs = needs_to_make(published)
+    if not needs:
+        return
+    try:
+        task = _task(shop, candidate, None)
+        if needs - {"originals"} and not task.trajectories:
+            raise InputError("it needs original models on their way, and there are none")
+        if "originals" in needs and not task.originals:
+            raise InputError("it asks an original model, and there is none")
+        if isinstance(published.method, Demanding):
+            published.method.require(task, descent)
+    except InputError as error:
+        raise InputError(
+            f"{candidate.kind}: {error}; `judges.path` names the folder of such models"
+        ) from None
+
+
+def _require_meaning(shop: Workshop, wanted: Iterable[Candidate]) -> None:
+    # Of a study that grows a setting may be of methods of before: but of some it must be.
+    used = (candidate.kind.method for candidate in wanted if candidate.kind.updates)
+    methods: list[Any] = [METHODS[name](1).method for name in {*METHODS.names, *used}]
+    known = sorted({field.name for method in methods for field in fields(method)})
+    for name in shop.settings:
+        if name not in known:
+            raise InputError(f"no method has a setting `{name}`; {suggestion(name, known)}")
+
+
+def _models(published: Published, task: Task) -> dict[str, Any]:
+    # Which original models were asked, and by what, where any were.
+    judge, found = compared_under(published, task), experts(task)
+    if needs_to_make(published) > published.needs:
+        found["coreset_originals"] = {"originals": described(task.originals)}
+    return {**found, **({"compared_under": judge} if judge else {})}
 
 
 def _clom(shop: Workshop, candidate: Candidate) -> dict[str, Regulariser]:

@@ -22,6 +22,9 @@ PLACE = "place"
 NAME = re.compile(r"`(?=\w)")
 """In a message: what comes before the name of an argument."""
 
+Settings = Mapping[str, bool | int | float | str]
+"""Settings of methods, by the names that these have for them."""
+
 P = TypeVar("P", bound="Part")
 T = TypeVar("T")
 

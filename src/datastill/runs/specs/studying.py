@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from datastill.base.errors import InputError, positive
-from datastill.runs.specs.base import Part, Spec, Unit, place
+from datastill.runs.specs.base import Part, Settings, Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, named
+
+EARLY = (1, 3)
+"""Epochs after which a study's own models judge too, unless it is told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,12 @@ class JudgesSpec(Part):
     epoch: int | None = None
     early: tuple[int, ...] = ()
     pool_epochs: int = 15
+
+    @property
+    def early_epochs(self) -> tuple[int, ...]:
+        """Early epochs after which they judge too, with those of the study's own models."""
+        own = tuple(epoch for epoch in EARLY if epoch < self.pool_epochs)
+        return self.early or (own if self.path is None else ())
 
     def check(self) -> None:
         """See ``Part``."""
@@ -56,6 +65,7 @@ class StudySpec(Spec):
         seeds: sets of each kind and ipc.
         batch: real images of each class that an update sees.
         inner_loop: DC, DSA: epochs by which a network ages between updates. Default: as published.
+        settings: of methods, by their names, for each method of the population that has them.
         model: architecture of the networks that sets are made by, and that are trained on them;
             your own is module:function.
         trials: networks trained on each set.
@@ -75,6 +85,7 @@ class StudySpec(Spec):
     seeds: int = 2
     batch: int = 64
     inner_loop: int | None = None
+    settings: Settings | None = None
     model: str = "ConvNetD2W32"
     trials: int = 3
     epochs: int = 200
@@ -82,22 +93,31 @@ class StudySpec(Spec):
     judges: JudgesSpec = field(default_factory=JudgesSpec)
     assessments: tuple[str, ...] = ()
 
+    @property
+    def method_settings(self) -> dict[str, bool | int | float | str]:
+        """Settings of methods, with the one that has a name of its own here."""
+        own = {} if self.inner_loop is None else {"inner_loop": self.inner_loop}
+        return {**own, **(self.settings or {})}
+
     def units(self) -> tuple[Unit, ...]:
         """Return the study's own models, and the sets that need none of these; see ``Candidate``.
 
         Sets that come of one run are one piece.
         """
-        from datastill.runs.population import wanted
+        from datastill.runs.population import asks_models, wanted
 
         own, judges = self.judges.path is None, self.judges
         models = [f"judges/{name}/{i}" for name in judges.architectures for i in range(judges.num)]
-        free = [one for one in wanted(self) if not (own and one.kind.alpha)]
+        free = [
+            one for one in wanted(self) if not (own and asks_models(one.kind, self.method_settings))
+        ]
         sets = dict.fromkeys(f"sets/{one.run}" for one in free)
         return tuple(Unit(address, self) for address in (*(models if own else ()), *sets))
 
     def check(self) -> None:
         """See ``Part``."""
         named(self.data)
+        object.__setattr__(self, "settings", self.settings or None)
         positive(seeds=self.seeds, batch=self.batch, inner_loop=self.inner_loop)
         positive(trials=self.trials, epochs=self.epochs)
         for ipc in self.ipc:
