@@ -17,11 +17,13 @@ LEAST = 5
 
 SURE, PERHAPS = (0.5, 1.5), (0.25, 1.15)
 """Share of the images where seams are what differs most, and how often the jump there over all of
-them is the next largest: of pictures 0.15 and 1.05 at most, of mosaics of CIFAR-10 0.87 and 2.9."""
+them is the next largest. In 3,600 draws of 5 to 50 images of digits, FashionMNIST and CIFAR-10 none
+came near both (ratios 1.09 at most); 99 % and more of CIFAR-10's mosaics are sure."""
 
 ALIKE = 0.4
-"""Parts of a picture correlate by less (0.25 at most); of centred objects on a plain ground, whose
-mosaics have no seams, by more (digits 0.85, FashionMNIST 0.71, a third of its side 0.47)."""
+"""Parts of pictures correlate by less (in these draws 0.29 at most of 10 images, 0.53 of 5); of
+centred objects on a plain ground, whose mosaics have no seams, by more (digits 0.85, FashionMNIST
+0.71, a third of its side 0.60)."""
 
 
 @dataclass(frozen=True)
