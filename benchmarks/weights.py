@@ -1,6 +1,6 @@
 """Compare rules for CLOM's alpha with a sweep, seed by seed: docs/results/clom/auto/plan.md.
 
-    OMP_NUM_THREADS=1 python benchmarks/weights.py weak small [--seeds 5] [--cifar10 FOLDER]
+    OMP_NUM_THREADS=1 python benchmarks/weights.py weak small [--seeds 0 5] [--cifar10 FOLDER]
     python benchmarks/weights.py
 
 Sweeps are named as in ``SWEEPS``. What is there already is not made again: a run that was cut off
@@ -237,7 +237,7 @@ def main() -> None:
     """Read the options, and make what lacks."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sweeps", nargs="*", choices=[*SWEEPS, []])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs=2, default=(0, 5), metavar=("FIRST", "END"))
     parser.add_argument("--cifar10", help="folder of CIFAR-10's files")
     parser.add_argument("--out", type=Path, default=OUT / "auto")
     given = parser.parse_args()
@@ -246,7 +246,7 @@ def main() -> None:
     for name in given.sweeps:
         sweep = SWEEPS[name]
         bench = Bench.of(sweep, given.cifar10 if sweep.dataset == "CIFAR10" else None)
-        for seed in range(given.seeds):
+        for seed in range(*given.seeds):
             there = values.setdefault(name, {}).setdefault(str(seed), {})
             for rule, found in bench.seed(seed, there):
                 there[rule] = found

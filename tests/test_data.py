@@ -223,7 +223,8 @@ def test_unsound_sets_are_refused_by_name(
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_shares_that_were_rounded_are_shares(kind: torch.dtype) -> None:
     labels = torch.rand(50, 30, generator=Key(0).generator()).mul(9).softmax(1).to(kind)
-    require_sound(ImageSet(torch.zeros(50, 1, 1, 1), labels, domain(30)), "somewhere")
+    data = ImageSet(torch.zeros(50, 1, 1, 1), labels, domain(30))
+    assert require_sound(data, "somewhere") is data
 
 
 @pytest.mark.parametrize("labels", [torch.tensor([0.0, 0.5]), torch.zeros(2, 2, 2)])

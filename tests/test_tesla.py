@@ -376,3 +376,14 @@ def test_what_makes_no_sense_gets_one_line(run: Run, words: str, message: str) -
     assert message in said.err
     assert len(said.err.splitlines()) == 1
     assert not Path("condensed").exists()
+
+
+def test_updates_that_were_left_out_are_told(run: Run) -> None:
+    assert run(TRAIN).code == 0
+    none = run(f"{LINE} threshold=100")
+    some = run(f"{LINE} threshold=1e-6 --save-path still")
+    assert "left out" not in none.out + none.err
+    assert some.code == 0, some.err
+    words = " ".join((some.out + some.err).split())
+    assert "6 of 6 updates were left out" in words
+    assert "nothing was learned" in words

@@ -52,7 +52,7 @@ class Bearable:
 
     delta: float = 0.05
     start: float = 1.0
-    least: float = 0.1
+    least: float = 0.001
     most: float = 1e5
     rate: float = 0.15
     slowing: float = 200.0

@@ -13,6 +13,7 @@ import torch
 
 from datastill.base.errors import InputError
 from datastill.base.machine import lacks_memory
+from datastill.base.wording import counted
 from datastill.compute import measuring
 from datastill.compute.route import Route
 from datastill.distillation.loop import Snapshot, State, distill
@@ -138,7 +139,7 @@ def _updates(
 
     label, heeded = f"distilling {work.dataset}", stop.heeded("after this update, which is kept")
     with observer.progress(label, total, begun.step if begun else 0) as steps, heeded:
-        for last in _snapshots(work, begun):
+        for last in _snapshots(work, begun, observer):
             before = choice
             choice = look(work.selector, choice, last, total, journal)
             told = time.perf_counter() - logged >= LOG_EVERY or last.step == total
@@ -162,13 +163,21 @@ def _updates(
     return course
 
 
-def _snapshots(work: Work, begun: State | None) -> Iterator[Snapshot]:
-    return distill(
+def _snapshots(work: Work, begun: State | None, observer: Observer) -> Iterator[Snapshot]:
+    # At the end it is told how many updates moved nothing.
+    updates, left_out = 0, None
+    for now in distill(
         *(work.published.method, work.task, work.descent),
         regularisers=work.regularisers,
         features=work.features,
         state=begun,
-    )
+    ):
+        updates += 1
+        if (skipped := now.losses.get("skipped")) is not None:  # summed where it is
+            left_out = skipped if left_out is None else left_out + skipped
+        yield now
+    if left_out is not None and (number := int(left_out)):
+        observer.message(idle(number, updates))
 
 
 def sound(now: Snapshot, good: Snapshot | None) -> Snapshot:
@@ -187,6 +196,18 @@ def sound(now: Snapshot, good: Snapshot | None) -> Snapshot:
     if not math.isfinite(now.synthetic.facts.get("learning_rate", 0.0)):
         raise Diverged(now.step, "the learning rate", good)
     return now
+
+
+def idle(skipped: int, updates: int) -> str:
+    """Say how many of the updates that were made now were left out.
+
+    >>> idle(2, 8)
+    '2 of 8 updates were left out, for their loss was above what the method bears'
+    """
+    said = f"{skipped} of {counted(updates, 'update')} were left out, for their loss was above what"
+    if skipped < updates:
+        return f"{said} the method bears"
+    return f"{said} the method bears: nothing was learned; see its settings, such as `threshold`"
 
 
 def tell(now: Snapshot, journal: Journal) -> str:

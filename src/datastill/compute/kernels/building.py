@@ -43,6 +43,8 @@ def built(best: Instructions) -> Path:
     compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("g++")
     if compiler is None:
         raise Unavailable("no g++ was found")
+    if not hasattr(os, "geteuid"):  # as on Windows
+        raise Unavailable("this system does not tell whose a folder is")
     try:
         return _kept(compiler, best)
     except (OSError, subprocess.SubprocessError) as error:
@@ -70,7 +72,14 @@ def _kept(compiler: str, best: Instructions) -> Path:
         made = Path(scratch) / "made.so"
         _log.info("building datastill's kernels for %s: some seconds, once", best.name)
         command = [compiler, *flags, str(SOURCE), "-o", str(made)]
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_SECONDS)
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=BUILD_SECONDS,
+        )
         made.chmod(0o700)
         return made.replace(folder / _named(name, made))
 
@@ -106,7 +115,9 @@ def _private(group: int) -> bool:
 
 
 def _told(*command: str) -> str:
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, input="")
+    found = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", timeout=60, input=""
+    )
     return found.stdout + found.stderr
 
 
