@@ -609,7 +609,7 @@ def weights_in(folder: Path) -> dict[str, bytes]:
 
 
 def after_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[str, int, int], None]) -> None:
-    from datastill.runs import series as module
+    from datastill.runs import training as module
 
     finite = module._finite
 

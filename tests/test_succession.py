@@ -165,10 +165,10 @@ def restore(tmp_path: Path, copy: Path, *, first: bool) -> None:
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Have SIGTERM come after an update, or an epoch, of a number; None for never."""
-    from datastill.runs import course, series
+    from datastill.runs import course, training
 
     at = SimpleNamespace(update=None, epoch=None)
-    look, finite = course.look, series._finite
+    look, finite = course.look, training._finite
 
     def watched(selector: object, choice: object, now: object, *rest: object) -> object:
         if getattr(now, "step", None) == at.update:
@@ -181,7 +181,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         return finite(loss, epoch, *rest)
 
     monkeypatch.setattr(course, "look", watched)
-    monkeypatch.setattr(series, "_finite", checked)
+    monkeypatch.setattr(training, "_finite", checked)
     return at
 
 

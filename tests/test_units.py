@@ -16,7 +16,7 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
 from datastill.evaluation import studies
-from datastill.runs import findings, series, workshop
+from datastill.runs import findings, training, workshop
 from datastill.training.coresets import CORESETS
 from test_cli import files
 
@@ -112,7 +112,7 @@ def test_a_pool_of_members_trained_apart(leave: int, monkeypatch: pytest.MonkeyP
     ]
     carry_out_some(TRAIN, "apart", leave=leave)
     assert {path.name for path in Path("apart").iterdir()} == {".pieces"}
-    trained = count(monkeypatch, series, "train_member")
+    trained = count(monkeypatch, training, "train_member")
     found = runs.train(TRAIN, "apart")
     assert len(trained) == leave
     assert same_models(found.pool, whole.pool)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, of_kind
-from datastill.runs.given import require_kinds
+from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import Spec, Unit
@@ -103,16 +103,15 @@ def carry_out(
     of_kind(Unit, "one of `spec.units()`", unit=unit)
     of_kind((str, PathLike), "the path of a folder", folder=folder)
     spec = unit.spec
-    watched: dict[str, Any] = {"keeping": keeping, "observer": observer, "stop": stop}
-    require_kinds(Spec, spec, folder, **watched)
+    require_kinds(Spec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     if not unit.address:
-        run(spec, folder, **watched)
+        run(spec, folder, keeping=keeping, observer=observer, stop=stop)
         return
     if spec.kind not in PIECES:
         raise InputError(f"a run of kind {spec.kind!r} has no pieces")
     module, name = PIECES[spec.kind]
     piece = getattr(import_module(f"datastill.runs.{module}"), name)
-    piece(spec, unit.address, folder, **watched)
+    piece(spec, unit.address, folder, Conduct.of(keeping, observer, stop))
 
 
 def verb_of(kind: str) -> Callable[..., Any]:

@@ -12,7 +12,6 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.base.wording import counted, duration
 from datastill.data import Domain, ImageSet
-from datastill.datasets import untestable
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.assessments import Evidence
@@ -24,6 +23,7 @@ from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
 from datastill.runs.guiding import guided, guides_of, needed_by
+from datastill.runs.judging import loaded
 from datastill.runs.material import coresets_of
 from datastill.runs.needed import of_study
 from datastill.runs.observer import SILENT, Observer
@@ -33,7 +33,7 @@ from datastill.runs.picking import features_by
 from datastill.runs.population import wanted
 from datastill.runs.preparing import settled
 from datastill.runs.quota import in_words, parse
-from datastill.runs.reading import buildable, read_both, reading
+from datastill.runs.reading import buildable, read_both, read_tested
 from datastill.runs.settings import adjusted
 from datastill.runs.specs import (
     AssessSpec,
@@ -41,7 +41,6 @@ from datastill.runs.specs import (
     ComputeSpec,
     DataSpec,
     DistillSpec,
-    PoolSpec,
     RankSpec,
     RelabelSpec,
     Spec,
@@ -122,7 +121,8 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     known = needed_by(spec, real, published.needs)
     if ways := known.trajectories:
         yield f"{counted(len(ways), 'original model')} of {spec.model} to follow"
-    yield from _guides(guided(spec, published), real)
+    if guides := guides_of(guided(spec, published), real):
+        yield f"{told(guides, ())} guide"
     if spec.select is not None:
         pool, early = load(spec.pool, real, [spec.select.by])
         by = spelling(spec.select.by, Evidence(real, real, pool, Key(0), early=early))
@@ -173,7 +173,7 @@ def _(spec: CompareSpec, observer: Observer) -> Iterator[str]:
     yield from _networks(spec.models, test.domain)
     if spec.pool is not None:
         what = "random images" if spec.on_the_fly is None else "on the fly"
-        yield from _judges(spec.pool, real, f"label {what}")
+        yield f"{told(*load(spec.pool, real))} label {what}"
         if EARLY in spec.against:
             shelf = Shelf(spec.pool.path, real)
             known = shelf.by_epoch(spec.pool.architectures, spec.pool.num)
@@ -215,24 +215,14 @@ def _(spec: StudySpec, observer: Observer) -> Iterator[str]:
     real, _ = yield from _tested(spec.data, observer)
     yield from _networks([spec.model], real.domain)
     if to_make:
-        found = of_study(spec, real, None)
-        shop = Workshop(
-            real, (), spec.model, Key(0), spec.batch, spec.method_settings, needed=found
-        )
-        shop.check(to_make)
+        found, given = of_study(spec, real, None), (spec.batch, spec.method_settings)
+        Workshop(real, (), spec.model, Key(0), *given, needed=found).check(to_make)
         yield f"{counted(len(to_make), 'set')} to be made"
-    judges = spec.judges
-    if judges.path is None:
-        yield from _networks(judges.architectures, real.domain)
+    if spec.judges.path is None:
+        yield from _networks(spec.judges.architectures, real.domain)
     else:
-        pool = PoolSpec(
-            architectures=judges.architectures,
-            num=judges.num,
-            epoch=judges.epoch,
-            early=judges.early,
-            path=judges.path,
-        )
-        yield from _judges(pool, real, "judge")
+        judges = loaded(spec.judges, Path(), real)
+        yield f"{told(judges.pool, judges.early)} judge"
     yield _device(spec.compute)
 
 
@@ -278,9 +268,7 @@ def _origin(
 
 
 def _tested(data: DataSpec, observer: Observer) -> Generator[str, None, tuple[ImageSet, ImageSet]]:
-    real, test = read_both(data, "cpu", observer)
-    if test is None:
-        raise untestable(str(data.name), reading(data, observer))
+    real, test = read_tested(data, "cpu", observer)
     yield _images(real, test)
     return real, test
 
@@ -298,16 +286,6 @@ def _networks(names: Sequence[str], domain: Domain) -> Iterator[str]:
     for name in names:
         network = build(name, domain, key=Key(0))
         yield f"{name}: {sum(p.numel() for p in network.parameters()):,} weights"
-
-
-def _guides(spec: DistillSpec, real: ImageSet) -> Iterator[str]:
-    if guides := guides_of(spec, real):
-        yield f"{told(guides, ())} guide"
-
-
-def _judges(spec: PoolSpec, real: ImageSet, what: str) -> Iterator[str]:
-    pool, early = load(spec, real)
-    yield f"{told(pool, early)} {what}"
 
 
 def _known(

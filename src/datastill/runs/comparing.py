@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from datastill.runs.describing import require_own, write_description
 from datastill.runs.early import EarlyLabels, early_labels
 from datastill.runs.early import told as told_of_choice
 from datastill.runs.filing import filed
-from datastill.runs.given import require_kinds
+from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
     Material,
@@ -104,8 +105,7 @@ def compare(
     Args:
         spec: what the result follows from.
         folder: for the results. Without it, and without ``root``, nothing is written.
-        root: folder in which they get one of their own, named by what is compared; beside that,
-            with the digest of this comparison, where it holds another.
+        root: folder in which they get one of their own, by what is compared, see ``filed``.
         keeping: what becomes of a comparison that is cut off, or was.
         observer: watches.
         stop: asks to stop, which is heeded after every epoch.
@@ -116,30 +116,15 @@ def compare(
     """
     require_kinds(CompareSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     path_of("the path of a folder", root=root)
-    if keeping.sinks:
-        raise InputError("a comparison has no course to write to `sinks`; leave them out")
-    device = device_of(spec.compute)
-    material = material_of(spec, device, observer)
-    terms = terms_of(spec, material)
-    if spec.rates:
-        require_kept_apart(material, terms)
-    entries = entries_of(spec, material, terms)
-    if folder is None and root is not None:
-        usual = Path(root) / as_folder(f"{material.name}-{spec.protocol}")
-        folder = filed(spec, usual, keeping, observer)
-    out = None if folder is None else Path(folder)
-    watchers = (keeping, observer, stop or StopRequest())
-    early = early_labels(spec, material, terms)
-    found = provenance_of(spec, material, terms, device, early and early.facts())
-    run = _Run(spec, material, terms, entries, found, out, early, *watchers)
-    if out is None:
+    run = _Run.of(spec, folder, root, Conduct.of(keeping, observer, stop))
+    if run.out is None:
         return run.carried_out()
-    if (finished := run.finished(out)) is not None:
+    if (finished := run.finished(run.out)) is not None:
         return finished
-    require_free(out, (VALUES, PLOT), overwrite=keeping.overwrite)
-    require_own(spec, out)
-    require_writable(out)
-    with locked(out):
+    require_free(run.out, (VALUES, PLOT), overwrite=keeping.overwrite)
+    require_own(spec, run.out)
+    require_writable(run.out)
+    with locked(run.out):
         return run.carried_out()
 
 
@@ -153,10 +138,29 @@ class _Run:
     provenance: Provenance
     out: Path | None
     early: EarlyLabels | None
-    keeping: Keeping
-    observer: Observer
-    stop: StopRequest
+    conduct: Conduct
     choice: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(
+        cls, spec: CompareSpec, folder: Path | str | None, root: Path | str | None, conduct: Conduct
+    ) -> _Run:
+        """Return what is to be carried out, made ready."""
+        if conduct.keeping.sinks:
+            raise InputError("a comparison has no course to write to `sinks`; leave them out")
+        device = device_of(spec.compute)
+        material = material_of(spec, device, conduct.observer)
+        terms = terms_of(spec, material)
+        if spec.rates:
+            require_kept_apart(material, terms)
+        entries = entries_of(spec, material, terms)
+        if folder is None and root is not None:
+            usual = Path(root) / as_folder(f"{material.name}-{spec.protocol}")
+            folder = filed(spec, usual, conduct.keeping, conduct.observer)
+        out = None if folder is None else Path(folder)
+        early = early_labels(spec, material, terms)
+        found = provenance_of(spec, material, terms, device, early and early.facts())
+        return cls(spec, material, terms, entries, found, out, early, conduct)
 
     def finished(self, out: Path) -> Compared | None:
         """Return what was found before, where nothing remains to be done.
@@ -164,18 +168,17 @@ class _Run:
         Raises:
             InputError: when another comparison was finished there.
         """
-        if not self.keeping.resume or not (out / VALUES).exists():
+        if not self.conduct.keeping.resume or not (out / VALUES).exists():
             return None
         report = read_json(out / VALUES)
         require_same_run(report, self.provenance.asked, out)
-        self.observer.message(f"this comparison in {out} is finished")
+        self.conduct.observer.message(f"this comparison in {out} is finished")
         return self.found(*rows_in(report), report)
 
     def carried_out(self) -> Compared:
         """Train and test what is not done, and write down what was found."""
         file = self.out and checkpoint_file(self.out, self.spec.kind)
-        asked, ways = self.provenance.asked, self.terms.ways
-        runner = start(file, asked, ways, self.keeping, self.observer)
+        runner = start(file, self.provenance.asked, self.terms.ways, self.conduct)
         run = replace(self, terms=replace(self.terms, routes=runner.routes))
         if run.out is not None:
             write_description(run.spec, run.out / RUN_FILE)
@@ -201,28 +204,28 @@ class _Run:
 
     def tell(self) -> None:
         """Say what begins."""
-        terms, fit = self.terms, self.terms.protocol.fit
-        self.observer.message(
+        terms, fit, tell = self.terms, self.terms.protocol.fit, self.conduct.observer.message
+        tell(
             f"{self.material.real.domain.name}: protocol {terms.protocol.name}, "
             f"{counted(fit.epochs, 'epoch')}, {counted(terms.trials, 'network')} of "
             f"{' '.join(terms.models)} on each of {counted(len(self.entries), 'set')}, "
             f"tested on {len(self.material.test)} images"
         )
         if (labeller := self.material.labeller) is not None:
-            self.observer.message(told_of_labels(labeller))
+            tell(told_of_labels(labeller))
         for one in self.entries:
             if one.rate is not None:
-                self.observer.message(
+                tell(
                     f"{one.title} asks for its own learning rate, {one.rate:g}; other images are "
                     f"trained on at {fit.lr:g}"
                 )
 
     def caveats(self) -> Caveats:
         """Return what is to be said of the results, and say what was not said yet."""
-        found = self.material.caveats + said(self.material.features.caveats, self.observer)
+        found = self.material.caveats + said(self.material.features.caveats, self.conduct.observer)
         if self.terms.protocol.augmentation == DSA:
             for name, data in self.material.sets.items():
-                found += said(other_mirror(data, self.material.test, name), self.observer)
+                found += said(other_mirror(data, self.material.test, name), self.conduct.observer)
         return found
 
     def title(self) -> str:
@@ -252,7 +255,7 @@ class _Run:
         plans = early.plans(self.material, self.terms)
         tried = self.followed(runner, "choosing the epoch of early labels", plans)
         epoch, choice = early.chosen(tried)
-        self.observer.message(told_of_choice(choice, len(plans[0].test)))
+        self.conduct.observer.message(told_of_choice(choice, len(plans[0].test)))
         added = early.entry(epoch, self.material, self.terms)
         return replace(self, entries=[*self.entries, added], choice=choice)
 
@@ -276,10 +279,7 @@ class _Run:
         augmented = protocol_of(spec, material, "dsa", spec.epochs)
         ranking = ranking_protocol(material, terms, table, spec.rates, augmented)
         temperature = material.temperature(spec.soft.temperature)
-
-        def follow(label: str, stages: Sequence[EvaluationPlan]) -> Sequence[Trial]:
-            return self.followed(runner, label, stages)
-
+        follow = partial(self.followed, runner)
         return ranked(material, terms, ranking, follow, temperature=temperature)
 
     def followed(
@@ -289,12 +289,12 @@ class _Run:
         first = runner.past
         begun = runner.check(stages)
         if begun:
-            self.observer.message(f"{label}: {begun} networks are done")
+            self.conduct.observer.message(f"{label}: {begun} networks are done")
         with (
-            self.observer.progress(label, sum(one.total for one in stages), begun) as steps,
-            self.stop.heeded(WHEN),
+            self.conduct.observer.progress(label, sum(one.total for one in stages), begun) as steps,
+            self.conduct.stop.heeded(WHEN),
         ):
-            for done, trial in enumerate(runner.run(stages, self.stop, steps=steps), begun + 1):
+            for done, trial in enumerate(runner.run(stages, steps=steps), begun + 1):
                 told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
                 steps.at(done, told)
         return runner.found[first : runner.past]

@@ -13,6 +13,7 @@ from datastill.evaluation.plan import EvaluationPlan, Result, collect
 from datastill.evaluation.validation import Draw
 from datastill.runs.computing import route_of
 from datastill.runs.distilling import folder_of
+from datastill.runs.given import Conduct
 from datastill.runs.keeping import USUAL
 from datastill.runs.observer import Observer
 from datastill.runs.specs import (
@@ -23,7 +24,6 @@ from datastill.runs.specs import (
     PoolSpec,
     TrainSpec,
 )
-from datastill.runs.stop import StopRequest
 from datastill.runs.trials import TrialRunner
 from datastill.store import load, versions, write_json
 from datastill.training.coresets import CORESETS, picked
@@ -114,8 +114,8 @@ class Demonstration:
         routes = {MODEL: route_of(self.compute, MODEL, test.domain)}
         key, protocol = Key(self.compute.seed).at("validate"), preset("dsa", epochs=EPOCHS)
         plan = EvaluationPlan(sets, test, protocol, routes, trials, key)
-        runner = TrialRunner({}, None, USUAL, routes, [])
+        runner = TrialRunner({}, None, Conduct.of(USUAL, observer, None), routes, [])
         with observer.progress("training", plan.total) as steps:
-            for done, trial in enumerate(runner.run([plan], StopRequest(), steps=steps), 1):
+            for done, trial in enumerate(runner.run([plan], steps=steps), 1):
                 steps.at(done, f"{trial.source}: {100 * trial.accuracy:.1f} %")
         return collect(runner.found)

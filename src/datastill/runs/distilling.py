@@ -16,7 +16,7 @@ from datastill.distillation.methods import METHODS
 from datastill.runs.course import Diverged, Progress, follow, progress_of
 from datastill.runs.describing import write_description
 from datastill.runs.forecast import Plan
-from datastill.runs.given import require_kinds
+from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.lengthening import (
     but_for_length,
@@ -72,34 +72,30 @@ class Distilling:
     Attributes:
         spec: what the set follows from.
         folder: of the run.
-        keeping: what becomes of what is there.
-        observer: watches.
-        stop: asks to stop.
+        conduct: how it is carried out.
         facts: what else is written down of the set.
         passing: whether the folder is gone afterwards.
     """
 
     spec: DistillSpec
     folder: Path
-    keeping: Keeping
-    observer: Observer
-    stop: StopRequest
+    conduct: Conduct
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     passing: bool = False
 
     def go(self) -> Distilled:
         """Make the set, unless it is there already."""
-        work = prepared(self.spec, self.observer, self.planned, self.facts)
+        work = prepared(self.spec, self.conduct.observer, self.planned, self.facts)
         with locked(self.folder):
             if self.finished(work):
                 said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
-                self.observer.message(said)
+                self.conduct.observer.message(said)
                 return Distilled(load(self.folder), self.folder, work.plan)
             return Distilled(self.make(work), self.folder, work.plan)
 
     def make(self, work: Work) -> ImageSet:
         """Go through the updates, from the start or from where they were cut off."""
-        path, observer, keeping = self.folder, self.observer, self.keeping
+        path, observer, keeping = self.folder, self.conduct.observer, self.conduct.keeping
         place = place_of(path)
         past = self.past(checkpoint_file(place, COMMAND), work)
         if past is None:
@@ -120,14 +116,16 @@ class Distilling:
 
     def followed(self, work: Work, past: Progress | None, place: Path) -> ImageSet:
         """Go through the updates, and write what comes of them."""
-        observer, keeping = self.observer, self.keeping
+        observer, keeping = self.conduct.observer, self.conduct.keeping
         write_description(self.repeatable(work), place / RUN_FILE)
         run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, observer)
         file = checkpoint_file(place, COMMAND)
         with keeping.journal(place / LOG_FILE, *run) as journal:
             try:
                 keeper = keeping.keeper(file)
-                work, course = follow(work, past, journal, observer, keeper=keeper, stop=self.stop)
+                work, course = follow(
+                    work, past, journal, observer, keeper=keeper, stop=self.conduct.stop
+                )
             except Diverged as diverged:
                 raise InputError(keep_good(work, diverged, place)) from None
         if work.selector is not None and course.choice is not None:
@@ -147,11 +145,8 @@ class Distilling:
 
     def past(self, file: CheckpointFile, work: Work) -> Progress | None:
         """Return where the run was cut off, if it is to go on from there."""
-        held = self.keeping.found(file, self.observer)
-        if held is None:
-            return None
-        require_same_run(held.asked, work.asked, file.path.parent, self.observer)
-        return progress_of(held, work)
+        held = self.conduct.past(file, work.asked)
+        return None if held is None else progress_of(held, work)
 
     def finished(self, work: Work) -> bool:
         """Tell whether nothing remains to be done.
@@ -160,7 +155,7 @@ class Distilling:
             InputError: when another run was finished there.
         """
         path = self.folder
-        if not self.keeping.resume or not (path / SET_FILE).exists():
+        if not self.conduct.keeping.resume or not (path / SET_FILE).exists():
             return False
         held, asked = load(path).facts, work.asked
         longer = is_longer(held, asked)
@@ -178,7 +173,7 @@ class Distilling:
     def planned(self) -> Plan | None:
         """Return the plan of the run that is to go on."""
         path = self.folder
-        if not self.keeping.resume:
+        if not self.conduct.keeping.resume:
             return None
         held = checkpoint_file(place_of(path), COMMAND).load()
         done = (path / SET_FILE).exists() and not held
@@ -218,11 +213,10 @@ def distill(
     require_sinks(keeping.sinks)
     more = dict(facts or {})
     if folder is not None:
-        asked = (spec, Path(folder), keeping, observer, stop or StopRequest(), more)
-        return Distilling(*asked).go()
+        return Distilling(spec, Path(folder), Conduct.of(keeping, observer, stop), more).go()
     with TemporaryDirectory() as place:
-        asked = (spec, Path(place), USUAL, observer, stop or StopRequest(), more)
-        found = Distilling(*asked, passing=True).go()
+        conduct = Conduct.of(USUAL, observer, stop)
+        found = Distilling(spec, Path(place), conduct, more, passing=True).go()
     return Distilled(found.set, None, found.plan)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 
 from datastill.augment import DSA
@@ -13,14 +13,17 @@ from datastill.data.labels import hardened, temperature_of
 from datastill.evaluation.plan import EvaluationPlan
 from datastill.evaluation.validation import Draw
 from datastill.identity import unknown
-from datastill.networks import build, find
+from datastill.networks import find
 from datastill.runs.computing import route_of
+from datastill.runs.finished import COUNT
 from datastill.runs.observer import Observer
 from datastill.runs.origin import Caveats, Origin, said
 from datastill.runs.originals import Shelf
 from datastill.runs.picking import Features, features_by
-from datastill.runs.reading import other_mirror
+from datastill.runs.provenance import Provenance
+from datastill.runs.reading import buildable, other_mirror
 from datastill.runs.specs import ValidateSpec
+from datastill.store import fingerprint
 from datastill.training.coresets import CORESETS, Coreset, Known, picked, without_chance
 from datastill.training.labeller import Labeller
 from datastill.training.protocol import Asks, Protocol, preset, with_augmentation, with_soft_loss
@@ -64,26 +67,9 @@ def prepared(
     """
     protocol = terms(spec, made)
     models = [find(model)[0] for model in spec.models]
-    for model in models:
-        build(model, made.domain, key=Key(0))  # images too small for it are found out now
-    origin = Origin.of(made, spec.data, observer)
-    images = origin.images({name: made}, observer, train=bool(spec.against))
-    test, caveats = images.test.to(made.images.device), images.caveats
-    if protocol.augmentation == DSA:
-        caveats += said(other_mirror(made, test, name), observer)
-    real = None if images.real is None else images.real.to(made.images.device)
-    features = Features()
-    if real is not None:
-        require_held(real, hardened(made).stored_counts, "validate without `against`")
-        asked = (spec.against, spec.coreset_features, spec.models[0])
-        features = features_by(*asked, real, spec.pool_path)
-        caveats += said(features.caveats, observer)
-    labeller = labeller_of(spec, made, real, test)
-    if labeller is not None and (silent := unknown(labeller.pool)):
-        caveats += said((silent,), observer)
-    rivals = Rivals(real, features, caveats, labeller)
-    own = _sets(spec, made, rivals)
-    sets, labellers = _labelled(own, labeller)
+    buildable(models)(made)  # images too small for one are found out now
+    rivals, test = _rivals(spec, made, name, observer, mirrored=protocol.augmentation == DSA)
+    sets, labellers = _labelled(_sets(spec, made, rivals), rivals.labeller)
     routes = {model: route_of(spec.compute, model, test.domain) for model in models}
     rate = Asks.of(made.facts).learning_rate
     synthetic = [name for name in sets if name.startswith(SYNTHETIC)]
@@ -92,6 +78,28 @@ def prepared(
     return EvaluationPlan(
         sets, test, protocol, routes, spec.trials, key, spec.together, rates, labellers
     ), rivals
+
+
+def _rivals(
+    spec: ValidateSpec, made: ImageSet, name: str, observer: Observer, *, mirrored: bool
+) -> tuple[Rivals, ImageSet]:
+    # What a set is compared with, and test images.
+    origin = Origin.of(made, spec.data, observer)
+    images = origin.images({name: made}, observer, train=bool(spec.against))
+    test, caveats = images.test.to(made.images.device), images.caveats
+    if mirrored:
+        caveats += said(other_mirror(made, test, name), observer)
+    real, features = None, Features()
+    if images.real is not None:
+        real = images.real.to(made.images.device)
+        require_held(real, hardened(made).stored_counts, "validate without `against`")
+        asked = (spec.against, spec.coreset_features, spec.models[0])
+        features = features_by(*asked, real, spec.pool_path)
+        caveats += said(features.caveats, observer)
+    labeller = labeller_of(spec, made, real, test)
+    if labeller is not None and (silent := unknown(labeller.pool)):
+        caveats += said((silent,), observer)
+    return Rivals(real, features, caveats, labeller), test
 
 
 def labeller_of(
@@ -117,6 +125,38 @@ def labeller_of(
     found = Labeller(pool, spec.on_the_fly.terms)
     found.require_fit(made.domain)
     return found
+
+
+def provenance_of(
+    spec: ValidateSpec,
+    made: ImageSet,
+    plan: EvaluationPlan,
+    rivals: Rivals,
+    *,
+    save_models: bool,
+) -> Provenance:
+    """Return all that the results follow from."""
+    real, test, labeller = rivals.real, plan.test, rivals.labeller
+    resolved = {
+        "dataset": test.domain.name,
+        "protocol": asdict(plan.protocol),
+        "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
+        "learning_rates": dict(plan.rates) or None,
+        "labels_on_the_fly": labeller and labeller.facts(),
+        "models": list(plan.routes),
+        COUNT: plan.count,
+        "sets": list(plan.sets),
+        "coreset_features": spec.coreset_features,
+        **rivals.features.written(),
+        "together": spec.together,
+        "save_model": save_models,
+    }
+    data = {
+        "real_fingerprint": None if real is None else fingerprint(real),
+        "set_fingerprint": fingerprint(made),
+        "test_fingerprint": fingerprint(test),
+    }
+    return Provenance.here(spec, test.images.device.type, resolved, data)
 
 
 def _labelled(

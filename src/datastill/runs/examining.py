@@ -21,10 +21,9 @@ from datastill.evaluation.studies import (
     table_of,
 )
 from datastill.identity import described
-from datastill.runs.keeping import Keeping, is_same_run
-from datastill.runs.observer import Observer
+from datastill.runs.given import Conduct
+from datastill.runs.keeping import is_same_run
 from datastill.runs.population import Candidate
-from datastill.runs.stop import StopRequest
 from datastill.runs.underway import Descents, Fits, Underway
 from datastill.runs.workshop import Workshop
 from datastill.store import (
@@ -44,15 +43,11 @@ class Ongoing:
 
     Attributes:
         folder: of the study.
-        keeping: how often what is under way is kept.
-        observer: watches.
-        stop: asks to stop.
+        conduct: how often what is under way is kept, who watches, who may stop it.
     """
 
     folder: StudyFolder
-    keeping: Keeping
-    observer: Observer
-    stop: StopRequest
+    conduct: Conduct
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -70,15 +65,15 @@ class Ongoing:
         missing = [candidate for candidate in wanted if candidate.name not in held]
         asked = {**self.settings, "pool": described(shop.pool)}
         with (
-            self.observer.progress("making sets", len(missing)) as steps,
-            self.stop.heeded("after this update, which is kept"),
+            self.conduct.observer.progress("making sets", len(missing)) as steps,
+            self.conduct.stop.heeded("after this update, which is kept"),
         ):
             watch = Descents(self.underway(asked))
             for i, (candidate, data) in enumerate(replace(shop, watch=watch).make(missing)):
                 self.folder.save_set(candidate.name, data)
                 steps.at(i + 1, candidate.name)
                 if not candidate.kind.updates:  # for the others the watch sees to it
-                    self.stop.raise_if_requested()
+                    self.conduct.stop.raise_if_requested()
 
     def examine(self, bench: Bench, names: Sequence[str], trials: int) -> list[Record]:
         """Assess and validate what is missing, and write every record as soon as it grows.
@@ -92,13 +87,15 @@ class Ongoing:
         held = {name: self.folder.load_set(name).to(device) for name in self.folder.names()}
         sets, copies = distinct(held)
         for name, first in copies.items():
-            self.observer.message(f"{name} holds the same images as {first}, and does not count")
+            self.conduct.observer.message(
+                f"{name} holds the same images as {first}, and does not count"
+            )
         records = {name: known(self.folder, name, data) for name, data in sets.items()}
         names = names or [*usual_names(bench.evidence), *COSTLY.names]
         missing = sum(max(trials - len(record.trials), 0) for record in records.values())
         with (
-            self.observer.progress("training", missing) as steps,
-            self.stop.heeded("after this epoch, which is kept"),
+            self.conduct.observer.progress("training", missing) as steps,
+            self.conduct.stop.heeded("after this epoch, which is kept"),
         ):
             bench = replace(bench, watch=Fits(self.underway(self.settings)))
             done = 0
@@ -107,7 +104,7 @@ class Ongoing:
                 records[record.name] = record
                 self.folder.save_record(record.name, table_of(record))
                 steps.at(done, record.name)
-                self.stop.raise_if_requested()
+                self.conduct.stop.raise_if_requested()
         return [replace(record, trials=record.trials[:trials]) for record in records.values()]
 
     def underway(self, asked: Mapping[str, Any]) -> Underway:
@@ -121,11 +118,11 @@ class Ongoing:
         except InputError as error:
             complaint = str(error)
         if complaint:
-            self.observer.message(complaint)
+            self.conduct.observer.message(complaint)
         if held is not None and not is_same_run(held.asked, asked):
             held = None
-        keeper = self.keeping.keeper(self.file)
-        return Underway(held, keeper, self.stop, partial(Checkpoint, asked))
+        keeper = self.conduct.keeping.keeper(self.file)
+        return Underway(held, keeper, self.conduct.stop, partial(Checkpoint, asked))
 
 
 def known(folder: StudyFolder, name: str, data: ImageSet) -> Record:

@@ -13,18 +13,18 @@ def set_file(path: Path) -> Path:
     return path / SET_FILE if path.suffix != ".safetensors" else path
 
 
-def results_at(file: Path, out: Path | None) -> Path:
+def results_at(file: Path, out: Path) -> Path:
     """Return the file of a set beside which results are written: itself, or a copy in a folder.
 
     Args:
         file: of the set.
-        out: folder for results; it gets a copy of the set, unless it holds that already. The set's
-            own, or None, is beside it.
+        out: folder for results: the set's own, or one that gets a copy of the set, unless it
+            holds that already.
 
     Raises:
         InputError: when the folder cannot be written to, or holds another set.
     """
-    if out is None or out.resolve() == file.parent.resolve():
+    if out.resolve() == file.parent.resolve():
         try:
             require_writable(file.parent)
         except InputError as error:

@@ -1,17 +1,61 @@
-"""What the verbs of runs are given, refused in one line where it is something else."""
+"""What the verbs of runs are given: one value; refused in one line where it is something else."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError, of_kind, path_of, told
-from datastill.runs.keeping import USUAL, Keeping
-from datastill.runs.observer import SILENT
+from datastill.runs.keeping import USUAL, Keeping, require_same_run
+from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import Spec
 from datastill.runs.stop import StopRequest
 
+if TYPE_CHECKING:
+    from datastill.store import Checkpoint, CheckpointFile
+
 WATCHES = ("message", "progress", "follow", "snapshot")
 """Methods of an ``Observer``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conduct:
+    """How a run is carried out, of whatever kind it is.
+
+    Attributes:
+        keeping: what is kept of it, and what becomes of what is there.
+        observer: watches.
+        stop: asks to stop.
+    """
+
+    keeping: Keeping
+    observer: Observer
+    stop: StopRequest
+
+    @classmethod
+    def of(cls, keeping: Keeping, observer: Observer, stop: StopRequest | None) -> Conduct:
+        """Return it as verbs are given it."""
+        return cls(keeping, observer, stop or StopRequest())
+
+    def past(
+        self, file: CheckpointFile, asked: Mapping[str, Any], place: Path | None = None
+    ) -> Checkpoint | None:
+        """Return where a run was cut off, if it is to go on from there; None to begin.
+
+        Args:
+            file: of its checkpoint.
+            asked: all that its result follows from.
+            place: its folder, for messages; by default that of the file.
+
+        Raises:
+            InputError: when it was asked for otherwise, naming the first difference.
+        """
+        held = self.keeping.found(file, self.observer)
+        if held is not None:
+            require_same_run(held.asked, asked, place or file.path.parent, self.observer)
+        return held
 
 
 def require_kinds(

@@ -19,7 +19,7 @@ from datastill.distillation.clom import (
     pair_alphas,
 )
 from datastill.distillation.descent import Descent
-from datastill.distillation.methods import Published
+from datastill.distillation.methods import Published, Task
 from datastill.distillation.methods.base import Need
 from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
@@ -29,7 +29,7 @@ from datastill.identity import described, unknown
 from datastill.networks import BACKBONE
 from datastill.runs import originals
 from datastill.runs.computing import route_of
-from datastill.runs.needed import Needed, needed
+from datastill.runs.needed import Needed, compared_under, experts, needed
 from datastill.runs.originals import Shelf
 from datastill.runs.picking import Features, features_by
 from datastill.runs.specs import ClomSpec, DistillSpec
@@ -106,6 +106,17 @@ def selector_of(spec: DistillSpec, real: ImageSet) -> Selector | None:
     key = Key(spec.compute.seed).at("assess")
     evidence = Evidence(real, real, pool, key, route_of(spec.compute), early)
     return Selector(spelling(select.by, evidence), evidence, select.every)
+
+
+def hands_of(
+    spec: DistillSpec, published: Published, task: Task, features: Features
+) -> tuple[dict[str, Regulariser], Selector | None, dict[str, Any]]:
+    """Return what original models guide and choose by, and what is written down of all of them."""
+    guiding, real = guided(spec, published), task.real
+    guides, selector = guides_of(guiding, real), selector_of(spec, real)
+    told = {**followed(guiding, guides, selector, features), **experts(task)}
+    told["compared_under"] = compared_under(published, task)
+    return regularisers_of(guiding, real, guides), selector, told
 
 
 def followed(

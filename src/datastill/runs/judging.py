@@ -11,11 +11,11 @@ from datastill.identity import described
 from datastill.networks import find
 from datastill.runs import differences
 from datastill.runs.examining import Ongoing
+from datastill.runs.given import Conduct
 from datastill.runs.keeping import Keeping
 from datastill.runs.originals import Shelf
 from datastill.runs.series import COMMAND
 from datastill.runs.specs import JudgesSpec, StudySpec, TrainSpec
-from datastill.runs.stop import StopRequest
 from datastill.runs.training import train, train_piece
 from datastill.store import StudyFolder, checkpoint_file, members_in, pool_folder
 from datastill.training.pool import Pool, by_epoch
@@ -64,42 +64,40 @@ def train_own(spec: StudySpec, name: str, ongoing: Ongoing) -> None:
         name: of the dataset.
         ongoing: the study, whose observer is told, for it may take longer than the rest.
     """
-    judges, folder, minutes = spec.judges, ongoing.folder.path, ongoing.keeping.checkpoint_minutes
+    judges, folder, conduct = spec.judges, ongoing.folder.path, ongoing.conduct
+    minutes = conduct.keeping.checkpoint_minutes
     for model in (find(model)[0] for model in judges.architectures):
         place = pool_folder(folder / OWN, name, model)
         missing, cut_off = _missing(judges, place), checkpoint_file(place, COMMAND).load()
         if missing:
-            ongoing.observer.message(
+            conduct.observer.message(
                 f"training {missing} {model} to judge by, {counted(judges.pool_epochs, 'epoch')} "
                 "each; `judges.path` takes models that are there"
             )
         if cut_off is not None:
             num = int(cut_off[0].asked.get("num", judges.num))
             keeping = Keeping(resume=True, checkpoint_minutes=minutes)
-            train(_training(spec, model, num), folder / OWN, keeping=keeping, stop=ongoing.stop)
+            train(_training(spec, model, num), folder / OWN, keeping=keeping, stop=conduct.stop)
             missing = _missing(judges, place)
         if missing:
             keeping = Keeping(checkpoint_minutes=minutes)
             more = _training(spec, model, missing)
-            train(more, folder / OWN, keeping=keeping, stop=ongoing.stop, add=True)
+            train(more, folder / OWN, keeping=keeping, stop=conduct.stop, add=True)
 
 
-def train_own_piece(
-    spec: StudySpec, name: str, folder: Path, keeping: Keeping, stop: StopRequest
-) -> None:
+def train_own_piece(spec: StudySpec, name: str, folder: Path, conduct: Conduct) -> None:
     """Train one of the study's own models; see ``train_piece``.
 
     Args:
         spec: of the study.
         name: architecture and number of the model.
         folder: of the study.
-        keeping: how often it is kept.
-        stop: asks to stop.
+        conduct: how it is carried out.
     """
     model, _, number = name.rpartition("/")
     model, _ = find(model)
     alone = _training(spec, model, spec.judges.num)
-    train_piece(alone, f"{model}/{number}", folder / OWN, keeping=keeping, stop=stop)
+    train_piece(alone, f"{model}/{number}", folder / OWN, conduct)
 
 
 def keep(folder: StudyFolder, judges: Judges) -> None:

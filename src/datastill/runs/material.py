@@ -12,7 +12,6 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.data import ImageSet, require_held, require_same_kind
 from datastill.data.labels import hardened, temperature_of
-from datastill.datasets import untestable
 from datastill.distillation.relabelling import relabelled
 from datastill.evaluation.comparison import (
     HARD,
@@ -25,7 +24,7 @@ from datastill.evaluation.comparison import (
     synthetic_entries,
 )
 from datastill.identity import described, shared
-from datastill.networks import build, find
+from datastill.networks import find
 from datastill.runs.computing import route_of
 from datastill.runs.finding import set_file
 from datastill.runs.observer import Observer
@@ -34,7 +33,7 @@ from datastill.runs.originals import Shelf
 from datastill.runs.picking import Features, features_by
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import parse
-from datastill.runs.reading import buildable, named, read_both, reading
+from datastill.runs.reading import buildable, read_tested
 from datastill.runs.specs import CompareSpec
 from datastill.store import fingerprint, load
 from datastill.training.coresets import CORESETS
@@ -150,8 +149,7 @@ def terms_of(spec: CompareSpec, material: Material) -> Terms:
     """
     models = tuple(find(name)[0] for name in spec.models)
     domain = material.real.domain
-    for name in models:
-        build(name, domain, key=Key(0))  # images too small are found out now
+    buildable(models)(material.real)  # images too small for one are found out now
     protocol = protocol_of(spec, material, spec.protocol, spec.epochs)
     routes = {name: route_of(spec.compute, name, domain) for name in models}
     key = Key(spec.compute.seed)
@@ -243,9 +241,7 @@ def _pool(spec: CompareSpec, real: ImageSet) -> Pool:
 def _images(spec: CompareSpec, made: list[ImageSet], device: str, observer: Observer) -> Images:
     # The training and the test images that the sets stand for.
     if not made:
-        real, test = read_both(spec.data, device, observer, buildable(spec.models))
-        if test is None:
-            raise untestable(named(spec.data), reading(spec.data, observer))
+        real, test = read_tested(spec.data, device, observer, buildable(spec.models))
         return Images(real, test, said(shared(test), observer))
     buildable(spec.models)(made[0])
     sets = dict(zip(spec.sets, made, strict=True))

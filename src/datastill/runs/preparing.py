@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -24,16 +25,8 @@ from datastill.networks import build, builder
 from datastill.runs.budget import planned
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Plan
-from datastill.runs.guiding import (
-    followed,
-    guided,
-    guides_of,
-    known_of,
-    needed_by,
-    regularisers_of,
-    selector_of,
-)
-from datastill.runs.needed import Needed, compared_under, experts
+from datastill.runs.guiding import hands_of, known_of, needed_by
+from datastill.runs.needed import Needed
 from datastill.runs.observer import Observer
 from datastill.runs.origin import said
 from datastill.runs.provenance import Provenance
@@ -137,8 +130,7 @@ def prepared(
     adjusted(METHODS[method](1), method, spec.settings)  # what has no meaning is found out now
     if spec.select is not None:
         family(spec.select.by)  # so is an unknown assessment
-    device = device_of(spec.compute)
-    real = read_train(spec.data, device, observer, lambda data: foresee(spec, data))
+    real = read_train(spec.data, device_of(spec.compute), observer, partial(foresee, spec))
     ipc = quota.counts(real)
     published, descent = settled(spec, ipc)
     counts = starting_counts(real, descent)  # too few images of a class are found out now
@@ -149,36 +141,17 @@ def prepared(
     task = task_of(spec, real, published, replace(found, originals=asked or found.originals))
     if isinstance(published.method, Demanding):
         published.method.require(task, descent)  # before anything is written
-    guiding = guided(spec, published)
-    guides, selector = guides_of(guiding, real), selector_of(spec, real)
-    regularisers = regularisers_of(guiding, real, guides)
+    regularisers, selector, hands = hands_of(spec, published, task, features)
     plan = None
     if spec.minutes:
         given = (spec.minutes, published, task, descent, regularisers)
         plan = plan_of() or planned(*given, model=spec.model)
     descent = replace(descent, updates=plan.updates) if plan else descent
-    more = {**followed(guiding, guides, selector, features), **experts(task)}
-    more["compared_under"] = compared_under(published, task)
-    more["plan"] = plan and asdict(plan)
-    return Work(
-        method,
-        quota.label,
-        counts,
-        published,
-        task,
-        descent,
-        regularisers,
-        selector,
-        features.known.features,
-        plan,
-        settings={
-            **provenance_of(spec, method, descent, published, task, more).facts(),
-            "recipe": None,
-            "route": task.route.facts(),
-            "data": dict(real.facts),
-            **facts,
-        },
-    )
+    more = {**hands, "plan": plan and asdict(plan)}
+    settings = provenance_of(spec, method, descent, published, task, more).facts()
+    others = {"recipe": None, "route": task.route.facts(), "data": dict(real.facts), **facts}
+    how = (method, quota.label, counts, published, task, descent, regularisers, selector)
+    return Work(*how, features.known.features, plan, {**settings, **others})
 
 
 def foresee(spec: DistillSpec, real: ImageSet) -> None:

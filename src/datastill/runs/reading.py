@@ -9,7 +9,7 @@ from typing import Any
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split
+from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split, untestable
 from datastill.networks import build
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
@@ -67,6 +67,16 @@ def read_both(
     train, test = load_dataset(named(data), data.path, how)
     tell_share(data, train, observer)
     return train.to(device), None if test is None else test.to(device)
+
+
+def read_tested(
+    data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
+) -> tuple[ImageSet, ImageSet]:
+    """Read both, and refuse a dataset that has no test images, and of which none can be kept."""
+    real, test = read_both(data, device, observer, foresee)
+    if test is None:
+        raise untestable(named(data), reading(data, observer))
+    return real, test
 
 
 def named(data: DataSpec) -> str:

@@ -1,37 +1,39 @@
-"""The original models of one architecture that a command trains, and what is kept of them."""
+"""The original models of one architecture that are to be trained, and what is kept of them."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.compute.route import Route
 from datastill.data import ImageSet
+from datastill.identity import require_trained_on
+from datastill.runs.computing import route_of
 from datastill.runs.describing import descriptions, following, number_of, write_description
-from datastill.runs.keeping import Keeper
-from datastill.runs.observer import Steps
+from datastill.runs.given import Conduct
+from datastill.runs.keeping import require_same_run
+from datastill.runs.provenance import Provenance
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import TrainSpec
-from datastill.runs.stop import StopRequest
 from datastill.runs.underway import fitting_of, tensors_of_fitting
 from datastill.store import (
     Checkpoint,
     CheckpointFile,
-    Journal,
+    begin,
     checkpoint_file,
+    fingerprint,
+    load_member,
     member_path,
-    save_dynamics,
-    save_member,
-    write_manifest,
+    members_in,
+    place_of,
 )
 from datastill.training.fit import Fit, Fitting
-from datastill.training.pool import Member, train_member
+from datastill.training.pool import original_fit
 
 COMMAND = "train"
 
@@ -129,57 +131,117 @@ def followed_from(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if name != "num"}
 
 
-def fitted(
-    series: Series,
-    number: int,
-    real: ImageSet,
-    seed: int,
-    *,
-    steps: Steps,
-    journal: Journal,
-    keeper: Keeper,
-    stop: StopRequest,
-) -> Member:
-    """Train one model, write it after the epochs asked for, and return it as it is at last.
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A training that is asked for: which models there are, and which are to be made.
 
-    Raises:
-        InputError: when the loss is not finite any more.
+    Attributes:
+        spec: what the models follow from.
+        real: training images.
+        conduct: what becomes of what is there.
+        root: for all original models.
+        add: whether models are added to those that are there.
+        first: number of the first model, where there are none.
     """
-    key, state = Key(seed).at("original", series.name, number), series.state(number)
-    spent = series.past.facts["seconds"] if series.past and state else 0.0
-    started, last = time.perf_counter() - spent, None
-    share, route = series.held_out, series.route
-    epochs = train_member(
-        series.name, real, series.fit, key=key, held_out=share, route=route, state=state
-    )
-    with stop.heeded("after this epoch, which is kept"):
-        for epoch, member in epochs:
-            loss = _finite(float(epoch.loss), epoch.number, series, number)
-            steps.at(epoch.number, f"loss {loss:.3f}")
-            journal.log("epoch", model=series.title, number=number, step=epoch.number, loss=loss)
-            if epoch.number in series.save_epochs:
-                last = member()
-                seconds = round(time.perf_counter() - started, 2)
-                facts = {"number": number, "seed": seed, **last.facts, "seconds": seconds}
-                facts["asked"] = followed_from(series.asked)
-                last = replace(last, facts=facts)
-                if epoch.number == series.fit.epochs:  # first, for a model that is there is done
-                    save_dynamics(last, series.folder, number)
-                save_member(last, member_path(series.folder, number, epoch.number))
-                write_manifest(series.folder)
-            if (keeper.due or stop.requested) and epoch.number < series.fit.epochs:
-                seconds = time.perf_counter() - started
-                keeper.keep(series.checkpoint(number, journal.length, seconds, epoch.state()))
-                stop.raise_if_requested()
-        stop.raise_if_requested()  # the model is written
-    assert last is not None
-    return last
+
+    spec: TrainSpec
+    real: ImageSet
+    conduct: Conduct
+    root: Path
+    add: bool = False
+    first: int = 0
+
+    def claimed(self, name: str, folder: Path) -> Series:
+        """Return what is to be trained in a folder, and from where on.
+
+        Raises:
+            InputError: when the folder holds models, or a run that is not finished, and nothing
+                was said of them.
+        """
+        spec, place, asked = self.spec, place_of(folder), self.asked(name)
+        fit, saved = fit_of(spec), frozenset({*spec.save_epochs, spec.epochs})
+        past = self.conduct.past(checkpoint_file(place, COMMAND), asked, folder)
+        if past is not None:
+            try:
+                first, route = int(past.facts["first"]), Route(**past.facts["route"])
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                raise InputError(f"the checkpoint is none of a training: {error!r}") from None
+            return Series(name, place, first, fit, spec.held_out, saved, route, asked, past)
+        place, first = self.claim(folder, asked)
+        route = route_of(spec.compute, name, self.real.domain)
+        return Series(name, place, first, fit, spec.held_out, saved, route, asked)
+
+    def claim(self, folder: Path, asked: dict[str, Any]) -> tuple[Path, int]:
+        """Return where the models of a folder are to be made, and the number of the first.
+
+        Those that are to be replaced stay until the others are finished.
+        """
+        keeping = self.conduct.keeping
+        unfinished = checkpoint_file(place_of(folder), COMMAND).exists
+        if unfinished and not keeping.overwrite:
+            raise InputError(
+                f"{folder} holds original models of a run that is not finished; pass `resume=True` "
+                "to go on with it, or `overwrite=True` to start over"
+            )
+        held = sorted({number for number, _, _ in members_in(folder)})
+        num = self.spec.num
+        if keeping.resume and self.finished(folder, held[-num:], asked):
+            return folder, held[-num]
+        if held and not (self.add or keeping.overwrite):
+            raise InputError(
+                f"{folder} holds {counted(len(held), 'original model')}; pass `add=True` to add to "
+                "them or `overwrite=True` to replace them"
+            )
+        if keeping.overwrite:
+            return begin(folder, beside=bool(held)), self.first
+        self.require_alike(folder, asked["model"])
+        return folder, max(held, default=self.first - 1) + 1
+
+    def require_alike(self, folder: Path, name: str) -> None:
+        """Refuse to add to models that were trained on other images."""
+        held = (load_member(path, factory=name) for _, _, path in members_in(folder))
+        require_trained_on(held, self.real.facts, self.real.domain.name)
+
+    def finished(self, folder: Path, numbers: Sequence[int], asked: dict[str, Any]) -> bool:
+        """Tell whether these are the models that would be made.
+
+        Raises:
+            InputError: naming a difference, unless others are to be added.
+        """
+        spec, name, wanted = self.spec, asked["model"], followed_from(asked)
+        if len(numbers) < spec.num:
+            return False
+        for number in numbers:
+            epochs = {*spec.save_epochs, spec.epochs}
+            paths = [member_path(folder, number, epoch) for epoch in epochs]
+            path = member_path(folder, number, spec.epochs)
+            facts = load_member(path, factory=name).facts if path.exists() else {}
+            key = Key(spec.compute.seed).at("original", name, number)
+            try:
+                require_same_run(facts.get("asked") or {}, wanted, folder)
+            except InputError:
+                if self.add or self.conduct.keeping.overwrite or "asked" not in facts:
+                    return False
+                raise
+            if facts.get("key") != key.seed or not all(path.exists() for path in paths):
+                return False
+        return True
+
+    def asked(self, name: str) -> dict[str, Any]:
+        """Return all that the models follow from."""
+        spec = self.spec
+        resolved = {
+            "model": name,
+            "num": spec.num,
+            "fit": asdict(fit_of(spec)),
+            "save_epochs": sorted({*spec.save_epochs}),
+            "held_out": spec.held_out,
+        }
+        data = {"real_images": len(self.real), "real_fingerprint": fingerprint(self.real)}
+        return Provenance.here(spec, self.real.images.device.type, resolved, data).asked
 
 
-def _finite(loss: float, epoch: int, series: Series, number: int) -> float:
-    if not math.isfinite(loss):
-        raise InputError(
-            f"the loss of {series.name} {number} is not a finite number after epoch {epoch}; take "
-            f"a smaller `lr` than {series.fit.lr:g}, and pass `overwrite=True`"
-        )
-    return round(loss, 6)
+def fit_of(spec: TrainSpec) -> Fit:
+    """Return how models are trained."""
+    fit = original_fit(spec.epochs)
+    return replace(fit, lr=spec.lr, batch=spec.batch, weight_decay=spec.weight_decay)

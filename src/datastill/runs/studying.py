@@ -14,19 +14,17 @@ from datastill.base.errors import InputError, truth
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.datasets import untestable
 from datastill.evaluation.scores import epoch_of, family
 from datastill.evaluation.studies import Bench
 from datastill.evaluation.studies.scopes import LEAST
 from datastill.identity import of_each, require_made_from, without_seen
-from datastill.networks import build
 from datastill.runs import differences, judging
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.describing import add_description
 from datastill.runs.examining import SETTINGS, Ongoing, forget_scores
 from datastill.runs.finding import set_file
 from datastill.runs.findings import Studied, written
-from datastill.runs.given import require_kinds
+from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.judging import Judges
 from datastill.runs.keeping import EXECUTION, USUAL, Keeping
 from datastill.runs.needed import of_study
@@ -36,7 +34,7 @@ from datastill.runs.originals import told
 from datastill.runs.pieces import forget, keep_set, place_of, require_address, set_of
 from datastill.runs.population import Candidate, wanted
 from datastill.runs.provenance import Provenance
-from datastill.runs.reading import buildable, describe, read_both, reading, tell_mirror
+from datastill.runs.reading import buildable, describe, read_tested, tell_mirror
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
 from datastill.runs.stop import StopRequest
@@ -99,13 +97,13 @@ def study(
         )
     material = _read(spec, observer)
     with _place(folder) as path:
-        ongoing = Ongoing(StudyFolder(path), keeping, observer, stop or StopRequest())
+        ongoing = Ongoing(StudyFolder(path), Conduct.of(keeping, observer, stop))
         studied = _studied(spec, material, ongoing, reassess)
     return studied if folder is not None else replace(studied, folder=None, plots=())
 
 
 def _studied(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: bool) -> Studied:
-    folder, observer = ongoing.folder, ongoing.observer
+    folder, observer = ongoing.folder, ongoing.conduct.observer
     names = {*folder.names(), *material.names}
     if len(names) < LEAST:
         raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
@@ -134,45 +132,35 @@ def _examined(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ong
                 folder.save_set(one.name, made)
     ongoing.make(shop, material.wanted)
     records = ongoing.examine(bench, spec.assessments, spec.trials)
-    studied = written(folder, bench, records, spec.trials, ongoing.observer)
+    studied = written(folder, bench, records, spec.trials, ongoing.conduct.observer)
     ongoing.file.remove()
     forget(spec, folder.path)
     return studied
 
 
-def study_piece(
-    spec: StudySpec,
-    address: str,
-    folder: Path | str,
-    *,
-    keeping: Keeping = USUAL,
-    observer: Observer = SILENT,
-    stop: StopRequest | None = None,
-) -> None:
+def study_piece(spec: StudySpec, address: str, folder: Path | str, conduct: Conduct) -> None:
     """Train one of the study's own models, or make the sets that come of one run.
 
     Args:
         spec: of the study.
         address: of the model, or of the run.
         folder: of the study.
-        keeping: see ``study``; so are the others.
-        observer: likewise.
-        stop: likewise.
+        conduct: how it is carried out.
     """
     require_address(spec, address)
     kind, _, name = address.partition("/")
     if kind == "judges":
-        judging.train_own_piece(spec, name, Path(folder), keeping, stop or StopRequest())
+        judging.train_own_piece(spec, name, Path(folder), conduct)
         return
-    material = _read(spec, observer)
+    material = _read(spec, conduct.observer)
     judges = Judges((), ())
     if spec.judges.path is not None:
         judges = judging.loaded(spec.judges, Path(folder), material.real)
     shop, place = _workshop(spec, material, judges, None), place_of(spec, folder, address)
     mine = [one for one in material.wanted if one.run == name]
     asked = _settings(spec, material)
-    with locked(place), observer.progress("making sets", len(mine)) as steps:
-        watch = Unmade(stop or StopRequest())
+    with locked(place), conduct.observer.progress("making sets", len(mine)) as steps:
+        watch = Unmade(conduct.stop)
         for i, (one, data) in enumerate(replace(shop, watch=watch).make(mine)):
             keep_set(one.name, data, _of_set(asked, shop, one), place)
             steps.at(i + 1, one.name)
@@ -198,10 +186,8 @@ def _read(spec: StudySpec, observer: Observer) -> _Material:
         epoch_of(name)
     to_make = wanted(spec)
     device = device_of(spec.compute)
-    real, test = read_both(spec.data, device, observer, buildable([spec.model]))
-    if test is None:
-        raise untestable(spec.data.name or "", reading(spec.data, observer))
-    build(spec.model, real.domain, key=Key(0))  # images too small for it are found out now
+    real, test = read_tested(spec.data, device, observer, buildable([spec.model]))
+    buildable([spec.model])(real)  # images too small for it are found out now
     route = route_of(spec.compute, spec.model, real.domain)
     material = _Material(real, test, {}, to_make, route)
     _workshop(spec, material, Judges((), ()), None).check(to_make)

@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from datastill.base.errors import InputError, truth
 from datastill.base.rng import Key
-from datastill.base.wording import counted
-from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.identity import require_trained_on
-from datastill.networks import build, find
-from datastill.runs.computing import device_of, route_of
-from datastill.runs.given import require_kinds
-from datastill.runs.keeping import USUAL, Keeping, require_same_run
-from datastill.runs.observer import SILENT, Observer
+from datastill.networks import find
+from datastill.runs.computing import device_of
+from datastill.runs.given import Conduct, require_kinds
+from datastill.runs.keeping import USUAL, Keeper, Keeping
+from datastill.runs.observer import SILENT, Observer, Steps
 from datastill.runs.pieces import forget, require_address, take_model
 from datastill.runs.pieces import place_of as piece_of
-from datastill.runs.provenance import Provenance
 from datastill.runs.reading import buildable, describe, read_both
-from datastill.runs.series import COMMAND, Series, described, fitted, followed_from
+from datastill.runs.series import Series, Training, described, followed_from
 from datastill.runs.specs import TrainSpec
 from datastill.runs.stop import StopRequest
 from datastill.store import (
     LOG_FILE,
     Journal,
-    begin,
-    checkpoint_file,
-    fingerprint,
     load_member,
     locked,
     member_path,
-    members_in,
-    place_of,
     pool_folder,
     require_sinks,
     rewind,
+    save_dynamics,
+    save_member,
     settle,
     write_manifest,
 )
-from datastill.training.fit import Fit, accuracy
-from datastill.training.pool import Member, Pool, original_fit
+from datastill.training.fit import accuracy
+from datastill.training.pool import Member, Pool, train_member
 
 
 @dataclass(frozen=True)
@@ -94,161 +89,6 @@ class Trained:
         return load_member(file, factory=row.architecture)
 
 
-@dataclass(frozen=True, eq=False)
-class Training:
-    """A training that is asked for, and how.
-
-    Attributes:
-        spec: what the models follow from.
-        real: training images.
-        keeping: what becomes of what is there.
-        add: whether models are added to those that are there.
-        observer: watches.
-        stop: asks to stop.
-        root: for all original models.
-        first: number of the first model, where there are none.
-    """
-
-    spec: TrainSpec
-    real: ImageSet
-    keeping: Keeping
-    add: bool
-    observer: Observer
-    stop: StopRequest
-    root: Path
-    first: int = 0
-
-    def claimed(self, name: str, folder: Path) -> Series:
-        """Return what is to be trained in a folder, and from where on.
-
-        Raises:
-            InputError: when the folder holds models, or a run that is not finished, and nothing
-                was said of them.
-        """
-        spec, place, asked = self.spec, place_of(folder), self.asked(name)
-        fit, saved = fit_of(spec), frozenset({*spec.save_epochs, spec.epochs})
-        past = self.keeping.found(checkpoint_file(place, COMMAND), self.observer)
-        if past is not None:
-            require_same_run(past.asked, asked, folder, self.observer)
-            try:
-                first, route = int(past.facts["first"]), Route(**past.facts["route"])
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
-                raise InputError(f"the checkpoint is none of a training: {error!r}") from None
-            return Series(name, place, first, fit, spec.held_out, saved, route, asked, past)
-        place, first = self.claim(folder, asked)
-        route = route_of(spec.compute, name, self.real.domain)
-        return Series(name, place, first, fit, spec.held_out, saved, route, asked)
-
-    def claim(self, folder: Path, asked: dict[str, Any]) -> tuple[Path, int]:
-        """Return where the models of a folder are to be made, and the number of the first.
-
-        Those that are to be replaced stay until the others are finished.
-        """
-        keeping = self.keeping
-        unfinished = checkpoint_file(place_of(folder), COMMAND).exists
-        if unfinished and not keeping.overwrite:
-            raise InputError(
-                f"{folder} holds original models of a run that is not finished; pass `resume=True` "
-                "to go on with it, or `overwrite=True` to start over"
-            )
-        held = sorted({number for number, _, _ in members_in(folder)})
-        num = self.spec.num
-        if keeping.resume and self.finished(folder, held[-num:], asked):
-            return folder, held[-num]
-        if held and not (self.add or keeping.overwrite):
-            raise InputError(
-                f"{folder} holds {counted(len(held), 'original model')}; pass `add=True` to add to "
-                "them or `overwrite=True` to replace them"
-            )
-        if keeping.overwrite:
-            return begin(folder, beside=bool(held)), self.first
-        self.require_alike(folder, asked["model"])
-        return folder, max(held, default=self.first - 1) + 1
-
-    def require_alike(self, folder: Path, name: str) -> None:
-        """Refuse to add to models that were trained on other images."""
-        held = (load_member(path, factory=name) for _, _, path in members_in(folder))
-        require_trained_on(held, self.real.facts, self.real.domain.name)
-
-    def finished(self, folder: Path, numbers: Sequence[int], asked: dict[str, Any]) -> bool:
-        """Tell whether these are the models that would be made.
-
-        Raises:
-            InputError: naming a difference, unless others are to be added.
-        """
-        spec, name, wanted = self.spec, asked["model"], followed_from(asked)
-        if len(numbers) < spec.num:
-            return False
-        for number in numbers:
-            epochs = {*spec.save_epochs, spec.epochs}
-            paths = [member_path(folder, number, epoch) for epoch in epochs]
-            path = member_path(folder, number, spec.epochs)
-            facts = load_member(path, factory=name).facts if path.exists() else {}
-            key = Key(spec.compute.seed).at("original", name, number)
-            try:
-                require_same_run(facts.get("asked") or {}, wanted, folder)
-            except InputError:
-                if self.add or self.keeping.overwrite or "asked" not in facts:
-                    return False
-                raise
-            if facts.get("key") != key.seed or not all(path.exists() for path in paths):
-                return False
-        return True
-
-    def asked(self, name: str) -> dict[str, Any]:
-        """Return all that the models follow from."""
-        spec = self.spec
-        resolved = {
-            "model": name,
-            "num": spec.num,
-            "fit": asdict(fit_of(spec)),
-            "save_epochs": sorted({*spec.save_epochs}),
-            "held_out": spec.held_out,
-        }
-        data = {"real_images": len(self.real), "real_fingerprint": fingerprint(self.real)}
-        return Provenance.here(spec, self.real.images.device.type, resolved, data).asked
-
-    def rows(self, series: Series, test: ImageSet | None) -> Iterator[Row]:
-        """Train what is missing, and yield what every model came to."""
-        for number in range(series.first, series.first + self.spec.num):
-            path, of = member_path(series.folder, number, self.spec.epochs), self.real.domain.name
-            begun = series.state(number) is not None
-            piece = (self.spec, self.root, series, of, number)
-            if path.exists() or (not begun and take_model(*piece)):
-                member = load_member(path, factory=series.name)
-                member.network.to(self.real.images.device)
-                write_manifest(series.folder)
-            else:
-                member = self.train_one(series, number)
-            tested = None if test is None else accuracy(member.network, test, route=series.route)
-            yield Row(series.name, number, member.facts, tested)
-
-    def train_one(self, series: Series, number: int) -> Member:
-        """Train one model, from the start or from where it was cut off."""
-        label, log = f"{series.name} {number}", series.folder / LOG_FILE
-        keeper, past = self.keeping.keeper(series.file), series.past
-        if past is not None and past.facts["number"] == number:
-            rewind(log, int(past.facts["logged"]))
-            if past.facts["epoch"]:
-                self.observer.message(f"{label}: going on after epoch {past.facts['epoch']}")
-        else:
-            keeper.keep(series.checkpoint(number, Journal(log).length))
-        begun = state.epoch if (state := series.state(number)) else 0
-        settings = {name: series.asked[name] for name in ("model", "seed", "fit")}
-        run = (self.real.domain.name, label, settings, self.observer)
-        with (
-            self.keeping.journal(log, *run) as journal,
-            self.observer.progress(label, self.spec.epochs, begun) as steps,
-        ):
-            return fitted(
-                *(series, number, self.real, self.spec.compute.seed),
-                steps=steps,
-                journal=journal,
-                keeper=keeper,
-                stop=self.stop,
-            )
-
-
 def train(
     spec: TrainSpec,
     folder: Path | str | None = None,
@@ -281,54 +121,36 @@ def train(
             found = train(spec, place, observer=observer, stop=stop)
             models = [*found.pool]
         return replace(found, folder=None, models=models)
-    return _trained(spec, Path(folder), keeping, observer, stop or StopRequest(), add)
+    return _trained(spec, Path(folder), Conduct.of(keeping, observer, stop), add=add)
 
 
-def train_piece(
-    spec: TrainSpec,
-    address: str,
-    folder: Path | str,
-    *,
-    keeping: Keeping = USUAL,
-    observer: Observer = SILENT,
-    stop: StopRequest | None = None,
-) -> None:
+def train_piece(spec: TrainSpec, address: str, folder: Path | str, conduct: Conduct) -> None:
     """Train one of the models, in a place of its own in the folder of all.
 
     Args:
         spec: of all.
         address: of the model.
         folder: for all original models.
-        keeping: see ``train``; so are the others.
-        observer: likewise.
-        stop: likewise.
+        conduct: how it is carried out.
     """
     require_address(spec, address)
     name, _, number = address.rpartition("/")
     name = find(name)[0]
     alone, place = replace(spec, models=(name,), num=1), piece_of(spec, folder, f"{name}/{number}")
-    given = (keeping, observer, stop or StopRequest(), False, int(number))
-    _trained(alone, place, *given)
+    _trained(alone, place, conduct, first=int(number))
 
 
 def _trained(
-    spec: TrainSpec,
-    folder: Path,
-    keeping: Keeping,
-    observer: Observer,
-    stop: StopRequest,
-    add: bool,
-    first: int = 0,
+    spec: TrainSpec, folder: Path, conduct: Conduct, *, add: bool = False, first: int = 0
 ) -> Trained:
-    device = device_of(spec.compute)
+    device, observer = device_of(spec.compute), conduct.observer
     names = [find(name)[0] for name in spec.models]
     real, test = read_both(spec.data, device, observer, buildable(names))
-    for name in names:
-        build(name, real.domain, key=Key(0))  # images too small for it are found out now
+    buildable(names)(real)  # images too small for one are found out now
     folders = [pool_folder(folder, real.domain.name, name) for name in names]
     observer.message(f"{real.domain.name}: {len(real)} training images, device {device}")
     describe(real, observer)
-    training = Training(spec, real, keeping, add, observer, stop, folder, first)
+    training = Training(spec, real, conduct, folder, add, first)
     with ExitStack() as stack:
         for one in dict.fromkeys(folders):
             stack.enter_context(locked(one))
@@ -339,7 +161,7 @@ def _trained(
         for series in (one for one in all_series if one.past is None):
             length = Journal(series.folder / LOG_FILE).length
             series.file.save(series.checkpoint(series.first, length))
-        rows = [row for one in all_series for row in training.rows(one, test)]
+        rows = [row for one in all_series for row in _rows(training, one, test)]
         for series in all_series:
             series.file.remove()
             settle(series.folder)
@@ -347,7 +169,93 @@ def _trained(
     return Trained(real.domain.name, folders[0].parent, tuple(rows))
 
 
-def fit_of(spec: TrainSpec) -> Fit:
-    """Return how models are trained."""
-    fit = original_fit(spec.epochs)
-    return replace(fit, lr=spec.lr, batch=spec.batch, weight_decay=spec.weight_decay)
+def _rows(training: Training, series: Series, test: ImageSet | None) -> Iterator[Row]:
+    # Trains what is missing, and yields what every model came to.
+    spec, real = training.spec, training.real
+    for number in range(series.first, series.first + spec.num):
+        path, of = member_path(series.folder, number, spec.epochs), real.domain.name
+        begun = series.state(number) is not None
+        piece = (spec, training.root, series, of, number)
+        if path.exists() or (not begun and take_model(*piece)):
+            member = load_member(path, factory=series.name)
+            member.network.to(real.images.device)
+            write_manifest(series.folder)
+        else:
+            member = _train_one(training, series, number)
+        tested = None if test is None else accuracy(member.network, test, route=series.route)
+        yield Row(series.name, number, member.facts, tested)
+
+
+def _train_one(training: Training, series: Series, number: int) -> Member:
+    # Trains one model, from the start or from where it was cut off.
+    spec, conduct, name = training.spec, training.conduct, training.real.domain.name
+    label, log = f"{series.name} {number}", series.folder / LOG_FILE
+    keeper, past = conduct.keeping.keeper(series.file), series.past
+    if past is not None and past.facts["number"] == number:
+        rewind(log, int(past.facts["logged"]))
+        if past.facts["epoch"]:
+            conduct.observer.message(f"{label}: going on after epoch {past.facts['epoch']}")
+    else:
+        keeper.keep(series.checkpoint(number, Journal(log).length))
+    begun = state.epoch if (state := series.state(number)) else 0
+    settings = {name: series.asked[name] for name in ("model", "seed", "fit")}
+    run = (name, label, settings, conduct.observer)
+    with (
+        conduct.keeping.journal(log, *run) as journal,
+        conduct.observer.progress(label, spec.epochs, begun) as steps,
+    ):
+        return _fitted(training, series, number, steps=steps, journal=journal, keeper=keeper)
+
+
+def _fitted(
+    training: Training,
+    series: Series,
+    number: int,
+    *,
+    steps: Steps,
+    journal: Journal,
+    keeper: Keeper,
+) -> Member:
+    # Trains a model, writes it after the epochs asked for, and returns it as it is at last.
+    seed, stop, state = training.spec.compute.seed, training.conduct.stop, series.state(number)
+    key = Key(seed).at("original", series.name, number)
+    spent = series.past.facts["seconds"] if series.past and state else 0.0
+    started, last = time.perf_counter() - spent, None
+    share, route = series.held_out, series.route
+    epochs = train_member(
+        series.name, training.real, series.fit, key=key, held_out=share, route=route, state=state
+    )
+    with stop.heeded("after this epoch, which is kept"):
+        for epoch, member in epochs:
+            loss = _finite(float(epoch.loss), epoch.number, series, number)
+            steps.at(epoch.number, f"loss {loss:.3f}")
+            journal.log("epoch", model=series.title, number=number, step=epoch.number, loss=loss)
+            if epoch.number in series.save_epochs:
+                seconds = round(time.perf_counter() - started, 2)
+                facts = {"number": number, "seed": seed, **(last := member()).facts}
+                facts |= {"seconds": seconds, "asked": followed_from(series.asked)}
+                last = replace(last, facts=facts)
+                _keep(last, series, number, epoch.number)
+            if (keeper.due or stop.requested) and epoch.number < series.fit.epochs:
+                seconds = time.perf_counter() - started
+                keeper.keep(series.checkpoint(number, journal.length, seconds, epoch.state()))
+                stop.raise_if_requested()
+        stop.raise_if_requested()  # the model is written
+    assert last is not None
+    return last
+
+
+def _keep(member: Member, series: Series, number: int, epoch: int) -> None:
+    if epoch == series.fit.epochs:  # first, for a model that is there is done
+        save_dynamics(member, series.folder, number)
+    save_member(member, member_path(series.folder, number, epoch))
+    write_manifest(series.folder)
+
+
+def _finite(loss: float, epoch: int, series: Series, number: int) -> float:
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss of {series.name} {number} is not a finite number after epoch {epoch}; take "
+            f"a smaller `lr` than {series.fit.lr:g}, and pass `overwrite=True`"
+        )
+    return round(loss, 6)

@@ -12,10 +12,10 @@ from datastill.base.errors import InputError
 from datastill.compute.route import Route
 from datastill.evaluation.plan import EvaluationPlan
 from datastill.evaluation.validation import Trial, Watch
-from datastill.runs.keeping import Keeping, require_same_run
-from datastill.runs.observer import Observer, Steps
+from datastill.runs.given import Conduct
+from datastill.runs.observer import Steps
 from datastill.runs.stop import StopRequest
-from datastill.runs.underway import Fits, Underway
+from datastill.runs.underway import Fits, Make, Underway
 from datastill.store import Checkpoint, CheckpointFile
 from datastill.training.fit import Epoch, Fitting
 
@@ -35,7 +35,7 @@ class TrialRunner:
     Attributes:
         asked: all that the results follow from.
         file: of checkpoints; None where nothing is kept.
-        keeping: says how often there is one.
+        conduct: says how often there is one, and asks to stop.
         routes: of images through networks, by architecture: as they were when the run was cut off.
         found: trials that are done, those of the run that was cut off first.
         logged: bytes of the journal when it was cut off.
@@ -46,7 +46,7 @@ class TrialRunner:
 
     asked: Mapping[str, Any]
     file: CheckpointFile | None
-    keeping: Keeping
+    conduct: Conduct
     routes: Mapping[str, Route]
     found: list[Trial]
     logged: int = 0
@@ -78,7 +78,6 @@ class TrialRunner:
     def run(
         self,
         plans: Sequence[EvaluationPlan],
-        stop: StopRequest,
         journal: Callable[[], int] = unwritten,
         *,
         steps: Steps,
@@ -87,7 +86,6 @@ class TrialRunner:
 
         Args:
             plans: all of them, done or not.
-            stop: asks to.
             journal: tells its length; a trial is written down before it is kept.
             steps: sees the epochs of a network; who takes the trials tells it what is done.
 
@@ -100,7 +98,7 @@ class TrialRunner:
         def made(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> Checkpoint:
             return checkpoint_of(self.asked, self.found, self.routes, journal(), (facts, tensors))
 
-        watched, pending = self._watched(stop, made), 0
+        watched, pending = self._watched(made), 0
         for one in plans:
 
             def told(epoch: int, epochs: int = one.protocol.fit.epochs) -> None:
@@ -114,16 +112,13 @@ class TrialRunner:
                     if self.file is not None:
                         self.file.save(made({}, {}))
                     pending = 0
-                    stop.raise_if_requested()
+                    self.conduct.stop.raise_if_requested()
 
-    def _watched(
-        self,
-        stop: StopRequest,
-        made: Callable[[Mapping[str, Any], Mapping[str, Any]], Checkpoint],
-    ) -> Callable[[Callable[[int], None]], Watch]:
+    def _watched(self, made: Make) -> Callable[[Callable[[int], None]], Watch]:
+        stop = self.conduct.stop
         if self.file is None:
             return lambda told: Unkept(stop, told)
-        underway = Underway(self.held, self.keeping.keeper(self.file), stop, made)
+        underway = Underway(self.held, self.conduct.keeping.keeper(self.file), stop, made)
         return lambda told: Fits(underway, told)
 
 
@@ -154,8 +149,7 @@ def start(
     file: CheckpointFile | None,
     asked: Mapping[str, Any],
     routes: Mapping[str, Route],
-    keeping: Keeping,
-    observer: Observer,
+    conduct: Conduct,
     *,
     shorter: Sequence[Trial] | None = None,
 ) -> TrialRunner:
@@ -165,30 +159,28 @@ def start(
         file: of checkpoints; None where nothing is kept.
         asked: all that the results follow from.
         routes: by architecture, for a run that begins.
-        keeping: whether to go on, or to forget what there is.
-        observer: told what is damaged.
+        conduct: whether to go on, or to forget what there is; its observer is told what is damaged.
         shorter: the trials of a finished validation of fewer networks, the first of these.
 
     Raises:
         InputError: when there is a run that was cut off, and nothing was said of it; or it was
             asked for otherwise.
     """
-    begun = TrialRunner(asked, file, keeping, routes, list(shorter or ()))
+    begun = TrialRunner(asked, file, conduct, routes, list(shorter or ()))
     if file is None:
         return begun
-    if keeping.overwrite:
+    if conduct.keeping.overwrite:
         file.remove()
-    held = keeping.found(file, observer)
+    held = conduct.past(file, asked)
     if held is None:
         if file.exists:
             raise _unfinished(file)
         return begun
-    require_same_run(held.asked, asked, file.path.parent, observer)
     found, then, logged = trials_of(held)
     if set(then) != set(routes):
         raise _of_another(file)
     its = {name: then[name] for name in routes}
-    return TrialRunner(asked, file, keeping, its, found, logged, held)
+    return TrialRunner(asked, file, conduct, its, found, logged, held)
 
 
 def checkpoint_of(

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from datastill.augment import DSA
 from datastill.base.errors import InputError, truth
 from datastill.base.wording import counted
 from datastill.data import ImageSet
@@ -17,10 +16,10 @@ from datastill.evaluation.validation import Trial
 from datastill.networks import find
 from datastill.runs.computing import device_of
 from datastill.runs.describing import add_description, descriptions, write_description
-from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared
+from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared, provenance_of
 from datastill.runs.finding import results_at, set_file
-from datastill.runs.finished import COUNT, finished_of, shorter_of, trials_in
-from datastill.runs.given import require_kinds
+from datastill.runs.finished import finished_of, shorter_of, trials_in
+from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats
@@ -35,7 +34,6 @@ from datastill.store import (
     Journal,
     add_validation,
     checkpoint_file,
-    fingerprint,
     load,
     locked,
     log_file,
@@ -106,49 +104,32 @@ def validate(
     file = set_file(Path(spec.set))
     if folder is not None:
         load(file)  # what is damaged is not copied
-        file = _beside(file, Path(folder))  # a copy knows its own validations
-    written, watchers = folder is not None, (keeping, observer, stop or StopRequest())
-    run = _Run.of(spec, file, written, save_models, *watchers)
-    with locked(file.parent, stem_of(file)) if written else nullcontext():
+        file = results_at(file, Path(folder))  # a copy knows its own validations
+    run = _Run.of(spec, file, Conduct.of(keeping, observer, stop), folder is not None, save_models)
+    with locked(file.parent, stem_of(file)) if run.written else nullcontext():
         return run.finished() or run.carried_out()
 
 
-def validate_piece(
-    spec: ValidateSpec,
-    address: str,
-    folder: Path | str,
-    *,
-    keeping: Keeping = USUAL,
-    observer: Observer = SILENT,
-    stop: StopRequest | None = None,
-) -> None:
+def validate_piece(spec: ValidateSpec, address: str, folder: Path | str, conduct: Conduct) -> None:
     """Train one network on the set, and on all that it is compared with, and keep what it reached.
 
     Args:
         spec: of the whole.
         address: of the network.
         folder: for the results of the whole.
-        keeping: see ``validate``; so are the others.
-        observer: likewise.
-        stop: likewise.
+        conduct: how it is carried out.
     """
     require_address(spec, address)
     model, _, number = address.rpartition("/")
-    watchers = (keeping, observer, stop := stop or StopRequest())
-    run = _Run.of(spec, set_file(Path(spec.set)), True, False, *watchers)
+    run = _Run.of(spec, set_file(Path(spec.set)), conduct, True, False)
     (model, _), plan, i = find(model), run.plan, int(number)
     place = place_of(spec, folder, f"{model}/{number}")
-    with locked(place), observer.progress("training", len(plan.sets)) as steps:
-        watch, found = Unkept(stop, lambda _: None), list[Trial]()
+    with locked(place), conduct.observer.progress("training", len(plan.sets)) as steps:
+        watch, found = Unkept(conduct.stop, lambda _: None), list[Trial]()
         for source in plan.sets:
             found += plan.trials(source, model, range(i, i + 1), watch)
             steps.at(len(found), source)
-        keep_trials(found, run.asked(), place)
-
-
-def _beside(source: Path, folder: Path) -> Path:
-    own = folder.resolve() == source.parent.resolve()
-    return results_at(source, None if own else folder)
+        keep_trials(found, run.asked, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,18 +140,26 @@ class _Run:
     plan: EvaluationPlan
     rivals: Rivals
     file: Path
+    provenance: Provenance
+    conduct: Conduct
     written: bool
     save_models: bool
-    keeping: Keeping
-    observer: Observer
-    stop: StopRequest
 
     @classmethod
-    def of(cls, spec: ValidateSpec, file: Path, *given: Any) -> _Run:
+    def of(
+        cls, spec: ValidateSpec, file: Path, conduct: Conduct, written: bool, save_models: bool
+    ) -> _Run:
         """Return what is to be carried out, made ready."""
         made = load(file)
-        plan, rivals = prepared(spec, made.to(device_of(spec.compute)), str(file), given[-2])
-        return cls(spec, made, plan, rivals, file, *given)
+        there = made.to(device_of(spec.compute))
+        plan, rivals = prepared(spec, there, str(file), conduct.observer)
+        found = provenance_of(spec, made, plan, rivals, save_models=save_models)
+        return cls(spec, made, plan, rivals, file, found, conduct, written, save_models)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """All in which a validation that goes on must equal what it was."""
+        return self.provenance.asked
 
     @property
     def kept(self) -> CheckpointFile | None:
@@ -185,21 +174,21 @@ class _Run:
 
     def finished(self) -> Validated | None:
         """Return what was found before, where the same was asked for."""
-        held = finished_of(self.known, plain(self.asked())) if self.keeping.resume else None
+        held = finished_of(self.known, plain(self.asked)) if self.conduct.keeping.resume else None
         if held is None:
             return None
         if self.kept is not None:
             self.kept.remove()
-        self.observer.message(f"this validation of {self.file} is finished")
+        self.conduct.observer.message(f"this validation of {self.file} is finished")
         return self.found(results_in(held), held)
 
     def carried_out(self) -> Validated:
         """Go through the trials that are not done, and write down what was found."""
-        asked = self.asked()
-        shorter = shorter_of(self.known, plain(asked)) if self.keeping.resume else None
+        asked, keeping = self.asked, self.conduct.keeping
+        shorter = shorter_of(self.known, plain(asked)) if keeping.resume else None
         self.tell()
         runner = start(
-            *(self.kept, asked, self.plan.routes, self.keeping, self.observer),
+            *(self.kept, asked, self.plan.routes, self.conduct),
             shorter=None if shorter is None else trials_in(shorter),
         )
         if self.written and not self.save_models:  # networks of pieces are not kept
@@ -208,7 +197,7 @@ class _Run:
         runner.check([plan])
         results = self.results(runner, plan)
         report = {
-            **self.provenance().facts(),
+            **self.provenance.facts(),
             "routes": {name: route.facts() for name, route in plan.routes.items()},
             "results": [asdict(result) for result in results],
             "caveats": list(self.rivals.caveats),
@@ -242,50 +231,18 @@ class _Run:
 
     def tell(self) -> None:
         """Say what begins."""
-        test, protocol = self.plan.test, self.plan.protocol
-        self.observer.message(
+        test, protocol, tell = self.plan.test, self.plan.protocol, self.conduct.observer.message
+        tell(
             f"{self.file}: {counted(len(self.made), 'image')}, "
             f"{counted(protocol.fit.epochs, 'epoch')} {protocol.words}, "
             f"{counted(self.plan.count, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
         if (labeller := self.rivals.labeller) is not None:
-            self.observer.message(told_of_labels(labeller))
+            tell(told_of_labels(labeller))
         if self.plan.rates:
-            at = f"; real images are trained on at {protocol.fit.lr:g}"
-            self.observer.message(
-                f"the set asks for its own learning rate, {self.plan.rates[SYNTHETIC]:g}"
-                f"{at if self.spec.against else ''}"
-            )
-
-    def asked(self) -> dict[str, Any]:
-        """Return all in which a validation that goes on must equal what it was."""
-        return self.provenance().asked
-
-    def provenance(self) -> Provenance:
-        """Return all that the results follow from."""
-        plan, labeller = self.plan, self.rivals.labeller
-        real, test = self.rivals.real, plan.test
-        resolved = {
-            "dataset": test.domain.name,
-            "protocol": asdict(plan.protocol),
-            "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
-            "learning_rates": dict(plan.rates) or None,
-            "labels_on_the_fly": labeller and labeller.facts(),
-            "models": list(plan.routes),
-            COUNT: plan.count,
-            "sets": list(plan.sets),
-            "coreset_features": self.spec.coreset_features,
-            **self.rivals.features.written(),
-            "together": self.spec.together,
-            "save_model": self.save_models,
-        }
-        data = {
-            "real_fingerprint": None if real is None else fingerprint(real),
-            "set_fingerprint": fingerprint(self.made),
-            "test_fingerprint": fingerprint(test),
-        }
-        return Provenance.here(self.spec, test.images.device.type, resolved, data)
+            at = f"; real images are trained on at {protocol.fit.lr:g}" if self.spec.against else ""
+            tell(f"the set asks for its own learning rate, {self.plan.rates[SYNTHETIC]:g}{at}")
 
     def results(self, runner: TrialRunner, plan: EvaluationPlan) -> list[Result]:
         """Go through the trials, keep each, and return what was found."""
@@ -293,14 +250,14 @@ class _Run:
         if begun:
             if runner.held is not None:
                 rewind(log_file(self.file), runner.logged)
-            self.observer.message(f"going on after {begun} of {plan.total} networks")
+            self.conduct.observer.message(f"going on after {begun} of {plan.total} networks")
         with (
             self.journal() as journal,
-            self.observer.progress("training", plan.total, begun) as steps,
-            self.stop.heeded(WHEN),
+            self.conduct.observer.progress("training", plan.total, begun) as steps,
+            self.conduct.stop.heeded(WHEN),
         ):
             length = unwritten if journal is None else (lambda: journal.length)
-            for trial in runner.run([plan], self.stop, length, steps=steps):
+            for trial in runner.run([plan], length, steps=steps):
                 so_far = collect(found)[-1]
                 steps.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
                 if journal is not None:
@@ -315,7 +272,7 @@ class _Run:
             return nullcontext()
         name, settings = f"validate {self.file.parent.name}", {"set": str(self.file)}
         place = (log_file(self.file), self.plan.test.domain.name, name, settings)
-        return self.keeping.journal(*place, self.observer)
+        return self.conduct.keeping.journal(*place, self.conduct.observer)
 
     def keep(self, trial: Trial) -> None:
         """Write a trained network beside the set."""
