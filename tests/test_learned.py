@@ -389,7 +389,8 @@ def test_experts_that_were_trained_are_matched_and_validation_honours_the_rate(
     ("words", "message"),
     [
         ("--setting syn_step=4", "did you mean 'syn_steps'"),
-        ("--setting syn_steps", "takes NAME=VALUE"),
+        ("--setting syn_steps", "found 'syn_steps'; add its value, syn_steps=..."),
+        ("--setting syn_steps=4 syn_steps=5", "syn_steps is given twice; give it once"),
         ("--setting syn_steps=many", "syn_steps must be a whole number, found 'many'"),
         ("--setting syn_steps=0", "syn_steps must be"),
         ("--setting lr_student=x", "lr_student must be a number"),

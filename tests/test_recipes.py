@@ -57,7 +57,7 @@ def test_the_command_line_wins() -> None:
         ('command = "train"', r"is for 'datastill train', not 'datastill distill'"),
         ('command = "distill"\n[options]\nipcs = 3', r"no option 'ipcs'; did you mean 'ipc'"),
         ("command =", "is not TOML"),
-        (None, "no recipe .*r.toml', neither a file nor a name; choose from CIFAR10-DC-10-clom"),
+        (None, "no file .*r.toml'; name one that describes a run, or the folder of a run$"),
         ("", r'does not say what it describes; begin it with kind = "distill"'),
         ("[options]\nipc = 3", "does not say what it describes"),
         ('command = "distill"\nipc = 3', r"'ipc' belongs below \[options\]"),

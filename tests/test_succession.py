@@ -296,3 +296,34 @@ def test_wherever_the_change_of_places_is_cut_off_it_is_completed(
             break
     assert ended
     assert number > 3
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ("--labels learned", "looks at labels: nothing would be learned there; take one that does"),
+        ("--init random-tiles", "take --tiles 2, or another --init"),
+        ("--init noise --tiles 9", "images of 8x8 do not hold 9 a side, but 8 at most"),
+        ("--tiles 9", "images of 8x8 do not hold 9 a side, but 8 at most"),
+    ],
+)
+def test_a_run_that_fails_before_it_has_made_anything_leaves_nothing(
+    run: Run, more: str, complaint: str
+) -> None:
+    said = run(f"{DISTILL} {more}")
+    assert said.code == 2
+    assert complaint in " ".join(said.err.split())
+    assert not SET.exists()
+    assert run(DISTILL).code == 0
+    before = held(SET)
+    assert run(f"{DISTILL} {more} --overwrite").code == 2
+    assert held(SET) == before
+    assert [path.name for path in SET.parent.iterdir()] == [SET.name]
+    assert "is finished" in run(f"{DISTILL} --resume").out
+
+
+def test_what_a_person_put_into_the_folder_of_a_run_that_failed_stays(run: Run) -> None:
+    SET.mkdir(parents=True)
+    (SET / "notes.txt").write_text("why")
+    assert run(f"{DISTILL} --labels learned").code == 2
+    assert held(SET) == {"notes.txt": b"why"}

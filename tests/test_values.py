@@ -18,11 +18,14 @@ from conftest import blobs, linear
 from datastill.cli import main
 from datastill.cli.arguments import in_options
 from datastill.data import Domain
+from datastill.distillation.clom import pair_alphas
 from datastill.distillation.methods import METHODS
 from datastill.distillation.methods.gradient_matching import GradientMatching
+from datastill.distillation.parameters import Adam, Sgd
 from datastill.distillation.relabelling import relabelled
 from datastill.evaluation.selection import Selector
 from datastill.networks import adapt
+from datastill.runs.specs import ClomSpec, DataSpec, DistillSpec, TrainSpec
 from datastill.training.fit import Fit
 from datastill.training.pool import freeze
 
@@ -415,3 +418,23 @@ def test_help_lists_what_there_is() -> None:
     text = pydoc.render_doc(ds, renderer=pydoc.plaintext)
     for name in ("distill", "validate", "load_dataset", "ImageSet", "train_pool"):
         assert f"    {name}(" in text or f"class {name}(" in text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: ds.Descent(lr=1e39),
+        lambda: ds.Descent(momentum=1e39),
+        lambda: Sgd(1e39),
+        lambda: Adam(1e39),
+        lambda: METHODS["DC"](1).descent(1, lr=1e39),
+        lambda: pair_alphas([1e39], ["MLP"]),
+        lambda: DistillSpec(data=DataSpec("digits"), lr=1e39),
+        lambda: ClomSpec(alphas=(1e39,)),
+        lambda: TrainSpec(data=DataSpec("digits"), lr=1e39),
+        lambda: Fit(lr=1e39),
+    ],
+)
+def test_numbers_that_no_network_can_hold_are_refused(given: Callable[[], object]) -> None:
+    with pytest.raises(ds.InputError, match=r"`\w+` must be at most 1e\+30, found 1e\+39"):
+        given()

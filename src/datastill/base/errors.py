@@ -33,8 +33,14 @@ class InputError(ValueError):
         self.typed = typed or message
 
 
+LARGEST = 1e30
+"""What a number may be at most: with room for what it is multiplied by in float32."""
+
+
 def positive(**numbers: Any) -> None:
     """Refuse arguments that are not finite numbers above zero; None is none that was given.
+
+    Nor may they be above ``LARGEST``.
 
     >>> positive(lr=float("nan"))
     Traceback (most recent call last):
@@ -44,13 +50,20 @@ def positive(**numbers: Any) -> None:
     for name, value in numbers.items():
         if value is not None and not (is_number(value) and value > 0):
             raise InputError(f"`{name}` must be above zero, found {told(value)}")
+        _not_vast(name, value)
 
 
 def not_negative(**numbers: Any) -> None:
-    """Refuse arguments that are not finite numbers from zero on."""
+    """Refuse arguments that are not finite numbers from zero on, to ``LARGEST`` at most."""
     for name, value in numbers.items():
         if not (is_number(value) and value >= 0):
             raise InputError(f"`{name}` must not be negative, found {told(value)}")
+        _not_vast(name, value)
+
+
+def _not_vast(name: str, value: Any) -> None:
+    if value is not None and value > LARGEST:
+        raise InputError(f"`{name}` must be at most {LARGEST:g}, found {told(value)}")
 
 
 def whole(least: int = 1, **numbers: Any) -> None:

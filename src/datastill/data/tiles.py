@@ -72,7 +72,9 @@ class Unfold:
         """
         if self.factor > min(sides):
             said = "x".join(map(str, sides))
-            raise InputError(f"images of {said} do not hold {self.factor} a side")
+            raise InputError(
+                f"images of {said} do not hold {self.factor} a side, but {min(sides)} at most"
+            )
 
     def sizes(self, sides: Sequence[int]) -> tuple[int, int]:
         """Return height and width of a part of an image of this height and width."""

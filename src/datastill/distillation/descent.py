@@ -20,9 +20,13 @@ from datastill.base.errors import (
 )
 from datastill.base.rng import Key
 from datastill.data import ByClass, ImageSet, said_of_class, tiled
-from datastill.data.tiles import Unfold
 from datastill.distillation.parameters import Optimiser, Sgd, require_optimisers
-from datastill.distillation.parametrisations import Parametrisation, Pixels, require_parametrisation
+from datastill.distillation.parametrisations import (
+    Parametrisation,
+    Pixels,
+    require_parametrisation,
+    tiles_in,
+)
 from datastill.training.coresets import CORESETS, Known, picked, unfold_of
 
 CLASSES_TOLD = 12
@@ -135,8 +139,10 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
 
     Raises:
         InputError: when a class has fewer real images than are wanted of it, or, from noise, none
-            to match; or when there is not one number for each class.
+            to match; when there is not one number for each class; or when images do not hold the
+            smaller ones that are asked for, or a coreset puts others into them.
     """
+    _require_fitting_tiles(real, descent)
     classes = real.domain.classes
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
@@ -146,6 +152,18 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
         if have < (min(want, 1) if descent.init == "noise" else want * parts):
             raise _too_few(real, k, wanted, parts)
     return tuple(wanted)
+
+
+def _require_fitting_tiles(real: ImageSet, descent: Descent) -> None:
+    tiles = tiles_in(descent.parametrisation)
+    if tiles is not None:
+        tiles.unfold.require_fit(real.domain.shape[1:])
+    unfold = None if descent.init in STARTS else unfold_of(CORESETS[descent.init])
+    if unfold is not None and unfold.parts != descent.parametrisation.parts:
+        raise InputError(
+            f"`init={descent.init!r}` makes images that hold {unfold.parts} smaller ones; take "
+            f"`tiles={unfold.factor}`, or another `init`"
+        )
 
 
 def _too_few(real: ImageSet, k: int, wanted: Sequence[int], parts: int) -> InputError:
@@ -181,8 +199,8 @@ def initial(real: ImageSet, descent: Descent, *, key: Key, known: Known | None =
         noise = torch.randn(shape, generator=key.generator()).to(real.images)
         return ByClass(noise, wanted)
     coreset = CORESETS["random" if descent.init in STARTS else descent.init]
-    if (unfold := unfold_of(coreset)) is not None:
-        return _folded(real, descent, wanted, unfold, key=key, known=known or Known())
+    if unfold_of(coreset) is not None:
+        return _folded(real, descent, wanted, key=key, known=known or Known())
     parts = descent.parametrisation.parts if descent.keeps_parts else 1
     counts = tuple(count * parts for count in wanted)
     found = picked(coreset, real, counts, key=key, known=known or Known())
@@ -198,17 +216,11 @@ def _folded(
     real: ImageSet,
     descent: Descent,
     wanted: Sequence[int],
-    unfold: Unfold,
     *,
     key: Key,
     known: Known,
 ) -> ByClass:
     # What a coreset makes that puts smaller images into one itself.
-    if descent.parametrisation.parts != unfold.parts:
-        raise InputError(
-            f"`init={descent.init!r}` makes images that hold {unfold.parts} smaller ones; take "
-            f"`tiles={unfold.factor}`, or another `init`"
-        )
     found = tiled(picked(CORESETS[descent.init], real, wanted, key=key, known=known).images)
     assert found is not None
     return ByClass(found.stored, tuple(wanted))

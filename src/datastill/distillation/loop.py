@@ -250,9 +250,11 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
         if leaf.requires_grad and leaf.grad is None
     ]
     if still:
+        what = " or ".join(still)
+        instead = "`labels='hard'`" if still == ["labels"] else "another parametrisation"
         raise InputError(
-            f"neither the method nor a regulariser looks at {' or '.join(still)}: nothing would be "
-            "learned there"
+            f"neither the method nor a regulariser looks at {what}: nothing would be learned "
+            f"there; take one that does (CLOM, by `alphas`, looks at labels), or {instead}"
         )
     if moving.twin is not None:
         moving.twin.follow(moving.method, moving.task, step, losses[MATCH], key=key)

@@ -221,6 +221,14 @@ def in_tiles(parametrisation: Parametrisation, factor: int) -> Parametrisation:
     return Pixels() if factor == 1 else Tiles(factor)
 
 
+def tiles_in(parametrisation: Parametrisation) -> Tiles | None:
+    """Return what says how a parametrisation puts smaller images into one, if it does."""
+    if isinstance(parametrisation, Tiles):
+        return parametrisation
+    inner = getattr(parametrisation, "images", None)
+    return None if inner is None else tiles_in(inner)
+
+
 def gradients(loss: Tensor, synthetic: Synthetic) -> list[Tensor | None]:
     """Return the gradient of a loss in each tensor of a set, None where it has no part in it."""
     return list(torch.autograd.grad(loss, synthetic.tensors, allow_unused=True))

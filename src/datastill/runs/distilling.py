@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +38,7 @@ from datastill.store import (
     LOG_FILE,
     SET_FILE,
     CheckpointFile,
+    Journal,
     checkpoint_file,
     load,
     locked,
@@ -45,6 +47,7 @@ from datastill.store import (
     require_sinks,
     set_folder,
     settle,
+    withdraw,
 )
 
 COMMAND = "distill"
@@ -86,12 +89,19 @@ class Distilling:
     def go(self) -> Distilled:
         """Make the set, unless it is there already."""
         work = prepared(self.spec, self.conduct.observer, self.planned, self.facts)
-        with locked(self.folder):
-            if self.finished(work):
-                said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
-                self.conduct.observer.message(said)
-                return Distilled(load(self.folder), self.folder, work.plan)
-            return Distilled(self.make(work), self.folder, work.plan)
+        is_new = not self.folder.exists()
+        try:
+            with locked(self.folder):
+                if self.finished(work):
+                    said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
+                    self.conduct.observer.message(said)
+                    return Distilled(load(self.folder), self.folder, work.plan)
+                return Distilled(self.make(work), self.folder, work.plan)
+        except InputError:
+            if is_new:
+                with suppress(OSError):  # one that holds something stays
+                    self.folder.rmdir()
+            raise
 
     def make(self, work: Work) -> ImageSet:
         """Go through the updates, from the start or from where they were cut off."""
@@ -112,7 +122,12 @@ class Distilling:
             observer.message(f"going on after update {past.state.step}")
         elif work.plan and self.spec.minutes:
             foresee(work, work.plan, self.spec.minutes, observer)
-        return self.followed(work, past, place)
+        try:
+            return self.followed(work, past, place)
+        except InputError:
+            if past is None and not Journal(place / LOG_FILE).length:  # before the first update
+                withdraw(place)
+            raise
 
     def followed(self, work: Work, past: Progress | None, place: Path) -> ImageSet:
         """Go through the updates, and write what comes of them."""

@@ -61,6 +61,8 @@ def find(name: str) -> Path:
         raise InputError(f"the folder {path} has no {RUN_FILE}, which would repeat its run")
     if name == path.name and own.is_file():
         return own
+    if name != path.name:
+        raise InputError(f"no file {name!r}; name one that describes a run, or the folder of a run")
     raise InputError(f"no recipe {name!r}, neither a file nor a name; {suggestion(name, names())}")
 
 

@@ -38,7 +38,10 @@ def read(words: Sequence[str], method: str | None, population: Sequence[str]) ->
         name, equals, text = word.partition("=")
         if not equals or name not in known:
             which = suggestion(name, sorted(known)) if known else "this method has none"
+            which = f"add its value, {name}=..." if name in known else which
             raise InputError(f"--setting takes NAME=VALUE of the method, found {word!r}; {which}")
+        if name in found:
+            raise InputError(f"--setting {name} is given twice; give it once")
         found[name] = _value(name, text, type(known[name]))
     return found
 

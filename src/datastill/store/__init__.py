@@ -61,6 +61,7 @@ from datastill.store.succession import (
     place_of,
     settle,
     state_file,
+    withdraw,
 )
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "unpacked",
     "validation_file",
     "versions",
+    "withdraw",
     "write_json",
     "write_manifest",
     "writing",

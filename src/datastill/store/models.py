@@ -110,11 +110,16 @@ def load_dynamics(folder: Path, number: int) -> Dynamics | None:
     path = dynamics_path(folder, number)
     if not path.exists():
         return None
-    tensors, header = load_tensors(path, "account of a training")
+    without = "the model serves without it; delete the file"
+    try:
+        tensors, header = load_tensors(path, "account of a training")
+    except InputError as error:
+        raise InputError(f"{error}; {without}") from None
     try:
         return Dynamics.of(tensors, int(header["epochs"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path} is no sound account of a training: {reason(error)}") from None
+        said = f"{path} is no sound account of a training: {reason(error)}"
+        raise InputError(f"{said}; {without}") from None
 
 
 def members_in(folder: Path) -> Iterator[tuple[int, int, Path]]:
