@@ -79,7 +79,7 @@ BROKEN: dict[str, tuple[Spec, str]] = {
     "distill": (replace(DISTILL, ipc=500), "fewer than"),
     "method": (replace(DISTILL, method="DN"), "did you mean 'DM'"),
     "init": (replace(DISTILL, init="nois"), "did you mean 'noise'"),
-    "tiles": (replace(DISTILL, tiles=20, ipc=1), "fewer than|too small|tiles"),
+    "tiles": (replace(DISTILL, tiles=20, ipc=1), "do not hold 20 a side, but 8 at most"),
     "trajectories": (
         replace(DISTILL, method="MTT", model="ConvNetD1W16"),
         "ConvNetD1W16 holds 0 original models",

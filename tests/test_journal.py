@@ -236,6 +236,5 @@ def test_a_bar_begins_where_the_work_does() -> None:
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(quiet=True)
     console.message("x")
-    console.table("x", ("a",), [("b",)])
     assert list(console.follow([1, 2], "reading", 2)) == [1, 2]
     assert capsys.readouterr() == ("", "")

@@ -47,7 +47,7 @@ TEXT = st.text(max_size=12)
 NAME = st.text(min_size=1, max_size=12)
 NAMES = st.lists(NAME, min_size=1, max_size=3)
 COUNT = st.integers(1, 10**6)
-POSITIVE = st.floats(min_value=1e-300, max_value=1e300)
+POSITIVE = st.floats(min_value=1e-300, max_value=1e30)
 SHARE = st.floats(min_value=1e-9, max_value=1, exclude_max=True)
 
 

@@ -34,7 +34,9 @@ def repeated(part: DataSpec | ComputeSpec) -> dict[str, Any]:
     """
     at = "data." if isinstance(part, DataSpec) else "compute."
     return {
-        k: value for k, value in said(part, at=at) if k != "seed" and value not in ("auto", False)
+        k: value
+        for k, value in said(part, at=at)
+        if k != "seed" and value != "auto" and value is not False  # a share of 0 is said
     }
 
 

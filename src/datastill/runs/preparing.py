@@ -131,14 +131,14 @@ def prepared(
     if spec.select is not None:
         family(spec.select.by)  # so is an unknown assessment
     real = read_train(spec.data, device_of(spec.compute), observer, partial(foresee, spec))
-    ipc = quota.counts(real)
-    published, descent = settled(spec, ipc)
+    published, descent = settled(spec, quota.counts(real))
     counts = starting_counts(real, descent)  # too few images of a class are found out now
+    others = published.needs - {"originals"}
+    found = needed_by(spec, real, others)  # first: says most of what lacks
     features = known_of(spec, descent, real)
     said(features.caveats, observer)
-    asked = features.known.originals
-    found = needed_by(spec, real, published.needs - ({"originals"} if asked else set()))
-    task = task_of(spec, real, published, replace(found, originals=asked or found.originals))
+    asked = features.known.originals or needed_by(spec, real, published.needs - others).originals
+    task = task_of(spec, real, published, replace(found, originals=asked))
     if isinstance(published.method, Demanding):
         published.method.require(task, descent)  # before anything is written
     regularisers, selector, hands = hands_of(spec, published, task, features)
@@ -149,9 +149,9 @@ def prepared(
     descent = replace(descent, updates=plan.updates) if plan else descent
     more = {**hands, "plan": plan and asdict(plan)}
     settings = provenance_of(spec, method, descent, published, task, more).facts()
-    others = {"recipe": None, "route": task.route.facts(), "data": dict(real.facts), **facts}
+    rest = {"recipe": None, "route": task.route.facts(), "data": dict(real.facts), **facts}
     how = (method, quota.label, counts, published, task, descent, regularisers, selector)
-    return Work(*how, features.known.features, plan, {**settings, **others})
+    return Work(*how, features.known.features, plan, {**settings, **rest})
 
 
 def foresee(spec: DistillSpec, real: ImageSet) -> None:
