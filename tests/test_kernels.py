@@ -1,5 +1,6 @@
 """The kernels against the layers of PyTorch that they stand for."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -312,3 +313,16 @@ def test_memory_that_does_not_suffice_is_an_error(name: str, by: Library) -> Non
     with pytest.raises(RuntimeError, match="can't allocate memory") as caught:
         by.call(name, *tensors, *sizes)
     assert lacks_memory(caught.value)
+
+
+def test_hooks_of_all_modules_see_layers_run() -> None:
+    """PyTorch's names of them are its own: with one that is new kernels must not pass it by."""
+    from torch.nn.modules import module as modules
+
+    from datastill.compute.kernels.lowering import GLOBAL_HOOKS
+
+    held = {
+        name for name in vars(modules) if re.fullmatch(r"_global_(for|back)ward.*hooks.*", name)
+    }
+    assert held <= {*GLOBAL_HOOKS}
+    assert held

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as modules
 from torch.overrides import TorchFunctionMode
 
 from datastill.compute.kernels.convolution import Convolution, convolve_few
@@ -201,6 +201,15 @@ def _norm_of_pooled(layers: Sequence[nn.Module]) -> nn.GroupNorm | None:
             return None
 
 
+GLOBAL_HOOKS = tuple(
+    f"_global_{hooks}"
+    for hooks in (
+        *("forward_hooks", "forward_pre_hooks", "forward_hooks_always_called"),
+        *("forward_hooks_with_kwargs", "backward_hooks", "backward_pre_hooks"),
+    )
+)
+"""Those of all modules; which there are differs between versions of PyTorch."""
+
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -210,5 +219,5 @@ def _is(layer: nn.Module, kind: type[nn.Module]) -> bool:
         type(layer) is kind
         and "forward" not in vars(layer)
         and not any(getattr(layer, hooks) for hooks in HOOKS)
-        and not _has_any_global_hook()
+        and not any(vars(modules).get(hooks) for hooks in GLOBAL_HOOKS)
     )
