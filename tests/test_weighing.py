@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -194,3 +195,21 @@ def test_a_description_may_ask_for_an_alpha_that_is_found() -> None:
     spec = DistillSpec(data=DataSpec("digits"), clom=ClomSpec(alphas="auto"))
     assert DistillSpec.from_toml(spec.to_toml()) == spec
     assert spec.digest != replace(spec, clom=ClomSpec(alphas=(1.0,))).digest
+
+
+class Fourfold(type(METHOD["DM"])):
+    """A method whose loss is a multiple of what it matches, as NCFM's is."""
+
+    def loss(self, *given: Any, key: Key) -> tuple[Tensor, None]:
+        found, memory = super().loss(*given, key=key)
+        return 4 * found, memory
+
+
+def test_the_twin_is_moved_by_the_loss_and_not_by_what_is_matched() -> None:
+    twin = dict[str, Tensor]()
+    last = None
+    for last in distill(Fourfold(), make_task(), SHORT, regularisers={"idle": Weighed(idle)}):
+        twin = twin_of(last)
+    assert last is not None
+    assert torch.equal(twin["params.images"], last.synthetic.images)
+    assert twin["numbers"][1] == 0

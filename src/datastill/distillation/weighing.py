@@ -179,12 +179,14 @@ class Twin:
         decoded = self.descent.parametrisation.decode(self.leaves.leaves, self.counts, domain)
         apart = decoded.apart()
         some, matched = _some(apart, self.beside.classes), self.beside.matched
-        network = self.beside.network
-        if matched is not None and network is not None:
-            found = matched_under(method, network, task, some, key=key)
+        network, whole = self.beside.network, self.beside.whole
+        tiny = torch.finfo(torch.float32).tiny
+        if matched is not None and network is not None and whole is not None:
+            times = (loss + tiny) / (whole + tiny)  # what the method makes of what is matched
+            found = times * matched_under(method, network, task, some, key=key)
+            matched = times * matched
         else:
             matched, (found, _) = loss, method.loss(task, step, None, some, key=key)
-        tiny = torch.finfo(torch.float32).tiny
         ratio = (matched.double() + tiny) / (found.detach().double() + tiny)
         self.numbers = self.rule.after(self.numbers, ratio, step)
         spread(decoded, gradients(found, apart))

@@ -94,9 +94,10 @@ def matched(
         A scalar, whose gradient in the synthetic images is known already, and the network.
     """
     network = method.network(task, step, last, synthetic.as_set(task.real.domain))
+    found = matched_under(method, network, task, synthetic, key=key)
     if task.beside is not None:
-        task.beside.network = network
-    return matched_under(method, network, task, synthetic, key=key), network
+        task.beside.network, task.beside.whole = network, found.detach()
+    return found, network
 
 
 def matched_under(

@@ -56,12 +56,14 @@ class Beside:
         classes: those that the twin has: they are matched apart from the others.
         network: under which the update was matched.
         matched: the scalar of these classes.
+        whole: that of all; the loss of a method may be a multiple of it.
         targets: what real images of these classes ask for.
     """
 
     classes: range
     network: Network | None = None
     matched: Tensor | None = None
+    whole: Tensor | None = None
     targets: Targets = field(default_factory=Targets)
 
     def add(self, loss: Tensor) -> None:
@@ -70,7 +72,7 @@ class Beside:
 
     def forget(self) -> None:
         """Forget the update before."""
-        self.network, self.matched, self.targets = None, None, Targets()
+        self.network, self.matched, self.whole, self.targets = None, None, None, Targets()
 
 
 @dataclass(frozen=True, eq=False)
