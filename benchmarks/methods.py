@@ -13,17 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datastill.evaluation.comparison.tables import FLY
+from datastill.training.accuracies import Accuracies
+
 OUT = Path(__file__).parents[1] / "docs" / "results" / "methods"
 POINTS = (4, 2, 1)
 """Parts of the updates after which a set is judged."""
 
+SET = "synthetic.safetensors"
 PICKED = ("random", "k-means", "random-tiles", "rded", "early-labels")
 
 
@@ -108,7 +111,7 @@ class Bench:
         hard = [*usual, *("--against", *PICKED), *("--coreset-features", "ConvNet")]
         typed("compare", *sets, *hard, "--out", f"{out}-hard")
         soft = [*usual, *("--against", "random", "rded"), *("--labels", "on-the-fly")]
-        best = [made for made in sets if made.startswith(str(self.place("CIM", seed)))][-1:]
+        best = [str(self.place("CIM", seed) / str(cell.updates["CIM"]) / SET)]
         typed("compare", *best, *soft, "--out", f"{out}-soft")
         for kind in ("hard", "soft"):
             shutil.copy(Path(f"{out}-{kind}") / "comparison.json", OUT / f"{out.name}-{kind}.json")
@@ -119,20 +122,20 @@ class Bench:
         for part in POINTS:
             count = max(1, updates // part)
             kept = place / str(count)
-            if not (kept / "synthetic.safetensors").exists():
+            if not (kept / SET).exists():
                 options = [*ROWS[row], *("--dataset", cell.dataset), *self.data]
                 options += [*("--ipc", str(cell.ipc)), *("--seed", str(seed))]
                 options += [*("--iterations", str(count)), "--resume"]
                 options += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
                 typed("distill", *options, "--save-path", str(place))
-                (made,) = place.glob("*/*/IPC*/synthetic.safetensors")
+                (made,) = place.glob(f"*/*/IPC*/{SET}")
                 kept.mkdir(parents=True, exist_ok=True)
                 shutil.copy(made, kept / made.name)
-            yield str(kept / "synthetic.safetensors")
+            yield str(kept / SET)
 
     def place(self, row: str, seed: int) -> Path:
         """Return the folder of a row's sets."""
-        return self.folder / self.name / f"{row}-seed{seed}"
+        return self.folder / self.name / f"seed{seed}" / row
 
     @property
     def pool(self) -> str:
@@ -164,7 +167,9 @@ def tables() -> str:
         size: dict[tuple[str, str], tuple[int, int]] = {}
         for file in sorted(OUT.glob(f"{name}-seed*-*.json")):
             for row in json.loads(file.read_text())["rows"]:
-                key = row["name"], row["labels"]
+                if file.stem.endswith("-soft") and row["labels"] != FLY:
+                    continue  # the same networks as in the comparison of hard labels
+                key = row["name"].removesuffix(f"/{SET}"), row["labels"]
                 found.setdefault(key, []).extend(row["accuracies"]["values"])
                 size[key] = row["image_bytes"], row["label_bytes"]
         if not found:
@@ -172,15 +177,15 @@ def tables() -> str:
         lines += [
             f"## {name}",
             "",
-            "| set | labels | bytes | accuracy, % | each |",
+            "| set | labels | bytes | accuracy | each, %  |",
             "|---|---|---|---|---|",
         ]
         for (title, labels), values in found.items():
-            points = [100 * value for value in values]
-            spread = f" ± {statistics.stdev(points):.1f}" if len(points) > 1 else ""
-            told = f"{statistics.fmean(points):.1f}{spread} (n = {len(points)})"
-            each = " ".join(f"{point:.1f}" for point in points)
-            lines.append(f"| {title} | {labels} | {sum(size[title, labels])} | {told} | {each} |")
+            reached = Accuracies(tuple(values))
+            each = " ".join(f"{100 * value:.1f}" for value in values)
+            lines.append(
+                f"| {title} | {labels} | {sum(size[title, labels])} | {reached} | {each} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 import datastill as ds
@@ -28,6 +27,7 @@ from datastill.distillation.clom import Regulariser
 from datastill.distillation.methods.base import Synthetic, Targets, sloping
 from datastill.distillation.weighing import Weighed
 from datastill.store import load_pool
+from datastill.training.accuracies import Accuracies, difference
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 ALPHAS = (0.0, 1.0, 10.0, 100.0, 1000.0, 10000.0)
@@ -198,13 +198,14 @@ def regrets(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
     return found
 
 
-def interval(values: list[float]) -> str:
-    """Return the mean with its 95 % interval by Student's t."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return f"{mean:.2f}"
-    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})"
+def told(lost: list[float]) -> str:
+    """Return the mean of what is lost with its 95 % interval; equal values have none."""
+    points = Accuracies(tuple(value / 100 for value in lost))
+    found = difference(points, Accuracies((0.0,) * len(lost)))
+    if found.interval is None:
+        return f"{100 * found.mean:.2f}"
+    low, high = (100 * end for end in found.interval)
+    return f"{100 * found.mean:.2f} ({low:.2f} to {high:.2f})"
 
 
 def tables(values: Values) -> str:
@@ -222,13 +223,13 @@ def tables(values: Values) -> str:
         ]
         lines += ["|---|---|---|---|"]
         for rule, values_lost in lost.items():
-            told = weights = ""
+            reached = weights = ""
             if rule != "chance":
                 each = [100 * statistics.fmean(arms[rule]["accuracies"]) for arms in full.values()]
-                told = f"{statistics.fmean(each):.2f} ± {statistics.stdev(each):.2f}"
+                reached = f"{statistics.fmean(each):.2f} ± {statistics.stdev(each):.2f}"
                 found = [arms[rule]["weight"] for arms in full.values() if arms[rule]["weight"]]
                 weights = " ".join(f"{one:.3g}" for one in found)
-            lines.append(f"| {rule} | {told} | {interval(values_lost)} | {weights} |")
+            lines.append(f"| {rule} | {reached} | {told(values_lost)} | {weights} |")
         lines.append("")
     return "\n".join(lines)
 
