@@ -23,7 +23,14 @@ from datastill.compute.route import PLAIN
 from datastill.data import Domain, ImageSet
 from datastill.data.losses import layerwise_cosine
 from datastill.evaluation import scores
-from datastill.evaluation.assessments import ASSESSMENTS, COSTLY, Evidence, Score, matching
+from datastill.evaluation.assessments import (
+    ASSESSMENTS,
+    COSTLY,
+    Evidence,
+    Score,
+    matching,
+    needs_of,
+)
 from datastill.evaluation.assessments.feature import balls, frechet, kernel
 from datastill.evaluation.assessments.image import spectrum, ssim
 from datastill.evaluation.assessments.matching import EXPERT_EPOCHS, GRADIENT_IMAGES, STUDENT
@@ -31,7 +38,14 @@ from datastill.evaluation.assessments.readout import RIDGE
 from datastill.evaluation.reference import SAMPLE, squared_distances
 from datastill.evaluation.scores import assess, family, usual_names
 from datastill.networks import Network, build
-from datastill.training.pool import Member, Pool, freeze, original_fit, train_pool
+from datastill.training.pool import (
+    Member,
+    Pool,
+    by_architecture,
+    freeze,
+    original_fit,
+    train_pool,
+)
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 
@@ -43,6 +57,11 @@ WITHOUT_POOL = {
     "spectrum-distance",
     "total-variation",
 }
+BY_OWN_NETWORKS = {
+    *("fresh-feature-distance", "fresh-gradient-distance", "fresh-kernel-ridge"),
+    *("proxy-accuracy", "proxy-likelihood", "trajectory-distance"),
+}
+"""These need an architecture, and no original model."""
 
 BLIND_TO_LABELS = {
     "coverage",
@@ -72,7 +91,8 @@ def pool() -> Pool:
 
 @pytest.fixture(scope="module")
 def good(pool: Pool) -> Evidence:
-    return Evidence(blobs("synthetic", per_class=6), blobs(per_class=30), pool, Key(3))
+    real, unseen = blobs(per_class=30), blobs("unseen", per_class=20)
+    return Evidence(blobs("synthetic", per_class=6), real, pool, Key(3), held_out=unseen)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +173,7 @@ def test_sets_of_the_same_images_score_the_same(name: str, good: Evidence) -> No
 
 
 def test_the_key_decides(name: str, good: Evidence) -> None:
-    again = Evidence(good.synthetic, good.train, good.pool, good.key)
+    again = replace(good)
     torch.rand(3)
     assert ASSESSMENTS[name](again) == ASSESSMENTS[name](good)
 
@@ -172,12 +192,29 @@ def test_soft_labels_of_certainty_are_hard_ones(name: str, good: Evidence) -> No
 
 
 def test_an_empty_pool_is_refused_by_name_or_not_needed(name: str, good: Evidence) -> None:
-    without = Evidence(good.synthetic, good.train, (), good.key)
+    without = replace(good, pool=())
     if name in WITHOUT_POOL:
         assert ASSESSMENTS[name](without) == ASSESSMENTS[name](good)
+        return
+    with pytest.raises(InputError, match="needs a pool"):
+        ASSESSMENTS[name](without)
+    told = replace(without, students=tuple(by_architecture(good.pool)))
+    if name in BY_OWN_NETWORKS:
+        assert ASSESSMENTS[name](told) == ASSESSMENTS[name](good)
     else:
         with pytest.raises(InputError, match="needs a pool"):
+            ASSESSMENTS[name](told)
+
+
+def test_what_an_assessment_needs_is_what_it_says(name: str, good: Evidence) -> None:
+    needs = needs_of(ASSESSMENTS[name])
+    assert ("originals" in needs) == (name not in WITHOUT_POOL | BY_OWN_NETWORKS)
+    without = replace(good, held_out=None)
+    if "held_out" in needs:
+        with pytest.raises(InputError, match=r"that nothing has seen: `assess_share=0.05` keeps"):
             ASSESSMENTS[name](without)
+    else:
+        assert ASSESSMENTS[name](without) == ASSESSMENTS[name](good)
 
 
 def test_nothing_is_changed(name: str, good: Evidence) -> None:
@@ -194,7 +231,7 @@ def test_nothing_is_changed(name: str, good: Evidence) -> None:
 
 def test_a_missing_class_of_real_images_is_no_obstacle(name: str, good: Evidence) -> None:
     train = good.train.take(good.train.labels != 1)
-    found = ASSESSMENTS[name](Evidence(good.synthetic, train, good.pool, good.key))
+    found = ASSESSMENTS[name](replace(good, train=train))
     assert math.isfinite(found.value)
 
 
@@ -203,7 +240,9 @@ def test_a_missing_class_of_real_images_is_no_obstacle(name: str, good: Evidence
 
 def test_evidence_has_no_way_to_a_test_set(good: Evidence) -> None:
     given = [found.name for found in fields(Evidence) if found.init]
-    assert given == ["synthetic", "train", "pool", "key", "route", "early"]
+    assert given == [
+        *("synthetic", "train", "pool", "key", "route", "early", "held_out", "students"),
+    ]
     assess(good)
     names = {*dir(good), *dir(good.reference), *dir(good.originals[0])}
     assert not [found for found in names if "test" in found]
@@ -292,7 +331,9 @@ def test_assess_makes_all_but_costly_ones(good: Evidence) -> None:
     found = assess(good)
     everything = [name for name in found if "/" not in name]
     assert everything == [name for name in ASSESSMENTS.names if name not in COSTLY]
-    assert COSTLY.names == ["trajectory-distance"]
+    assert COSTLY.names == [
+        *("fidelity-and-trajectory", "proxy-accuracy", "proxy-likelihood", "trajectory-distance"),
+    ]
     for name, assessed in found.items():
         if "/" not in name:
             assert assessed.score == ASSESSMENTS[name](good)

@@ -148,10 +148,11 @@ PUBLIC: dict[str, Contract] = {
         {
             **{"train": REAL, "test": REAL, "pool": POOL, "model": "MLP", "protocol": SHORT},
             **{"key": KEY, "early": (), "route": PLAIN, "assessing": PLAIN, "watch": None},
+            "held_out": REAL,
         },
         {
             **{"train": SETS, "test": SETS, "pool": "no list", "key": "key", "early": "no list"},
-            "watch": "None",
+            **{"watch": "None", "held_out": f"None, {SETS}"},
         },
     ),
     "Descent": Contract(
@@ -174,9 +175,12 @@ PUBLIC: dict[str, Contract] = {
         ds.Evidence,
         {
             **{"synthetic": REAL, "train": REAL, "pool": POOL, "key": KEY, "route": PLAIN},
-            "early": (),
+            **{"early": (), "held_out": REAL, "students": ("MLP",)},
         },
-        {"pool": "no list", "key": "key", "early": "no list"},
+        {
+            **{"pool": "no list", "key": "key", "early": "no list", "held_out": "None"},
+            "students": "no list",
+        },
     ),
     "ImageSet": Contract(
         ds.ImageSet,

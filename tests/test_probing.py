@@ -101,7 +101,7 @@ def test_methods_say_when_they_begin_anew() -> None:
 
 @dataclass(frozen=True)
 class Hungry:
-    """Holds memory for a moment: the system's at once, so that no earlier test's pieces serve it."""
+    """Holds memory for a moment: the system's, so that no earlier test's pieces serve it."""
 
     floats: int
 

@@ -13,15 +13,25 @@ import datastill
 from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.evaluation import studies
+from datastill.identity import described
 from datastill.runs import findings
 from datastill.runs.carrying import carry_out
 from datastill.runs.distilling import distill
 from datastill.runs.keeping import Keeping
 from datastill.runs.observer import Talking
-from datastill.runs.specs import DataSpec, DistillSpec, JudgesSpec, PoolSpec, StudySpec
+from datastill.runs.specs import (
+    ComputeSpec,
+    DataSpec,
+    DistillSpec,
+    JudgesSpec,
+    PoolSpec,
+    StudySpec,
+    TrainSpec,
+)
 from datastill.runs.stop import Stopped, StopRequest
 from datastill.runs.studying import study
-from datastill.store import members_in, pool_folder
+from datastill.runs.training import train
+from datastill.store import load_pool, members_in, pool_folder
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 LINE = (
@@ -181,6 +191,47 @@ def test_others_judge_only_if_that_is_said(typed: Path) -> None:
     after = known(Path("called"))
     assert {name: one[0] for name, one in after.items()} == {n: o[0] for n, o in before.items()}
     assert all(set(scores) == {"om-accuracy", "coverage"} for _, scores in after.values())
+
+
+def test_those_that_guide_need_not_judge(typed: Path) -> None:
+    pool = replace(SPEC, population=("random", "DM:1", "DM:1:1", "el2n"), seeds=1, trials=1)
+    spec = TrainSpec(data=SPEC.data, models=("MLP",), num=1, epochs=1, held_out=0.1)
+    train(replace(spec, compute=ComputeSpec(seed=7)), "guides")
+    study(replace(pool, guides="guides"), "called")
+    judges = {one["weights"] for one in json.loads(Path("called/judges.json").read_text())["pool"]}
+    (guide,) = described(load_pool(pool_folder(Path("guides"), "digits", "MLP")))
+    assert guide["weights"] not in judges
+    sets = {
+        name: datastill.load(f"called/sets/{name}-ipc1-seed0") for name in ("DM-1-clom1", "el2n")
+    }
+    assert sets["DM-1-clom1"].facts["clom"]["originals"] == [guide]
+    assert sets["el2n"].facts["coreset_originals"]["originals"] == [guide]
+    both = JudgesSpec(architectures=("MLP",), num=1, path="guides")
+    with pytest.raises(InputError, match=r"MLP 0 after epoch 1 in `guides` judges as well"):
+        study(replace(pool, guides="guides", judges=both), "other")
+    assert not any("clom1" in unit.address for unit in pool.units())
+    assert any("clom1" in unit.address for unit in replace(pool, guides="guides").units())
+
+
+def test_a_study_validates_by_the_protocol_that_is_asked_for(typed: Path) -> None:
+    spec = replace(SPEC, population=("random",), seeds=3, trials=1, protocol="modern")
+    study(spec, "called")
+    held = json.loads(Path("called/settings.json").read_text())["protocol"]
+    assert (held["name"], held["fit"]["cutmix"]) == ("modern", True)
+    with pytest.raises(InputError, match="leave out `augmented`"):
+        replace(spec, augmented=False)
+
+
+def test_a_study_holds_images_out_of_everything(typed: Path) -> None:
+    kept = replace(SPEC.data, assess_share=0.1)
+    names = ("proxy-accuracy@1", "fresh-kernel-ridge@1", "om-margin")
+    spec = replace(SPEC, population=("random", "DM:1"), seeds=2, trials=1, assessments=names)
+    found = study(replace(spec, data=kept), "called")
+    assert {verdict.name for verdict in found.study.verdicts} == {*names}
+    assert found.facts[0].startswith("digits: 1208 training images")
+    with pytest.raises(InputError, match=r"`assess_share=0.05` keeps some"):
+        study(spec, "other")
+    assert not Path("other").exists()
 
 
 @pytest.mark.parametrize(

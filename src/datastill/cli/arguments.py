@@ -32,6 +32,7 @@ NAMES = {
     "clom.batch_size": "clom_batch_size",
     "clom.weighting": "clom_weighting",
     "clom.source": "source_dataset",
+    "guides": "guides_path",
     "select.by": "select",
     "select.every": "select_every",
     **{f"{part}.architectures": "models_pool" for part in ("pool", "judges")},

@@ -16,11 +16,16 @@ from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, Run, logits, require_route
 from datastill.data import ImageSet, require_given, require_same_kind
 from datastill.evaluation.reference import Judge, Reference, passed, squared_distances
-from datastill.networks import Network, features
+from datastill.networks import Network, features, find
 from datastill.training.pool import Member, Pool, by_architecture, require_members
 
 LEAST_ERROR = 1e-10
 """Mean squared difference of pixels in ``[0, 1]`` below which images count as equal: 100 dB."""
+
+NOT_KEPT = (
+    "this assessment needs training images that nothing has seen: `assess_share=0.05` keeps some "
+    "of them, before original models are trained and sets are made"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +72,11 @@ class Evidence:
         route: how images pass a network.
         early: original models as they were after fewer epochs. They judge only where they are
             asked for, see ``scores.assess``.
+        held_out: training images that nothing has seen: no original model, no distillation and no
+            coreset. None where none were kept; what needs them then refuses.
+        students: architectures of networks that assessments make themselves, where there is no
+            pool; the first is that of those trained on the set, pool or not. Without any, those of
+            the pool.
         known: what was found out about this set.
 
     Raises:
@@ -80,14 +90,22 @@ class Evidence:
     key: Key
     route: Route = field(default_factory=Route)
     early: Pool = ()
+    held_out: ImageSet | None = None
+    students: tuple[str, ...] = ()
     known: Known = field(init=False, default_factory=Known)
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet", synthetic=self.synthetic, train=self.train)
+        of_kind((ImageSet, type(None)), "an ImageSet, or None", held_out=self.held_out)
+        of_kind((tuple, list), "names of architectures", students=self.students)
+        object.__setattr__(self, "students", tuple(find(name)[0] for name in self.students))
         require_key(self.key)
         require_members(pool=self.pool, early=self.early)
         require_route(route=self.route)
         require_given(self.train, "the training images")
+        if self.held_out is not None:
+            require_given(self.held_out, "the images held out")
+            require_same_kind(self.held_out.domain, self.train.domain)
         self._require_synthetic()
 
     def of(self, synthetic: ImageSet) -> Evidence:
@@ -100,6 +118,28 @@ class Evidence:
         """Return the evidence that other original models give, sharing all that is known."""
         require_members(pool=pool)
         return self._with(pool=pool)
+
+    def by(self, student: str) -> Evidence:
+        """Return the evidence by which networks of another architecture are trained on the set.
+
+        Raises:
+            InputError: for an unknown one.
+        """
+        return self._with(students=(find(student)[0],))
+
+    def redrawn(self, number: int) -> Evidence:
+        """Return the evidence under another draw of all that chance decides; 0 is this one.
+
+        Other real images are looked at, other networks are fresh and other ones are trained. The
+        original models and the images held out stay.
+        """
+        if not number:
+            return self
+        key = self.key.at("draw", number)
+        real = self.reference.once(f"draw/{number}", lambda: Reference(self.train, key, self.route))
+        other = self._with(key=key, known=Known())
+        vars(other)["reference"] = real
+        return other
 
     def _with(self, **changed: Any) -> Evidence:
         # A copy, and not made anew: nobody looks again at every training image.
@@ -119,13 +159,40 @@ class Evidence:
 
     @property
     def architectures(self) -> tuple[str, ...]:
-        """Those of the pool.
+        """Those of the pool; without one those of the students.
+
+        Raises:
+            InputError: where there is neither.
+        """
+        if self.students and not self.pool:
+            return self.students
+        return tuple(self.by_architecture)
+
+    @property
+    def by_architecture(self) -> dict[str, Pool]:
+        """The pool by its architectures.
 
         Raises:
             InputError: for an empty pool.
         """
         self._require_pool()
-        return tuple(by_architecture(self.pool))
+        return by_architecture(self.pool)
+
+    @property
+    def trained(self) -> str:
+        """The architecture of networks that are trained on the set: see ``students``."""
+        return (self.students or self.architectures)[0]
+
+    @property
+    def unseen(self) -> ImageSet:
+        """The images held out, normalised as the training images are.
+
+        Raises:
+            InputError: where none were kept.
+        """
+        if self.held_out is None:
+            raise InputError(NOT_KEPT)
+        return self.held_out.under(self.train.domain)
 
     @property
     def originals(self) -> tuple[View, ...]:

@@ -90,10 +90,14 @@ class Reference:
             ),
         )
 
-    def fresh_network(self, architecture: str) -> Network:
-        """Build a network; what batch norm needs to know of images, it learns from the sample."""
+    def fresh_network(self, architecture: str, *number: int) -> Network:
+        """Build a network; what batch norm needs to know of images, it learns from the sample.
+
+        Those of other numbers are others; without one it is the one that scores have looked at
+        since there was but one.
+        """
         domain, images = self.train.domain, self.sample.images
-        network = build(architecture, domain, key=self.key.at("fresh", architecture))
+        network = build(architecture, domain, key=self.key.at("fresh", architecture, *number))
         network = network.to(images.device)
         norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         momenta = [norm.momentum for norm in norms]

@@ -2,7 +2,9 @@
 
 An assessment is asked for by its name, such as ``om-accuracy``: then all of the pool judges.
 ``om-accuracy/ConvNet`` asks the original models of one architecture alone, ``om-accuracy@5`` those
-of all architectures as they were after five epochs, ``om-accuracy/ConvNet@5`` both.
+of all architectures as they were after five epochs, ``om-accuracy/ConvNet@5`` both. Of an
+assessment by networks of its own (``Numbered``) ``proxy-accuracy@20`` says how long these are
+trained, or how many they are, and ``proxy-accuracy/ResNet18`` of which architecture they are.
 """
 
 from __future__ import annotations
@@ -15,7 +17,17 @@ from typing import Any
 from datastill.base.costs import bill
 from datastill.base.errors import InputError, of_kind, suggestion, told
 from datastill.base.registry import plain
-from datastill.evaluation.assessments import ASSESSMENTS, COSTLY, Evidence, Score
+from datastill.evaluation.assessments import (
+    ASSESSMENTS,
+    COSTLY,
+    Assessment,
+    Evidence,
+    Need,
+    Numbered,
+    Score,
+    needs_of,
+)
+from datastill.networks import find
 from datastill.training.pool import Pool, by_architecture, by_epoch
 
 PARTED = "semantic"
@@ -77,15 +89,37 @@ def named(names: Any, evidence: Evidence) -> list[str]:
 def usual_names(evidence: Evidence) -> list[str]:
     """Name all assessments but the ``COSTLY`` ones, and those of ``PARTED`` by parts of the pool.
 
-    The parts are its architectures, where there are several, and its early epochs, if any.
+    The parts are its architectures, where there are several, and its early epochs, if any. What
+    needs images that nothing has seen is named where there are any.
     """
-    names = [name for name in ASSESSMENTS.names if name not in COSTLY]
+    names = [name for name in ASSESSMENTS.names if name not in COSTLY and _served(name, evidence)]
     architectures = list(by_architecture(evidence.pool))
     parts = [f"/{name}" for name in architectures] if len(architectures) > 1 else []
     parts += [f"@{epoch}" for epoch in by_epoch(evidence.early)]
     return [
         name + part for name in names for part in ["", *(parts if family(name) == PARTED else [])]
     ]
+
+
+def all_names(evidence: Evidence) -> list[str]:
+    """Name the usual assessments, and the ``COSTLY`` ones for which the evidence suffices."""
+    return [*usual_names(evidence), *(name for name in COSTLY.names if _served(name, evidence))]
+
+
+def needs_of_all(names: Iterable[str]) -> frozenset[Need]:
+    """Return what some assessment by these names needs.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    return frozenset[Need]().union(*map(_needs, names))
+
+
+def _needs(name: str) -> frozenset[Need]:
+    base, architecture, number = _parted(name)
+    assessment = ASSESSMENTS[base]
+    of_pool = (architecture or number) and not isinstance(assessment, Numbered)
+    return needs_of(assessment) | frozenset[Need]({"originals"} if of_pool else ())
 
 
 def spelling(name: str, evidence: Evidence) -> str:
@@ -107,39 +141,74 @@ def family(name: str) -> str:
 
 
 def epoch_of(name: str) -> int | None:
-    """Return the early epoch that an assessment asks for; None for one of the whole training.
+    """Return the early epoch of original models that an assessment asks for.
+
+    None is for one of the whole training, and for networks of the assessment's own.
 
     Raises:
         InputError: for one that is no number.
 
-    >>> epoch_of("om-accuracy/ConvNet@5")
-    5
+    >>> epoch_of("om-accuracy/ConvNet@5"), epoch_of("proxy-accuracy@20")
+    (5, None)
     """
-    epoch = _parted(name)[2]
-    if epoch and not epoch.isdecimal():
-        raise InputError(f"{name!r}: {epoch!r} is no number of epochs")
-    return int(epoch) if epoch else None
+    own = isinstance(ASSESSMENTS[_parted(name)[0]], Numbered)
+    number = _number(name)
+    return None if own else number
+
+
+def _number(name: str) -> int | None:
+    number = _parted(name)[2]
+    if number and not number.isdecimal():
+        raise InputError(f"{name!r}: {number!r} is no number of epochs")
+    return int(number) if number else None
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
     name: str
-    assessment: str
+    assessment: Assessment
     evidence: Evidence
 
 
 def _asked(name: str, evidence: Evidence) -> _Asked:
     base, architecture, _ = _parted(name)
-    epoch, found = epoch_of(name), ASSESSMENTS.spelling(base)
-    if not architecture and epoch is None:
-        return _Asked(found, found, evidence)
+    number, found = _number(name), ASSESSMENTS.spelling(base)
+    assessment = ASSESSMENTS[found]
+    if isinstance(assessment, Numbered):
+        return _by_own(found, assessment, architecture, number, evidence)
+    if not architecture and number is None:
+        return _Asked(found, assessment, evidence)
+    return _by_part(found, assessment, architecture, number, evidence)
+
+
+def _by_own(
+    found: str, assessment: Any, architecture: str, number: int | None, evidence: Evidence
+) -> _Asked:
+    # By networks of the assessment's own; what it has without being told is not said.
+    if architecture:
+        spelled = find(architecture)[0]
+        found, evidence = f"{found}/{spelled}", evidence.by(spelled)
+    if number == 0:
+        raise InputError(f"{found}@0: the number must be above 0")
+    if number in (None, assessment.number):
+        return _Asked(found, assessment, evidence)
+    return _Asked(f"{found}@{number}", assessment.at(number), evidence)
+
+
+def _by_part(
+    found: str, assessment: Assessment, architecture: str, epoch: int | None, evidence: Evidence
+) -> _Asked:
     pool = evidence.pool if epoch is None else _of_epoch(epoch, evidence.early)
     full = found
     if architecture:
         spelled = _spelling(architecture, pool)
         pool, full = by_architecture(pool)[spelled], f"{full}/{spelled}"
     full += "" if epoch is None else f"@{epoch}"
-    return _Asked(full, found, evidence.under(pool))
+    return _Asked(full, assessment, evidence.under(pool))
+
+
+def _served(name: str, evidence: Evidence) -> bool:
+    return evidence.held_out is not None or "held_out" not in needs_of(ASSESSMENTS[name])
 
 
 def _of_epoch(epoch: int, early: Pool) -> Pool:
@@ -160,7 +229,7 @@ def _spelling(architecture: str, pool: Pool) -> str:
 
 def _assessed(asked: _Asked) -> Assessed:
     with bill() as paid:
-        score = ASSESSMENTS[asked.assessment](asked.evidence)
+        score = asked.assessment(asked.evidence)
     if not math.isfinite(score.value):
         raise InputError(f"{asked.name} found {score.value} for this set, not a finite number")
     return Assessed(score, paid.seconds, paid.once)

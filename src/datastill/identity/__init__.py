@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datastill.identity.apart import APART, set_apart
 from datastill.identity.aside import Aside, kept_aside
 from datastill.identity.content import (
     Content,
@@ -9,6 +10,7 @@ from datastill.identity.content import (
     content_of,
     digest_of,
     digests,
+    digests_of,
     fingerprint,
     keys_of,
 )
@@ -24,6 +26,7 @@ from datastill.identity.originals import (
 )
 
 __all__ = [
+    "APART",
     "OF_A_MODEL",
     "OF_A_SET",
     "Aside",
@@ -34,6 +37,7 @@ __all__ = [
     "described",
     "digest_of",
     "digests",
+    "digests_of",
     "fingerprint",
     "kept_aside",
     "keys_of",
@@ -43,6 +47,7 @@ __all__ = [
     "require_same_originals",
     "require_trained_on",
     "require_unseen",
+    "set_apart",
     "shared",
     "trained_on",
     "unknown",

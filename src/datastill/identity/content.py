@@ -88,8 +88,15 @@ def keys_of(data: ImageSet) -> Digests:
 
     As they were read, if that is known; else as they are.
     """
-    found = _as_they_are(data.images) if data.digests is None else data.digests
-    return _labelled(found, data.hard_labels, data.domain.classes)
+    return _labelled(digests_of(data), data.hard_labels, data.domain.classes)
+
+
+def digests_of(data: ImageSet) -> Digests:
+    """Return the digests of a set's images: as they were read, if that is known; else as they are.
+
+    Classes have no part in it.
+    """
+    return _as_they_are(data.images) if data.digests is None else data.digests
 
 
 def fingerprint(data: ImageSet) -> str:

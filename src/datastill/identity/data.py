@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import ImageSet, rows_by_class
+from datastill.identity.apart import APART
 from datastill.identity.aside import Aside, kept_by_threshold
 from datastill.identity.content import Content, content_of, fingerprint
 
@@ -51,6 +52,7 @@ def require_made_from(made: ImageSet, real: ImageSet, more: str = "") -> tuple[s
         found = f"it had {then['images']}, there are {len(real)}"
         found += " others in their place" if then["images"] == len(real) else ""
     _require_share(made, real)
+    _require_apart(made, real)
     if real.domain.name != made.domain.name:
         return (f"{real.domain.name} is another dataset than {made.domain.name}",)
     raise InputError(
@@ -107,8 +109,7 @@ def require_unseen(
     Raises:
         InputError: see ``without_seen``.
     """
-    data: Mapping[str, Any] = made.facts.get("data") or {}
-    then, now = data.get("kept_for_tests"), test.facts.get("kept_for_tests")
+    then, now = _data(made).get("kept_for_tests"), test.facts.get("kept_for_tests")
     everything = np.ones(len(test), np.bool_)
     if then and now:
         return _still_kept(made, test, real)
@@ -218,11 +219,24 @@ def _kept_before(
 
 
 def _require_share(made: ImageSet, read: ImageSet) -> None:
-    then = (made.facts.get("data") or {}).get("kept_for_tests")
+    then = _data(made).get("kept_for_tests")
     now = read.facts.get("kept_for_tests")
     same_name = read.domain.name == made.domain.name
     if same_name and then and now and now["share"] != then.get("share"):
         raise InputError(f"this set was made with --test-share {then.get('share') or 0:g}")
+
+
+def _require_apart(made: ImageSet, real: ImageSet) -> None:
+    # Of one dataset: that the same share of it was kept for assessments.
+    then, now = ((facts.get(APART) or {}).get("share", 0) for facts in (_data(made), real.facts))
+    if real.domain.name != made.domain.name or then == now:
+        return
+    if not then:
+        raise InputError(
+            "the set was made without --assess-share: it may hold images that would be kept; leave "
+            "it out, or distil the set again with it"
+        )
+    raise InputError(f"this set was made with --assess-share {then:g}, not {now:g}")
 
 
 def _kept_now(made: ImageSet, test: ImageSet, now: Mapping[str, Any]) -> tuple[str, ...]:
@@ -258,5 +272,9 @@ def _are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+def _data(made: ImageSet) -> Mapping[str, Any]:
+    return made.facts.get("data") or {}
+
+
 def _content(made: ImageSet) -> Mapping[str, Any] | None:
-    return (made.facts.get("data") or {}).get("content")
+    return _data(made).get("content")

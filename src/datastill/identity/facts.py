@@ -110,6 +110,7 @@ DATA = Table(
         "kept_of_classes": Rows(WHOLE),
         "content": CONTENT,
         "kept_for_tests": KEPT,
+        "kept_for_assessments": KEPT,
     }
 )
 ORIGINAL = Table(

@@ -13,7 +13,7 @@ from datastill.base.wording import counted
 from datastill.data import ImageSet, require_held
 from datastill.evaluation import scores
 from datastill.evaluation.assessments import Evidence, Score
-from datastill.evaluation.scores import Assessed, family
+from datastill.evaluation.scores import Assessed, family, needs_of_all
 from datastill.evaluation.selection import ranked
 from datastill.identity import described
 from datastill.runs import originals
@@ -24,6 +24,7 @@ from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, Origin
 from datastill.runs.provenance import Provenance
+from datastill.runs.reading import Read, moved
 from datastill.runs.specs import AssessSpec, RankSpec
 from datastill.store import assessment_file, fingerprint, load, stem_of, write_json
 from datastill.training.coresets import CORESETS, picked
@@ -88,10 +89,10 @@ def assess(
     made = load(file)
     if folder is not None:
         file = results_at(file, Path(folder))
-    real, caveats = _real({str(file): made}, spec, observer)
+    read, caveats = _read({str(file): made}, spec, observer)
     if spec.draws:
-        require_held(real, made.stored_counts, "`draws=0` goes without random images")
-    evidence = _evidence(made, real, spec, spec.assessments)
+        require_held(read.train, made.stored_counts, "`draws=0` goes without random images")
+    evidence = evidence_of(made, read, spec, spec.assessments)
     judges = originals.told(evidence.pool, evidence.early)
     observer.message(f"{file}: {counted(len(made), 'image')}, judged by {judges}")
     started = time.perf_counter()
@@ -114,11 +115,11 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     """
     require_kinds(RankSpec, spec, observer=observer)
     sets = {path: load(set_file(Path(path))) for path in spec.sets}
-    real, caveats = _real(sets, spec, observer)
-    evidence = _evidence(real, real, spec, [spec.by])
+    read, caveats = _read(sets, spec, observer)
+    evidence = evidence_of(read.train, read, spec, [spec.by])
     found: dict[str, Score] = {}
     for name, data in sets.items():
-        about = evidence.of(data.to(real.images.device))
+        about = evidence.of(data.to(read.train.images.device))
         (found[name],) = (one.score for one in scores.assess(about, [spec.by]).values())
     return Ranked(
         {name: found[name] for name in ranked(found)},
@@ -129,21 +130,31 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     )
 
 
-def _real(
+def _read(
     made: Mapping[str, ImageSet], spec: AssessSpec | RankSpec, observer: Observer
-) -> tuple[ImageSet, Caveats]:
+) -> tuple[Read, Caveats]:
     origin = Origin.of(next(iter(made.values())), spec.data, observer)
-    real, caveats = origin.train(made, observer)
-    return real.to(device_of(spec.compute)), caveats
+    read, caveats = origin.parts(made, observer)
+    return moved(read, device_of(spec.compute)), caveats
 
 
-def _evidence(
-    made: ImageSet, real: ImageSet, spec: AssessSpec | RankSpec, names: Sequence[str]
+def evidence_of(
+    made: ImageSet, read: Read, spec: AssessSpec | RankSpec, names: Sequence[str]
 ) -> Evidence:
-    pool, early = originals.load(spec.pool, real, names)
+    """Return what a set, or several, are judged by: without original models, where none is asked.
+
+    Args:
+        made: the set, or the training images for want of one.
+        read: the real images.
+        spec: says which models.
+        names: of the assessments; without any, the usual ones.
+    """
+    real, pool, early = read.train, (), ()
+    if not names or "originals" in needs_of_all(names):
+        pool, early = originals.load(spec.pool, real, names)
     key = Key(spec.compute.seed).at("assess")
-    made = made.to(real.images.device)
-    return Evidence(made, real, pool, key, route_of(spec.compute), early)
+    about = (made.to(real.images.device), real, pool, key, route_of(spec.compute), early)
+    return Evidence(*about, read.held_out, spec.pool.architectures)
 
 
 def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:

@@ -14,15 +14,15 @@ from datastill.base.wording import counted, duration
 from datastill.data import Domain, ImageSet
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.methods import METHODS
-from datastill.evaluation.assessments import Evidence
-from datastill.evaluation.scores import epoch_of, family, spelling
+from datastill.evaluation.scores import epoch_of, family, needs_of_all, spelling
 from datastill.networks import build, find
+from datastill.runs.assessing import evidence_of
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.estimating import Estimate, estimate, trial_on_the_fly
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
-from datastill.runs.guiding import guided, guides_of, needed_by
+from datastill.runs.guiding import guided, guides_of, needed_by, selector_of
 from datastill.runs.judging import loaded
 from datastill.runs.material import coresets_of
 from datastill.runs.needed import of_study
@@ -33,7 +33,7 @@ from datastill.runs.picking import features_by
 from datastill.runs.population import wanted
 from datastill.runs.preparing import settled
 from datastill.runs.quota import in_words, parse
-from datastill.runs.reading import buildable, read_both, read_tested
+from datastill.runs.reading import buildable, read_all, read_both, read_tested
 from datastill.runs.settings import adjusted
 from datastill.runs.specs import (
     AssessSpec,
@@ -110,8 +110,9 @@ def _(spec: TrainSpec, observer: Observer) -> Iterator[str]:
 def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     method = METHODS.spelling(spec.method)
     adjusted(METHODS[method](1), method, spec.settings)
-    real, test = read_both(spec.data, "cpu", observer)
-    yield _images(real, test)
+    read = read_all(spec.data, "cpu", observer)
+    real = read.train
+    yield _images(real, read.test)
     yield from _networks([spec.model], real.domain)
     ipc = parse(spec.ipc).counts(real)
     published, descent = settled(spec, ipc)
@@ -123,10 +124,9 @@ def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
         yield f"{counted(len(ways), 'original model')} of {spec.model} to follow"
     if guides := guides_of(guided(spec, published), real):
         yield f"{told(guides, ())} guide"
-    if spec.select is not None:
-        pool, early = load(spec.pool, real, [spec.select.by])
-        by = spelling(spec.select.by, Evidence(real, real, pool, Key(0), early=early))
-        yield f"{by} chooses, judged by {told(pool, early)}"
+    if (selector := selector_of(spec, real, read.held_out)) is not None:
+        judges = selector.evidence
+        yield f"{selector.name} chooses, judged by {told(judges.pool, judges.early)}"
     coresets = [descent.init] if descent.init in CORESETS else []
     yield from _known(coresets, spec.coreset_features, spec.model, real, spec.pool.path)
     if known.originals:
@@ -221,7 +221,7 @@ def _(spec: StudySpec, observer: Observer) -> Iterator[str]:
     if spec.judges.path is None:
         yield from _networks(spec.judges.architectures, real.domain)
     else:
-        judges = loaded(spec.judges, Path(), real)
+        judges = loaded(spec, Path(), real)
         yield f"{told(judges.pool, judges.early)} judge"
     yield _device(spec.compute)
 
@@ -234,13 +234,14 @@ def _assessed(
     sets = _sets(paths)
     yield from _told(sets)
     made = next(iter(sets.values()))
-    real, _ = Origin.of(made, spec.data, observer).train(sets, observer)
-    yield _images(real, None)
-    pool, early = load(spec.pool, real, names)
-    evidence = Evidence(made, real, pool, Key(0), early=early)
+    read, _ = Origin.of(made, spec.data, observer).parts(sets, observer)
+    yield _images(read.train, None)
+    evidence = evidence_of(made, read, spec, names)
     for name in names:
         spelling(name, evidence)
-    yield f"judged by {told(pool, early)}"
+    if "held_out" in needs_of_all(names):
+        _ = evidence.unseen  # refused where none are kept
+    yield f"judged by {told(evidence.pool, evidence.early)}"
     yield _device(spec.compute)
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
-from datastill.evaluation.assessments import COSTLY
-from datastill.evaluation.scores import usual_names
+from datastill.evaluation.scores import all_names
 from datastill.evaluation.studies import (
     Bench,
     Record,
@@ -91,7 +90,7 @@ class Ongoing:
                 f"{name} holds the same images as {first}, and does not count"
             )
         records = {name: known(self.folder, name, data) for name, data in sets.items()}
-        names = names or [*usual_names(bench.evidence), *COSTLY.names]
+        names = names or all_names(bench.evidence)
         missing = sum(max(trials - len(record.trials), 0) for record in records.values())
         with (
             self.conduct.observer.progress("training", missing) as steps,

@@ -23,7 +23,7 @@ from datastill.distillation.methods import Published, Task
 from datastill.distillation.methods.base import Need
 from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
-from datastill.evaluation.scores import spelling
+from datastill.evaluation.scores import needs_of_all, spelling
 from datastill.evaluation.selection import Selector
 from datastill.identity import described, unknown
 from datastill.networks import BACKBONE
@@ -97,23 +97,43 @@ def regularisers_of(spec: DistillSpec, real: ImageSet, pool: Pool) -> dict[str, 
     return {"clom": Weighed(term) if clom.found else term}
 
 
-def selector_of(spec: DistillSpec, real: ImageSet) -> Selector | None:
-    """Return what chooses a snapshot, or nothing where the last is kept."""
+def selector_of(
+    spec: DistillSpec, real: ImageSet, held_out: ImageSet | None = None
+) -> Selector | None:
+    """Return what chooses a snapshot, or nothing where the last is kept.
+
+    Args:
+        spec: the description.
+        real: training images.
+        held_out: those of them that nothing has seen, if any were kept.
+
+    Raises:
+        InputError: when the assessment needs such images, or models, and there are none.
+    """
     select = spec.select
     if select is None:
         return None
-    pool, early = originals.load(spec.pool, real, [select.by])
+    pool, early, needed = (), (), needs_of_all([select.by])
+    if "originals" in needed:
+        pool, early = originals.load(spec.pool, real, [select.by])
     key = Key(spec.compute.seed).at("assess")
-    evidence = Evidence(real, real, pool, key, route_of(spec.compute), early)
+    own = (spec.model,) if "held_out" in needed else spec.pool.architectures
+    evidence = Evidence(real, real, pool, key, route_of(spec.compute), early, held_out, own)
+    if "held_out" in needed:
+        _ = evidence.unseen  # before anything is made
     return Selector(spelling(select.by, evidence), evidence, select.every)
 
 
 def hands_of(
-    spec: DistillSpec, published: Published, task: Task, features: Features
+    spec: DistillSpec,
+    published: Published,
+    task: Task,
+    features: Features,
+    held_out: ImageSet | None,
 ) -> tuple[dict[str, Regulariser], Selector | None, dict[str, Any]]:
     """Return what original models guide and choose by, and what is written down of all of them."""
     guiding, real = guided(spec, published), task.real
-    guides, selector = guides_of(guiding, real), selector_of(spec, real)
+    guides, selector = guides_of(guiding, real), selector_of(spec, real, held_out)
     told = {**followed(guiding, guides, selector, features), **experts(task)}
     told["compared_under"] = compared_under(published, task)
     return regularisers_of(guiding, real, guides), selector, told

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.identity import described
+from datastill.identity import called, described
 from datastill.networks import find
 from datastill.runs import differences
 from datastill.runs.examining import Ongoing
@@ -32,28 +33,56 @@ class Judges:
     Attributes:
         pool: original models.
         early: original models as they were after early epochs.
+        guides: those that guide, and serve methods and coresets that ask some.
     """
 
     pool: Pool
     early: Pool
+    guides: Pool
 
 
-def loaded(spec: JudgesSpec, folder: Path, real: ImageSet) -> Judges:
+def loaded(spec: StudySpec, folder: Path, real: ImageSet) -> Judges:
     """Read the models.
 
     Args:
-        spec: which.
+        spec: of the study.
         folder: of the study.
         real: training images.
 
     Raises:
-        InputError: when there are too few, or they were trained on other images.
+        InputError: when there are too few, they were trained on other images, or some that guide
+            judge as well where others are to.
     """
-    epoch = spec.pool_epochs if spec.path is None else spec.epoch
-    shelf = Shelf(spec.path or folder / OWN, real)
-    names, num = spec.architectures, spec.num
-    early = [m for epoch in spec.early_epochs for m in shelf.load(names, num, epoch=epoch)]
-    return Judges(shelf.load(names, num, epoch=epoch), early)
+    judges = spec.judges
+    epoch = judges.pool_epochs if judges.path is None else judges.epoch
+    shelf = Shelf(judges.path or folder / OWN, real)
+    names, num = judges.architectures, judges.num
+    early = [m for epoch in judges.early_epochs for m in shelf.load(names, num, epoch=epoch)]
+    pool = shelf.load(names, num, epoch=epoch)
+    return Judges(pool, early, guides_of(spec, real, pool))
+
+
+def guides_of(spec: StudySpec, real: ImageSet, judges: Pool = ()) -> Pool:
+    """Return the original models that guide in a study.
+
+    Args:
+        spec: of the study.
+        real: training images.
+        judges: those that judge.
+
+    Raises:
+        InputError: when they are to be others than those, and are not.
+    """
+    if spec.guides is None:
+        return judges
+    guides = Shelf(spec.guides, real).load([spec.model], None)
+    known = {one["weights"]: one for one in described(judges)}
+    both = [called(one) for one in described(guides) if one["weights"] in known]
+    if both:
+        raise InputError(
+            f"{both[0]} in `guides` judges as well; train those that judge from another `seed`"
+        )
+    return guides
 
 
 def train_own(spec: StudySpec, name: str, ongoing: Ongoing) -> None:

@@ -67,7 +67,7 @@ def needed(
 
 
 def of_study(spec: StudySpec, real: ImageSet, own: Path | None) -> Finder:
-    """Return what finds the models that methods of a study need: those that judge in it.
+    """Return what finds the models that methods of a study need: those that guide in it.
 
     Args:
         spec: of the study.
@@ -76,15 +76,16 @@ def of_study(spec: StudySpec, real: ImageSet, own: Path | None) -> Finder:
             as many epochs stand for them.
     """
     judges = spec.judges
-    place = judges.path or own
+    place, num = spec.guides or judges.path or own, None if spec.guides else judges.num
     if place is None:
         return lambda needs: _foreseen(spec, real, needs)
     shelf = Shelf(place, real)
     epoch = judges.pool_epochs if judges.path is None else judges.epoch
+    epoch = None if spec.guides else epoch
 
     @cache
     def found(needs: frozenset[Need]) -> Needed:
-        return needed(needs, shelf, spec.model, judges.num, epoch)
+        return needed(needs, shelf, spec.model, num, epoch)
 
     return found
 

@@ -21,9 +21,9 @@ from datastill.datasets import (
     outside,
     require_named,
 )
-from datastill.identity import of_each, require_made_from, without_seen
+from datastill.identity import APART, of_each, require_made_from, without_seen
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.reading import reading
+from datastill.runs.reading import Read, apart, reading
 from datastill.runs.specs import DataSpec
 
 Caveats = tuple[str, ...]
@@ -57,11 +57,13 @@ class Origin:
         dataset: its name or path.
         data_path: folder with its files.
         reading: how to read it.
+        assess_share: share of the training images that is kept for assessments.
     """
 
     dataset: str
     data_path: Path | None
     reading: Reading
+    assess_share: float = 0.0
 
     @classmethod
     def of(cls, made: ImageSet, data: DataSpec, observer: Observer = SILENT) -> Origin:
@@ -82,6 +84,8 @@ class Origin:
         share = how.test_share
         if data.test_share is None and "kept_for_tests" in facts:
             share = (facts["kept_for_tests"] or {}).get("share", 0)
+        kept = data.assess_share
+        kept = (facts.get(APART) or {}).get("share", 0) if kept is None else kept
         return cls(
             data.name or _named(facts, made, given),
             None if path is None else Path(path),
@@ -96,9 +100,15 @@ class Origin:
                 skip_damaged=how.skip_damaged or facts.get("skip_damaged") is True,
                 mirror=facts.get("mirror") if how.mirror is None else how.mirror,
             ),
+            kept,
         )
 
     def train(self, made: Mapping[str, ImageSet], observer: Observer) -> tuple[ImageSet, Caveats]:
+        """Return the training images that sets are made from; see ``parts``."""
+        read, caveats = self.parts(made, observer)
+        return read.train, caveats
+
+    def parts(self, made: Mapping[str, ImageSet], observer: Observer) -> tuple[Read, Caveats]:
         """Read the training images, normalised as those of the first set.
 
         Args:
@@ -111,7 +121,8 @@ class Origin:
         like = _first(made).domain
         real = load_split(self.dataset, "train", self.data_path, self.reading, like=like)
         require_named(like, real.domain, self.dataset)
-        return real, said(self.train_caveats(made, real), observer)
+        read = apart(real, self.assess_share)
+        return read, said(self.train_caveats(made, read.train), observer)
 
     def images(self, made: Mapping[str, ImageSet], observer: Observer, *, train: bool) -> Images:
         """Read the test images, and those for training, normalised as those of the first set.
@@ -130,6 +141,7 @@ class Origin:
         where, like = (self.dataset, self.data_path, self.reading), _first(made).domain
         if train or not agreed(self.dataset, self.data_path):
             real, test = load_dataset(*where, like=like)
+            real = apart(real, self.assess_share).train
         else:  # what the field calls test images is not held against training images each time
             real, test = None, load_test(*where, like=like)
         if test is None:

@@ -199,4 +199,4 @@ def told(pool: Pool, early: Pool) -> str:
     epochs = ", ".join(map(str, by_epoch(early)))
     when = f", and as they were after epochs {epochs}" if epochs else ""
     silent = unknown([*pool, *early])
-    return " and ".join(groups) + when + (f" ({silent})" if silent else "")
+    return (" and ".join(groups) or "no original model") + when + (f" ({silent})" if silent else "")

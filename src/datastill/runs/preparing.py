@@ -29,9 +29,10 @@ from datastill.runs.guiding import hands_of, known_of, needed_by
 from datastill.runs.needed import Needed
 from datastill.runs.observer import Observer
 from datastill.runs.origin import said
+from datastill.runs.picking import Features
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import nominal, parse
-from datastill.runs.reading import read_train
+from datastill.runs.reading import read_apart
 from datastill.runs.settings import adjusted
 from datastill.runs.specs import DistillSpec
 from datastill.store import fingerprint
@@ -130,18 +131,12 @@ def prepared(
     adjusted(METHODS[method](1), method, spec.settings)  # what has no meaning is found out now
     if spec.select is not None:
         family(spec.select.by)  # so is an unknown assessment
-    real = read_train(spec.data, device_of(spec.compute), observer, partial(foresee, spec))
+    read = read_apart(spec.data, device_of(spec.compute), observer, partial(foresee, spec))
+    real = read.train
     published, descent = settled(spec, quota.counts(real))
     counts = starting_counts(real, descent)  # too few images of a class are found out now
-    others = published.needs - {"originals"}
-    found = needed_by(spec, real, others)  # first: says most of what lacks
-    features = known_of(spec, descent, real)
-    said(features.caveats, observer)
-    asked = features.known.originals or needed_by(spec, real, published.needs - others).originals
-    task = task_of(spec, real, published, replace(found, originals=asked))
-    if isinstance(published.method, Demanding):
-        published.method.require(task, descent)  # before anything is written
-    regularisers, selector, hands = hands_of(spec, published, task, features)
+    task, features = _task_of(spec, real, published, descent, observer)
+    regularisers, selector, hands = hands_of(spec, published, task, features, read.held_out)
     plan = None
     if spec.minutes:
         given = (spec.minutes, published, task, descent, regularisers)
@@ -152,6 +147,21 @@ def prepared(
     rest = {"recipe": None, "route": task.route.facts(), "data": dict(real.facts), **facts}
     how = (method, quota.label, counts, published, task, descent, regularisers, selector)
     return Work(*how, features.known.features, plan, {**settings, **rest})
+
+
+def _task_of(
+    spec: DistillSpec, real: ImageSet, published: Published, descent: Descent, observer: Observer
+) -> tuple[Task, Features]:
+    # With the original models that the method needs, and what the coreset to start from knows.
+    others = published.needs - {"originals"}
+    found = needed_by(spec, real, others)  # first: says most of what lacks
+    features = known_of(spec, descent, real)
+    said(features.caveats, observer)
+    asked = features.known.originals or needed_by(spec, real, published.needs - others).originals
+    task = task_of(spec, real, published, replace(found, originals=asked))
+    if isinstance(published.method, Demanding):
+        published.method.require(task, descent)  # before anything is written
+    return task, features
 
 
 def foresee(spec: DistillSpec, real: ImageSet) -> None:

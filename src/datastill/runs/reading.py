@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split, untestable
+from datastill.identity import APART, set_apart
 from datastill.networks import build
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
@@ -43,9 +44,31 @@ def reading(data: DataSpec, observer: Observer = SILENT) -> Reading:
     )
 
 
-def read_train(
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What was read of a dataset.
+
+    Attributes:
+        train: training images, without those kept for assessments.
+        held_out: those; None where none are kept.
+        test: test images; None where there are none, or they were not asked for.
+    """
+
+    train: ImageSet
+    held_out: ImageSet | None
+    test: ImageSet | None = None
+
+
+def apart(real: ImageSet, share: float | None, test: ImageSet | None = None) -> Read:
+    """Part training images into those to make sets from and those kept for assessments, if any."""
+    if not share:
+        return Read(real, None, test)
+    return Read(*set_apart(real, share), test)
+
+
+def read_apart(
     data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
-) -> ImageSet:
+) -> Read:
     """Read the training images of a dataset onto a device, and nothing of its test images.
 
     Args:
@@ -56,17 +79,32 @@ def read_train(
     """
     train = load_split(named(data), "train", data.path, _foreseeing(data, observer, foresee))
     tell_share(data, train, observer)
-    return train.to(device)
+    return moved(apart(train, data.assess_share), device)
+
+
+def read_train(
+    data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
+) -> ImageSet:
+    """Do what ``read_apart`` does, and return the training images to make sets from."""
+    return read_apart(data, device, observer, foresee).train
+
+
+def read_all(
+    data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
+) -> Read:
+    """Do what ``read_apart`` does, and read the test images where there are any."""
+    how = _foreseeing(data, observer, foresee)
+    train, test = load_dataset(named(data), data.path, how)
+    tell_share(data, train, observer)
+    return moved(apart(train, data.assess_share, test), device)
 
 
 def read_both(
     data: DataSpec, device: str, observer: Observer = SILENT, foresee: Foresee | None = None
 ) -> tuple[ImageSet, ImageSet | None]:
-    """Read the training images, and the test images where there are any, as ``read_train`` does."""
-    how = _foreseeing(data, observer, foresee)
-    train, test = load_dataset(named(data), data.path, how)
-    tell_share(data, train, observer)
-    return train.to(device), None if test is None else test.to(device)
+    """Return the training images to make sets from, and the test images; see ``read_all``."""
+    found = read_all(data, device, observer, foresee)
+    return found.train, found.test
 
 
 def read_tested(
@@ -74,9 +112,24 @@ def read_tested(
 ) -> tuple[ImageSet, ImageSet]:
     """Read both, and refuse a dataset that has no test images, and of which none can be kept."""
     real, test = read_both(data, device, observer, foresee)
+    return real, with_tests(test, data, observer)
+
+
+def with_tests(test: ImageSet | None, data: DataSpec, observer: Observer = SILENT) -> ImageSet:
+    """Return the test images.
+
+    Raises:
+        InputError: where there are none.
+    """
     if test is None:
         raise untestable(named(data), reading(data, observer))
-    return real, test
+    return test
+
+
+def moved(read: Read, device: str) -> Read:
+    """Return what was read on a device."""
+    held, test = (None if one is None else one.to(device) for one in (read.held_out, read.test))
+    return Read(read.train.to(device), held, test)
 
 
 def named(data: DataSpec) -> str:
@@ -143,6 +196,11 @@ def describe(real: ImageSet, observer: Observer) -> None:
         )
     if kept := real.facts.get("kept_for_tests"):
         observer.message(_kept(kept, real))
+    if apart := real.facts.get(APART):
+        observer.message(
+            f"{counted(apart['images'], 'training image')} of {real.domain.name} kept for "
+            f"assessments (about {apart['share']:g} of each class): nothing else sees them"
+        )
     if damaged := real.facts.get("damaged"):
         more = ", ..." if damaged[3:] else ""
         observer.message(

@@ -14,7 +14,8 @@ from datastill.base.errors import InputError, truth
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.evaluation.scores import epoch_of, family
+from datastill.evaluation.evidence import NOT_KEPT
+from datastill.evaluation.scores import epoch_of, family, needs_of_all
 from datastill.evaluation.studies import Bench
 from datastill.evaluation.studies.scopes import LEAST
 from datastill.identity import of_each, require_made_from, without_seen
@@ -34,7 +35,7 @@ from datastill.runs.originals import told
 from datastill.runs.pieces import forget, keep_set, place_of, require_address, set_of
 from datastill.runs.population import Candidate, wanted
 from datastill.runs.provenance import Provenance
-from datastill.runs.reading import buildable, describe, read_tested, tell_mirror
+from datastill.runs.reading import buildable, describe, read_all, tell_mirror, with_tests
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
 from datastill.runs.stop import StopRequest
@@ -51,6 +52,7 @@ WRITTEN_LATER = ("device", "engine")
 class _Material:
     # What a study is about: images, and sets that are there already, by names.
     real: ImageSet
+    held_out: ImageSet | None
     test: ImageSet
     brought: Mapping[str, ImageSet]
     wanted: list[Candidate]
@@ -153,9 +155,11 @@ def study_piece(spec: StudySpec, address: str, folder: Path | str, conduct: Cond
         judging.train_own_piece(spec, name, Path(folder), conduct)
         return
     material = _read(spec, conduct.observer)
-    judges = Judges((), ())
+    judges, real = Judges((), (), ()), material.real
     if spec.judges.path is not None:
-        judges = judging.loaded(spec.judges, Path(folder), material.real)
+        judges = judging.loaded(spec, Path(folder), real)
+    elif spec.guides is not None:
+        judges = replace(judges, guides=judging.guides_of(spec, real))
     shop, place = _workshop(spec, material, judges, None), place_of(spec, folder, address)
     mine = [one for one in material.wanted if one.run == name]
     asked = _settings(spec, material)
@@ -186,11 +190,14 @@ def _read(spec: StudySpec, observer: Observer) -> _Material:
         epoch_of(name)
     to_make = wanted(spec)
     device = device_of(spec.compute)
-    real, test = read_tested(spec.data, device, observer, buildable([spec.model]))
+    read = read_all(spec.data, device, observer, buildable([spec.model]))
+    real, test = read.train, with_tests(read.test, spec.data, observer)
     buildable([spec.model])(real)  # images too small for it are found out now
+    if read.held_out is None and "held_out" in needs_of_all(spec.assessments):
+        raise InputError(NOT_KEPT)  # before models are trained and sets are made
     route = route_of(spec.compute, spec.model, real.domain)
-    material = _Material(real, test, {}, to_make, route)
-    _workshop(spec, material, Judges((), ()), None).check(to_make)
+    material = _Material(real, read.held_out, test, {}, to_make, route)
+    _workshop(spec, material, Judges((), (), ()), None).check(to_make)
     return _with_brought(spec, material, observer)
 
 
@@ -213,7 +220,7 @@ def _with_brought(spec: StudySpec, material: _Material, observer: Observer) -> _
 def _workshop(spec: StudySpec, material: _Material, judges: Judges, own: Path | None) -> Workshop:
     # ``own`` is where the study's own models are, once they are.
     real, key = material.real, Key(spec.compute.seed).at("study")
-    given = (real, judges.pool, spec.model, key, spec.batch, spec.method_settings, material.route)
+    given = (real, judges.guides, spec.model, key, spec.batch, spec.method_settings, material.route)
     return Workshop(*given, needed=of_study(spec, real, own))
 
 
@@ -223,7 +230,7 @@ def _judges(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: bo
     if spec.judges.path is None:
         _keep_settings(spec, folder, material)
         judging.train_own(spec, real.domain.name, ongoing)
-    judges = judging.loaded(spec.judges, folder.path, real)
+    judges = judging.loaded(spec, folder.path, real)
     _keep_settings(spec, folder, material)
     if reassess:
         forget_scores(folder)
@@ -243,11 +250,12 @@ def _bench(spec: StudySpec, material: _Material, judges: Judges) -> Bench:
         judges.early,
         route=material.route,
         assessing=route_of(spec.compute),
+        held_out=material.held_out,
     )
 
 
 def _protocol(spec: StudySpec, real: ImageSet) -> Protocol:
-    name = "dsa" if spec.augmented else "dc"
+    name = spec.protocol or ("dsa" if spec.augmented else "dc")
     return preset(name, epochs=spec.epochs, dataset=real.domain.name)
 
 

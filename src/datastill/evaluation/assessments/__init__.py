@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from datastill.base.registry import load_plugins
-from datastill.evaluation.assessments.base import ASSESSMENTS, COSTLY, Assessment, Score
+from datastill.evaluation.assessments.base import (
+    ASSESSMENTS,
+    COSTLY,
+    Assessment,
+    Need,
+    Numbered,
+    Score,
+    needs_of,
+)
 from datastill.evaluation.evidence import Evidence
 
 load_plugins(__name__, __path__)
 
-__all__ = ["ASSESSMENTS", "COSTLY", "Assessment", "Evidence", "Score"]
+__all__ = [
+    "ASSESSMENTS",
+    "COSTLY",
+    "Assessment",
+    "Evidence",
+    "Need",
+    "Numbered",
+    "Score",
+    "needs_of",
+]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from datastill.base.registry import Registry
 from datastill.evaluation.evidence import Evidence
+
+T = TypeVar("T")
+Need = Literal["originals", "held_out"]
+"""What evidence may lack: original models, and training images that nothing has seen."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,42 @@ class Assessment(Protocol):
             InputError: when the evidence does not suffice.
         """
         ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """An assessment by networks of its own, of which ``NAME@NUMBER`` says how many or how long.
+
+    Its name may also be followed by the architecture of these networks: ``NAME/ResNet18@20``.
+    """
+
+    @property
+    def number(self) -> int:
+        """The one that it has without being told."""
+        ...
+
+    def at(self, number: int) -> Assessment:
+        """Return the same with another number, above 0."""
+        ...
+
+
+def needing(*needs: Need) -> Callable[[T], T]:
+    """Return a decorator that says what an assessment needs; otherwise it needs original models.
+
+    Those that train or draw networks of their own need no more of these than an architecture.
+    """
+
+    def mark(assessment: T) -> T:
+        given: Any = assessment
+        given.needs = frozenset(needs)
+        return assessment
+
+    return mark
+
+
+def needs_of(assessment: Assessment) -> frozenset[Need]:
+    """Return what an assessment needs."""
+    return frozenset(getattr(assessment, "needs", {"originals"}))
 
 
 ASSESSMENTS = Registry[Assessment]("assessment", "datastill.assessments")

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.evaluation.assessments.base import ASSESSMENTS, Score, mean
+from datastill.evaluation.assessments.base import ASSESSMENTS, Score, mean, needing
 from datastill.evaluation.evidence import LEAST_ERROR, Evidence
 from datastill.evaluation.reference import squared_distances
 
@@ -86,6 +86,7 @@ def total_variation(pixels: Tensor) -> float:
     return sum(float(part.mean()) for part in (down, across) if part.numel())
 
 
+@needing()
 @ASSESSMENTS.register("nearest-psnr")
 def nearest_psnr(evidence: Evidence) -> Score:
     r"""Peak signal-to-noise ratio to the nearest real image of the class, in dB, averaged.
@@ -106,6 +107,7 @@ def nearest_psnr(evidence: Evidence) -> Score:
     return _nearest(evidence, ratio)
 
 
+@needing()
 @ASSESSMENTS.register("nearest-ssim")
 def nearest_ssim(evidence: Evidence) -> Score:
     """Structural similarity to the most similar real image of the class, averaged; see ``ssim``.
@@ -119,6 +121,7 @@ def nearest_ssim(evidence: Evidence) -> Score:
     return _nearest(evidence, lambda s, r: ssim(s.float(), r.float()))
 
 
+@needing()
 @ASSESSMENTS.register("mean-image-distance")
 def mean_image_distance(evidence: Evidence) -> Score:
     r"""Root mean square difference of the mean images of each class, averaged over classes.
@@ -133,6 +136,7 @@ def mean_image_distance(evidence: Evidence) -> Score:
     return Score(mean(found), "lower")
 
 
+@needing()
 @ASSESSMENTS.register("spectrum-distance")
 def spectrum_distance(evidence: Evidence) -> Score:
     """Root mean square difference of the spectra of synthetic and of real images.
@@ -146,6 +150,7 @@ def spectrum_distance(evidence: Evidence) -> Score:
     return Score(float((spectrum(synthetic) - spectrum(real)).square().mean().sqrt()), "lower")
 
 
+@needing()
 @ASSESSMENTS.register("total-variation")
 def total_variation_ratio(evidence: Evidence) -> Score:
     r"""How far the total variation of synthetic images is from that of real ones.
@@ -160,6 +165,7 @@ def total_variation_ratio(evidence: Evidence) -> Score:
     return Score(abs(math.log(synthetic / real)), "lower")
 
 
+@needing()
 @ASSESSMENTS.register("diversity")
 def diversity(evidence: Evidence) -> Score:
     r"""Mean distance of two images of one class, relative to that of real ones.

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from datastill.compute.route import Route, logits
 from datastill.data import ImageSet, convert, draw_rows, require_same_kind
 from datastill.data.losses import gradient_distance, mean_feature_distance
-from datastill.evaluation.assessments.base import ASSESSMENTS, COSTLY, Score, mean
+from datastill.evaluation.assessments.base import ASSESSMENTS, COSTLY, Score, mean, needing
 from datastill.evaluation.evidence import Evidence, View
 from datastill.training.fit import Fit, train
-from datastill.training.pool import Member, Pool, by_architecture
+from datastill.training.pool import Member, Pool
 
 GRADIENT_IMAGES = 10
 """Real images of each class whose gradient is taken, at most."""
@@ -36,6 +36,7 @@ STUDENT = Fit(epochs=1, batch=256, lr=0.01, momentum=0, weight_decay=0)
 """How expert and student learn: as the published experts do."""
 
 
+@needing()
 @ASSESSMENTS.register("fresh-gradient-distance")
 def fresh_gradient_distance(evidence: Evidence) -> Score:
     r"""Distance of the gradients of each class under fresh networks: what DC lowers.
@@ -61,10 +62,10 @@ def om_gradient_distance(evidence: Evidence) -> Score:
     Reference:
         Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021.
     """
-    groups = by_architecture(evidence.pool)
-    return _gradients(evidence, [groups[name][0] for name in evidence.architectures])
+    return _gradients(evidence, [group[0] for group in evidence.by_architecture.values()])
 
 
+@needing()
 @ASSESSMENTS.register("fresh-feature-distance")
 def fresh_feature_distance(evidence: Evidence) -> Score:
     r"""Distance of the mean features of each class under fresh networks: what DM lowers.
@@ -91,6 +92,7 @@ def om_feature_distance(evidence: Evidence) -> Score:
     return _features(evidence, evidence.originals)
 
 
+@needing()
 @COSTLY.register("trajectory-distance")
 @ASSESSMENTS.register("trajectory-distance")
 def trajectory_distance(evidence: Evidence) -> Score:

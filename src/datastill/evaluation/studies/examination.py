@@ -38,6 +38,7 @@ class Bench:
         route: how images pass the networks that are trained.
         assessing: how they pass original models and untrained ones.
         watch: sees the networks that are trained.
+        held_out: training images that nothing has seen, by which sets are assessed; None for none.
 
     Raises:
         InputError: when one of these is not what is asked for; images are looked at by ``study``.
@@ -53,9 +54,11 @@ class Bench:
     route: Route = field(default_factory=Route)
     assessing: Route = field(default_factory=Route)
     watch: Watch | None = None
+    held_out: ImageSet | None = None
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet", train=self.train)
+        of_kind((ImageSet, type(None)), "an ImageSet, or None", held_out=self.held_out)
         of_kind(ImageSet, "an ImageSet of test images", test=self.test)
         require_members(pool=self.pool, early=self.early)
         find(self.model)
@@ -72,7 +75,8 @@ class Bench:
     def evidence(self) -> Evidence:
         """The evidence by which sets are assessed; each takes the place of the real one in it."""
         key = self.key.at("assess")
-        return Evidence(self.train, self.train, self.pool, key, self.assessing, self.early)
+        real, judges = (self.train, self.train), (self.pool, key, self.assessing, self.early)
+        return Evidence(*real, *judges, held_out=self.held_out, students=(self.model,))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class DataSpec(Part):
         image_column: column or array that holds the images. Default: found by its name or type.
         label_column: column or array that holds the labels. Default: likewise.
         test_share: share of each class kept for tests where there are no test images. Default: 0.2.
+        assess_share: share of the training images of each class that nothing sees but assessments
+            which need such images (proxy-accuracy, ...). Default: none; of a set, its own.
         skip_damaged: go on without pictures that cannot be decoded; the set says which they were.
         mirror: whether a mirrored image still shows its class, so that augmentation may mirror: no
             for digits, letters, signs. Default: as is known of the dataset, or yes.
@@ -38,6 +40,7 @@ class DataSpec(Part):
     image_column: str | None = None
     label_column: str | None = None
     test_share: float | None = None
+    assess_share: float | None = None
     skip_damaged: bool = False
     mirror: bool | None = None
 
@@ -48,6 +51,10 @@ class DataSpec(Part):
         if self.test_share is not None and not 0 <= self.test_share < 1:
             raise InputError(
                 f"a share kept for tests is from 0 to below 1, not {told(self.test_share)}"
+            )
+        if self.assess_share is not None and not 0 <= self.assess_share < 1:
+            raise InputError(
+                f"a share kept for assessments is from 0 to below 1, not {told(self.assess_share)}"
             )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, positive
 from datastill.runs.specs.base import Part, Settings, Spec, Unit, place
@@ -71,6 +71,10 @@ class StudySpec(Spec):
         trials: networks trained on each set.
         epochs: epochs for which they are trained. Published: 1000 with augmentation, 300 without.
         augmented: whether their images are augmented.
+        protocol: by which they are trained. Default: dsa, or dc without augmentation.
+        guides: folder with original models of `model` that guide sets as CLOM, and serve methods
+            and coresets that ask some. Default: those that judge, so that a set may be judged by
+            what it was made to please.
         judges: original models.
         assessments: names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all.
     """
@@ -90,6 +94,8 @@ class StudySpec(Spec):
     trials: int = 3
     epochs: int = 200
     augmented: bool = True
+    protocol: Literal["dc", "dsa", "modern"] | None = None
+    guides: str | None = place(None)
     judges: JudgesSpec = field(default_factory=JudgesSpec)
     assessments: tuple[str, ...] = ()
 
@@ -108,9 +114,8 @@ class StudySpec(Spec):
 
         own, judges = self.judges.path is None, self.judges
         models = [f"judges/{name}/{i}" for name in judges.architectures for i in range(judges.num)]
-        free = [
-            one for one in wanted(self) if not (own and asks_models(one.kind, self.method_settings))
-        ]
+        wait, settings = own and self.guides is None, self.method_settings
+        free = [one for one in wanted(self) if not (wait and asks_models(one.kind, settings))]
         sets = dict.fromkeys(f"sets/{one.run}" for one in free)
         return tuple(Unit(address, self) for address in (*(models if own else ()), *sets))
 
@@ -120,5 +125,7 @@ class StudySpec(Spec):
         object.__setattr__(self, "settings", self.settings or None)
         positive(seeds=self.seeds, batch=self.batch, inner_loop=self.inner_loop)
         positive(trials=self.trials, epochs=self.epochs)
+        if self.protocol is not None and not self.augmented:
+            raise InputError("`protocol` says whether images are augmented: leave out `augmented`")
         for ipc in self.ipc:
             positive(ipc=ipc)

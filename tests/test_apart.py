@@ -1,0 +1,145 @@
+"""Training images that are kept apart for assessments: nothing else ever sees them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import datastill
+from conftest import blobs
+from datastill.base.errors import InputError
+from datastill.datasets import load_split
+from datastill.identity import APART, Aside, content_of, digests_of, set_apart
+from datastill.identity.content import SPREAD
+from datastill.identity.facts import OF_A_SET, require_facts
+from datastill.runs import (
+    AssessSpec,
+    DataSpec,
+    DistillSpec,
+    PoolSpec,
+    RankSpec,
+    SelectSpec,
+    TrainSpec,
+    assess,
+    check,
+    distill,
+    rank,
+    train,
+)
+from datastill.runs.origin import Origin
+from datastill.runs.reading import read_all, read_both, read_train
+
+APART_DATA = DataSpec("digits", assess_share=0.1)
+TINY = DistillSpec(data=APART_DATA, model="MLP", ipc=1, updates=2, batch=4)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_digests_decide_and_copies_stay_together() -> None:
+    real = blobs(per_class=40)
+    real = real.take(torch.cat([torch.arange(len(real)), torch.arange(25)]))  # copies
+    rest, held = set_apart(real, 0.2)
+    assert len(rest) + len(held) == len(real)
+    assert not set(digests_of(rest).tolist()) & set(digests_of(held).tolist())
+    assert all(6 <= count <= 20 for count in held.counts)
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(1))
+    again = set_apart(real.take(order), 0.2)
+    for side, other in zip((rest, held), again, strict=True):
+        assert sorted(digests_of(side).tolist()) == sorted(digests_of(other).tolist())
+        assert content_of(side) == content_of(other)
+    rule = Aside.of(held.facts[APART])
+    assert rule is not None
+    assert rule.unseen(digests_of(held) * SPREAD).all()
+    assert not rule.unseen(digests_of(rest) * SPREAD).any()
+    facts = {"data": json.loads(json.dumps(dict(rest.facts)))}
+    require_facts(facts, OF_A_SET)
+
+
+def test_what_is_kept_has_nothing_to_do_with_what_is_kept_for_tests() -> None:
+    real = load_split("digits", "train")
+    rest, held = set_apart(real, 0.1)
+    places = np.sort(digests_of(held)) / 2.0**64
+    assert 0.4 < float(places.mean()) < 0.6  # a threshold of the digests themselves: 0.05
+    assert content_of(real).digest == held.facts[APART]["all"] == rest.facts[APART]["all"]
+    assert len({content_of(one).digest for one in (real, rest, held)}) == 3
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
+def test_a_share_is_between_nothing_and_everything(share: float) -> None:
+    with pytest.raises(InputError, match="above 0 and below 1"):
+        set_apart(blobs(), share)
+    if share:
+        with pytest.raises(InputError, match="kept for assessments is from 0 to below 1"):
+            DataSpec("digits", assess_share=share)
+
+
+def test_classes_of_one_image_keep_it() -> None:
+    with pytest.raises(InputError, match=r"no class with two images.*leave out `assess_share`"):
+        set_apart(blobs(per_class=1), 0.2)
+
+
+def test_no_run_reads_them() -> None:
+    read = read_all(APART_DATA, "cpu")
+    assert read.held_out is not None
+    unseen = set(digests_of(read.held_out).tolist())
+    for found in (read.train, read_train(APART_DATA, "cpu"), *read_both(APART_DATA, "cpu")):
+        assert found is not None
+        assert not unseen & set(digests_of(found).tolist())
+    whole = read_all(DataSpec("digits"), "cpu")
+    assert whole.held_out is None
+    assert len(whole.train) == len(read.train) + len(read.held_out)
+
+
+def test_a_set_says_so_and_is_judged_by_them() -> None:
+    made = distill(TINY, "a")
+    assert made.set.facts["data"][APART]["share"] == 0.1
+    origin = Origin.of(made.set, DataSpec())
+    assert origin.assess_share == 0.1
+    names = ("proxy-accuracy@2", "proxy-likelihood/ConvNetD1W16@1", "fresh-kernel-ridge@2")
+    pool = PoolSpec(architectures=("MLP",))
+    scored = assess(AssessSpec(set="a", assessments=names, pool=pool, draws=1))
+    assert tuple(scored.scores) == names
+    best = rank(RankSpec(sets=("a",), by="proxy-accuracy@2", pool=pool))
+    assert best.judges == "no original model"
+    assert best.scores["a"] == scored.scores["proxy-accuracy@2"].score
+    assert "judged by no original model" in check(RankSpec(sets=("a",), by=names[0])).found
+
+
+def test_a_set_of_all_images_is_not_judged_by_some_of_them() -> None:
+    distill(replace(TINY, data=DataSpec("digits")), "a")
+    with pytest.raises(InputError, match="training images that nothing has seen: `assess_share"):
+        rank(RankSpec(sets=("a",), by="proxy-accuracy"))
+    with pytest.raises(InputError, match="made without --assess-share: it may hold"):
+        rank(RankSpec(sets=("a",), by="proxy-accuracy", data=APART_DATA))
+
+
+def test_models_of_all_images_do_not_guide() -> None:
+    train(TrainSpec(data=DataSpec("digits"), models=("MLP",), num=1, epochs=1), "pool")
+    by = SelectSpec(by="om-accuracy", every=1)
+    spec = replace(TINY, select=by, pool=PoolSpec(architectures=("MLP",), path="pool"))
+    with pytest.raises(InputError, match="was trained on 1347 other images than the"):
+        distill(spec, "a")
+
+
+def test_a_snapshot_is_chosen_by_them_without_a_model() -> None:
+    spec = replace(TINY, select=SelectSpec(by="proxy-likelihood@2", every=1))
+    made = distill(spec, "a")
+    assert list(made.set.facts["selected"]["scores"]) == ["1", "2"]
+    with pytest.raises(InputError, match="training images that nothing has seen"):
+        distill(replace(spec, data=DataSpec("digits")), "b")
+    assert not Path("b").exists()
+
+
+def test_the_command_takes_the_share() -> None:
+    from datastill.cli import main
+
+    line = "distill --dataset digits --assess-share 0.1 --model MLP --ipc 1 --iterations 1"
+    main([*line.split(), "--batch-real", "4", "--quiet"])
+    made = datastill.load("condensed/digits/DM/IPC1")
+    assert made.facts["data"][APART]["share"] == 0.1
