@@ -1,19 +1,22 @@
 """Hold sets of TESLA against random images, judged by held-out training images.
 
-    python benchmarks/trajectories.py [SECONDS] [NAME=VALUE,... ...]
+    python benchmarks/trajectories.py SECONDS [NAME=VALUE,... ...] [--out FILE]
 
 No test image is read: a twentieth of FashionMNIST's training images is held out, two original
 models are trained for seven epochs on an eighth of the rest and kept after each, and sets of one
-image per class are made from that eighth, each for so many SECONDS. All networks are ConvNets of
-depth 2 and width 16. A word of settings makes a set: a NAME is of the method, or one of ``images``,
-``labels``, ``rate`` (their learning rates) and ``start`` (the rate to begin with).
+image per class are made from that eighth, each for so many SECONDS of the processor. All networks
+are ConvNets of depth 2 and width 16. A word of settings makes a set: a NAME is of the method, or
+one of ``images``, ``labels``, ``rate`` (their learning rates) and ``start`` (the rate to begin
+with). Rows are added to FILE, with every accuracy.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from datastill import Key
@@ -47,13 +50,17 @@ def snapshots(real: ImageSet) -> list[Member]:
     ]
 
 
-def judged(name: str, made: ImageSet, held: ImageSet) -> None:
-    """Print what networks reach that are trained on a set, by the rate that it asks for."""
+def judged(name: str, made: ImageSet, held: ImageSet, out: Path | None, **more: Any) -> None:
+    """Tell what networks reach that are trained on a set, by the rate that it asks for."""
     protocol, rate = preset("dsa", epochs=500), Asks.of(made.facts).learning_rate
     if rate is not None:
         protocol = at_learning_rate(protocol, rate)
     found = validate(made, held, MODEL, protocol, trials=TRIALS, key=Key(3), route=BY_KERNELS)
     print(f"| {name} | {found} |", flush=True)
+    if out is not None:
+        rows = json.loads(out.read_text()) if out.exists() else []
+        rows.append({"set": name, "rate": rate, **more, "values": found.values})
+        out.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
 
 
 def changed(word: str) -> tuple[Any, Descent]:
@@ -72,31 +79,36 @@ def changed(word: str) -> tuple[Any, Descent]:
     return replace(method, **whole), descent
 
 
-def made_in(seconds: float, word: str, task: Task) -> ImageSet:
-    """Return the set that some settings make in a time, and print how that went."""
+def made_in(seconds: float, word: str, task: Task) -> tuple[ImageSet, dict[str, float]]:
+    """Return the set that some settings make in a time, and how that went, which is printed too."""
     method, descent = changed(word)
-    began, losses, skipped = time.perf_counter(), list[float](), 0
+    began, losses, skipped = time.process_time(), list[float](), 0
     made: ImageSet | None = None
     for now in distill(method, task, descent):
         losses.append(float(now.losses["match"]))
         skipped += int(now.losses["skipped"])
         made = now.synthetic
-        if time.perf_counter() - began > seconds:
+        if time.process_time() - began > seconds:
             break
     assert made is not None
-    took, part = (time.perf_counter() - began) / len(losses), max(1, len(losses) // 5)
+    took, part = (time.process_time() - began) / len(losses), max(1, len(losses) // 5)
     first, last = (sum(some) / part for some in (losses[:part], losses[-part:]))
     print(
         f"{word}: {len(losses)} updates of {took:.2f} s, {skipped} left out; loss of the first "
         f"fifth {first:.3f}, of the last {last:.3f}; rate {made.facts['learning_rate']:.4f}",
         flush=True,
     )
-    return made
+    went = {"updates": len(losses), "seconds": round(time.process_time() - began, 1)}
+    return made, {**went, "skipped": skipped, "first_fifth": first, "last_fifth": last}
 
 
 def main() -> None:
     """Print what the sets reach."""
-    seconds, words = float(sys.argv[1]), sys.argv[2:]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
     rest, held = split_held_out(load_split("FashionMNIST", "train"), 0.05, key=Key(5))
     _, real = split_held_out(rest, 0.125, key=Key(6))
     pool = snapshots(real)
@@ -108,14 +120,15 @@ def main() -> None:
     task = Task(real, builder(MODEL, real.domain), Key(7), policy, BY_KERNELS)
     task = replace(task, trajectories=trajectories(pool))
     for seed in range(3):
-        judged(f"random {seed}", picked(CORESETS["random"], real, [1] * 10, key=Key(seed)), held)
+        some = picked(CORESETS["random"], real, [1] * 10, key=Key(seed))
+        judged(f"random {seed}", some, held, asked.out)
     _, descent = changed("images=0,labels=0,rate=0")
     begun = next(distill(METHODS["TESLA"](1).method, task, descent)).synthetic
-    judged("start, its labels", begun, held)
-    for word in words:
-        made = made_in(seconds, word, task)
-        judged(f"{word}, its labels", made, held)
-        judged(f"{word}, hard", hardened(made), held)
+    judged("start, its labels", begun, held, asked.out)
+    for word in asked.words:
+        made, went = made_in(asked.seconds, word, task)
+        judged(f"{word}, its labels", made, held, asked.out, **went)
+        judged(f"{word}, hard", hardened(made), held, asked.out)
 
 
 if __name__ == "__main__":
