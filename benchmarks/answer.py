@@ -146,7 +146,7 @@ class Answer:
             copy = self.folder / "published" / "sets" / made.parent.name / SET_FILE
             if not copy.exists():
                 save(load(made), copy)
-        published = replace(recipes, protocol="dsa", epochs=self.size.published, trials=1)
+        published = replace(recipes, protocol="dsa", epochs=self.size.published, trials=1, draws=1)
         self.studied("published", replace(published, assessments=("om-accuracy",)))
 
     @property
@@ -241,6 +241,7 @@ class Answer:
             epochs=size.epochs,
             protocol="modern",
             guides=str(self.guides),
+            draws=2,
             judges=JudgesSpec(
                 architectures=size.judging, num=size.judges, path=str(self.folder / "judges")
             ),

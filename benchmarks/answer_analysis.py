@@ -24,6 +24,7 @@ from answer import SEEDS, TINY, Answer, Size  # beside this file
 from datastill import Key
 from datastill.evaluation.studies import Record, Resampling, conclude, contrast, record_of
 from datastill.evaluation.studies.records import GUIDED
+from datastill.evaluation.studies.reliability import reliability
 from datastill.runs import DataSpec
 
 CE, OM, FFD = "om-cross-entropy", "om-accuracy", "fresh-feature-distance"
@@ -137,8 +138,9 @@ def tell(folder: Path, size: Size) -> None:
     found = {verdict.name: verdict for verdict in conclude(records, resampling).verdicts}
     print(f"{len(records)} sets, {len({one.method for one in records})} families")
     for name, verdict in found.items():
-        rho = verdict.agreements[SCOPE].spearman
-        print(f"{name:32} {rho.value:+.3f} ({rho.low:+.3f}, {rho.high:+.3f})")
+        rho, again = verdict.agreements[SCOPE].spearman, reliability(records, name)
+        told = "" if again is None else f"  reliability {again.mean:+.2f} of {again.draws} draws"
+        print(f"{name:32} {rho.value:+.3f} ({rho.low:+.3f}, {rho.high:+.3f}){told}")
     rho = found[OM].agreements[SCOPE].spearman
     print(
         f"H1: {OM} {rho.value:+.3f}, lower limit {rho.low:+.3f}; holds above 0.5: {rho.low > 0.5}"

@@ -226,7 +226,9 @@ def test_a_study_holds_images_out_of_everything(typed: Path) -> None:
     kept = replace(SPEC.data, assess_share=0.1)
     names = ("proxy-accuracy@1", "fresh-kernel-ridge@1", "om-margin")
     spec = replace(SPEC, population=("random", "DM:1"), seeds=2, trials=1, assessments=names)
-    found = study(replace(spec, data=kept), "called")
+    found = study(replace(spec, data=kept, draws=2), "called")
+    assert found.page is not None
+    assert "| om-margin | 2 | +1.00 | +1.00 | 1 |" in found.page.read_text()
     assert {verdict.name for verdict in found.study.verdicts} == {*names}
     assert found.facts[0].startswith("digits: 1208 training images")
     with pytest.raises(InputError, match=r"`assess_share=0.05` keeps some"):

@@ -39,14 +39,23 @@ class Assessed:
     """A score, and what it cost.
 
     Attributes:
-        score: the value and its direction.
+        score: the value and its direction; of several draws the mean.
         seconds: that it takes for a set, all that it shares with other assessments included.
         once: seconds that its share of the real side takes, however many sets there are.
+        draws: the value under each draw of real images and fresh networks, where there are several.
     """
 
     score: Score
     seconds: float
     once: float
+    draws: tuple[float, ...] = ()
+
+    def again(self, other: Assessed) -> Assessed:
+        """Return the score averaged over one more draw, and what all of them cost."""
+        draws = (*(self.draws or (self.score.value,)), other.score.value)
+        score = Score(math.fsum(draws) / len(draws), self.score.better)
+        seconds, once = self.seconds + other.seconds, self.once + other.once
+        return Assessed(score, seconds, once, draws)
 
 
 def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, Assessed]:

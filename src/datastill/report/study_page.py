@@ -17,6 +17,7 @@ from datastill.evaluation.studies.scopes import (
     UNGUIDED,
     UNGUIDED_BETTER,
 )
+from datastill.report.reliability import reliability_section
 from datastill.store import replace_file, writing
 from datastill.training.accuracies import Accuracies
 
@@ -96,6 +97,7 @@ def page(study: Study, facts: Sequence[str], plots: Iterable[str]) -> str:
         NOTES,
         _grid(("assessment", *DETAILS), (_details(verdict) for verdict in _lines(study))),
         *_behind(study),
+        *reliability_section(study),
         "## Group by group",
         "Spearman's correlation and its corrected p-value.",
         _grid(("assessment", *groups), (_grouped(verdict, groups) for verdict in _lines(study))),

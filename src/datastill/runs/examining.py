@@ -74,13 +74,14 @@ class Ongoing:
                 if not candidate.kind.updates:  # for the others the watch sees to it
                     self.conduct.stop.raise_if_requested()
 
-    def examine(self, bench: Bench, names: Sequence[str], trials: int) -> list[Record]:
+    def examine(self, bench: Bench, names: Sequence[str], trials: int, draws: int) -> list[Record]:
         """Assess and validate what is missing, and write every record as soon as it grows.
 
         Args:
             bench: what every set is held to.
             names: of assessments; without any, all.
             trials: networks for each set.
+            draws: over which every score is averaged.
         """
         device = bench.test.images.device
         held = {name: self.folder.load_set(name).to(device) for name in self.folder.names()}
@@ -98,7 +99,8 @@ class Ongoing:
         ):
             bench = replace(bench, watch=Fits(self.underway(self.settings)))
             done = 0
-            for record in examine(sets, bench, records, trials=trials, names=names):
+            grown = examine(sets, bench, records, trials=trials, names=names, draws=draws)
+            for record in grown:
                 done += len(record.trials) - len(records[record.name].trials)
                 records[record.name] = record
                 self.folder.save_record(record.name, table_of(record))

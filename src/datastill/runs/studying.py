@@ -133,7 +133,7 @@ def _examined(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ong
             if made is not None:
                 folder.save_set(one.name, made)
     ongoing.make(shop, material.wanted)
-    records = ongoing.examine(bench, spec.assessments, spec.trials)
+    records = ongoing.examine(bench, spec.assessments, spec.trials, spec.draws)
     studied = written(folder, bench, records, spec.trials, ongoing.conduct.observer)
     ongoing.file.remove()
     forget(spec, folder.path)

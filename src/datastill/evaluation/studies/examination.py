@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -132,11 +132,13 @@ def examine(
     *,
     trials: int,
     names: Iterable[str] | None = None,
+    draws: int = 1,
 ) -> Iterator[Record]:
     """Do what remains to be done, and yield the record of a set whenever it grows.
 
     First every set is assessed; then networks are trained, the first on every set before
-    the second on any: whoever stops early has something of everything.
+    the second on any: whoever stops early has something of everything. At last sets are assessed
+    under further draws.
 
     Args:
         sets: by name.
@@ -144,6 +146,7 @@ def examine(
         known: the record of every set, as far as it is known.
         trials: networks for each set.
         names: of assessments.
+        draws: of real images and fresh networks, over which every score is averaged.
     """
     records = dict(known)
     wanted = [spelling(name, bench.evidence) for name in named(names, bench.evidence)]
@@ -159,6 +162,8 @@ def examine(
                 outcome = _validated(name, data, bench, trial)
                 records[name] = records[name].with_trial(outcome)
                 yield records[name]
+    for name, data in sets.items():
+        yield from _redrawn(records[name], data, bench, wanted, draws)
 
 
 def distinct(sets: Mapping[str, ImageSet]) -> tuple[dict[str, ImageSet], dict[str, str]]:
@@ -206,6 +211,18 @@ def _require_sense(sets: Any, bench: Any, trials: Any, resampling: Any) -> None:
         of_kind(ImageSet, "sets by their names", sets=data)
         require_given(data, f"the set {name!r}")
         require_same_kind(data.domain, bench.train.domain)
+
+
+def _redrawn(
+    record: Record, data: ImageSet, bench: Bench, names: Sequence[str], draws: int
+) -> Iterator[Record]:
+    # Scores under the draws that are missing.
+    for draw in range(1, draws):
+        held = record.scores
+        missing = [name for name in names if len(held[name].draws or (0,)) == draw]
+        if missing:
+            record = record.with_draw(assess(bench.evidence.redrawn(draw).of(data), missing))
+            yield record
 
 
 def _validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:

@@ -82,6 +82,11 @@ class Record:
         """Return the record with further scores."""
         return replace(self, scores={**self.scores, **scores})
 
+    def with_draw(self, scores: Mapping[str, Assessed]) -> Record:
+        """Return the record with scores averaged over one more draw."""
+        again = {name: self.scores[name].again(found) for name, found in scores.items()}
+        return self.with_scores(again)
+
 
 def blank(name: str, data: ImageSet) -> Record:
     """Return the record of a set that nothing is known of but where it comes from."""
@@ -101,10 +106,7 @@ def record_of(table: Mapping[str, Any]) -> Record:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: when it is no such table.
     """
-    scores = {
-        str(name): Assessed(_score(found["score"]), float(found["seconds"]), float(found["once"]))
-        for name, found in dict(table["scores"]).items()
-    }
+    scores = {str(name): _assessed(found) for name, found in dict(table["scores"]).items()}
     trials = tuple(Outcome(**trial) for trial in table["trials"])
     if not all(0 <= trial.accuracy <= 1 and trial.seconds >= 0 for trial in trials):
         raise ValueError("an accuracy that is no share, or a negative time")
@@ -123,6 +125,13 @@ def _recipe(name: str, data: ImageSet) -> str:
     settings = [facts.get(key) for key in ("clom", *SETTINGS)]
     text = json.dumps(settings, sort_keys=True, default=str)
     return "-".join([*told, hashlib.sha256(text.encode()).hexdigest()[:6]])
+
+
+def _assessed(table: Mapping[str, Any]) -> Assessed:
+    draws = tuple(map(float, table.get("draws", ())))  # older studies have one of each
+    if not all(map(math.isfinite, draws)):
+        raise ValueError("a score that is not a finite number")
+    return Assessed(_score(table["score"]), float(table["seconds"]), float(table["once"]), draws)
 
 
 def _score(table: Mapping[str, Any]) -> Score:

@@ -75,6 +75,8 @@ class StudySpec(Spec):
         guides: folder with original models of `model` that guide sets as CLOM, and serve methods
             and coresets that ask some. Default: those that judge, so that a set may be judged by
             what it was made to please.
+        draws: draws of real images and fresh networks over which every score is averaged; of two or
+            more the page tells how reliable each score is.
         judges: original models.
         assessments: names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all.
     """
@@ -96,6 +98,7 @@ class StudySpec(Spec):
     augmented: bool = True
     protocol: Literal["dc", "dsa", "modern"] | None = None
     guides: str | None = place(None)
+    draws: int = 1
     judges: JudgesSpec = field(default_factory=JudgesSpec)
     assessments: tuple[str, ...] = ()
 
@@ -124,7 +127,7 @@ class StudySpec(Spec):
         named(self.data)
         object.__setattr__(self, "settings", self.settings or None)
         positive(seeds=self.seeds, batch=self.batch, inner_loop=self.inner_loop)
-        positive(trials=self.trials, epochs=self.epochs)
+        positive(trials=self.trials, epochs=self.epochs, draws=self.draws)
         if self.protocol is not None and not self.augmented:
             raise InputError("`protocol` says whether images are augmented: leave out `augmented`")
         for ipc in self.ipc:
