@@ -17,11 +17,13 @@ from datastill.identity.content import SPREAD
 from datastill.identity.facts import OF_A_SET, require_facts
 from datastill.runs import (
     AssessSpec,
+    ComputeSpec,
     DataSpec,
     DistillSpec,
     PoolSpec,
     RankSpec,
     SelectSpec,
+    Talking,
     TrainSpec,
     assess,
     check,
@@ -31,6 +33,7 @@ from datastill.runs import (
 )
 from datastill.runs.origin import Origin
 from datastill.runs.reading import read_all, read_both, read_train
+from datastill.runs.summaries import told as summarised
 
 APART_DATA = DataSpec("digits", assess_share=0.1)
 TINY = DistillSpec(data=APART_DATA, model="MLP", ipc=1, updates=2, batch=4)
@@ -109,6 +112,31 @@ def test_a_set_says_so_and_is_judged_by_them() -> None:
     assert best.judges == "no original model"
     assert best.scores["a"] == scored.scores["proxy-accuracy@2"].score
     assert "judged by no original model" in check(RankSpec(sets=("a",), by=names[0])).found
+
+
+def test_sets_climb_rungs_from_scratch() -> None:
+    for seed in range(4):
+        distill(replace(TINY, compute=ComputeSpec(seed=seed)), f"set-{seed}")
+    paths = tuple(f"set-{seed}" for seed in range(4))
+    pool = PoolSpec(architectures=("MLP",))
+    spec = RankSpec(sets=paths, by="proxy-likelihood", rungs=(1, 3), pool=pool)
+    told = list[str]()
+    found = rank(spec, observer=Talking(told.append))
+    assert [*found.rungs.values()] == [3, 3, 1, 1]
+    assert sum("proxy-likelihood@1" in line for line in told) == 4
+    alone = rank(replace(spec, by="proxy-likelihood@3", rungs=(), sets=tuple(found.rungs)[:2]))
+    assert alone.scores == dict(list(found.scores.items())[:2])
+    ((_, columns, rows),) = summarised(found)
+    assert columns == ("set", "rank", "images", "proxy-likelihood", "at")
+    assert [row[-1] for row in rows] == ["3", "3", "1", "1"]
+    for wrong, complaint in (
+        ({"by": "coverage"}, "coverage takes no number of its own, as these do: fresh-kernel"),
+        ({"by": "proxy-accuracy@5"}, "has a number already: leave out @5"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            rank(replace(spec, **wrong))
+    with pytest.raises(InputError, match="`rungs` must grow, found 3 1"):
+        replace(spec, rungs=(3, 1))
 
 
 def test_a_set_of_all_images_is_not_judged_by_some_of_them() -> None:

@@ -12,7 +12,7 @@ from datastill.base.rng import Key
 from datastill.distillation.loop import Snapshot
 from datastill.evaluation import scores
 from datastill.evaluation.assessments import Evidence, Score
-from datastill.evaluation.selection import Choice, Selector, ranked
+from datastill.evaluation.selection import Choice, Selector, climbed, ranked
 from datastill.training.pool import freeze
 
 
@@ -69,6 +69,36 @@ def test_a_snapshot_that_cannot_be_scored_is_told(evidence: Evidence) -> None:
     selector = Selector("om-accuracy", replace(evidence, pool=()), every=1)
     with pytest.raises(InputError, match="needs a pool"):
         selector.after(None, snapshot(1, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("count", "rungs", "asked"),
+    [
+        (1, [20, 60], {20: 1}),
+        (3, [20, 60], {20: 3}),  # one is left
+        (4, [20, 60, 200], {20: 4, 60: 2}),
+        (45, [20, 60, 200], {20: 45, 60: 15, 200: 5}),
+        (5, [20], {20: 5}),
+    ],
+)
+def test_the_best_third_is_scored_at_the_next_rung(
+    count: int, rungs: list[int], asked: dict[int, int]
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def score(name: int, rung: int) -> Score:
+        seen.append((name, rung))
+        return Score(-name if rung == 20 else name, "higher")  # later rungs turn the order
+
+    ladder = climbed(range(count), rungs, score)
+    assert {rung: sum(one == rung for _, one in seen) for rung in asked} == asked
+    assert len(seen) == sum(asked.values())
+    assert sorted(ladder.scores) == list(range(count))
+    reached = list(ladder.rungs.values())
+    assert reached == sorted(reached, reverse=True)  # who came further comes first
+    last = [name for name, rung in ladder.rungs.items() if rung == max(asked)]
+    assert len(last) == asked[max(asked)]
+    assert last == (sorted(last) if max(asked) == 20 else sorted(last, reverse=True))
 
 
 def test_ranks_follow_the_direction() -> None:

@@ -131,6 +131,24 @@ def _needs(name: str) -> frozenset[Need]:
     return needs_of(assessment) | frozenset[Need]({"originals"} if of_pool else ())
 
 
+def numbered(name: str, number: int) -> str:
+    """Return the name by which an assessment by networks of its own is asked with a number.
+
+    Raises:
+        InputError: for another, and for one that has a number.
+
+    >>> numbered("proxy-accuracy/MLP", 20)
+    'proxy-accuracy/MLP@20'
+    """
+    base, _, given = _parted(name)
+    if not isinstance(ASSESSMENTS[base], Numbered):
+        own = [one for one in ASSESSMENTS.names if isinstance(ASSESSMENTS[one], Numbered)]
+        raise InputError(f"{name} takes no number of its own, as these do: {' '.join(own)}")
+    if given:
+        raise InputError(f"{name} has a number already: leave out @{given}")
+    return f"{name}@{number}"
+
+
 def spelling(name: str, evidence: Evidence) -> str:
     """Return the full name of an assessment that this evidence allows.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from datastill.data import ImageSet, require_held
 from datastill.evaluation import scores
 from datastill.evaluation.assessments import Evidence, Score
 from datastill.evaluation.scores import Assessed, family, needs_of_all
-from datastill.evaluation.selection import ranked
+from datastill.evaluation.selection import climbed
 from datastill.identity import described
 from datastill.runs import originals
 from datastill.runs.computing import device_of, route_of
@@ -59,6 +59,7 @@ class Ranked:
         by: the assessment.
         judges: who judged, in words.
         caveats: what has to be known of the scores.
+        rungs: the last rung that each reached; none where there are no rungs.
     """
 
     scores: Mapping[str, Score]
@@ -66,6 +67,7 @@ class Ranked:
     by: str
     judges: str
     caveats: Caveats
+    rungs: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def assess(
@@ -115,18 +117,25 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     """
     require_kinds(RankSpec, spec, observer=observer)
     sets = {path: load(set_file(Path(path))) for path in spec.sets}
+    asked = {rung: scores.numbered(spec.by, rung) for rung in spec.rungs} or {0: spec.by}
     read, caveats = _read(sets, spec, observer)
     evidence = evidence_of(read.train, read, spec, [spec.by])
-    found: dict[str, Score] = {}
-    for name, data in sets.items():
-        about = evidence.of(data.to(read.train.images.device))
-        (found[name],) = (one.score for one in scores.assess(about, [spec.by]).values())
+    about = {name: evidence.of(data.to(read.train.images.device)) for name, data in sets.items()}
+
+    def score(name: str, rung: int) -> Score:
+        if rung:
+            observer.message(f"{name}: {asked[rung]}")
+        (found,) = scores.assess(about[name], [asked[rung]]).values()
+        return found.score
+
+    ladder = climbed(list(sets), list(asked), score)
     return Ranked(
-        {name: found[name] for name in ranked(found)},
+        ladder.scores,
         {name: len(data) for name, data in sets.items()},
         spec.by,
         originals.told(evidence.pool, evidence.early),
         caveats,
+        ladder.rungs if spec.rungs else {},
     )
 
 

@@ -96,14 +96,16 @@ def _(found: Scored) -> Iterator[Table | str]:
 def _(found: Ranked) -> Iterator[Table | str]:
     if len({*found.sizes.values()}) > 1:
         yield "sets of different size: most assessments compare only sets of one size"
-    best, *_ = scores = list(found.scores.values())
-    values = [score.value for score in scores]
+    best, *_ = found.scores.values()
+    values = [(found.rungs.get(name), score.value) for name, score in found.scores.items()]
     rows = [
-        (name, str(1 + values.index(value)), str(found.sizes[name]), f"{value:.6g}")
-        for name, value in zip(found.scores, values, strict=True)
+        (name, str(1 + values.index(one)), str(found.sizes[name]), f"{one[1]:.6g}", str(one[0]))
+        for name, one in zip(found.scores, values, strict=True)
     ]
     title = f"{found.by}, {best.better} is better, judged by {found.judges}"
-    yield title, ("set", "rank", "images", found.by), rows
+    columns = ("set", "rank", "images", found.by, "at")
+    wide = len(columns) - (not found.rungs)
+    yield title, columns[:wide], [row[:wide] for row in rows]
 
 
 @told.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from datastill.base.errors import InputError, not_negative
+from datastill.base.errors import InputError, not_negative, positive
 from datastill.runs.specs.base import Spec
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, PoolSpec
 
@@ -45,6 +45,9 @@ class RankSpec(Spec):
     Attributes:
         sets: the sets: files, or folders of runs.
         by: the assessment, such as om-cross-entropy, om-accuracy/ConvNet or om-accuracy@5.
+        rungs: by networks of its own (proxy-likelihood): train them for so many epochs, from
+            scratch for each of these numbers, and keep the best third of the sets for the next: 20
+            60 200.
         data: whose training images. Default: the dataset that the first set was made from.
         compute: how to compute.
         pool: architectures of the original models that judge; by features alone also hf:NAME.
@@ -54,6 +57,7 @@ class RankSpec(Spec):
 
     sets: tuple[str, ...]
     by: str
+    rungs: tuple[int, ...] = ()
     data: DataSpec = field(default_factory=DataSpec)
     compute: ComputeSpec = field(default_factory=ComputeSpec)
     pool: PoolSpec = field(default_factory=PoolSpec)
@@ -62,3 +66,7 @@ class RankSpec(Spec):
         """See ``Part``."""
         if not self.sets:
             raise InputError("name the `sets` to rank by their paths")
+        for rung in self.rungs:
+            positive(rungs=rung)
+        if list(self.rungs) != sorted({*self.rungs}):
+            raise InputError(f"`rungs` must grow, found {' '.join(map(str, self.rungs))}")
