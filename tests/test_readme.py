@@ -92,7 +92,8 @@ def test_the_page_of_assessments_holds(capsys: pytest.CaptureFixture[str]) -> No
     real = load_split("digits", "train")
     few = real.take(torch.cat([rows[:2] for rows in real.rows_by_class]))
     network = build("MLP", real.domain, key=Key(0))
-    evidence = Evidence(few, real, (freeze(network, "MLP", real.domain, {}),), Key(0))
+    pool, unseen = (freeze(network, "MLP", real.domain, {}),), real.take(torch.arange(20))
+    evidence = Evidence(few, real, pool, Key(0), held_out=unseen)
     found = {name: ASSESSMENTS[name](evidence).better for name in ASSESSMENTS.names}
     assert dict(rows) == found
     text = ASSESSMENTS_PAGE.replace("\\\n", " ")
