@@ -64,6 +64,7 @@ def test_the_whole_path(run: Run, tmp_path: Path) -> None:
         "settings.json",
         "log.jsonl",
         "distill.state",
+        "evolution.safetensors",
         "run.toml",
     }
     made = datastill.load(folder)

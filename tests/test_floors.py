@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"base.errors", "base.wording", "base.signals", "base.moved"},
+    {"base.errors", "base.wording", "base.signals", "base.moved", "base.notebooks"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},
@@ -50,7 +50,7 @@ FLOORS = [
     {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop"},
     {"runs.differences", "runs.population"},
     {"runs.specs", "runs.keeping"},
-    {"runs.finding", "runs.given"},
+    {"runs.finding", "runs.given", "runs.gathering"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
     {"runs.old_recipes"},
     {"runs.describing", "runs.provenance", "runs.picking"},
@@ -69,7 +69,10 @@ FLOORS = [
     {"runs.assessing", "runs.relabelling", "runs.examining", "runs.findings", "runs.exchanging"},
     {"runs.judging"},
     {"runs.studying", "runs.checking"},
-    {"runs.summaries"},
+    {"runs.summaries", "runs.beholding"},
+    {"runs.exhibiting"},
+    {"runs.reporting", "runs.notebook"},
+    {"runs.live"},
     {"runs"},
     {"cli"},
 ]

@@ -10,6 +10,7 @@ import operator
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -147,6 +148,22 @@ def path_of(wanted: str, **paths: Any) -> None:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise InputError(f"`{name}` is no path: its name is too long") from None
+
+
+def require_file(path: Path | None, said: str, ending: str, kind: str, usual: str) -> None:
+    """Refuse what does not name a file of a kind to be written; None is none that was given.
+
+    Args:
+        path: of the file.
+        said: what it was given as.
+        ending: of its name.
+        kind: what is written.
+        usual: name of a file of that kind.
+    """
+    if path is not None and path.is_dir():
+        raise InputError(f"{said} names a file, and {path} is a folder: {path / usual}")
+    if path is not None and path.suffix.lower() != ending:
+        raise InputError(f"{said} writes {kind}: name it {path.with_suffix(ending)}")
 
 
 def in_plain_numbers(settings: object, *names: str) -> None:

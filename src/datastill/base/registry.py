@@ -81,6 +81,10 @@ class Registry(Generic[T]):
             plain(name) in self._items or self._is_brought(name) or plain(name) in self._provided
         )
 
+    def _ipython_key_completions_(self) -> list[str]:
+        # What a notebook offers after an opening bracket.
+        return self.names
+
     def spelling(self, name: str) -> str:
         """Return ``name`` as it was registered: ``dm`` becomes ``DM``."""
         found = self._find(name)

@@ -11,8 +11,8 @@ from datastill.report.folding import folded
 INDENT = 12
 """Columns before what is said of a command."""
 COMMANDS = (
-    *("train", "distill", "validate", "compare", "assess", "select", "study", "show", "relabel"),
-    *("import", "export", "estimate", "run", "recipes", "all", "demo"),
+    *("train", "distill", "validate", "compare", "assess", "select", "study", "show"),
+    *("report", "relabel", "import", "export", "estimate", "run", "recipes", "all", "demo"),
 )
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains

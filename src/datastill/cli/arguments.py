@@ -45,7 +45,7 @@ run alone after its name and a colon."""
 MORE = (
     *(("key", "seed"), ("batch", "clom_batch_size")),
     *(("images", "image_column"), ("labels", "label_column")),
-    *(("folder", "out"), ("folder", "save_path")),
+    *(("folder", "out"), ("folder", "save_path"), ("file", "out")),
 )
 """Arguments that are no such values, and options that stand for them."""
 WORDS = {("mirror", "True"): "yes", ("mirror", "False"): "no"}

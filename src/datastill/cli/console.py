@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ from datastill.base.wording import duration
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
 from datastill.report.folding import folded
+from datastill.runs.observer import tell_log
 
 if TYPE_CHECKING:
     from datastill.report.tables import Table
@@ -123,11 +123,7 @@ class Console:
 
     def listen(self) -> None:
         """Say from now on what the library logs, every line once."""
-        log = logging.getLogger("datastill")
-        for handler in [each for each in log.handlers if isinstance(each, _Listener)]:
-            log.removeHandler(handler)
-        log.addHandler(_Listener(self))
-        log.setLevel(logging.INFO)
+        tell_log(self.message)
 
     def show(self, found: Iterable[Table | str]) -> None:
         """Print lines, and tables with numbers to the right of their columns."""
@@ -176,17 +172,3 @@ class Console:
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
             progress.add_task(label, total=total, completed=begun, done=begun, note="")
             yield Bar(label, total, self.quiet, progress, begun)
-
-
-class _Listener(logging.Handler):
-    # Hands on what the library logs; only the command line speaks to people.
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self.console = console
-        self.said: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        line = record.getMessage()
-        if line not in self.said:
-            self.said.add(line)
-            self.console.message(line)

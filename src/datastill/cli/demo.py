@@ -54,17 +54,7 @@ class Demo:
             title = f"{counted(ipc, 'image')} for each of 10 classes, {EPOCHS} epochs"
             rows = [*found[ipc], *found[None]]
             console.show([results(f"Test accuracy, {title}", rows, timed=False)])
-        best = demo.distilled(SIZES[0], True)[1]
-        look = f"import datastill; print(datastill.load('{best}').images.shape)"
-        console.message(
-            f"\nThe whole job took {time.perf_counter() - started:.0f} s. Look at the images:\n"
-            f"  {best / 'preview.png'}\n"
-            f"and use the set, ten images in place of 1347:\n"
-            f'  {_command("python")} -c "{look}"\n'
-            "Next, clothes, with the settings of the papers:\n"
-            f"  {_command('datastill')} distill --dataset FashionMNIST --method DM --ipc 10 "
-            "--iterations 500"
-        )
+        console.message(demo.farewell(time.perf_counter() - started, _command))
 
 
 def _command(name: str) -> str:

@@ -19,8 +19,8 @@ class Distill:
     """Make a small synthetic set from the real training images.
 
     It goes to [save-path]/[dataset]/[method]/IPC[ipc]: synthetic.safetensors, preview.png,
-    settings.json, log.jsonl, distill.state, and run.toml, which repeats it. No test image
-    is read.
+    settings.json, log.jsonl, distill.state, evolution.safetensors, and run.toml, which repeats it.
+    No test image is read.
 
     Attributes:
         save_path: folder for synthetic sets.

@@ -49,10 +49,13 @@ class Logs:
     Attributes:
         tensorboard: write to TensorBoard too, in a folder 'tensorboard' beside log.jsonl.
         trackio: write to Trackio too; its dashboard shows the runs of each dataset.
+        report_minutes: minutes between two pages, report.html in the folder of the run, on which a
+            browser follows it; 0 for none.
     """
 
     tensorboard: bool = False
     trackio: bool = False
+    report_minutes: float = 0.0
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -77,8 +80,8 @@ class Resuming:
 
     def keeping(self, *, overwrite: bool = False, logs: Logs | None = None) -> Keeping:
         """Return what is kept of the run."""
-        sinks = logs.sinks if logs else ()
-        return Keeping(self.resume, overwrite, self.checkpoint_minutes, sinks)
+        sinks, minutes = (logs.sinks, logs.report_minutes) if logs else ((), 0.0)
+        return Keeping(self.resume, overwrite, self.checkpoint_minutes, sinks, minutes)
 
 
 @options()

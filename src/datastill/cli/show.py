@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datastill.base.errors import InputError, positive
+from datastill.base.errors import InputError, positive, require_file
 from datastill.base.wording import listed
 from datastill.cli.console import Console
 from datastill.cli.mirror import Paths, options
@@ -60,11 +60,6 @@ class Show:
         """Refuse options that make no sense."""
         positive(most=self.most, scale=self.scale)
         for name, path in (("png", self.png), ("grid", self.grid)):
-            if path is not None and path.is_dir():
-                raise InputError(
-                    f"--{name} names a file, and {path} is a folder: {path / 'set.png'}"
-                )
-            if path is not None and path.suffix.lower() != ".png":
-                raise InputError(f"--{name} writes PNG: name it {path.with_suffix('.png')}")
+            require_file(path, f"--{name}", ".png", "PNG", "set.png")
         if len(self.paths) > 2:
             raise InputError(f"show takes one set or two, found {len(self.paths)}")

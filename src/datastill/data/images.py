@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind
+from datastill.base.notebooks import of_set
 from datastill.base.wording import counted
 from datastill.data.domain import Domain, require_same_kind, size_of
 from datastill.data.pixels import Pixels
@@ -66,6 +67,8 @@ class ImageSet:
             f"ImageSet({self.domain.name}: {images}, "
             f"{len(self.domain.classes)} classes, {kind} labels, {self.images.device})"
         )
+
+    _repr_html_ = of_set
 
     def __len__(self) -> int:
         return len(self.labels)

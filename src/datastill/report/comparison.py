@@ -64,7 +64,7 @@ def write_plot(rows: Sequence[Row], path: Path, title: str = "") -> None:
 def _legend(rows: Sequence[Row]) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    drawn = {row.name for row in rows if _is_real(row)}
+    drawn = {row.name for row in rows if is_real(row)}
     kinds = [("made", SYNTHETIC_INK)] if {row.name for row in rows} - drawn else []
     kinds += [("real", REAL_INK)] if drawn else []
     found = [
@@ -79,7 +79,8 @@ def _legend(rows: Sequence[Row]) -> list[Any]:
     return found
 
 
-def _is_real(row: Row) -> bool:
+def is_real(row: Row) -> bool:
+    """Tell whether a row is of real images."""
     return row.name in (RANDOM, REAL, EARLY) or CORESETS.has(row.name)
 
 
@@ -90,7 +91,7 @@ def _draw(panel: Any, rows: Sequence[Row], *, names: bool) -> None:
         if row.name in (RANDOM, REAL) and row.labels == HARD:
             panel.axvline(100 * row.accuracies.mean, color=RULE, linewidth=1, zorder=0)
     for place, row in enumerate(rows):
-        ink = REAL_INK if _is_real(row) else SYNTHETIC_INK
+        ink = REAL_INK if is_real(row) else SYNTHETIC_INK
         values = [100 * value for value in row.accuracies.values]
         panel.plot(values, [place + 0.18] * len(values), ".", color=ink, alpha=0.4, markersize=4)
         panel.errorbar(

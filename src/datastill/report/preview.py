@@ -33,8 +33,8 @@ def show(data: ImageSet, *, most: int = 10) -> Image.Image:
     return preview(data, most=most)
 
 
-def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
-    """Draw up to ``most`` images of every class, or of 100 classes, beside its name.
+def preview(data: ImageSet, *, most: int = 10, side: int = 56, classes: int = ROWS) -> Image.Image:
+    """Draw up to ``most`` images of every class, or of some classes, beside its name.
 
     Images are de-normalised and clamped to ``[0, 1]``: the picture shows what can be seen of
     them, the set keeps the rest. Of images that hold several smaller ones these are drawn as they
@@ -44,13 +44,14 @@ def preview(data: ImageSet, *, most: int = 10, side: int = 56) -> Image.Image:
         data: the set.
         most: images of a class to show.
         side: pixels that the longer side of an image is blown up to, if it is smaller.
+        classes: of more than so many, these many are drawn, spread evenly.
     """
-    data = _as_kept(data)
+    data = as_kept(data)
     scale = max(1, side // max(data.domain.shape[1:]))
     height, width = (n * scale for n in data.domain.shape[1:])
     columns = min(most, max(data.counts))
-    classes = list(enumerate(zip(data.domain.classes, data.rows_by_class, strict=True)))
-    drawn = classes[:: -(-len(classes) // ROWS)]
+    every = list(enumerate(zip(data.domain.classes, data.rows_by_class, strict=True)))
+    drawn = every[:: -(-len(every) // classes)]
     size = max(11, min(16, height // 2))
     labels = [label(name, k, size=size, width=WIDEST) for k, (name, _) in drawn]
     margin = 12 + max(int(font.getlength(text)) for text, font in labels)
@@ -104,7 +105,8 @@ def beside(pictures: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
-def _as_kept(data: ImageSet) -> ImageSet:
+def as_kept(data: ImageSet) -> ImageSet:
+    """Return a set as it is kept: of images that hold several smaller ones, those."""
     kept = tiled(data.images)
     if kept is None:
         return data

@@ -93,7 +93,7 @@ def page(study: Study, facts: Sequence[str], plots: Iterable[str]) -> str:
     groups = [scope for scope in study.verdicts[0].agreements if scope not in SCOPES]
     parts = [
         "# Which assessment to trust",
-        "\n".join(f"- {fact}" for fact in (*facts, *_made(study.records))),
+        "\n".join(f"- {fact}" for fact in (*facts, *made(study.records))),
         NOTES,
         _grid(("assessment", *DETAILS), (_details(verdict) for verdict in _lines(study))),
         *_behind(study),
@@ -186,7 +186,8 @@ def _set(record: Record) -> tuple[str, ...]:
     return (*told, accuracy, str(len(found.values)))
 
 
-def _made(records: Sequence[Record]) -> list[str]:
+def made(records: Sequence[Record]) -> list[str]:
+    """Say how many sets there are, by what, and how many recipes."""
     methods = Counter(record.method for record in records)
     told = ", ".join(f"{count} {method}" for method, count in sorted(methods.items()))
     recipes = len({record.recipe_name for record in records})

@@ -28,12 +28,23 @@ def results(held: Any, dataset: str) -> dict[str, str]:
     Returns:
         Accuracies by the names of their lines.
     """
-    reports = [one for one in held if _rows(one)] if isinstance(held, list) else []
     return {
         f"{source}, {model}, {label}": str(found)
+        for source, model, label, found in labelled_results(held, dataset)
+    }
+
+
+def labelled_results(held: Any, dataset: str) -> list[tuple[str, str, str, Accuracies]]:
+    """Return what was trained on, architecture, terms and accuracies of every validation.
+
+    For the arguments see ``results``.
+    """
+    reports = [one for one in held if _rows(one)] if isinstance(held, list) else []
+    return [
+        (source, model, label, found)
         for report, label in zip(reports, _labels(reports, dataset), strict=True)
         for (source, model), found in _rows(report).items()
-    }
+    ]
 
 
 def _rows(report: Any) -> dict[tuple[str, str], Accuracies]:

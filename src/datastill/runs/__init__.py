@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from datastill.runs.estimating import estimate
     from datastill.runs.findings import Studied
     from datastill.runs.keeping import Keeping
+    from datastill.runs.live import Reporter
     from datastill.runs.observer import SILENT, Observer, Steps, Talking
     from datastill.runs.relabelling import Relabelled, relabel
+    from datastill.runs.reporting import Reported, report
     from datastill.runs.specs import (
         AssessSpec,
         ClomSpec,
@@ -56,8 +58,10 @@ _HOMES = {
     "estimating": ("estimate",),
     "findings": ("Studied",),
     "keeping": ("Keeping",),
+    "live": ("Reporter",),
     "observer": ("SILENT", "Observer", "Steps", "Talking"),
     "relabelling": ("Relabelled", "relabel"),
+    "reporting": ("Reported", "report"),
     "specs": (
         *("AssessSpec", "ClomSpec", "CompareSpec", "ComputeSpec", "DataSpec", "DistillSpec"),
         *("JudgesSpec", "OnTheFlySpec", "PoolSpec", "RankSpec", "RelabelSpec", "SelectSpec"),
@@ -91,6 +95,8 @@ __all__ = [
     "Ranked",
     "RelabelSpec",
     "Relabelled",
+    "Reported",
+    "Reporter",
     "Scored",
     "SelectSpec",
     "SoftSpec",
@@ -114,6 +120,7 @@ __all__ = [
     "rank",
     "read",
     "relabel",
+    "report",
     "run",
     "study",
     "train",

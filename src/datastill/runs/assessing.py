@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from datastill.base.notebooks import of_run
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet, require_held
@@ -48,6 +49,8 @@ class Scored:
     seconds: float
     file: Path | None
 
+    _repr_html_ = of_run
+
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
@@ -68,6 +71,8 @@ class Ranked:
     judges: str
     caveats: Caveats
     rungs: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    _repr_html_ = of_run
 
 
 def assess(

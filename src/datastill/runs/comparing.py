@@ -10,6 +10,7 @@ from typing import Any
 
 from datastill.augment import DSA
 from datastill.base.errors import InputError, path_of
+from datastill.base.notebooks import of_run
 from datastill.base.wording import as_folder, counted
 from datastill.evaluation.comparison import (
     REAL,
@@ -85,6 +86,8 @@ class Compared:
     report: Mapping[str, Any]
     file: Path | None = None
     plot: Path | None = None
+
+    _repr_html_ = of_run
 
 
 def compare(
@@ -213,12 +216,10 @@ class _Run:
         )
         if (labeller := self.material.labeller) is not None:
             tell(told_of_labels(labeller))
+        others = f"other images are trained on at {fit.lr:g}"
         for one in self.entries:
             if one.rate is not None:
-                tell(
-                    f"{one.title} asks for its own learning rate, {one.rate:g}; other images are "
-                    f"trained on at {fit.lr:g}"
-                )
+                tell(f"{one.title} asks for its own learning rate, {one.rate:g}; {others}")
 
     def caveats(self) -> Caveats:
         """Return what is to be said of the results, and say what was not said yet."""
@@ -286,8 +287,7 @@ class _Run:
         self, runner: TrialRunner, label: str, stages: Sequence[EvaluationPlan]
     ) -> list[Trial]:
         """Go through evaluation plans, and return their trials, those that were kept first."""
-        first = runner.past
-        begun = runner.check(stages)
+        first, begun = runner.past, runner.check(stages)
         if begun:
             self.conduct.observer.message(f"{label}: {begun} networks are done")
         with (
@@ -295,6 +295,5 @@ class _Run:
             self.conduct.stop.heeded(WHEN),
         ):
             for done, trial in enumerate(runner.run(stages, steps=steps), begun + 1):
-                told = f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %"
-                steps.at(done, told)
+                steps.at(done, f"{trial.model} on {trial.source}: {100 * trial.accuracy:.2f} %")
         return runner.found[first : runner.past]

@@ -24,7 +24,7 @@ from datastill.runs.observer import Observer
 from datastill.runs.preparing import Work
 from datastill.runs.stop import StopRequest
 from datastill.runs.underway import CHOSEN, state_of
-from datastill.store import Checkpoint, Journal, packed, rewind, unpacked
+from datastill.store import Checkpoint, Journal, keep_frame, packed, rewind, steps_of, unpacked
 
 LOG_EVERY = 10.0
 """Seconds between two lines of log.jsonl."""
@@ -139,7 +139,7 @@ def _updates(
 
     label, heeded = f"distilling {work.dataset}", stop.heeded("after this update, which is kept")
     with observer.progress(label, total, begun.step if begun else 0) as steps, heeded:
-        for last in _snapshots(work, begun, observer):
+        for last in _snapshots(work, begun, journal, observer):
             before = choice
             choice = look(work.selector, choice, last, total, journal)
             told = time.perf_counter() - logged >= LOG_EVERY or last.step == total
@@ -163,9 +163,11 @@ def _updates(
     return course
 
 
-def _snapshots(work: Work, begun: State | None, observer: Observer) -> Iterator[Snapshot]:
-    # At the end it is told how many updates moved nothing.
-    updates, left_out = 0, None
+def _snapshots(
+    work: Work, begun: State | None, journal: Journal, observer: Observer
+) -> Iterator[Snapshot]:
+    # Some are kept as pictures. At the end it is told how many updates moved nothing.
+    updates, left_out, pictured = 0, None, steps_of(work.descent.updates)
     for now in distill(
         *(work.published.method, work.task, work.descent),
         regularisers=work.regularisers,
@@ -175,6 +177,8 @@ def _snapshots(work: Work, begun: State | None, observer: Observer) -> Iterator[
         updates += 1
         if (skipped := now.losses.get("skipped")) is not None:  # summed where it is
             left_out = skipped if left_out is None else left_out + skipped
+        if now.step in pictured:
+            keep_frame(journal.path, now.step, now.synthetic)
         yield now
     if left_out is not None and (number := int(left_out)):
         observer.message(idle(number, updates))

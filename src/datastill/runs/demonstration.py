@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,6 +98,27 @@ class Demonstration:
         results = [asdict(result) for ipc in (*SIZES, None) for result in found[ipc]]
         write_json(self.root / "demo.json", {"versions": versions(), "results": results})
         return found
+
+    def farewell(self, seconds: float, command: Callable[[str], str]) -> str:
+        """Return what is said at the end: where things are, and what to type next.
+
+        Args:
+            seconds: that all of it took.
+            command: says how a program is typed, by its name.
+        """
+        best = self.distilled(SIZES[0], True)[1]
+        look = f"import datastill; print(datastill.load('{best}').images.shape)"
+        return (
+            f"\nThe whole job took {seconds:.0f} s. Look at the images:\n"
+            f"  {best / 'preview.png'}\n"
+            f"and use the set, ten images in place of 1347:\n"
+            f'  {command("python")} -c "{look}"\n'
+            "All of it on one page, to be opened in a browser:\n"
+            f"  {command('datastill')} report {self.root}\n"
+            "Next, clothes, with the settings of the papers:\n"
+            f"  {command('datastill')} distill --dataset FashionMNIST --method DM --ipc 10 "
+            "--iterations 500"
+        )
 
     def _sets(self, ipc: int, real: ImageSet) -> dict[str, Draw]:
         pick, counts = CORESETS["random"], [ipc] * len(real.domain.classes)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from datastill.base.errors import InputError, of_kind
+from datastill.base.notebooks import of_run
 from datastill.compute import measuring
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
@@ -66,6 +67,8 @@ class Distilled:
     set: ImageSet
     folder: Path | None
     plan: Plan | None
+
+    _repr_html_ = of_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +231,8 @@ def distill(
     require_sinks(keeping.sinks)
     more = dict(facts or {})
     if folder is not None:
-        return Distilling(spec, Path(folder), Conduct.of(keeping, observer, stop), more).go()
+        conduct = Conduct.of(keeping, observer, stop, folder)
+        return Distilling(spec, Path(folder), conduct, more).go()
     with TemporaryDirectory() as place:
         conduct = Conduct.of(USUAL, observer, stop)
         found = Distilling(spec, Path(place), conduct, more, passing=True).go()

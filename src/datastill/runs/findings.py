@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from datastill.base.notebooks import of_run
 from datastill.evaluation.studies import Bench, Record, Resampling, Study, conclude
 from datastill.report.scatter import write_scatters
 from datastill.report.study_page import write_page
@@ -31,6 +32,8 @@ class Studied:
     facts: tuple[str, ...]
     folder: Path | None
     plots: tuple[Path, ...]
+
+    _repr_html_ = of_run
 
     @property
     def page(self) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,18 @@ class Conduct:
     stop: StopRequest
 
     @classmethod
-    def of(cls, keeping: Keeping, observer: Observer, stop: StopRequest | None) -> Conduct:
-        """Return it as verbs are given it."""
+    def of(
+        cls,
+        keeping: Keeping,
+        observer: Observer,
+        stop: StopRequest | None,
+        folder: Path | str | None = None,
+    ) -> Conduct:
+        """Return it as verbs are given it; a ``folder`` gets a page of the run, if that is kept."""
+        if keeping.report_minutes and folder is not None:
+            # What writes pages looks at all that there is, and so stands above; it is asked now.
+            live = import_module("datastill.runs.live")
+            observer = live.Reporter(folder, keeping.report_minutes, observer)
         return cls(keeping, observer, stop or StopRequest())
 
     def past(

@@ -76,16 +76,18 @@ class Keeping:
         overwrite: whether to replace what is there.
         checkpoint_minutes: between two checkpoints; 0 for one at every pause.
         sinks: what its course is written to besides ``log.jsonl``: tensorboard, trackio.
+        report_minutes: between two pages of it, ``report.html`` in its folder; 0 for none.
     """
 
     resume: bool = False
     overwrite: bool = False
     checkpoint_minutes: float = 5.0
     sinks: tuple[str, ...] = ()
+    report_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         truth(resume=self.resume, overwrite=self.overwrite)
-        not_negative(checkpoint_minutes=self.checkpoint_minutes)
+        not_negative(checkpoint_minutes=self.checkpoint_minutes, report_minutes=self.report_minutes)
         if self.resume and self.overwrite:
             raise InputError("`resume=True` and `overwrite=True` exclude each other")
 

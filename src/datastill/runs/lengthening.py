@@ -13,7 +13,15 @@ from datastill.runs.course import Progress, progress_of
 from datastill.runs.keeping import is_same_run, require_same_run
 from datastill.runs.observer import Observer
 from datastill.runs.preparing import Work
-from datastill.store import LOG_FILE, SET_FILE, Checkpoint, load, state_file, writing
+from datastill.store import (
+    EVOLUTION_FILE,
+    LOG_FILE,
+    SET_FILE,
+    Checkpoint,
+    load,
+    state_file,
+    writing,
+)
 
 
 def is_longer(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
@@ -72,10 +80,11 @@ def keep_state(state: Checkpoint, place: Path, observer: Observer) -> None:
 
 
 def take_log(path: Path, place: Path) -> None:
-    """Begin the journal of a run as that of the run that it goes on from."""
+    """Begin the journal of a run, and its pictures, as those of the run that it goes on from."""
     with writing(place):
-        if path != place and (path / LOG_FILE).exists():
-            shutil.copyfile(path / LOG_FILE, place / LOG_FILE)
+        for name in (LOG_FILE, EVOLUTION_FILE):
+            if path != place and (path / name).exists():
+                shutil.copyfile(path / name, place / name)
 
 
 def _updates(facts: Mapping[str, Any]) -> int:

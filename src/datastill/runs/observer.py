@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -117,3 +118,29 @@ class _Told:
 
 SILENT: Observer = Talking()
 """Looks away."""
+
+
+def tell_log(tell: Callable[[str], None]) -> None:
+    """Tell from now on what the library logs, every line once, to this one alone.
+
+    Args:
+        tell: is told lines.
+    """
+    log = logging.getLogger("datastill")
+    for handler in [each for each in log.handlers if isinstance(each, _Listener)]:
+        log.removeHandler(handler)
+    log.addHandler(_Listener(tell))
+    log.setLevel(logging.INFO)
+
+
+class _Listener(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.tell = tell
+        self.said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if line not in self.said:
+            self.said.add(line)
+            self.tell(line)

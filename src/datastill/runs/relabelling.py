@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.base.notebooks import of_run
 from datastill.data import ImageSet
 from datastill.data.labels import hardened
 from datastill.distillation.relabelling import relabelled
@@ -41,6 +42,8 @@ class Relabelled:
     pool: Pool
     caveats: Caveats
     folder: Path | None
+
+    _repr_html_ = of_run
 
     @property
     def agreement(self) -> float:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from datastill.base.errors import InputError, truth
+from datastill.base.notebooks import of_run
 from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.networks import find
@@ -75,6 +76,8 @@ class Trained:
     folder: Path | None
     rows: tuple[Row, ...]
     models: Pool = ()
+
+    _repr_html_ = of_run
 
     @property
     def pool(self) -> Pool:

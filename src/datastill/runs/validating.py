@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, truth
+from datastill.base.notebooks import of_run
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.plan import EvaluationPlan, Result, collect
@@ -69,6 +70,8 @@ class Validated:
     file: Path | None = None
     networks: Path | None = None
 
+    _repr_html_ = of_run
+
 
 def validate(
     spec: ValidateSpec,
@@ -105,7 +108,8 @@ def validate(
     if folder is not None:
         load(file)  # what is damaged is not copied
         file = results_at(file, Path(folder))  # a copy knows its own validations
-    run = _Run.of(spec, file, Conduct.of(keeping, observer, stop), folder is not None, save_models)
+    conduct = Conduct.of(keeping, observer, stop, folder and file.parent)
+    run = _Run.of(spec, file, conduct, folder is not None, save_models)
     with locked(file.parent, stem_of(file)) if run.written else nullcontext():
         return run.finished() or run.carried_out()
 

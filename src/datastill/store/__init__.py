@@ -9,6 +9,7 @@ from datastill.store.checkpoints import (
     checkpoint_file,
     require_same,
 )
+from datastill.store.evolution import Frames, keep_frame, load_frames, steps_of
 from datastill.store.files import (
     domain_of,
     new_folder,
@@ -55,6 +56,7 @@ from datastill.store.sets import (
 )
 from datastill.store.studies import StudyFolder
 from datastill.store.succession import (
+    EVOLUTION_FILE,
     GOOD_FILE,
     SET_FILE,
     begin,
@@ -65,11 +67,13 @@ from datastill.store.succession import (
 )
 
 __all__ = [
+    "EVOLUTION_FILE",
     "GOOD_FILE",
     "LOG_FILE",
     "SET_FILE",
     "Checkpoint",
     "CheckpointFile",
+    "Frames",
     "Journal",
     "Run",
     "StudyFolder",
@@ -81,8 +85,10 @@ __all__ = [
     "described_set",
     "domain_of",
     "fingerprint",
+    "keep_frame",
     "load",
     "load_dynamics",
+    "load_frames",
     "load_member",
     "load_pool",
     "load_snapshots",
@@ -114,6 +120,7 @@ __all__ = [
     "settle",
     "state_file",
     "stem_of",
+    "steps_of",
     "unpacked",
     "validation_file",
     "versions",

@@ -21,9 +21,12 @@ GOOD_FILE = "last-good.safetensors"
 """The set before its pixels or losses ceased to be finite numbers."""
 STATE_FILE = "distill.state"
 """What a finished distillation goes on from when more updates are asked for."""
+EVOLUTION_FILE = "evolution.safetensors"
+"""A few pictures of the set on its way."""
 RUN_FILES = (
     SET_FILE,
     STATE_FILE,
+    EVOLUTION_FILE,
     GOOD_FILE,
     "preview.png",
     LOG_FILE,

@@ -1,0 +1,42 @@
+"""datastill report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datastill.cli.console import Console
+from datastill.cli.mirror import Paths, options
+
+
+@options()
+class Report:
+    """Write one page of what runs made, which opens from disk in any browser and works offline.
+
+    It shows sets with their images, how they came about and did, comparisons, studies, original
+    models. What needs the real images or original models is found out where they are at hand.
+
+    Attributes:
+        paths: what to show: sets, comparisons, studies, original models, runs that go on, or
+            folders of these.
+        out: file to write.
+        dataset: real images that sets were made from, where these do not say it.
+        data_path: folder with their files.
+        pool_path: folder with original models.
+        quiet: say nothing but errors.
+    """
+
+    paths: Paths = ()
+    out: Path = Path("report.html")
+    dataset: str | None = None
+    data_path: Path | None = None
+    pool_path: Path = Path("pretrained_model")
+    quiet: bool = False
+
+    def run(self) -> None:
+        from datastill.runs.reporting import report
+        from datastill.runs.specs import DataSpec
+
+        console = Console(self.quiet)
+        data = DataSpec(self.dataset, path=self.data_path and str(self.data_path))
+        found = report(self.paths, self.out, data=data, pool_path=self.pool_path, observer=console)
+        console.message(f"look at {found.file}")

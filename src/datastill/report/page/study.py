@@ -1,0 +1,87 @@
+"""What a page says of a study: which assessment to trust, set by set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datastill.base.wording import counted
+from datastill.evaluation.studies import Study, Verdict
+from datastill.report import study_page
+from datastill.report.page import charts
+from datastill.report.page.comparison import repeated
+from datastill.report.page.parts import Chart, Choice, Exhibit, Grid, Lines, Picture, Section
+
+MOST = 60
+"""Assessments that a chart can be of: the best ones."""
+
+
+def exhibit(
+    study: Study,
+    facts: Sequence[str],
+    title: str,
+    name: str,
+    *,
+    pictures: Mapping[str, Picture],
+    recipe: tuple[str, str] | None,
+) -> Exhibit:
+    """Return all that a page says of a study.
+
+    Args:
+        study: what was found.
+        facts: lines that say what it rests on.
+        title: by which a person asked for it.
+        name: which nothing else on the page has.
+        pictures: of its sets, by their names.
+        recipe: text of the file that repeats it, and its path.
+    """
+    sections = [
+        Section("Assessments against test accuracy", [_chart(study, name, pictures)]),
+        Section("Which assessment to trust", _table(study)),
+        Section("What it rests on", [Lines([*facts, *_made(study)])]),
+        Section("To repeat", [*repeated(recipe)]),
+    ]
+    return Exhibit(title, "study", sections)
+
+
+def _chart(study: Study, name: str, pictures: Mapping[str, Picture]) -> Chart:
+    verdicts = study.verdicts[:MOST]
+    choices = [
+        Choice(one.name, _told(one), charts.agreement(study.records, one)) for one in verdicts
+    ]
+    data = charts.scores(study.records, [one.name for one in verdicts])
+    first: dict[str, Any] = {**choices[0].spec, "data": {"values": data}}
+    rows = [
+        (row.name, row.method, str(row.ipc), f"{100 * row.accuracy:.2f}", str(len(row.trials)))
+        for row in sorted(study.records, key=lambda record: -record.accuracy)
+    ]
+    return Chart(
+        f"agreement-{name}",
+        f"{counted(len(study.records), 'set')}: an assessment across, test accuracy up",
+        first,
+        Grid("Sets, the best first", ("set", "method", "ipc", "accuracy, %", "n"), rows),
+        "To the right is what the assessment calls better; where it is right, points rise to "
+        "the right.",
+        pictures,
+        choices,
+    )
+
+
+def _told(verdict: Verdict) -> str:
+    found = verdict.headline
+    spearman = found.spearman
+    return (
+        f"{verdict.name}: Spearman's rank correlation with accuracy {spearman.value:+.2f} "
+        f"(95 %: {spearman.low:+.2f} to {spearman.high:+.2f}) over {counted(found.sets, 'set')} of "
+        f"{counted(found.recipes, 'recipe')}"
+    )
+
+
+def _table(study: Study) -> list[Grid | Lines]:
+    rows = study_page.table(study)
+    grid = Grid("Agreement with test accuracy", study_page.COLUMNS, rows)
+    return [Lines([" ".join(study_page.LEGEND.split())]), grid]
+
+
+def _made(study: Study) -> list[str]:
+    return study_page.made(study.records)

@@ -1,0 +1,216 @@
+"""What a page says of each thing that runs made, read from its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from datastill.base.errors import InputError, damaged
+from datastill.data import ImageSet
+from datastill.evaluation.studies import Study, Verdict, record_of
+from datastill.report.page import comparison, judged, pool, sets, study
+from datastill.report.page.held import Held
+from datastill.report.page.parts import Exhibit, Picture
+from datastill.report.page.pictures import bytes_of
+from datastill.runs.beholding import Beholder
+from datastill.runs.describing import description_in, repeated_by
+from datastill.runs.gathering import COMPARED, COMPARISON, POOL, SET, STUDIED, STUDY, Lying
+from datastill.runs.recipes import RUN_FILE
+from datastill.store import (
+    LOG_FILE,
+    SET_FILE,
+    StudyFolder,
+    assessment_file,
+    load,
+    load_frames,
+    load_member,
+    log_file,
+    members_in,
+    place_of,
+    read_json,
+    stem_of,
+)
+from datastill.store.succession import MANIFEST
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibiting:
+    """How things are shown.
+
+    Attributes:
+        beholder: finds out what files do not hold; None where only they are to be read.
+        most: images of each set.
+    """
+
+    beholder: Beholder | None
+    most: int
+
+    def of(self, one: Lying, name: str) -> tuple[Exhibit, Held | None]:
+        """Return what a page says of a thing; of a set also what is known of it.
+
+        Args:
+            one: the thing.
+            name: which nothing else on the page has.
+
+        Raises:
+            InputError: when a file of it is damaged.
+        """
+        if one.kind == SET:
+            held = self.held(one.path)
+        elif one.kind == COMPARISON:
+            return self._comparison(one.path, name), None
+        elif one.kind == STUDY:
+            return self._study(one.path, name), None
+        elif one.kind == POOL:
+            return self._pool(one.path, name), None
+        else:
+            held = under_way(one.path)
+        return sets.exhibit(held, name, most=self.most), held
+
+    def held(self, file: Path) -> Held:
+        """Return what is known of a set."""
+        data, missing = load(file), dict[str, str]()
+        frames: list[tuple[int, Any]] = []
+        if file.name == SET_FILE:
+            frames, missing["frames"] = _frames(file.parent)
+        recipe = _recipe(file.parent) if file.name == SET_FILE else None
+        if recipe is not None and repeated_by(file, data.facts) != recipe[1]:
+            missing["recipe"] = f"{recipe[1]} was changed since the set was made."
+            recipe = None
+        shown = file.parent if file.name == SET_FILE else file
+        events = [*_events(log_file(file))]
+        assessments = [*_assessments(file)]
+        held = Held(str(shown), data, events, frames, assessments, recipe, missing=missing)
+        return held if self.beholder is None else self.beholder.looked_at(held, file, self.most)
+
+    def _comparison(self, folder: Path, name: str) -> Exhibit:
+        table = _table(folder / COMPARED)
+        return comparison.exhibit(table, str(folder), name, _recipe(folder))
+
+    def _study(self, folder: Path, name: str) -> Exhibit:
+        if not (folder / STUDIED).is_file():
+            raise InputError(f"the study in {folder} is not finished; datastill study goes on")
+        table = _table(folder / STUDIED)
+        with damaged(folder / STUDIED):
+            verdicts = msgspec.convert(table["verdicts"], tuple[Verdict, ...], strict=False)
+            records = tuple(record_of(row) for row in table["records"])
+            ends = [
+                msgspec.convert(table.get(key), Verdict | None, strict=False)
+                for key in ("yardstick", "ignorance")
+            ]
+            found = Study(records, verdicts, *ends)
+            facts = [str(fact) for fact in table.get("facts", ())]
+        pictures = dict(_pictures(folder, [record.name for record in records]))
+        return study.exhibit(
+            *(found, facts, str(folder), name), pictures=pictures, recipe=_recipe(folder)
+        )
+
+    def _pool(self, folder: Path, name: str) -> Exhibit:
+        rows = _list(folder / MANIFEST) if (folder / MANIFEST).is_file() else []
+        if not rows:
+            found = [load_member(path) for _, _, path in members_in(folder)]
+            rows = [{"architecture": one.architecture, **one.facts} for one in found]
+        events = [*_events(folder / LOG_FILE)]
+        return pool.exhibit(rows, events, str(folder), name, _recipe(folder))
+
+
+def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held:
+    """Return what is known of a set that is being made, or whose run was cut off.
+
+    Args:
+        folder: of the run.
+        now: the set as it is now; by default as it was when it was last pictured.
+        told: how far the run is, in words.
+
+    Raises:
+        InputError: when nothing is known of its images, or a file is damaged.
+    """
+    place = place_of(folder)
+    settings = _table(place / "settings.json") if (place / "settings.json").is_file() else {}
+    found = load_frames(place)
+    if now is None and found is None:
+        raise InputError(f"the run in {folder} has no image to show yet")
+    if now is None:
+        assert found is not None
+        now = found.last()
+        steps = (settings.get("descent") or {}).get("updates", "an unknown number of")
+        told = told or f"not finished: after {max(found.pixels)} of {steps} updates"
+    held = {name: value for name, value in settings.items() if name != "validated"}
+    data = replace(now, facts=held)
+    frames, why = _frames(place)
+    later = {"nearest": "the run is not finished", "taken": "the run is not finished"}
+    missing = {"frames": why, **later}
+    events = [*_events(place / LOG_FILE)]
+    return Held(
+        *(str(folder), data, events, frames, (), _recipe(place)), missing=missing, under_way=told
+    )
+
+
+def _frames(folder: Path) -> tuple[list[tuple[int, Any]], str]:
+    found = load_frames(folder)
+    if found is None:
+        return [], "its run kept none"
+    whole = found.last().domain
+    shown = [(step, bytes_of(pixels.float() / 255, whole)) for step, pixels in found.pixels.items()]
+    return shown, ""
+
+
+def _events(file: Path) -> Iterator[Mapping[str, Any]]:
+    # A line that is being written is none yet.
+    if not file.is_file():
+        return
+    with damaged(file):
+        text = file.read_text(encoding="utf-8", errors="replace")
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def _assessments(file: Path) -> Iterator[Mapping[str, Any]]:
+    first = assessment_file(file)
+    others = file.parent.glob(f"{stem_of(file)}assessment-[0-9]*.json")
+    for path in (first, *sorted(others)):
+        if path.is_file():
+            table = _table(path)
+            with damaged(path):
+                for row in table["scores"]:
+                    judged.strip(row)
+            yield table
+
+
+def _recipe(folder: Path) -> tuple[str, str] | None:
+    path = folder / RUN_FILE
+    if description_in(path) is None:
+        return None
+    return path.read_text(encoding="utf-8"), str(path)
+
+
+def _pictures(folder: Path, names: list[str]) -> Iterator[tuple[str, Picture]]:
+    held = StudyFolder(folder)
+    there = set(held.names())
+    for name in names:
+        if name in there:
+            yield name, sets.thumbnail(held.load_set(name), name)
+
+
+def _table(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged: it holds no table")
+    return found
+
+
+def _list(path: Path) -> list[Mapping[str, Any]]:
+    found = read_json(path)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise InputError(f"{path} is damaged: it holds no list of models")
+    return found

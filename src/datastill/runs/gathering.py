@@ -1,0 +1,81 @@
+"""What lies at paths that a person names: sets, comparisons, studies, original models, runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datastill.base.errors import InputError
+from datastill.store import EVOLUTION_FILE, LOG_FILE, SET_FILE, members_in, place_of
+from datastill.store.studies import RECORD_FILE
+
+SET, UNDER_WAY, COMPARISON, STUDY, POOL = "set", "run", "comparison", "study", "pool"
+COMPARED, STUDIED = "comparison.json", "study.json"
+DEEPEST = 8
+"""Folders within each other that are looked into."""
+
+
+@dataclass(frozen=True)
+class Lying:
+    """Something that a run made, or makes.
+
+    Attributes:
+        kind: ``SET``, ``UNDER_WAY``, ``COMPARISON``, ``STUDY`` or ``POOL``.
+        path: of the file of a set, or the folder of anything else.
+    """
+
+    kind: str
+    path: Path
+
+
+def gathered(paths: Sequence[Path]) -> list[Lying]:
+    """Return all that lies at paths, in the order of the paths, each once.
+
+    Raises:
+        InputError: for a path where there is nothing, or nothing of that kind.
+    """
+    found: dict[Path, Lying] = {}
+    for path in paths:
+        there = list(_at(path))
+        if not there:
+            what = "is no set" if path.is_file() else "holds no set, comparison, study or models"
+            missing = f"there is no {path}" if not path.exists() else f"{path} {what}"
+            raise InputError(f"{missing}; name what a run made, or a folder of such")
+        for one in there:
+            found.setdefault(one.path.resolve(), one)
+    return list(found.values())
+
+
+def _at(path: Path) -> Iterator[Lying]:
+    if path.is_file():
+        if path.suffix == ".safetensors":
+            yield Lying(SET, path)
+        return
+    one = _itself(path)
+    if one is not None:
+        yield one
+        return
+    base = len(path.parts)
+    for place, folders, _ in os.walk(path):
+        here = Path(place)
+        own = None if here == path else _itself(here)
+        if own is not None:
+            yield own
+        names = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [] if own or len(here.parts) - base >= DEEPEST else names
+
+
+def _itself(folder: Path) -> Lying | None:
+    if (folder / SET_FILE).is_file():
+        return Lying(SET, folder / SET_FILE)
+    if (folder / COMPARED).is_file():
+        return Lying(COMPARISON, folder)
+    if (folder / STUDIED).is_file() or any((folder / "sets").glob(f"*/{RECORD_FILE}")):
+        return Lying(STUDY, folder)
+    if any(members_in(folder)):
+        return Lying(POOL, folder)
+    place = place_of(folder)
+    begun = (place / EVOLUTION_FILE, place / LOG_FILE)
+    return Lying(UNDER_WAY, folder) if any(file.is_file() for file in begun) else None

@@ -1,0 +1,160 @@
+"""One page of whatever runs made: sets, comparisons, studies, original models, runs under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datastill.base.errors import InputError, of_kind, path_of, require_file
+from datastill.base.wording import counted, listed
+from datastill.data import ImageSet, stored_bytes
+from datastill.evaluation.comparison import label_bytes
+from datastill.report.page import comparison, render, sets
+from datastill.report.page.held import Held
+from datastill.report.page.parts import Exhibit, Page, Section
+from datastill.report.validations import labelled_results
+from datastill.runs.beholding import Beholder
+from datastill.runs.exhibiting import Exhibiting, under_way
+from datastill.runs.gathering import Lying, gathered
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.specs import DataSpec
+from datastill.store import SET_FILE, load_frames, place_of
+
+PAGE = "report.html"
+ALL_IMAGES = 400
+"""Images on a page of several sets, together, but for ``LEAST`` of each."""
+LEAST = 10
+OURS = b'<meta name="generator" content="datastill'
+"""What a page has that may be written again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """A page that was written.
+
+    Attributes:
+        file: where it is.
+        page: what is on it.
+    """
+
+    file: Path
+    page: Page
+
+
+def report(
+    paths: Sequence[Path | str] | Path | str,
+    file: Path | str = PAGE,
+    *,
+    data: DataSpec | None = None,
+    pool_path: Path | str = "pretrained_model",
+    observer: Observer = SILENT,
+) -> Reported:
+    """Write one page of what lies at paths, which opens from disk and needs nothing else.
+
+    All on it is read from the files of the runs, or found out with the real images and original
+    models where they are at hand. What is left out for want of them is said.
+
+    Args:
+        paths: sets, comparisons, studies, original models, or folders of them.
+        file: to write; a page that was written before is replaced, another file never.
+        data: how the real images are read, where the sets do not say.
+        pool_path: folder with original models.
+        observer: watches.
+
+    Raises:
+        InputError: when there is nothing to show, something is damaged, or it cannot be written.
+    """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    for path in given:
+        path_of("the path of what a run made", paths=path)
+    path_of("the path of a file", file=file)
+    of_kind((DataSpec, type(None)), "a DataSpec", data=data)
+    if not given:
+        raise InputError("name what a run made: a set, a comparison, a study, or a folder of such")
+    target = _free(Path(file))
+    found = gathered([Path(path) for path in given])
+    beholder = Beholder(data or DataSpec(), Path(pool_path), observer)
+    page = page_of(observer.follow(found, "looking", len(found)), len(found), beholder)
+    render.write(page, target)
+    return Reported(target, page)
+
+
+def write_live(folder: Path, seconds: float, told: str, now: ImageSet | None) -> None:
+    """Write the page of a run that may be going on, from what its files say of it by now.
+
+    Args:
+        folder: of the run, where the page is written.
+        seconds: until it is written again, unless the run is finished.
+        told: how far the run is, in words.
+        now: the set as it is now, of one that is distilled; None where its files tell.
+
+    Raises:
+        InputError: when it cannot be written, or a file is damaged.
+    """
+    target, place = _free(folder / PAGE), place_of(folder)
+    if now is None and place == folder and (folder / SET_FILE).exists():
+        page = page_of(gathered([folder]), 1, None)
+        told = told if seconds else ""
+    elif now is None and load_frames(place) is None:
+        return
+    else:
+        exhibit = sets.exhibit(under_way(folder, now, told), "0")
+        page = Page(_title([exhibit]), [exhibit])
+    render.write(replace(page, reload=seconds, under_way=told), target)
+
+
+def page_of(found: Iterable[Lying], count: int, beholder: Beholder | None) -> Page:
+    """Return the page of several things.
+
+    Args:
+        found: the things.
+        count: how many they are.
+        beholder: see ``Exhibiting``.
+    """
+    most = max(LEAST, ALL_IMAGES // max(count, 2))
+    exhibiting = Exhibiting(beholder, most)
+    shown = [exhibiting.of(one, str(i)) for i, one in enumerate(found)]
+    exhibits = [exhibit for exhibit, _ in shown]
+    held = [known for _, known in shown if known is not None]
+    told = "; ".join(known.under_way for known in held if known.under_way)
+    return Page(_title(exhibits), exhibits, [*_overview(held)], under_way=told)
+
+
+def _title(exhibits: Sequence[Exhibit]) -> str:
+    if len(exhibits) == 1:
+        return f"{exhibits[0].kind}: {exhibits[0].title}"
+    kinds = [exhibit.kind for exhibit in exhibits]
+    return listed([counted(kinds.count(kind), kind) for kind in dict.fromkeys(kinds)])
+
+
+def _overview(held: Sequence[Held]) -> Iterator[Section]:
+    # Sets that were validated, beside each other.
+    points = [point for one in held for point in _points(one)]
+    if len({point["set"] for point in points}) > 1 and len(held) > 1:
+        chart = comparison.worth(points, "worth-of-all")
+        yield Section("Bytes against accuracy", [chart])
+
+
+def _points(held: Held) -> Iterator[dict[str, Any]]:
+    data = held.data
+    for source, model, terms, reached in labelled_results(
+        data.facts.get("validated"), data.domain.name
+    ):
+        if source == "synthetic":
+            yield {
+                "set": f"{held.name}, {model}, {terms}",
+                "kind": str(data.facts.get("method") or "unknown method"),
+                "bytes": stored_bytes(data.images) + label_bytes(data),
+                "accuracy": 100 * reached.mean,
+                "told": str(reached),
+            }
+
+
+def _free(file: Path) -> Path:
+    # A page that may be written: none is there, or one of ours.
+    require_file(file, "`file`", ".html", "HTML", PAGE)
+    if file.exists() and OURS not in file.read_bytes()[:4096]:
+        raise InputError(f"{file} was not written by datastill report; name another file")
+    return file

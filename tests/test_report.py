@@ -1,0 +1,331 @@
+"""One page of whatever runs made: whole, true to their files, and without a danger."""
+
+import base64
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conftest import blobs
+from datastill import load, runs, save
+from datastill.base.errors import InputError
+from datastill.data import ImageSet
+from datastill.datasets import load_split
+from datastill.report.page.nearest import nearest
+from datastill.report.page.parts import Page
+from datastill.report.page.render import html
+from datastill.runs import DataSpec, DistillSpec, Keeping, Reporter, StopRequest, Talking
+from datastill.store import load_frames, steps_of
+from test_cli import Run, files, run
+
+__all__ = ["run"]
+
+DOCS = Path(__file__).parents[1] / "docs" / "results"
+MADE = DistillSpec(data=DataSpec("digits"), method="DM", model="MLP", ipc=1, updates=12, batch=8)
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</title></style></script><svg onload=alert(1)>",
+    "{{ 7 * 7 }} ${7 * 7} datum.set",
+)
+
+
+class Read(HTMLParser):
+    """What a browser finds in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self.inside not in ("script", "style"):
+            self.text.append(data)
+
+    def images(self) -> Iterator[Image.Image]:
+        for tag, attributes in self.tags:
+            if tag == "img":
+                source = str(attributes["src"])
+                assert source.startswith("data:image/")
+                content = base64.b64decode(source.partition(",")[2])
+                yield Image.open(io.BytesIO(content))
+
+    @property
+    def said(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def page_at(file: Path) -> Read:
+    return Read(file.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    runs.distill(MADE, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def test_a_set_is_shown_with_its_images_and_what_repeats_it(made: Path, run: Run) -> None:
+    said = run("report set --out page.html")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == "look at page.html\n"
+    page = page_at(Path("page.html"))
+    shown = [one for one in page.images() if one.size == (8, 8)]
+    assert len(shown) == 20  # ten images, and beside each the nearest real one
+    held = load(made)
+    pixels = (held.domain.pixels(held.images).clamp(0, 1) * 255).round().byte()
+    for image, wanted in zip(shown[::2], pixels, strict=True):
+        assert np.array_equal(np.asarray(image.convert("L")), wanted[0].numpy())
+    for wanted in ("digits", "datastill run set/run.toml", "updates = 12", "zhao2023dm", "MLP"):
+        assert wanted in page.said
+
+
+def test_nothing_is_fetched_from_anywhere(made: Path, run: Run) -> None:
+    run("report set --out page.html")
+    page = page_at(Path("page.html"))
+    links = [
+        (tag, attributes[name])
+        for tag, attributes in page.tags
+        for name in ("src", "href", "action", "data", "srcset")
+        if name in attributes
+    ]
+    assert links
+    assert all(str(link).startswith(("data:", "#")) for _, link in links)
+    (policy,) = (
+        attributes["content"]
+        for tag, attributes in page.tags
+        if tag == "meta" and "http-equiv" in attributes
+    )
+    assert str(policy).startswith("default-src 'none'; img-src data:;")
+    assert "unsafe-inline" not in str(policy).partition("script-src")[2].partition(";")[0]
+
+
+def hostile(folder: Path) -> Path:
+    data = blobs(classes=4)
+    facts = {"method": HOSTILE[0], "model": HOSTILE[1], "caveats": [HOSTILE[2]], "seed": 1}
+    report = {
+        "protocol": {"name": HOSTILE[3]},
+        "results": [
+            {
+                "source": HOSTILE[0],
+                "model": HOSTILE[1],
+                "accuracies": {"values": [0.5, 0.6]},
+                "seconds": 1.0,
+            }
+        ],
+    }
+    domain = replace(data.domain, name=HOSTILE[0], classes=HOSTILE)
+    file = folder / "synthetic.safetensors"
+    save(replace(data, domain=domain, facts={**facts, "validated": [report]}), file)
+    loss = {"event": "update", "step": 1, HOSTILE[1]: 0.5, "__proto__": 1.0}
+    (folder / "log.jsonl").write_text(json.dumps(loss) + "\n")
+    score = {"name": HOSTILE[1], "family": HOSTILE[2], "better": HOSTILE[0], "value": 1.0}
+    table = {"scores": [{**score, "random": [0.5]}], "seconds": 1.0}
+    (folder / "assessment.json").write_text(json.dumps(table))
+    return file
+
+
+def test_texts_of_files_are_texts(tmp_path: Path, run: Run) -> None:
+    hostile(tmp_path / "set")
+    assert run("report set --out page.html").code == 0
+    text = Path("page.html").read_text(encoding="utf-8")
+    page = Read(text)
+    for name in HOSTILE[:3]:
+        assert name not in text
+    for name in HOSTILE:
+        assert " ".join(name.split()) in page.said
+    assert not [tag for tag, attributes in page.tags if {"onerror", "onload"} & {*attributes}]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("report", "name what a run made"),
+        ("report nothing", "there is no nothing"),
+        ("report empty", "empty holds no set"),
+        ("report set --out set", "--out names a file, and set is a folder: set/report.html"),
+        ("report set --out page.png", "--out writes HTML: name it page.html"),
+        ("report set --out mine.html", "mine.html was not written by datastill report"),
+        ("report damaged", "is damaged"),
+        ("report broken", "is damaged"),
+        ("report note.txt", "note.txt is no set"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_in_a_line(
+    tmp_path: Path, run: Run, line: str, told: str
+) -> None:
+    save(blobs(), tmp_path / "set" / "synthetic.safetensors")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.html").write_text("<p>mine</p>")
+    (tmp_path / "note.txt").write_text("a note")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "synthetic.safetensors").write_bytes(b"no tensors")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "comparison.json").write_text("{")
+    before = files(tmp_path)
+    said = run(line)
+    assert said.code == 2
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+    assert files(tmp_path) == before
+
+
+def test_a_page_is_light(tmp_path: Path) -> None:
+    data = blobs(shape=(3, 32, 32), classes=10, per_class=10)
+    noise = torch.rand(data.images.shape, generator=torch.Generator().manual_seed(0))
+    save(
+        replace(data, images=data.domain.normalise(noise)), tmp_path / "a" / "synthetic.safetensors"
+    )
+    found = runs.report(tmp_path / "a", tmp_path / "page.html")
+    assert found.file.stat().st_size < 5_000_000
+    assert len([*page_at(found.file).images()]) == 100
+
+
+def test_pictures_of_the_way_are_those_of_the_updates(tmp_path: Path) -> None:
+    seen: dict[int, torch.Tensor] = {}
+
+    def look(snapshot) -> None:
+        pixels = snapshot.synthetic.domain.pixels(snapshot.synthetic.images)
+        seen[snapshot.step] = (pixels.clamp(0, 1) * 255).round().byte()
+
+    runs.distill(MADE, tmp_path / "set", observer=Talking(look=look))
+    frames = load_frames(tmp_path / "set")
+    assert frames is not None
+    assert set(frames.pixels) == steps_of(12) == {1, 2, 3, 6, 12}
+    for step, pixels in frames.pixels.items():
+        assert torch.equal(pixels, seen[step][list(frames.rows)])
+
+
+def test_a_run_that_was_cut_off_has_the_same_pictures(tmp_path: Path) -> None:
+    stop = StopRequest()
+
+    def look(snapshot) -> None:
+        if snapshot.step == 5:
+            stop.request()
+
+    with pytest.raises(runs.Stopped):
+        runs.distill(MADE, tmp_path / "cut", observer=Talking(look=look), stop=stop)
+    runs.distill(MADE, tmp_path / "cut", keeping=Keeping(resume=True))
+    runs.distill(MADE, tmp_path / "whole")
+    cut, whole = load_frames(tmp_path / "cut"), load_frames(tmp_path / "whole")
+    assert cut is not None
+    assert whole is not None
+    assert list(cut.pixels) == list(whole.pixels)
+    assert all(torch.equal(cut.pixels[step], whole.pixels[step]) for step in whole.pixels)
+
+
+def test_more_updates_keep_the_pictures_of_those_before(made: Path) -> None:
+    runs.distill(replace(MADE, updates=20), made, keeping=Keeping(resume=True))
+    frames = load_frames(made)
+    assert frames is not None
+    assert {1, 2, 3, 6, 12} | {20} <= set(frames.pixels)
+
+
+def test_a_run_that_goes_on_is_shown_and_one_that_ended_is_whole(tmp_path: Path) -> None:
+    now = iter(range(0, 10_000, 61))
+    pages: list[Read] = []
+    folder = tmp_path / "set"
+
+    def look(snapshot) -> None:
+        if (folder / "report.html").exists():
+            pages.append(page_at(folder / "report.html"))
+
+    reporter = Reporter(folder, 1, Talking(look=look), clock=lambda: next(now))
+    runs.distill(MADE, folder, observer=reporter)
+    live = pages[-1].said
+    assert "distilling digits: " in live
+    assert " of 12" in live
+    assert [attributes for tag, attributes in pages[-1].tags if attributes.get("id") == "live"] == [
+        {"id": "live", "role": "status", "data-seconds": "60"}
+    ]
+    after = page_at(folder / "report.html")
+    assert not [1 for _, attributes in after.tags if attributes.get("id") == "live"]
+    assert "datastill run" in after.said
+
+
+def test_a_run_writes_its_page_where_it_is_asked_to(tmp_path: Path, run: Run) -> None:
+    line = "distill --dataset digits --model MLP --ipc 1 --iterations 3 --batch-real 8"
+    assert run(f"{line} --report-minutes 1").code == 0
+    assert (tmp_path / "condensed/digits/DM/IPC1/report.html").is_file()
+    assert "report-minutes must not be negative" in run(f"{line} --report-minutes -1").err
+
+
+def test_a_run_that_was_cut_off_is_shown(tmp_path: Path) -> None:
+    stop = StopRequest()
+
+    def look(snapshot) -> None:
+        if snapshot.step == 5:
+            stop.request()
+
+    with pytest.raises(runs.Stopped):
+        runs.distill(MADE, tmp_path / "cut", observer=Talking(look=look), stop=stop)
+    found = runs.report(tmp_path / "cut", tmp_path / "page.html")
+    assert "not finished: after 3 of 12 updates" in page_at(found.file).said
+
+
+def test_nearest_real_images_are_found() -> None:
+    real = blobs(per_class=12)
+    rows = [3, 40, 17]
+    noise = 0.001 * torch.randn(real.images.shape, generator=torch.Generator().manual_seed(1))
+    near = ImageSet(real.images + noise, real.labels, real.domain)
+    found = nearest(near, real, rows)
+    assert torch.equal(found.images, real.images[rows])
+    assert torch.equal(found.labels, real.labels[rows])
+    pixels = [(data.domain.pixels(data.images).clamp(0, 1)) for data in (near, real)]
+    wanted = (pixels[0] - pixels[1]).square().flatten(1).mean(1).sqrt()[rows]
+    assert torch.allclose(found.distances, wanted, atol=1e-6)
+    assert found.among == len(real)
+
+
+def test_a_comparison_a_study_and_models_are_shown(tmp_path: Path, run: Run) -> None:
+    shutil.copytree(DOCS / "comparison" / "FashionMNIST-IPC10-dsa", tmp_path / "all" / "compared")
+    shutil.copytree(DOCS / "digits-study", tmp_path / "all" / "studied")
+    models = DOCS / "clom/pretrained_model/FashionMNIST/original/ConvNet"
+    shutil.copytree(models, tmp_path / "all" / "models")
+    study = json.loads((tmp_path / "all/studied/study.json").read_text())
+    names = [record["name"] for record in study["records"]]
+    real = load_split("digits", "train")
+    save(
+        real.take(torch.arange(10)), tmp_path / f"all/studied/sets/{names[0]}/synthetic.safetensors"
+    )
+    said = run("report all --out page.html")
+    assert said.code == 0, said.err
+    page = page_at(Path("page.html"))
+    for wanted in (
+        *("comparison", "study", "pool", "Original models", "minus random (95 %)"),
+        *("Spearman's rank correlation", names[0], names[-1], "held-out %"),
+    ):
+        assert wanted in page.said
+    drawn = {attributes["data-chart"] for _, attributes in page.tags if "data-chart" in attributes}
+    (content,) = re.findall(
+        r'<script type="application/json" id="charts">(.*?)</script>', Path("page.html").read_text()
+    )
+    assert drawn == set(json.loads(content))
+    assert [1 for _, attributes in page.tags if attributes.get("data-set") == names[0]]
+
+
+def test_a_page_without_charts_has_no_library() -> None:
+    assert len(html(Page("empty", []))) < 30_000
+
+
+def test_what_is_no_page_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`paths` must be"):
+        runs.report([3], tmp_path / "page.html")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="`data` must be a DataSpec"):
+        runs.report(tmp_path, tmp_path / "p.html", data="digits")  # pyright: ignore[reportArgumentType]
