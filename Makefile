@@ -3,13 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench check format clean
+.PHONY: demo test test-oldest bench check format clean
 
 demo: .venv/.ready
 	$(BIN)/datastill demo
 
 test: .venv/.ready
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+test-oldest: .oldest/.ready
+	.oldest/bin/pytest --numprocesses auto --dist loadfile
 
 bench: .venv/.ready
 	$(BIN)/python benchmarks/time_to_quality.py
@@ -23,10 +26,14 @@ format: .venv/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.venv/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+.venv/.ready: constraints.txt
+.oldest/.ready: constraints-oldest.txt
+.oldest/.ready: PYTHON := python3.11
+
+%/.ready: pyproject.toml
+	$(PYTHON) -m venv $*
+	$*/bin/pip install --quiet --disable-pip-version-check --constraint $(filter constraints%,$^) --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .oldest demo

@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from datastill.compute import kernels
 from datastill.compute.kernels import building, trusted
 from datastill.compute.kernels.instructions import available
+from datastill.compute.kernels.operands import ASKED
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 
@@ -86,6 +88,36 @@ def test_what_is_no_library_is_built_again(place: Path, what: str) -> None:
     (again,) = place.iterdir()
     assert again.read_bytes() == whole
     assert again.stat().st_mode & 0o022 == 0
+
+
+@pytest.mark.parametrize("name", [name for names in ASKED.values() for name in names])
+def test_a_pytorch_that_does_not_answer_goes_without_kernels(
+    place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """PyTorch promises nobody what they ask: its next version may not have it."""
+    (home,) = (home for home in ASKED if name in ASKED[home])
+    with monkeypatch.context() as patch:
+        patch.delattr(home, name)
+        said = anew()
+    told = f"they ask PyTorch for {home.__name__}.{name}, which version {torch.__version__} does"
+    assert said == f"{told} not have"
+
+
+UNANSWERED = """
+import torch
+del torch._C._dispatch_keys
+from datastill import Domain, Key, build
+from datastill.compute.route import logits
+domain = Domain("d", (1, 8, 8), ("a", "b"), (0.0,), (1.0,))
+network = build("ConvNetD1W16", domain, key=Key(0))
+print(logits(network, torch.zeros(3, 1, 8, 8)).shape[0])
+"""
+
+
+def test_without_kernels_of_such_a_pytorch_its_own_layers_run() -> None:
+    code = [sys.executable, "-c", UNANSWERED]
+    done = subprocess.run(code, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
 
 
 def test_a_folder_that_others_can_write_is_not_trusted(place: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_missing_library_is_told_before_anything_is_read(
     for command in (DISTILL, "train --dataset digits", "validate nowhere"):
         with pytest.raises(SystemExit):
             main([*command.split(), "--tensorboard"])
-        assert "pip install 'tensorboard>=2.16'" in capsys.readouterr().err
+        assert "pip install 'tensorboard>=2.17.1'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -10,7 +10,7 @@ from datastill.base.errors import InputError
 LIBRARIES = {
     "hf": "datasets>=4",
     "transformers": "transformers>=5",
-    "tensorboard": "tensorboard>=2.16",
+    "tensorboard": "tensorboard>=2.17.1",
     "trackio": "trackio>=0.4",
 }
 """What the extras of the package are made of."""

@@ -8,8 +8,28 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-_keys: Any = torch._C._dispatch_keys
-_ORDINARY: int = _keys(torch.empty(0, device="cpu", dtype=torch.float32)).raw_repr()
+ASKED = {
+    torch._C: (
+        *("_dispatch_keys", "_is_tracing"),
+        *("_are_functorch_transforms_active", "_len_torch_dispatch_stack"),
+    ),
+    forward_ad: ("_current_level",),
+}
+"""What kernels ask of PyTorch that it promises nobody: another version may have no answer."""
+
+_keys: Any = getattr(torch._C, "_dispatch_keys", None)
+_ORDINARY: int = _keys(torch.empty(0, device="cpu", dtype=torch.float32)).raw_repr() if _keys else 0
+
+
+def unanswered() -> str:
+    """Name the first of these that this PyTorch has no answer to, empty where it has all."""
+    lacking = (
+        f"{home.__name__}.{name}"
+        for home, names in ASKED.items()
+        for name in names
+        if not hasattr(home, name)
+    )
+    return next(lacking, "")
 
 
 def serve(*operands: Tensor | None) -> bool:

@@ -6,10 +6,13 @@ import ctypes
 import platform
 from functools import cache
 
+import torch
+
 from datastill.base import machine
 from datastill.compute.kernels.building import Unavailable, built
 from datastill.compute.kernels.instructions import Instructions, asked, found
 from datastill.compute.kernels.library import Library
+from datastill.compute.kernels.operands import unanswered
 from datastill.compute.kernels.trial import failing
 
 
@@ -44,6 +47,8 @@ def _known() -> Library | str:
 
 @cache
 def _trusted(best: Instructions) -> Library | str:
+    if unknown := unanswered():
+        return f"they ask PyTorch for {unknown}, which version {torch.__version__} does not have"
     try:
         file = built(best)
         made = Library(best, ctypes.CDLL(str(file)))

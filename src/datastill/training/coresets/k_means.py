@@ -40,7 +40,7 @@ def _centres(points: Tensor, count: int, key: Key) -> Tensor:
 
     if count == len(points):
         return points
-    clusters = KMeans(count, random_state=key.integer(2**31))
+    clusters = KMeans(count, n_init="auto", random_state=key.integer(2**31))
     with warnings.catch_warnings():
         # Equal images may be fewer clusters than asked for: then centres coincide.
         warnings.simplefilter("ignore", ConvergenceWarning)
