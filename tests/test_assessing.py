@@ -19,6 +19,7 @@ from datastill.runs.observer import Talking
 from datastill.runs.relabelling import beside, relabel
 from datastill.runs.specs import AssessSpec, PoolSpec, RankSpec, RelabelSpec
 from datastill.runs.studying import study
+from datastill.runs.summaries import told
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 OPTIONS = "--models-pool MLP --early-epochs 1"
@@ -97,6 +98,27 @@ def test_without_a_folder_nothing_is_written(home: Path, capsys: pytest.CaptureF
     assert relabelled.folder is None
     assert tree(home) == before
     assert "".join(capsys.readouterr()) == ""
+
+
+def test_scores_are_made_again_where_that_is_asked_for(home: Path) -> None:
+    names = ("fresh-feature-distance", "om-accuracy")
+    spec = AssessSpec(set=SET, pool=POOL, assessments=names, draws=1)
+    once, again = assess(spec), assess(replace(spec, retests=2), "again")
+    for name in names:
+        draws = again.scores[name].draws
+        assert (len(draws), draws[0]) == (3, once.scores[name].score.value)
+        assert again.scores[name].score.value == pytest.approx(sum(draws) / 3)
+        assert len(again.random[0][name].draws) == 3
+        assert (len({*draws}) > 1) == (name == "fresh-feature-distance")
+    assert again.file is not None
+    rows = {row["name"]: row for row in read(again.file)["scores"]}
+    assert rows["om-accuracy"]["draws"] == list(again.scores["om-accuracy"].draws)
+    ((_, _, table), *_) = told(again)
+    assert [row[2] for row in table if row[0].strip() == "om-accuracy"] == [
+        f"{again.scores['om-accuracy'].score.value:.4g} ± 0"
+    ]
+    with pytest.raises(InputError, match="`retests` must not be negative"):
+        replace(spec, retests=-1)
 
 
 def test_scores_lie_beside_the_set_where_that_is_asked_for(home: Path) -> None:

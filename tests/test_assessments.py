@@ -332,7 +332,8 @@ def test_assess_makes_all_but_costly_ones(good: Evidence) -> None:
     everything = [name for name in found if "/" not in name]
     assert everything == [name for name in ASSESSMENTS.names if name not in COSTLY]
     assert COSTLY.names == [
-        *("fidelity-and-trajectory", "proxy-accuracy", "proxy-likelihood", "trajectory-distance"),
+        *("fidelity-and-coverage", "fidelity-and-trajectory"),
+        *("proxy-accuracy", "proxy-likelihood", "trajectory-distance"),
     ]
     for name, assessed in found.items():
         if "/" not in name:

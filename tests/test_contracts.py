@@ -239,8 +239,8 @@ PUBLIC: dict[str, Contract] = {
     "adapt": Contract(ds.adapt, {"module": MODULE, "domain": REAL.domain}),
     "assess": Contract(
         ds.assess,
-        {"evidence": EVIDENCE, "names": ["om-accuracy"]},
-        {"names": f"{NOTHING}, generator"},
+        {"evidence": EVIDENCE, "names": ["om-accuracy"], "draws": 1},
+        {"names": f"{NOTHING}, generator", "draws": COUNT},
     ),
     "build": Contract(
         ds.build,

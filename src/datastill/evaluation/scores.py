@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datastill.base.costs import bill
-from datastill.base.errors import InputError, of_kind, suggestion, told
+from datastill.base.errors import InputError, of_kind, suggestion, told, whole
 from datastill.base.registry import plain
 from datastill.evaluation.assessments import (
     ASSESSMENTS,
@@ -58,12 +58,15 @@ class Assessed:
         return Assessed(score, seconds, once, draws)
 
 
-def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, Assessed]:
+def assess(
+    evidence: Evidence, names: Iterable[str] | None = None, *, draws: int = 1
+) -> dict[str, Assessed]:
     """Score a set by every assessment, or by those named.
 
     Args:
         evidence: the set, and what it is held against.
         names: of assessments, see above; by default ``usual_names``.
+        draws: of real images and fresh networks, over which every score is averaged.
 
     Returns:
         What each said, by its name, in the order of ``names``.
@@ -73,8 +76,13 @@ def assess(evidence: Evidence, names: Iterable[str] | None = None) -> dict[str, 
             assessment that found no finite value.
     """
     of_kind(Evidence, "an Evidence", evidence=evidence)
-    chosen = [_asked(name, evidence) for name in named(names, evidence)]
-    return {asked.name: _assessed(asked) for asked in chosen}
+    whole(draws=draws)
+    chosen = named(names, evidence)
+    found = [_assessed(_asked(name, evidence)) for name in chosen]
+    for draw in range(1, draws):
+        again = [_assessed(_asked(name, evidence.redrawn(draw))) for name in chosen]
+        found = [one.again(other) for one, other in zip(found, again, strict=True)]
+    return {_asked(name, evidence).name: one for name, one in zip(chosen, found, strict=True)}
 
 
 def named(names: Any, evidence: Evidence) -> list[str]:

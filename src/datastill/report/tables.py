@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 
 from datastill.evaluation.comparison import Ranking, Row
 from datastill.evaluation.plan import Result
@@ -106,7 +106,8 @@ def assessments(found: Mapping[str, Assessed], random: Sequence[Mapping[str, Ass
             mean = fmean(draw.value for draw in draws)
             gain = one.score.worth - fmean(draw.worth for draw in draws)
             beside, than = f"{mean:.4g}", "better" if gain > 0 else "worse" if gain < 0 else "equal"
-        better, value = ARROWS[one.score.better], f"{one.score.value:.4g}"
+        spread = f" ± {stdev(one.draws):.2g}" if one.draws else ""
+        better, value = ARROWS[one.score.better], f"{one.score.value:.4g}{spread}"
         line = (f"  {name}", better, value, beside, than, f"{one.seconds:.3f}")
         families.setdefault(family(name), []).append(line)
     rows = [row for kind in sorted(families) for row in ((kind, *[""] * 5), *families[kind])]

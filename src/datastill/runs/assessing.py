@@ -103,9 +103,11 @@ def assess(
     judges = originals.told(evidence.pool, evidence.early)
     observer.message(f"{file}: {counted(len(made), 'image')}, judged by {judges}")
     started = time.perf_counter()
-    found = scores.assess(evidence, spec.assessments or None)
+    draws = 1 + spec.retests
+    found = scores.assess(evidence, spec.assessments or None, draws=draws)
     seconds = time.perf_counter() - started
-    random = tuple(scores.assess(other, found) for other in _random(evidence, spec.draws))
+    beside = _random(evidence, spec.draws)
+    random = tuple(scores.assess(other, found, draws=draws) for other in beside)
     scored = Scored(found, random, caveats, seconds, None)
     return scored if folder is None else _kept(scored, made, evidence, spec, file)
 
@@ -215,6 +217,7 @@ def _row(name: str, scored: Scored) -> dict[str, Any]:
         "family": family(name),
         "better": one.score.better,
         "value": one.score.value,
+        **({"draws": list(one.draws)} if one.draws else {}),
         "random": [other[name].score.value for other in scored.random],
         "seconds": round(one.seconds, 4),
         "seconds_once": round(one.once, 4),

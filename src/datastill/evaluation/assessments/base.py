@@ -79,7 +79,8 @@ def needs_of(assessment: Assessment) -> frozenset[Need]:
 ASSESSMENTS = Registry[Assessment]("assessment", "datastill.assessments")
 
 COSTLY = Registry[Assessment]("costly assessment")
-"""Those of ``ASSESSMENTS`` that train networks, and are made only when asked for by name."""
+"""Those of ``ASSESSMENTS`` that train networks or put others together, and are made only when asked
+for by name, and in a study."""
 
 
 def mean(values: Iterable[float]) -> float:

@@ -31,6 +31,7 @@ def fidelity_and_trajectory(evidence: Evidence) -> Score:
     return _both(evidence, "trajectory-distance", OF_TRAJECTORY)
 
 
+@COSTLY.register("fidelity-and-coverage")
 @ASSESSMENTS.register("fidelity-and-coverage")
 def fidelity_and_coverage(evidence: Evidence) -> Score:
     r"""Cross-entropy under original models, and the distance of features under fresh networks.

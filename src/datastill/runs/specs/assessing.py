@@ -22,6 +22,8 @@ class AssessSpec(Spec):
         assessments: names, such as om-accuracy om-accuracy/ConvNet om-accuracy@5. Default: all
             cheap ones.
         draws: random sets of real images to score beside it.
+        retests: times that every score is made anew, by other real images and fresh networks; it is
+            the mean then, and ± tells how far one draw is from another.
     """
 
     kind: ClassVar[str] = "assess"
@@ -32,10 +34,11 @@ class AssessSpec(Spec):
     pool: PoolSpec = field(default_factory=PoolSpec)
     assessments: tuple[str, ...] = ()
     draws: int = 3
+    retests: int = 0
 
     def check(self) -> None:
         """See ``Part``."""
-        not_negative(draws=self.draws)
+        not_negative(draws=self.draws, retests=self.retests)
 
 
 @dataclass(frozen=True, kw_only=True)
