@@ -197,7 +197,11 @@ def test_those_that_guide_need_not_judge(typed: Path) -> None:
     pool = replace(SPEC, population=("random", "DM:1", "DM:1:1", "el2n"), seeds=1, trials=1)
     spec = TrainSpec(data=SPEC.data, models=("MLP",), num=1, epochs=1, held_out=0.1)
     train(replace(spec, compute=ComputeSpec(seed=7)), "guides")
-    study(replace(pool, guides="guides"), "called")
+    told = list[str]()
+    study(replace(pool, guides="guides"), "called", observer=Talking(told.append))
+    assert any(
+        "judged by 2 MLP, and as they were after epochs 1, guided by 1 MLP" in t for t in told
+    )
     judges = {one["weights"] for one in json.loads(Path("called/judges.json").read_text())["pool"]}
     (guide,) = described(load_pool(pool_folder(Path("guides"), "digits", "MLP")))
     assert guide["weights"] not in judges

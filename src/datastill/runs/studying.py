@@ -115,6 +115,7 @@ def _studied(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: b
         judges = _judges(spec, material, ongoing, reassess)
         add_description(spec, folder.path / RUN_FILE)
         by = told(judges.pool, judges.early)
+        by += f", guided by {told(judges.guides, ())}" if spec.guides else ""
         observer.message(f"{folder.path}: {len(names)} sets, judged by {by}")
         return _examined(spec, material, judges, ongoing)
 
