@@ -68,7 +68,9 @@ def fused(function: Any) -> Any:
     """Return what ``torch.compile`` makes of a function, the same for the same function."""
     # The weights are inputs of what is compiled: networks of one architecture share it. Each
     # architecture, size and mode counts as one entry, and the default of 8 entries is soon full.
-    torch._dynamo.config.recompile_limit = 256
+    config: Any = torch._dynamo.config
+    limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, limit, 256)  # the latter is what PyTorch 2.6 calls it
     return torch.compile(function, dynamic=False)
 
 

@@ -74,11 +74,13 @@ class Aside:
             found: their digests.
         """
         above, below = (np.array(each, np.uint64) for each in (self.above, self.below))
-        return ((found < _limit(self.share)) & ~np.isin(found, below)) | np.isin(found, above)
+        return ((found < _limit(self.share)) & ~np.isin(found, below, kind="sort")) | np.isin(
+            found, above, kind="sort"
+        )
 
     def lost(self, found: Digests) -> float:
         """Return how many of those trained on that are written down are not there, as a share."""
-        gone = ~np.isin(np.array(self.some, np.uint64), found)
+        gone = ~np.isin(np.array(self.some, np.uint64), found, kind="sort")
         return float(gone.mean()) if len(gone) else 0.0
 
     def covers(self, other: Aside) -> bool:
@@ -111,7 +113,7 @@ def kept_aside(found: Digests, by_class: Sequence[Tensor], share: float) -> Tens
     kept = some[votes == times[np.searchsorted(every, some)]]
     if (times > 1).any():
         kept = _for_all(kept, classes, share)
-    return torch.from_numpy(np.isin(found, kept))
+    return torch.from_numpy(np.isin(found, kept, kind="sort"))
 
 
 def kept_by_threshold(found: Digests, by_class: Sequence[Tensor], share: float) -> Tensor:
@@ -123,7 +125,7 @@ def kept_by_threshold(found: Digests, by_class: Sequence[Tensor], share: float) 
     below = [[each for each in mine.tolist() if each in kept] for mine in classes]
     for mine, low in zip(classes, below, strict=True):
         kept -= set(low[_most(len(mine), share) :])
-    return torch.from_numpy(np.isin(found, np.array(sorted(kept), np.uint64)))
+    return torch.from_numpy(np.isin(found, np.array(sorted(kept), np.uint64), kind="sort"))
 
 
 def _number(mine: Digests, share: float) -> int:

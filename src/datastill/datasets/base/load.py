@@ -249,7 +249,7 @@ def _told_of_each_other(made: dict[Split, ImageSet]) -> dict[Split, ImageSet]:
     test, train = made["test"], made["train"]
     assert test.digests is not None
     assert train.digests is not None
-    among = int(np.isin(test.digests, train.digests).sum())
+    among = int(np.isin(test.digests, train.digests, kind="sort").sum())
     return {**made, "test": replace(test, facts={**test.facts, "among_training": among})}
 
 
