@@ -20,6 +20,7 @@ from statistics import fmean
 
 import numpy as np
 from answer import SEEDS, TINY, Answer, Size  # beside this file
+from scipy import stats
 
 from datastill import Key
 from datastill.evaluation.studies import Record, Resampling, conclude, contrast, record_of
@@ -32,6 +33,10 @@ TRAJECTORY, PROXY, RIDGE = "trajectory-distance", "proxy-likelihood", "fresh-ker
 PROXY_60 = PROXY
 """What a proxy does without a number is 60 epochs."""
 COMPOSITE, OTHER_COMPOSITE = "fidelity-and-trajectory", "fidelity-and-coverage"
+MAIN = (
+    *(OM, CE, FFD, TRAJECTORY, PROXY, f"{PROXY}@20", "proxy-accuracy", "proxy-accuracy@20"),
+    *(RIDGE, COMPOSITE, OTHER_COMPOSITE, "kernel-ridge", "nearest-class-mean"),
+)
 SCOPE = "all sets"
 MARGIN, CLOSE, BEST_FIXED = 0.03, 1.05, 100
 """Of H3 in correlation; of H5 the ratio of distances, and the alpha that was published."""
@@ -163,7 +168,49 @@ def tell(folder: Path, size: Size) -> None:
             f"{label}: {one} less {other} {by.value:+.3f} ({by.low:+.3f}, {by.high:+.3f}); "
             f"holds above {least:+.2f}: {by.low > least}"
         )
+    published = folder / "published" / "study.json"
+    tell_more(records, known(published.parent) if published.exists() else [])
     tell_block(known(folder / "block"))
+
+
+def tell_more(records: Sequence[Record], published: Sequence[Record]) -> None:
+    """Print what else the plan asks for: costs of one draw, families left out, another truth."""
+    names = [name for name in MAIN if all(name in record.scores for record in records)]
+    trials = {record.name: record.trials for record in published}
+    again = [replace(one, trials=trials[one.name]) for one in records if one.name in trials]
+    one_network = fmean(trial.seconds for record in records for trial in record.trials)
+    told = [f"one network takes {one_network:.1f} s"]
+    if again:
+        long = fmean(trial.seconds for record in again for trial in record.trials)
+        told.append(f"by the published protocol {long:.1f} s")
+    print("; ".join(told))
+    first = [record.trials[0].accuracy for record in records]
+    second = [record.trials[-1].accuracy for record in records]
+    print(f"one network agrees with another: {spearman(first, second):+.3f}")
+    for name in names:
+        scores = [record.scores[name] for record in records]
+        seconds = fmean(one.seconds / max(1, len(one.draws)) for one in scores)
+        families = sorted({record.method for record in records})
+        out = [agreement([r for r in records if r.method != family], name) for family in families]
+        row = f"{name:32} {seconds:.2f} s, {100 * seconds / one_network:.1f} % of a network"
+        if again:
+            row += f" ({100 * seconds / long:.1f} % of a published one, and "
+            row += f"{agreement(again, name):+.3f} with these, {len(again)} sets)"
+        worst = min(zip(out, families, strict=True))
+        print(f"{row}; without a family {worst[0]:+.3f} ({worst[1]}) to {max(out):+.3f}")
+
+
+def agreement(records: Sequence[Record], name: str) -> float:
+    """Return Spearman's correlation of a score with accuracy."""
+    worths = [record.scores[name].score.worth for record in records]
+    return spearman(worths, [record.accuracy for record in records])
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the correlation of ranks; 0 where one of them has one value."""
+    if len({*one}) < 2 or len({*other}) < 2:
+        return 0.0
+    return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
 
 
 def tell_block(block: Sequence[Record]) -> None:
