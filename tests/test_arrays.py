@@ -334,7 +334,7 @@ def test_test_images_follow_the_training_images() -> None:
         datastill.from_arrays(images(2), ["c", "d"], like=train.domain)
     with pytest.raises(InputError, match="have 3x9x12 values, but own has 3x8x12"):
         datastill.from_arrays(images(2, (3, 9, 12)), ["c", "a"], like=train.domain)
-    with pytest.raises(InputError, match="images of 1 channels, not of 3"):
+    with pytest.raises(InputError, match="images of 1 channel, not of 3"):
         datastill.from_arrays(images(2, (8, 12)), ["c", "a"], like=train.domain)
 
 

@@ -34,12 +34,13 @@ from test_cli import files, run
 __all__ = ["run"]
 DIGITS, PLAIN = DataSpec("digits"), ComputeSpec(engine="plain")
 POOL, SET = PoolSpec(architectures=("MLP",)), "condensed/digits/DM/IPC1"
-DISTILL = DistillSpec(data=DIGITS, compute=PLAIN, model="MLP", ipc=1, pool=POOL)
+DISTILL = DistillSpec(data=DIGITS, compute=PLAIN, model="MLP", ipc=1)
+GUIDED = replace(DISTILL, pool=POOL, clom=ClomSpec(alphas=(1.0,)))
 STUDY = StudySpec(data=DIGITS, compute=PLAIN, model="MLP", population=("random", "DM:2"))
 SOUND: dict[str, tuple[Spec, str]] = {
     "train": (TrainSpec(data=DIGITS, models=("MLP",)), "digits: 1347 training images and 450 test"),
     "distill": (
-        replace(DISTILL, clom=ClomSpec(alphas=(1.0,)), select=SelectSpec(by="om-accuracy")),
+        replace(GUIDED, select=SelectSpec(by="om-accuracy")),
         "om-accuracy chooses, judged by 1 MLP",
     ),
     "both ends of models": (replace(DISTILL, method="NCFM"), "1 original model of MLP to follow"),
@@ -90,12 +91,12 @@ BROKEN: dict[str, tuple[Spec, str]] = {
     ),
     "setting": (replace(DISTILL, settings={"inner_loop": 2}), "no meaning for DM"),
     "augmentation": (replace(DISTILL, augmentation="flop"), "did you mean 'flip'"),
-    "alphas": (replace(DISTILL, clom=ClomSpec(alphas=(1.0, 2.0))), "2 alphas for 1"),
+    "alphas": (replace(GUIDED, clom=ClomSpec(alphas=(1.0, 2.0))), "2 alphas for 1"),
     "pool": (
-        replace(DISTILL, clom=ClomSpec(alphas=(1.0,)), pool=replace(POOL, num=3)),
+        replace(GUIDED, pool=replace(POOL, num=3)),
         "holds 1 original models?, fewer than the 3",
     ),
-    "chooses": (replace(DISTILL, select=SelectSpec(by="om-acuracy")), "did you mean 'om-accuracy'"),
+    "chooses": (replace(GUIDED, select=SelectSpec(by="om-acuracy")), "did you mean 'om-accuracy'"),
     "validate": (ValidateSpec(set="nowhere"), "no image set at nowhere"),
     "protocol": (ValidateSpec(set=SET, protocol="dsb"), "no protocol named 'dsb'"),
     "against": (ValidateSpec(set=SET, against=("randm",)), "did you mean 'random'"),

@@ -155,7 +155,7 @@ def test_assess_needs_as_many_real_images_beside_or_none(at_home: Run, home: Pat
         (f"assess S {POOL} --assessments om-accuracy@7", "0 original models at epoch 7"),
         (f"assess S {POOL} --early-epochs 0", "--early-epochs must be above zero"),
         (f"assess S {POOL} --draws -1", "--draws must not be negative"),
-        ("assess S --models-pool MLP MLP", "names an architecture twice"),
+        ("assess S --models-pool MLP MLP", "--models-pool names 'MLP' twice"),
         ("assess S", "0 original models, fewer than the 1 asked for; make them with"),
         (f"assess S --dataset MNIST --data-path nowhere {POOL}", "no file train-images"),
         ("select S", "--by"),

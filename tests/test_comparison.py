@@ -396,7 +396,10 @@ def test_real_images_can_be_compared_by_themselves(run: Run, tmp_path: Path) -> 
         ("compare a.safetensors --protocol fast", "takes dc, dsa or modern"),
         ("compare a.safetensors --num-eval 0", "--num-eval must be above zero"),
         ("compare a.safetensors --real-epochs -1", "--real-epochs must not be negative"),
-        ("compare a.safetensors --learning-rates 0.1 0", "--learning-rates must be above zero"),
+        (
+            "compare a.safetensors --dd-ranking --learning-rates 0.1 0",
+            "--learning-rates must be above zero",
+        ),
         ("compare a.safetensors --coreset-features MLP", "holds 0 original models"),
         ("compare a.safetensors --models-pool MLP", "holds 0 original models"),
         ("compare a.safetensors b.safetensors", "sets of one size are compared, or --ipc says"),

@@ -1,6 +1,7 @@
 """Every folder of a run holds the file that repeats it, bit for bit."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from conftest import blobs
 from datastill import runs
 from datastill.base.errors import InputError
 from datastill.identity.originals import weights
@@ -15,8 +17,16 @@ from datastill.runs import Keeping, StopRequest, Talking, recipes
 from datastill.runs.describing import add_description, descriptions, write_description
 from datastill.runs.forecast import Plan
 from datastill.runs.recipes import RUN_FILE
-from datastill.runs.specs import ComputeSpec, DataSpec, DistillSpec, RelabelSpec, TrainSpec
-from datastill.store import load, load_member
+from datastill.runs.specs import (
+    AssessSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillSpec,
+    RelabelSpec,
+    TrainSpec,
+    ValidateSpec,
+)
+from datastill.store import load, load_member, save
 from datastill.store.succession import RUN_FILES
 from test_cli import Run, run
 
@@ -292,3 +302,66 @@ def test_show_names_the_file_that_repeats_a_set(run: Run) -> None:
     assert f"{line}, which was changed since" in " ".join(done(run, f"show {folder}").split())
     (folder / RUN_FILE).unlink()
     assert "repeated by" not in done(run, f"show {folder}")
+
+
+LINES = {
+    "validate": "--model MLP --epochs 1 --num-eval 1",
+    "assess": "--models-pool MLP --assessments om-accuracy --draws 1",
+}
+
+
+@pytest.mark.parametrize("verb", LINES)
+def test_what_describes_a_set_beside_it_means_that_wherever_both_were_moved(
+    run: Run, verb: str
+) -> None:
+    done(run, TRAIN)
+    done(run, DISTILL)
+    old, new = Path("condensed/digits/DM/IPC1"), Path("elsewhere/mine")
+    record = "validation.json" if verb == "validate" else "assessment.json"
+    done(run, f"{verb} {old} {LINES[verb]}")
+    assert 'set = "synthetic.safetensors"' in (old / f"{verb}.toml").read_text()
+    shutil.copytree(old, new)
+    before = (old / record).read_bytes()
+    done(run, f"run {new / verb}.toml")
+    assert (old / record).read_bytes() == before
+    assert not (new / f"{verb}-2.toml").exists()  # it is the same run
+    assert "elsewhere/mine" in (new / record).read_text()
+    (new / "synthetic.safetensors").unlink()
+    said = run(f"run {new / verb}.toml")
+    assert (said.code, "no image set at elsewhere/mine/synth" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("given", ["condensed/digits/DM/IPC1/synthetic.safetensors", "old/IPC1"])
+def test_descriptions_of_before_mean_the_set_beside_them_too(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "assess-2.toml"
+    file.write_text(AssessSpec(set=given).to_toml())
+    assert recipes.described(file) == AssessSpec(set=given)  # there is none beside it
+    save(blobs(), tmp_path / "synthetic.safetensors")
+    assert recipes.described(file) == AssessSpec(set=str(tmp_path / "synthetic.safetensors"))
+    assert dict(descriptions(tmp_path / "assess.toml"))[file] == recipes.described(file)
+
+
+def test_a_set_is_found_from_the_file_of_a_person_that_lies_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    file, spec = tmp_path / "mine.toml", ValidateSpec(set="sets/a.safetensors")
+    file.write_text(spec.to_toml())
+    assert recipes.described(file) == spec
+    save(blobs(), tmp_path / "sets/a.safetensors")
+    assert recipes.described(file).set == str(tmp_path / "sets/a.safetensors")  # type: ignore[attr-defined]
+    soft = RelabelSpec(set="sets/a.safetensors")  # which describes what it made, not what it is of
+    file.write_text(soft.to_toml())
+    assert recipes.described(file) == soft
+
+
+def test_results_elsewhere_are_repeated_there(run: Run) -> None:
+    done(run, DISTILL)
+    line = f"validate condensed/digits/DM/IPC1 {LINES['validate']} --out mine"
+    done(run, line)
+    done(run, line)
+    done(run, "run mine/validate.toml")
+    assert not Path("mine/validate-2.toml").exists()
+    assert not Path("condensed/digits/DM/IPC1/validation.json").exists()
+    assert len(json.loads(Path("mine/validation.json").read_text())) == 3

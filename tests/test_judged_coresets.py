@@ -12,7 +12,7 @@ __all__ = ["run"]
 
 SMALL = "--dataset digits --model ConvNetD1W16"
 TRAIN = f"train {SMALL} --num 1 --epochs 1"
-DISTIL = f"distill {SMALL} --models-pool ConvNetD1W16 --batch-real 16 --ipc 1 --iterations 2"
+DISTIL = f"distill {SMALL} --batch-real 16 --ipc 1 --iterations 2"
 
 
 def test_sets_start_from_what_an_original_model_picks(run: Run, tmp_path: Path) -> None:
@@ -72,8 +72,7 @@ def test_what_they_need_is_checked_beforehand(run: Run, tmp_path: Path, line: st
     file = tmp_path / "r.toml"
     kind = "distill" if "distill" in line else "compare"
     words = {
-        "distill": 'init = "rded"\nmodel = "ConvNetD1W16"\nipc = 1\nupdates = 1\n[pool]\n'
-        'architectures = ["ConvNetD1W16"]\n',
+        "distill": 'init = "rded"\nmodel = "ConvNetD1W16"\nipc = 1\nupdates = 1\n',
         "compare": 'against = ["rded"]\nmodels = ["ConvNetD1W16"]\nipc = 1\n',
     }
     file.write_text(f'kind = "{kind}"\n{words[kind]}[data]\nname = "digits"\n')

@@ -495,5 +495,5 @@ def test_validation_is_the_yardstick() -> None:
 def test_too_little_is_told(sets: list[Record], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         verdicts(sets, QUICK)
-    with pytest.raises(InputError, match="validated by 1 networks, fewer than 2"):
+    with pytest.raises(InputError, match="validated by 1 network, fewer than 2"):
         yardstick([record(n, (0.1,), {}) for n in "abc"], QUICK)

@@ -248,7 +248,7 @@ def test_relabel_and_validate_side_by_side(ready: Run, tmp_path: Path) -> None:
         ("relabel", "name a set by its path"),
         ("relabel a.safetensors --temperature 0", "--temperature must be above zero"),
         ("relabel a.safetensors", "holds 0 original models, fewer than the 1"),
-        ("relabel a.safetensors --models-pool MLP mlp", "names an architecture twice"),
+        ("relabel a.safetensors --models-pool MLP mlp", "--models-pool names 'mlp' twice"),
         ("relabel a.safetensors --models-pool MPL", "did you mean 'MLP'?"),
     ],
 )

@@ -31,11 +31,10 @@ from datastill.store import load, load_member, plain
 DATA, COMPUTE = DataSpec("digits"), ComputeSpec(seed=2)
 TRAIN = TrainSpec(data=DATA, compute=COMPUTE, models=("MLP",), num=2, epochs=1)
 POOL = PoolSpec(architectures=("MLP",), path="pool")
-DISTILL = DistillSpec(
-    data=DATA, compute=COMPUTE, model="ConvNetD1W16", ipc=1, updates=3, batch=4, pool=POOL
-)
+DISTILL = DistillSpec(data=DATA, compute=COMPUTE, model="ConvNetD1W16", ipc=1, updates=3, batch=4)
 GUIDED = replace(
     DISTILL,
+    pool=POOL,
     clom=ClomSpec(alphas=(3,)),
     select=SelectSpec(by="om-cross-entropy", every=2),
     init="herding",

@@ -246,7 +246,7 @@ def test_they_stand_in_comparisons_as_soon_as_models_have_kept_their_training(
 
 def test_sets_start_from_them_and_validations_have_them(run: Run, tmp_path: Path) -> None:
     assert run(TRAIN).code == 0
-    line = "distill --dataset digits --model ConvNetD1W16 --models-pool ConvNetD1W16 --ipc 1"
+    line = "distill --dataset digits --model ConvNetD1W16 --ipc 1"
     for init in ("el2n", "ccs", "random-tiles --tiles 2"):
         said = run(f"{line} --iterations 1 --batch-real 16 --init {init} --overwrite")
         assert said.code == 0, said.err

@@ -254,7 +254,7 @@ def test_mistakes_get_one_line(run: Run, made: Path, tmp_path: Path, line: str, 
     [
         ({"std": [0.0, 1.0, 1.0]}, "a normalisation by"),
         ({"mean": [float("nan"), 1.0, 1.0]}, "a normalisation by"),
-        ({"mean": [1.0]}, "1 means, 3 stds, 3 channels"),
+        ({"mean": [1.0]}, "1 mean, 3 stds, 3 channels"),
         ({"classes": ["a", "b", "c", "\x1b[2J"]}, "not printable"),
         ({"shape": [3, 8]}, "images of shape"),
         ({"mean": ["a", "b", "c"]}, "is damaged"),

@@ -45,7 +45,7 @@ from datastill.runs.specs.parts import SEEDS
 
 TEXT = st.text(max_size=12)
 NAME = st.text(min_size=1, max_size=12)
-NAMES = st.lists(NAME, min_size=1, max_size=3)
+NAMES = st.lists(NAME, min_size=1, max_size=3, unique_by=str.casefold)
 COUNT = st.integers(1, 10**6)
 POSITIVE = st.floats(min_value=1e-300, max_value=1e30)
 SHARE = st.floats(min_value=1e-9, max_value=1, exclude_max=True)
@@ -78,19 +78,17 @@ POOL = st.builds(
     architectures=NAMES,
     num=maybe(COUNT),
     epoch=maybe(COUNT),
-    early=st.lists(COUNT, max_size=3),
+    early=st.lists(COUNT, max_size=3, unique=True),
     path=TEXT,
 )
 CLOM = st.builds(
     ClomSpec,
     alphas=st.lists(POSITIVE | st.just(0.0), min_size=1, max_size=3),
-    distance=st.sampled_from(["cross-entropy", "cosine"]),
+    distance=st.just("cosine"),
     batch_size=COUNT,
     source=maybe(TEXT),
 )
-SOFT = st.builds(
-    SoftSpec, loss=st.sampled_from(["cross-entropy", "kl"]), temperature=maybe(POSITIVE)
-)
+SOFT = st.builds(SoftSpec) | st.builds(SoftSpec, loss=st.just("kl"), temperature=maybe(POSITIVE))
 FLY = st.builds(
     OnTheFlySpec,
     loss=st.sampled_from(["cross-entropy", "kl"]),
@@ -144,7 +142,7 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         protocol=maybe(TEXT),
         augmentation=maybe(TEXT),
         soft=SOFT,
-        against=st.lists(NAME, max_size=2),
+        against=NAMES,
         coreset_features=maybe(TEXT),
         pool_path=TEXT,
         together=maybe(COUNT),
@@ -158,11 +156,11 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         ipc=maybe(COUNT | TEXT),
         protocol=st.sampled_from(["dc", "dsa", "modern"]),
         trials=COUNT,
-        against=st.lists(NAME, max_size=2),
+        against=st.lists(NAME, max_size=2, unique_by=str.casefold),
         pool=maybe(POOL),
         real_epochs=st.integers(0, 100),
         soft=SOFT,
-        rates=st.lists(POSITIVE, max_size=2),
+        rates=st.lists(POSITIVE, max_size=2, unique=True),
         **SHARED,
     )
     | st.builds(CompareSpec, sets=NAMES, on_the_fly=FLY, pool=POOL),
@@ -174,8 +172,8 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         StudySpec,
         data=DATA,
         compute=COMPUTE,
-        population=st.lists(NAME, max_size=3),
-        ipc=st.lists(COUNT, max_size=3),
+        population=st.lists(NAME, max_size=3, unique_by=str.casefold),
+        ipc=st.lists(COUNT, max_size=3, unique=True),
         inner_loop=maybe(COUNT),
         augmented=st.booleans(),
         judges=st.builds(
@@ -183,7 +181,7 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
             architectures=NAMES,
             num=COUNT,
             path=TEXT,
-            early=st.lists(COUNT, max_size=2),
+            early=st.lists(COUNT, max_size=2, unique=True),
         ),
     ),
     "relabel": st.builds(RelabelSpec, set=TEXT, pool=POOL, temperature=POSITIVE),
@@ -294,7 +292,7 @@ def test_any_name_without_a_meaning_is_told_with_the_nearest(
         ('kind = "distill"\nsource = 3', r"`source` must be text, found 3"),
         ('kind = "distill"\ndata = "digits"', r"`data` must be a DataSpec, found 'digits'"),
         ('kind = "distill"\nipcs = 3', r"`ipcs` has no meaning; did you mean 'ipc'"),
-        ("{lr = nan}", r"`lr` must be above zero, found nan"),
+        ("{lr = nan}", r"`lr` must be a finite number, found nan"),
         ("{ipc = 'cat'}", r"`ipc` is a number, CLASS=N"),
         ("{ipc = 0}", r"`ipc` must be above zero, found 0"),
         ("{batch = true}", r"`batch` must be a whole number, found True"),

@@ -144,7 +144,7 @@ def test_stl_10s_binary_files(tmp_path: Path) -> None:
     assert torch.equal(shown, images[:10])
     assert train.labels.tolist() == labels[:10].tolist()
     (folder / "train_y.bin").write_bytes(b"\x01")
-    with pytest.raises(InputError, match="bytes for 1 labels"):
+    with pytest.raises(InputError, match="bytes for 1 label,"):
         load_dataset(str(tmp_path))
 
 

@@ -332,7 +332,7 @@ def test_methods_that_need_original_models_are_given_those_that_judge() -> None:
         updates=1,
         batch=4,
         settings=NEEDY.settings or {},
-        pool=PoolSpec(architectures=("MLP",), num=1, path=str(pool)),
+        pool=PoolSpec(num=1, path=str(pool)),
     )
     distill(alone, "alone")
     assert (

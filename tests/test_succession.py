@@ -327,3 +327,79 @@ def test_what_a_person_put_into_the_folder_of_a_run_that_failed_stays(run: Run) 
     (SET / "notes.txt").write_text("why")
     assert run(f"{DISTILL} --labels learned").code == 2
     assert held(SET) == {"notes.txt": b"why"}
+
+
+STUDY = (
+    "study --dataset digits --ipc 1 --seeds 1 --population random herding noise:0.5 --model MLP "
+    "--num-eval 1 --epochs 1 --models-pool MLP --model-num 1 --pool-epochs 1 "
+    "--assessments coverage"
+)
+JUDGED = "--models-pool MLP --assessments om-accuracy --draws 1"
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    """Return all files and folders."""
+    found = sorted(folder.rglob("*"))
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in found}
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        (f"{DISTILL} --labels learned --save-path new/deep", None),
+        (f"{TRAIN} --lr-net 1e29 --save-path new/deep", None),
+        (f"{TRAIN} --lr-net 1e29 --add", None),
+        (f"{TRAIN} --lr-net 1e29 --overwrite", None),
+        (f"{TRAIN} --model MLP LeNet --save-path new/deep", "datastill.runs.training.train_member"),
+        (f"{STUDY} --save-path new/deep", "datastill.runs.judging.train"),
+        (f"{STUDY} --save-path new/deep", "datastill.runs.training.train_member"),
+        ("compare {} --model MLP --out new/deep", "datastill.runs.trials.TrialRunner.run"),
+        ("compare {} --model MLP", "datastill.runs.trials.TrialRunner.run"),
+        ("relabel {} --models-pool MLP --out new/deep", "datastill.runs.relabelling.save"),
+        ("relabel {} --models-pool MLP", "datastill.runs.relabelling.write_preview"),
+        ("validate {} --model MLP --out new/deep --against nonsense", None),
+        ("validate {} --model MLP --out new/deep", "datastill.runs.trials.TrialRunner.run"),
+        ("assess {} --models-pool LeNet --out new/deep", None),
+        (f"assess {{}} {JUDGED} --out new/deep", "datastill.runs.assessing.scores.assess"),
+    ],
+)
+def test_no_verb_leaves_anything_of_a_run_that_failed_before_its_first_step(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, broken: str | None
+) -> None:
+    assert run(TRAIN.replace("--num 2", "--num 1")).code == 0
+    assert run(DISTILL).code == 0
+    before = everything(tmp_path)
+    if broken is not None:
+        monkeypatch.setattr(broken, refuse)
+    said = run(line.format(SET))
+    assert said.code == 2, said
+    assert everything(tmp_path) == before
+
+
+def refuse(*_given: Any, **_named: Any) -> Any:
+    raise datastill.InputError("it cannot be done")
+
+
+@pytest.mark.parametrize("verb", ["compare", "relabel", "study"])
+def test_a_failed_run_leaves_what_another_left_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    lines = {
+        "compare": "compare {} --model MLP --epochs 1 --num-eval 1 --real-epochs 0 --out mine "
+        "--overwrite",
+        "relabel": "relabel {} --models-pool MLP --out mine --overwrite",
+        "study": STUDY,
+    }
+    others = {
+        "compare": ("--epochs 2", "datastill.runs.trials.TrialRunner.run"),
+        "relabel": ("--temperature 2", "datastill.runs.relabelling.save"),
+        "study": ("--num-eval 2", "datastill.runs.studying._examined"),
+    }
+    assert run(TRAIN.replace("--num 2", "--num 1")).code == 0
+    assert run(DISTILL).code == 0
+    line, (more, broken) = lines[verb].format(SET), others[verb]
+    assert run(line).code == 0
+    before = everything(tmp_path)
+    monkeypatch.setattr(broken, refuse)
+    assert run(f"{line} {more}").code == 2
+    assert everything(tmp_path) == before

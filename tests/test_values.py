@@ -73,8 +73,8 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "ipc of other classes": (lambda: distil(descent=ds.Descent(ipc=(1, 2))), "`ipc` has 2 numbers"),
     "updates": (lambda: ds.Descent(updates=-1), "`updates` must be a whole number, 0 or more"),
     "batch": (lambda: ds.Descent(batch=0), "`batch` must be a whole number, 1 or more, found 0"),
-    "lr nan": (lambda: ds.Descent(lr=math.nan), "`lr` must not be negative, found nan"),
-    "lr inf": (lambda: ds.Descent(lr=math.inf), "`lr` must not be negative, found inf"),
+    "lr nan": (lambda: ds.Descent(lr=math.nan), "`lr` must be a finite number, found nan"),
+    "lr inf": (lambda: ds.Descent(lr=math.inf), "`lr` must be a finite number, found inf"),
     "lr -1": (lambda: ds.Descent(lr=-1), "`lr` must not be negative, found -1"),
     "lr text": (lambda: ds.Descent(lr="1"), "`lr` must not be negative, found '1'"),  # type: ignore[arg-type]
     "momentum": (lambda: ds.Descent(momentum=-1), "`momentum` must not be negative"),
@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "pool's images": (lambda: ds.train_pool("MLP", None, num=1, key=KEY), "`real` must .* None"),  # type: ignore[arg-type]
     "epochs": (lambda: ds.original_fit(epochs=0), "`epochs` must .* found 0"),
     "fit's batch": (lambda: Fit(batch=0), "`batch` must .* found 0"),
-    "fit's lr": (lambda: Fit(lr=math.nan), "`lr` must not be negative, found nan"),
+    "fit's lr": (lambda: Fit(lr=math.nan), "`lr` must be a finite number, found nan"),
     "preset's epochs": (lambda: ds.preset("dc", epochs=0), "`epochs` must .* found 0"),
     "alpha -1": (
         lambda: ds.cross_entropy_clom(POOL, -1.0, REAL.domain),
@@ -144,7 +144,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "std 0": (lambda: domain(std=(0.0, 1.0, 1.0)), "normalisation"),
     "mean nan": (lambda: domain(mean=(math.nan, 1.0, 1.0)), "normalisation"),
-    "channels": (lambda: domain(mean=(0.0,)), "1 means, 3 stds, 3 channels"),
+    "channels": (lambda: domain(mean=(0.0,)), "1 mean, 3 stds, 3 channels"),
     "shape": (lambda: domain(shape=(8, 8)), r"images of shape \(8, 8\)"),
     "size": (lambda: ds.from_arrays(np.zeros((4, 8, 8)), [0, 1] * 2, size="big"), "`size` must"),  # type: ignore[arg-type]
     "sides": (lambda: ds.from_arrays(np.zeros((4, 8, 8)), [0, 1] * 2, size=(8,) * 3), "`size`"),  # type: ignore[arg-type]

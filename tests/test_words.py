@@ -12,6 +12,7 @@ from conftest import blobs
 from datastill import load, save
 from datastill.base.errors import InputError
 from datastill.base.own_code import names_in
+from datastill.base.wording import counted
 from datastill.cli import COMMANDS, parse
 from datastill.cli import load as load_command
 from datastill.cli.arguments import in_options
@@ -315,7 +316,7 @@ CHANGED = {
 def test_a_run_that_was_asked_for_otherwise_is_told_by_options(run: Run) -> None:
     run("train --dataset digits --model MLP --num 1 --epochs 1 --quiet")
     made = (
-        "distill --dataset digits --method DC --model MLP --models-pool MLP --ipc 1 --iterations 2 "
+        "distill --dataset digits --method DC --model MLP --ipc 1 --iterations 2 "
         "--batch-real 4 --inner-loop 1 --outer-loop 1 --quiet"
     )
     compared = (
@@ -403,3 +404,37 @@ def test_results_of_a_set_that_cannot_be_written_to_go_elsewhere(
     said = run(f"{line.format('other')} --out mine")
     assert said.code == 2
     assert "mine holds another set; take another --out" in said.err
+
+
+SOURCE = Path(__file__).parents[1] / "src" / "datastill"
+THINGS = (
+    "byte|channel|class|column|dataset|draw|epoch|experiment|file|image|label|letter|model|name|"
+    "network|number|part|picture|pixel|row|set|snapshot|stage|step|tensor|thing|update|value"
+)
+SEVERAL = {
+    "{len(names)} datasets",
+    "{len(files)} parts",
+    "{len(files)} snapshots",
+    "{len(parts)} parts",
+    "{len(tables)} files",
+    "{len(tables)} parts",
+    "{len(found)} steps",
+    "{len(different)} different sets",
+    "{len(found)} sets",
+    "{len(names)} sets",
+    "{len(value)} things",
+    "{len(made.classes)} classes",
+    "{len(real.domain.classes)} classes",
+}
+"""What is said where there are two at least."""
+
+
+def test_how_many_there_are_is_counted_everywhere() -> None:
+    pattern = re.compile(rf"\{{len\([\w.]+\)\}} (?:[a-z]+ )?(?:{THINGS})e?s\b")
+    said = {
+        found[0]: path.name
+        for path in SOURCE.rglob("*.py")
+        for found in pattern.finditer(path.read_text())
+    }
+    assert {*said} <= SEVERAL, said
+    assert (counted(1, "class"), counted(2, "class")) == ("1 class", "2 classes")

@@ -46,9 +46,10 @@ def positive(**numbers: Any) -> None:
     >>> positive(lr=float("nan"))
     Traceback (most recent call last):
     ...
-    datastill.base.errors.InputError: `lr` must be above zero, found nan
+    datastill.base.errors.InputError: `lr` must be a finite number, found nan
     """
     for name, value in numbers.items():
+        _not_endless(name, value)
         if value is not None and not (is_number(value) and value > 0):
             raise InputError(f"`{name}` must be above zero, found {told(value)}")
         _not_vast(name, value)
@@ -57,9 +58,15 @@ def positive(**numbers: Any) -> None:
 def not_negative(**numbers: Any) -> None:
     """Refuse arguments that are not finite numbers from zero on, to ``LARGEST`` at most."""
     for name, value in numbers.items():
+        _not_endless(name, value)
         if not (is_number(value) and value >= 0):
             raise InputError(f"`{name}` must not be negative, found {told(value)}")
         _not_vast(name, value)
+
+
+def _not_endless(name: str, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"`{name}` must be a finite number, found {told(value)}")
 
 
 def _not_vast(name: str, value: Any) -> None:

@@ -12,10 +12,20 @@ LONGEST_NAME = 255
 def counted(number: int, noun: str) -> str:
     """Say how many there are.
 
-    >>> counted(1, "image"), counted(0, "network"), counted(20_000, "update")
-    ('1 image', '0 networks', '20000 updates')
+    >>> counted(1, "image"), counted(0, "network"), counted(20_000, "update"), counted(2, "class")
+    ('1 image', '0 networks', '20000 updates', '2 classes')
     """
-    return f"{number} {noun}{'s' * (number != 1)}"
+    plural = "es" if noun.endswith("ss") else "s"
+    return f"{number} {noun}{plural * (number != 1)}"
+
+
+def are(number: int) -> str:
+    """Return the verb for a number of things.
+
+    >>> are(1), are(0)
+    ('is', 'are')
+    """
+    return "is" if number == 1 else "are"
 
 
 def duration(seconds: float) -> str:

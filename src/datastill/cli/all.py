@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from datastill.base.errors import positive
+from datastill.base.errors import InputError, positive
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.export import written
@@ -69,6 +69,8 @@ class All:
 
         folder = filed(plan.distill, Path(plan.validate.set), keeping, console)
         judging = replace(plan.validate, set=str(folder))
+        if not plan.train and (self.num, self.original_epochs) != (All.num, All.original_epochs):
+            raise InputError("--num and --original-epochs are of models that guide; add --alphas")
         require_free(folder, (SET_FILE,), overwrite=keeping.overwrite or keeping.resume)
         exported = self.export and export_place(folder, self.export, again=self.resuming.resume)
         require_possible(plan, console)
@@ -83,7 +85,8 @@ class All:
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
         positive(num=self.num, original_epochs=self.original_epochs)
         spec = asked(self, DistillSpec)
-        pool = PoolSpec(architectures=(self.model,), num=self.num, path=str(self.pool_path))
+        pool = PoolSpec(num=self.num, path=str(self.pool_path))
+        pool = replace(pool, architectures=(self.model,)) if spec.clom else pool
         from datastill.runs.whole import whole
 
         return whole(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datastill.base.errors import InputError, positive
+from datastill.base.errors import InputError
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.labels import SoftLabels
@@ -40,10 +40,10 @@ class Compare:
     machine: Machine = Machine()
 
     def run(self) -> None:
-        for rate in self.learning_rates:
-            positive(learning_rates=rate)
         if not self.learning_rates:
             raise InputError("--learning-rates needs at least one value")
+        if not self.dd_ranking and self.learning_rates != type(self).learning_rates:
+            raise InputError("--learning-rates has no meaning without --dd-ranking; add that")
         spec, console = asked(self, CompareSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite)
         from datastill.runs.comparing import FOLDER

@@ -48,7 +48,9 @@ class Demo:
         for ipc in SIZES:
             for clom in (False, True):
                 carry_out(*demo.distilled(ipc, clom), bars, keeping)
-        console.message(f"3. Train {self.trials} fresh networks on each set, and test each once.")
+        console.message(
+            f"3. Train {counted(self.trials, 'fresh network')} on each set, and test each once."
+        )
         found = demo.contest(console)
         for ipc in SIZES:
             title = f"{counted(ipc, 'image')} for each of 10 classes, {EPOCHS} epochs"

@@ -14,7 +14,7 @@ from datastill.cli.arguments import name_of
 from datastill.cli.labels import on_the_fly, soft, typed_labels
 from datastill.cli.settings import settings_of, typed_settings
 from datastill.runs.specs import CompareSpec, DistillSpec, Spec, StudySpec, ValidateSpec
-from datastill.runs.specs.base import PLACE, Part, default_of, kinds_of, part_of
+from datastill.runs.specs.base import PLACE, Part, default_of, kinds_of, part_of, require_unsaid
 
 P = TypeVar("P", bound=Part)
 
@@ -60,6 +60,7 @@ def _build(part: type[P], kind: str, at: str, values: Mapping[str, Any]) -> P:
             if first in values or default_of(field) is not None:
                 found[field.name] = _build(inner, kind, f"{path}.", values)
             if default_of(field) is None and values.get(first) in (None, ()):
+                require_unsaid(found.get(field.name), path)
                 found[field.name] = None  # but it was checked
         elif name in values:
             found[field.name] = _held(field, path, values[name])

@@ -9,7 +9,6 @@ from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.mirror import OnePath, options
 from datastill.cli.options import Which
-from datastill.runs.specs import DataSpec
 
 
 @options()
@@ -45,8 +44,10 @@ class Export:
     def run(self) -> None:
         if (self.repo is not None or self.private) and self.to != "hub":
             raise InputError("--repo and --private have a meaning with --to hub only; add --to hub")
+        if self.private and self.repo is None:
+            raise InputError("--private has no meaning without --repo; add that")
         console = Console(self.quiet)
-        file = self.which.file(self.path, console, DataSpec(self.dataset))
+        file = self.which.file(self.path, console, self.dataset)
         target = written(file, self.to, self.out, console, overwrite=self.overwrite)
         if self.repo is not None:
             from datastill.exchange.hub import push

@@ -98,20 +98,11 @@ class Which:
     ipc: int | str = 10
     save_path: Path = Path("condensed")
 
-    def file(self, path: Path | str | None, console: Console, data: DataSpec | None = None) -> Path:
+    def file(self, path: Path | str | None, console: Console, data: DataSpec | str | None) -> Path:
         """Return the file of the set at a path, or else of the one that the options name.
 
-        Args:
-            path: of the file or its folder.
-            console: is told of sets of other runs beside it.
-            data: what it was made from.
-
-        Raises:
-            InputError: when there is none, or are several.
+        See ``filing.named_or_found``.
         """
-        from datastill.runs.filing import find_set
-        from datastill.runs.finding import set_file
+        from datastill.runs.filing import named_or_found
 
-        if path:
-            return set_file(Path(path))
-        return find_set(data or DataSpec(), self.method, self.ipc, self.save_path, console)
+        return named_or_found(path, data, vars(self), vars(Which()), console)

@@ -11,7 +11,7 @@ from datastill.cli.described import asked
 from datastill.cli.mirror import options
 from datastill.cli.options import Which
 from datastill.runs.keeping import Keeping
-from datastill.runs.specs import DataSpec, RelabelSpec
+from datastill.runs.specs import RelabelSpec
 
 
 @options(RelabelSpec, without=("pool.early",))
@@ -40,6 +40,6 @@ class Relabel:
         from datastill.runs.relabelling import beside
 
         console, keeping = Console(self.quiet), Keeping(overwrite=self.overwrite)
-        file = self.which.file(spec.set, console, DataSpec(self.dataset))
+        file = self.which.file(spec.set, console, self.dataset)
         spec = replace(spec, set=str(file))
         carry_out(spec, self.out or filed(spec, beside(file), keeping, console), console, keeping)

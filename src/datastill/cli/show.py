@@ -9,7 +9,6 @@ from datastill.base.wording import listed
 from datastill.cli.console import Console
 from datastill.cli.mirror import Paths, options
 from datastill.cli.options import Which
-from datastill.runs.specs import DataSpec
 
 
 @options()
@@ -44,8 +43,8 @@ class Show:
         from datastill.runs.summaries import side_by_side
         from datastill.store import load
 
-        console, data = Console(self.quiet), DataSpec(self.dataset)
-        files = [self.which.file(path, console, data) for path in self.paths or (None,)]
+        console, name = Console(self.quiet), self.dataset
+        files = [self.which.file(path, console, name) for path in self.paths or (None,)]
         sets = [load(file) for file in files]
         drawn = [path for path in (self.png, self.grid) if path]
         if self.png is not None:
@@ -59,6 +58,9 @@ class Show:
     def check(self) -> None:
         """Refuse options that make no sense."""
         positive(most=self.most, scale=self.scale)
+        for name, of in (("most", "png"), ("scale", "grid")):
+            if getattr(self, of) is None and getattr(self, name) != getattr(type(self), name):
+                raise InputError(f"--{name} has no meaning without --{of}; add that")
         for name, path in (("png", self.png), ("grid", self.grid)):
             require_file(path, f"--{name}", ".png", "PNG", "set.png")
         if len(self.paths) > 2:

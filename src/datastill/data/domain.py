@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, in_plain, is_number, is_whole, of_kind, told, truth
 from datastill.base.rng import moved
+from datastill.base.wording import counted
 
 UNNAMED = "imported"
 """The name of a domain where nobody said whose images a set imitates."""
@@ -59,7 +60,8 @@ class Domain:
             raise InputError(f"images of shape {self.shape}, not (channels, height, width)")
         if not len(self.mean) == len(self.std) == self.shape[0]:
             raise InputError(
-                f"{len(self.mean)} means, {len(self.std)} stds, {self.shape[0]} channels"
+                f"{counted(len(self.mean), 'mean')}, {counted(len(self.std), 'std')}, "
+                f"{counted(self.shape[0], 'channel')}"
             )
         numbers = (*self.mean, *self.std)
         if not all(map(is_number, numbers)) or min(self.std) <= 0:
@@ -112,7 +114,8 @@ def convert(images: Tensor, found: Domain, wanted: Domain) -> Tensor:
     if pixels.shape[1] != channels:
         if channels != 1 and pixels.shape[1] != 1:
             raise InputError(
-                f"{found.name} has {pixels.shape[1]} channels, {wanted.name} {channels}; "
+                f"{found.name} has {counted(pixels.shape[1], 'channel')}, {wanted.name} "
+                f"{channels}; "
                 "only grey images can stand in for others"
             )
         pixels = pixels.mean(1, keepdim=True).expand(-1, channels, -1, -1)
@@ -136,7 +139,7 @@ def require_same_kind(found: Domain, expected: Domain) -> None:
         )
     if found.classes != expected.classes:
         raise InputError(
-            f"{found.name} has {len(found.classes)} classes ({_some(found.classes)}), "
+            f"{found.name} has {counted(len(found.classes), 'class')} ({_some(found.classes)}), "
             f"but {expected.name} has {len(expected.classes)} ({_some(expected.classes)})"
         )
 

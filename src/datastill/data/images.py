@@ -56,7 +56,7 @@ class ImageSet:
             self.labels
         ):
             raise InputError(
-                f"{tuple(self.images.shape)} images and {len(self.labels)} labels "
+                f"{tuple(self.images.shape)} images and {counted(len(self.labels), 'label')} "
                 f"do not make a set of {self.domain.shape} images"
             )
 
@@ -65,7 +65,7 @@ class ImageSet:
         images = f"{counted(len(self), 'image')} of {size_of(self.domain)}"
         return (
             f"ImageSet({self.domain.name}: {images}, "
-            f"{len(self.domain.classes)} classes, {kind} labels, {self.images.device})"
+            f"{counted(len(self.domain.classes), 'class')}, {kind} labels, {self.images.device})"
         )
 
     _repr_html_ = of_set

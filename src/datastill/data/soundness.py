@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.base.wording import counted
+from datastill.base.wording import are, counted
 from datastill.data.images import ImageSet
 from datastill.data.pixels import Pixels
 
@@ -33,7 +33,9 @@ def require_held(
     """
     classes, end = real.domain.classes, f"; {hint}" if hint else ""
     if len(counts) != len(classes):
-        raise InputError(f"{counted(len(counts), 'number')} of images for {len(classes)} classes")
+        raise InputError(
+            f"{counted(len(counts), 'number')} of images for {counted(len(classes), 'class')}"
+        )
     for k, (have, want) in enumerate(zip(real.counts, counts, strict=True)):
         if want > have:
             raise InputError(f"{said_of_class(real, k)} fewer than the {want} to {purpose}{end}")
@@ -47,12 +49,8 @@ def said_of_class(real: ImageSet, number: int) -> str:
         return f"class {name!r} has {counted(have, 'real image')},"
     return (
         f"class {name!r} has {counted(have + kept, 'real image')}, of which {kept} "
-        f"{_are(kept)} kept for tests: {have} {_are(have)}"
+        f"{are(kept)} kept for tests: {have} {are(have)}"
     )
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def require_sound(data: ImageSet, source: str) -> ImageSet:
@@ -77,7 +75,9 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
 def _require_labels(data: ImageSet, source: str) -> None:
     classes = len(data.domain.classes)
     if data.labels.ndim == 2 and data.labels.shape[1] != classes:
-        raise InputError(f"{source}: soft labels of {data.labels.shape[1]} classes, not {classes}")
+        raise InputError(
+            f"{source}: soft labels of {counted(data.labels.shape[1], 'class')}, not {classes}"
+        )
     hard = data.labels.ndim == 1 and data.labels.dtype == torch.int64
     if not hard and not (data.labels.ndim == 2 and data.labels.is_floating_point()):
         shape, kind = tuple(data.labels.shape), str(data.labels.dtype).removeprefix("torch.")

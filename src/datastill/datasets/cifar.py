@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.wording import are, counted
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
 
@@ -77,7 +78,8 @@ class CifarSource:
         record = self.label_bytes + PIXELS
         if not content or len(content) % record:
             raise InputError(
-                f"{file} is damaged: {len(content)} bytes are not whole records of {record}"
+                f"{file} is damaged: {counted(len(content), 'byte')} {are(len(content))} not whole "
+                f"records of {record}"
             )
         table = torch.frombuffer(bytearray(content), dtype=torch.uint8).reshape(-1, record)
         return table[:, self.label_bytes :], table[:, self.label_bytes - 1].long()
@@ -90,7 +92,8 @@ class CifarSource:
             labels = [int(label) for label in table[self.labels.encode()]]
         if pixels.dtype != np.uint8 or pixels.shape != (len(labels), PIXELS):
             raise InputError(
-                f"{file} holds {pixels.dtype} of {pixels.shape} for {len(labels)} labels, "
+                f"{file} holds {pixels.dtype} of {pixels.shape} for "
+                f"{counted(len(labels), 'label')}, "
                 f"not bytes of ({len(labels)}, {PIXELS})"
             )
         return torch.from_numpy(pixels.copy()), torch.tensor(labels)

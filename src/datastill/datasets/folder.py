@@ -9,7 +9,7 @@ import torch
 
 from datastill.base.errors import InputError
 from datastill.base.registry import plain
-from datastill.base.wording import printable
+from datastill.base.wording import counted, printable
 from datastill.datasets.base import (
     FORMATS,
     TABLES,
@@ -47,7 +47,8 @@ def _require_same_classes(layout: Layout, classes: Collection[str], path: Path) 
         if name not in classes:
             raise InputError(
                 f"{path} has test images of the class {name!r}, which is none of the "
-                f"{len(classes)} classes of its training images; rename or remove their folder"
+                f"{counted(len(classes), 'class')} of its training images; rename or remove "
+                "their folder"
             )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found, read_idx
 
@@ -32,7 +33,8 @@ class IdxSource:
         pixels, labels = read_idx(images_file, axes=3), read_idx(labels_file, axes=1)
         if len(pixels) != len(labels):
             raise InputError(
-                f"{images_file} holds {len(pixels)} images but {labels_file} {len(labels)} labels"
+                f"{images_file} holds {counted(len(pixels), 'image')} but {labels_file} "
+                f"{counted(len(labels), 'label')}"
             )
         if tuple(pixels.shape[1:]) != self.domain.shape[1:]:
             expected = "x".join(map(str, self.domain.shape[1:]))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datastill.base.errors import InputError, of_kind, reason, suggestion, told
+from datastill.base.wording import counted
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base import (
     GREY_MODES,
@@ -148,7 +149,9 @@ def _found(images: Any, labels: Any, classes: tuple[str, ...] | None, source: st
     found, known = labels_of(marks, classes, source)
     pixels = pixels_of(array, source)
     if len(found) != len(pixels):
-        raise InputError(f"{source}: {len(pixels)} images but {len(found)} labels")
+        raise InputError(
+            f"{source}: {counted(len(pixels), 'image')} but {counted(len(found), 'label')}"
+        )
     return Found(pixels, found, known, source)
 
 

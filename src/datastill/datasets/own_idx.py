@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.datasets.base import (
     FORMATS,
     Format,
@@ -70,7 +71,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     labels, classes = labels_of(_classes(pair.labels), None, str(pair.labels))
     if len(images) != len(labels):
         raise InputError(
-            f"{pair.images} holds {len(images)} images but {pair.labels} {len(labels)} labels"
+            f"{pair.images} holds {counted(len(images), 'image')} but {pair.labels} "
+            f"{counted(len(labels), 'label')}"
         )
     return Found(images, labels, classes, str(pair.labels))
 

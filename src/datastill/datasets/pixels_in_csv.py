@@ -15,6 +15,7 @@ import numpy as np
 
 from datastill.base.errors import InputError, damaged
 from datastill.base.registry import plain
+from datastill.base.wording import counted
 from datastill.datasets.base import (
     FORMATS,
     LABEL_COLUMNS,
@@ -198,7 +199,9 @@ def _rows(head: Head, split: Split) -> tuple[np.ndarray, Sequence[str]]:
         except ValueError:
             raise InputError(f"{head.file}, line {line}: its pixels are no numbers") from None
         if (images and len(image) != images[0].size) or not _is_square(len(image)):
-            raise InputError(f"{head.file}, line {line}: {len(image)} pixels are no square")
+            raise InputError(
+                f"{head.file}, line {line}: {counted(len(image), 'pixel')} are no square"
+            )
         images.append(image.reshape(math.isqrt(len(image)), -1))
         labels.append(row[head.label].strip())
     if not images:

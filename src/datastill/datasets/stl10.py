@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.wording import counted
 from datastill.datasets.base import FORMATS, Format, Found, Reading, Split, labels_of
 
 SHAPE = (3, 96, 96)
@@ -28,7 +29,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     images, odd = divmod(len(pixels), int(np.prod(SHAPE)))
     if odd or images != len(labels):
         raise InputError(
-            f"{folder / f'{split}_X.bin'} holds {len(pixels):,} bytes for {len(labels)} labels, "
+            f"{folder / f'{split}_X.bin'} holds {len(pixels):,} bytes for "
+            f"{counted(len(labels), 'label')}, "
             f"not {int(np.prod(SHAPE)):,} for each"
         )
     array = torch.from_numpy(pixels.reshape(-1, *SHAPE)).transpose(2, 3)

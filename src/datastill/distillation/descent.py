@@ -19,6 +19,7 @@ from datastill.base.errors import (
     whole,
 )
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.data import ByClass, ImageSet, said_of_class, tiled
 from datastill.distillation.parameters import Optimiser, Sgd, require_optimisers
 from datastill.distillation.parametrisations import (
@@ -146,7 +147,9 @@ def starting_counts(real: ImageSet, descent: Descent) -> tuple[int, ...]:
     classes = real.domain.classes
     wanted = (descent.ipc,) * len(classes) if isinstance(descent.ipc, int) else descent.ipc
     if len(wanted) != len(classes):
-        raise InputError(f"`ipc` has {len(wanted)} numbers for {len(classes)} classes")
+        raise InputError(
+            f"`ipc` has {counted(len(wanted), 'number')} for {counted(len(classes), 'class')}"
+        )
     parts = 1 if descent.init in AS_THEY_ARE else descent.parametrisation.parts
     for k, (have, want) in enumerate(zip(real.counts, wanted, strict=True)):
         if have < (min(want, 1) if descent.init == "noise" else want * parts):
@@ -206,7 +209,8 @@ def initial(real: ImageSet, descent: Descent, *, key: Key, known: Known | None =
     found = picked(coreset, real, counts, key=key, known=known or Known())
     if len(found) != sum(counts):
         raise InputError(
-            f"`init={descent.init!r}` makes {len(found)} images where {sum(counts)} are to be "
+            f"`init={descent.init!r}` makes {counted(len(found), 'image')} where {sum(counts)} "
+            "are to be "
             "started from; take another"
         )
     return ByClass(found.images, counts)

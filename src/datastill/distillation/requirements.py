@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, reason, takes, told
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent
@@ -91,7 +92,7 @@ def require_features(features: Any, real: ImageSet) -> None:
     """
     if features is None:
         return
-    wanted = f"a tensor of {len(real)} rows of finite numbers, one for each real image"
+    wanted = f"a tensor of {counted(len(real), 'row')} of finite numbers, one for each real image"
     of_kind(Tensor, wanted, features=features)
     if features.ndim != 2 or len(features) != len(real) or not features.is_floating_point():
         shape, kind = tuple(features.shape), str(features.dtype).removeprefix("torch.")

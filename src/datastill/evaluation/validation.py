@@ -14,6 +14,7 @@ import torch
 from datastill.augment import policy_for
 from datastill.base.errors import InputError, of_kind, whole
 from datastill.base.rng import Key, require_key
+from datastill.base.wording import counted
 from datastill.compute.route import Route, require_route
 from datastill.data import ImageSet, require_given
 from datastill.networks import Model, Network, build, find, name_of
@@ -209,7 +210,9 @@ class _Pairing:
         return (1 if obstacle else most), obstacle
 
     def _refusal(self, count: int, reason: str) -> InputError:
-        return InputError(f"{self.model}: {count} networks cannot be trained at once: {reason}")
+        return InputError(
+            f"{self.model}: {counted(count, 'network')} cannot be trained at once: {reason}"
+        )
 
     def _judged(self, numbers: range) -> list[Trial]:
         # As many as have sets alike, from the first on.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datastill.base.errors import InputError, reason
 from datastill.base.libraries import imported
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Format, Found, Reading, stem_of
 from datastill.exchange.base.tables import names_pictures, parquet_of, read_parquet
@@ -105,7 +106,7 @@ data = datastill.load("{file}")
 
 def card(data: ImageSet) -> str:
     """Return the dataset card: what the set says of itself, for people and for the hub."""
-    title = f"{data.domain.name}, distilled to {len(data)} images"
+    title = f"{data.domain.name}, distilled to {counted(len(data), 'image')}"
     front = {
         "pretty_name": title,
         "task_categories": ["image-classification"],

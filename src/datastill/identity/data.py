@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from datastill.base.errors import InputError
-from datastill.base.wording import counted
+from datastill.base.wording import are, counted
 from datastill.data import ImageSet, rows_by_class
 from datastill.identity.apart import APART
 from datastill.identity.aside import Aside, kept_by_threshold
@@ -90,7 +90,8 @@ def without_seen(
     out = len(test) - int(unseen.sum())
     since = "the set was" if len(sets) == 1 else "the sets were"
     said.append(
-        f"{out} of the {len(test)} test images of {test.domain.name} {_are(out)} left out: they "
+        f"{out} of the {counted(len(test), 'test image')} of {test.domain.name} {are(out)} left "
+        "out: they "
         f"were not kept for tests when {since} made, which may have been from them"
     )
     return test.part(torch.from_numpy(unseen)), tuple(dict.fromkeys(said))
@@ -148,7 +149,8 @@ def shared(test: ImageSet) -> tuple[str, ...]:
     among = test.facts.get("among_training")
     if not among:
         return ()
-    said = f"{among} of the {len(test)} test images {_are(among)} among the training images too"
+    of = counted(len(test), "test image")
+    said = f"{among} of the {of} {are(among)} among the training images too"
     return (said,)
 
 
@@ -266,10 +268,6 @@ def _others(made: ImageSet, test: ImageSet, why: str) -> tuple[str, ...]:
 
 def _changed(test: ImageSet, why: str) -> InputError:
     return InputError(f"{test.domain.name} has changed since the set was made: {why}; {AGAIN}")
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _data(made: ImageSet) -> Mapping[str, Any]:

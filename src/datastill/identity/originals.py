@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.identity.aside import Aside
 from datastill.identity.content import content_of
@@ -121,7 +122,7 @@ def unknown(pool: Sequence[Original]) -> str:
     silent = [m for m in pool if not m.facts.get("trained_on") and not _is_foreign(m)]
     if not silent:
         return ""
-    few = f"{len(silent)} of the {len(pool)} original models"
+    few = f"{len(silent)} of the {counted(len(pool), 'original model')}"
     all_ = "the original model" if len(pool) == 1 else "the original models"
     who = all_ if len(silent) == len(pool) else few
     they = "does not say what it was" if len(silent) == 1 else "do not say what they were"

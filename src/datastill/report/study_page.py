@@ -192,7 +192,7 @@ def made(records: Sequence[Record]) -> list[str]:
     told = ", ".join(f"{count} {method}" for method, count in sorted(methods.items()))
     recipes = len({record.recipe_name for record in records})
     return [
-        f"{len(records)} sets: {told}",
+        f"{counted(len(records), 'set')}: {told}",
         f"{counted(recipes, 'recipe')}, by which intervals and p-values count",
     ]
 

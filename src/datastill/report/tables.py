@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 
+from datastill.base.wording import counted
 from datastill.evaluation.comparison import Ranking, Row
 from datastill.evaluation.plan import Result
 from datastill.evaluation.scores import Assessed, family
@@ -112,5 +113,5 @@ def assessments(found: Mapping[str, Assessed], random: Sequence[Mapping[str, Ass
         families.setdefault(family(name), []).append(line)
     rows = [row for kind in sorted(families) for row in ((kind, *[""] * 5), *families[kind])]
     columns = ("assessment", "better", "this set", "random", "than random", "seconds")
-    draws = f"; random: mean of {len(random)} draws" if random else ""
+    draws = f"; random: mean of {counted(len(random), 'draw')}" if random else ""
     return f"Assessments without a test set{draws}", columns, rows

@@ -19,15 +19,15 @@ from datastill.evaluation.selection import climbed
 from datastill.identity import described
 from datastill.runs import originals
 from datastill.runs.computing import device_of, route_of
-from datastill.runs.describing import add_description, following, number_of
-from datastill.runs.finding import results_at, set_file
+from datastill.runs.describing import add_description, following, number_of, tell_damaged
+from datastill.runs.finding import brought, results_at, set_file
 from datastill.runs.given import require_kinds
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, Origin
 from datastill.runs.provenance import Provenance
 from datastill.runs.reading import Read, moved
 from datastill.runs.specs import AssessSpec, RankSpec
-from datastill.store import assessment_file, fingerprint, load, stem_of, write_json
+from datastill.store import assessment_file, fingerprint, load, locked, stem_of, write_json
 from datastill.training.coresets import CORESETS, picked
 
 
@@ -92,10 +92,20 @@ def assess(
             not suffice, or the folder cannot be written to.
     """
     require_kinds(AssessSpec, spec, folder, observer=observer)
-    file = set_file(Path(spec.set))
-    made = load(file)
-    if folder is not None:
-        file = results_at(file, Path(folder))
+    source = set_file(Path(spec.set))
+    file, made = source, load(source)
+    if folder is None:
+        return _scored(spec, made, file, observer)[0]
+    file = results_at(source, Path(folder))
+    with locked(file.parent, f"{stem_of(file)}{spec.kind}."):
+        scored, evidence = _scored(spec, made, file, observer)
+        brought(source, file)
+        return _kept(scored, made, evidence, spec, file, observer)
+
+
+def _scored(
+    spec: AssessSpec, made: ImageSet, file: Path, observer: Observer
+) -> tuple[Scored, Evidence]:
     read, caveats = _read({str(file): made}, spec, observer)
     if spec.draws:
         require_held(read.train, made.stored_counts, "`draws=0` goes without random images")
@@ -108,8 +118,7 @@ def assess(
     seconds = time.perf_counter() - started
     beside = _random(evidence, spec.draws)
     random = tuple(scores.assess(other, found, draws=draws) for other in beside)
-    scored = Scored(found, random, caveats, seconds, None)
-    return scored if folder is None else _kept(scored, made, evidence, spec, file)
+    return Scored(found, random, caveats, seconds, None), evidence
 
 
 def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
@@ -181,11 +190,19 @@ def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:
 
 
 def _kept(
-    scored: Scored, made: ImageSet, evidence: Evidence, spec: AssessSpec, file: Path
+    scored: Scored,
+    made: ImageSet,
+    evidence: Evidence,
+    spec: AssessSpec,
+    file: Path,
+    observer: Observer,
 ) -> Scored:
     # Written beside the set; what was asked for otherwise keeps its files.
-    described = add_description(spec, file.with_name(f"{stem_of(file)}{spec.kind}.toml"))
+    beside = replace(spec, set=str(file))
+    name = f"{stem_of(file)}{spec.kind}.toml"
+    described = add_description(beside, file.with_name(name), observer)
     place = following(assessment_file(file), number_of(described))
+    tell_damaged(place, observer)
     write_json(place, _written(made, evidence, scored, spec))
     return replace(scored, file=place)
 

@@ -102,6 +102,7 @@ def carry_out(
     """
     of_kind(Unit, "one of `spec.units()`", unit=unit)
     of_kind((str, PathLike), "the path of a folder", folder=folder)
+    of_kind(str, "that of a piece, see `spec.units()`", address=unit.address)
     spec = unit.spec
     require_kinds(Spec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     if not unit.address:

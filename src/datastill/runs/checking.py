@@ -22,7 +22,7 @@ from datastill.runs.estimating import Estimate, estimate, trial_on_the_fly
 from datastill.runs.evaluation_plan import labeller_of
 from datastill.runs.finding import set_file
 from datastill.runs.given import require_kinds
-from datastill.runs.guiding import guided, guides_of, needed_by, selector_of
+from datastill.runs.guiding import guided, guides_of, needed_by, require_asked, selector_of
 from datastill.runs.judging import loaded
 from datastill.runs.material import coresets_of
 from datastill.runs.needed import of_study
@@ -109,7 +109,7 @@ def _(spec: TrainSpec, observer: Observer) -> Iterator[str]:
 @_built.register
 def _(spec: DistillSpec, observer: Observer) -> Iterator[str]:
     method = METHODS.spelling(spec.method)
-    adjusted(METHODS[method](1), method, spec.settings)
+    require_asked(spec, adjusted(METHODS[method](1), method, spec.settings))
     read = read_all(spec.data, "cpu", observer)
     real = read.train
     yield _images(real, read.test)
@@ -280,7 +280,7 @@ def _images(real: ImageSet | None, test: ImageSet | None) -> str:
     domain = there[0][0].domain
     held = " and ".join(counted(len(data), word) for data, word in there)
     shape = "x".join(map(str, domain.shape))
-    return f"{domain.name}: {held} of {shape}, {len(domain.classes)} classes"
+    return f"{domain.name}: {held} of {shape}, {counted(len(domain.classes), 'class')}"
 
 
 def _networks(names: Sequence[str], domain: Domain) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from datastill.augment import DSA
 from datastill.base.errors import InputError, path_of
 from datastill.base.notebooks import of_run
-from datastill.base.wording import as_folder, counted
+from datastill.base.wording import are, as_folder, counted
 from datastill.evaluation.comparison import (
     REAL,
     Entry,
@@ -55,9 +55,9 @@ from datastill.store import (
     checkpoint_file,
     locked,
     plain,
+    provisional,
     read_json,
     require_free,
-    require_writable,
     write_json,
 )
 from datastill.store.results import rows_in
@@ -126,8 +126,8 @@ def compare(
         return finished
     require_free(run.out, (VALUES, PLOT), overwrite=keeping.overwrite)
     require_own(spec, run.out)
-    require_writable(run.out)
-    with locked(run.out):
+    kept = checkpoint_file(run.out, spec.kind)
+    with locked(run.out), provisional(run.out, lambda: kept.exists):
         return run.carried_out()
 
 
@@ -212,7 +212,7 @@ class _Run:
             f"{self.material.real.domain.name}: protocol {terms.protocol.name}, "
             f"{counted(fit.epochs, 'epoch')}, {counted(terms.trials, 'network')} of "
             f"{' '.join(terms.models)} on each of {counted(len(self.entries), 'set')}, "
-            f"tested on {len(self.material.test)} images"
+            f"tested on {counted(len(self.material.test), 'image')}"
         )
         if (labeller := self.material.labeller) is not None:
             tell(told_of_labels(labeller))
@@ -289,7 +289,7 @@ class _Run:
         """Go through evaluation plans, and return their trials, those that were kept first."""
         first, begun = runner.past, runner.check(stages)
         if begun:
-            self.conduct.observer.message(f"{label}: {begun} networks are done")
+            self.conduct.observer.message(f"{label}: {counted(begun, 'network')} {are(begun)} done")
         with (
             self.conduct.observer.progress(label, sum(one.total for one in stages), begun) as steps,
             self.conduct.stop.heeded(WHEN),

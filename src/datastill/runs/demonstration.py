@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import load_split
 from datastill.evaluation.plan import EvaluationPlan, Result, collect
@@ -78,9 +79,10 @@ class Demonstration:
             ipc=ipc,
             updates=UPDATES,
             batch=64,
-            pool=PoolSpec(architectures=(MODEL,), path=str(self.pool)),
-            clom=ClomSpec(alphas=(ALPHA,)) if clom else None,
         )
+        if clom:
+            pool = PoolSpec(architectures=(MODEL,), path=str(self.pool))
+            spec = replace(spec, pool=pool, clom=ClomSpec(alphas=(ALPHA,)))
         return spec, folder_of(spec, self.root / ("with-clom" if clom else "without-clom"))
 
     def contest(self, observer: Observer) -> dict[int | None, list[Result]]:
@@ -90,7 +92,7 @@ class Demonstration:
             Results by images per class; those of all real images by None.
         """
         real, test = load_split("digits", "train"), load_split("digits", "test")
-        whole: dict[str, Draw] = {f"all {len(real)} real images": lambda _: real}
+        whole: dict[str, Draw] = {f"all {counted(len(real), 'real image')}": lambda _: real}
         found: dict[int | None, list[Result]] = {}
         found[None] = self._judged(whole, test, min(2, self.trials), observer)
         for ipc in SIZES:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from datastill.base.errors import InputError
-from datastill.runs.recipes import RUN_FILE
+from datastill.runs.observer import SILENT, Observer
+from datastill.runs.recipes import RUN_FILE, from_there, here
 from datastill.runs.specs import KINDS, Old, Spec, read
 from datastill.runs.specs.base import build, split
-from datastill.store import SET_FILE, plain, replace_file, writing
+from datastill.store import SET_FILE, plain, read_json, replace_file, writing
 
 
 def require_own(spec: Spec, folder: Path) -> None:
@@ -23,7 +24,11 @@ def require_own(spec: Spec, folder: Path) -> None:
     if not (folder / RUN_FILE).exists():
         return
     text = (folder / RUN_FILE).read_text("utf-8", errors="replace")
-    if split(text, str(folder / RUN_FILE))[0] != spec.kind:
+    try:
+        kind = split(text, str(folder / RUN_FILE))[0]
+    except InputError as error:
+        raise InputError(f"{error}; delete it, or take another `folder`") from None
+    if kind != spec.kind:
         raise InputError(f"{folder} holds another run ({RUN_FILE}); take another `folder`")
 
 
@@ -38,14 +43,23 @@ def write_description(spec: Spec, file: Path) -> None:
         InputError: when it cannot be written.
         RuntimeError: when the file would not say what was asked for.
     """
-    text = spec.to_toml()
-    if read(text, file.name)[0] != spec:
+    text = from_there(spec, file).to_toml()
+    if here(read(text, file.name)[0], file) != here(spec, file):
         raise RuntimeError(f"the description of this run does not survive being written: {spec!r}")
     with writing(file.parent):
         replace_file(file, text.encode())
 
 
-def add_description(spec: Spec, file: Path) -> Path:
+def tell_damaged(path: Path, observer: Observer) -> None:
+    """Tell of a record that is about to be replaced, if it is there and cannot be read."""
+    try:
+        if path.exists():
+            read_json(path)
+    except InputError as error:
+        observer.message(f"{error}; it is written anew")
+
+
+def add_description(spec: Spec, file: Path, observer: Observer = SILENT) -> Path:
     """Write what a run follows from, in a folder where there may have been others before.
 
     The first is in ``NAME.toml``, the next in ``NAME-2.toml``; one that was carried out again
@@ -54,11 +68,14 @@ def add_description(spec: Spec, file: Path) -> Path:
     Args:
         spec: of the run.
         file: for the first.
+        observer: is told of files that describe nothing, which stay.
 
     Returns:
         The file that describes the run.
     """
     held = dict(descriptions(file))
+    for path in (path for path, other in held.items() if other is None):
+        observer.message(f"{path} is damaged: it describes no run, and stays as it is")
     same = [path for path, other in held.items() if other and other.digest == spec.digest]
     if same:
         return same[0]
@@ -85,7 +102,7 @@ def descriptions(file: Path) -> Iterator[tuple[Path, Spec | None]]:
 def description_in(file: Path) -> Spec | None:
     """Return the run that a file describes; None where it cannot be read, or there is none."""
     try:
-        return read(file.read_text(encoding="utf-8"), str(file))[0]
+        return here(read(file.read_text(encoding="utf-8"), str(file))[0], file)
     except (OSError, ValueError, Old):
         return None
 

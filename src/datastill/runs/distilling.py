@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError, of_kind
 from datastill.base.notebooks import of_run
+from datastill.base.wording import counted
 from datastill.compute import measuring
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
@@ -45,10 +45,11 @@ from datastill.store import (
     locked,
     open_run,
     place_of,
+    plain,
+    provisional,
     require_sinks,
     set_folder,
     settle,
-    withdraw,
 )
 
 COMMAND = "distill"
@@ -92,19 +93,18 @@ class Distilling:
     def go(self) -> Distilled:
         """Make the set, unless it is there already."""
         work = prepared(self.spec, self.conduct.observer, self.planned, self.facts)
-        is_new = not self.folder.exists()
-        try:
-            with locked(self.folder):
-                if self.finished(work):
-                    said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
-                    self.conduct.observer.message(said)
-                    return Distilled(load(self.folder), self.folder, work.plan)
+        with locked(self.folder):
+            if self.finished(work):
+                said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
+                self.conduct.observer.message(said)
+                return Distilled(load(self.folder), self.folder, work.plan)
+            with provisional(self.folder, self.begun):
                 return Distilled(self.make(work), self.folder, work.plan)
-        except InputError:
-            if is_new:
-                with suppress(OSError):  # one that holds something stays
-                    self.folder.rmdir()
-            raise
+
+    def begun(self) -> bool:
+        """Tell whether something came of the run, or it can be gone on with."""
+        place = place_of(self.folder)
+        return Journal(place / LOG_FILE).length > 0 or checkpoint_file(place, COMMAND).exists
 
     def make(self, work: Work) -> ImageSet:
         """Go through the updates, from the start or from where they were cut off."""
@@ -125,12 +125,7 @@ class Distilling:
             observer.message(f"going on after update {past.state.step}")
         elif work.plan and self.spec.minutes:
             foresee(work, work.plan, self.spec.minutes, observer)
-        try:
-            return self.followed(work, past, place)
-        except InputError:
-            if past is None and not Journal(place / LOG_FILE).length:  # before the first update
-                withdraw(place)
-            raise
+        return self.followed(work, past, place)
 
     def followed(self, work: Work, past: Progress | None, place: Path) -> ImageSet:
         """Go through the updates, and write what comes of them."""
@@ -153,7 +148,9 @@ class Distilling:
         file.remove()
         settle(place)
         where = "" if self.passing else f" in {self.folder}"
-        observer.message(f"{len(made)} synthetic images after {course.seconds:.0f} s{where}")
+        observer.message(
+            f"{counted(len(made), 'synthetic image')} after {course.seconds:.0f} s{where}"
+        )
         return made
 
     def repeatable(self, work: Work) -> DistillSpec:
@@ -229,7 +226,10 @@ def distill(
     require_kinds(DistillSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     of_kind((Mapping, type(None)), "values by their names", facts=facts)
     require_sinks(keeping.sinks)
-    more = dict(facts or {})
+    try:
+        more: dict[str, Any] = plain(dict(facts or {}))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"`facts` must be what JSON can hold: {error}") from None
     if folder is not None:
         conduct = Conduct.of(keeping, observer, stop, folder)
         return Distilling(spec, Path(folder), conduct, more).go()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,36 @@ def _is_longer(spec: Spec, folder: Path) -> bool:
         for one in _runs_at(folder)
         if isinstance(one, DistillSpec)
     )
+
+
+def named_or_found(
+    path: Path | str | None,
+    data: DataSpec | str | None,
+    asked: Mapping[str, Any],
+    usual: Mapping[str, Any],
+    observer: Observer,
+) -> Path:
+    """Return the file of a set at a path, or else of the one that is looked for.
+
+    Args:
+        path: of the file or its folder.
+        data: what it was made from; the name of that, where it has no other use.
+        asked: method, ipc and folder for sets, as ``find_set`` takes them, by options' names.
+        usual: the same where nothing was asked for.
+        observer: is told of sets of other runs beside it.
+
+    Raises:
+        InputError: when there is none, are several, or it is named and looked for.
+    """
+    whole = data if isinstance(data, DataSpec) else DataSpec(data)
+    if not path:
+        return find_set(whole, *(asked[name] for name in usual), observer=observer)
+    dataset = None if isinstance(data, DataSpec) else data
+    for name, value in {"dataset": dataset, **asked}.items():
+        if value != usual.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} finds a set that no path names; leave it out")
+    return set_file(Path(path))
 
 
 def find_set(

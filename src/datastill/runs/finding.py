@@ -18,8 +18,8 @@ def results_at(file: Path, out: Path) -> Path:
 
     Args:
         file: of the set.
-        out: folder for results: the set's own, or one that gets a copy of the set, unless it
-            holds that already.
+        out: folder for results: the set's own, or one that gets a copy of the set (``brought``),
+            unless it holds that already.
 
     Raises:
         InputError: when the folder cannot be written to, or holds another set.
@@ -31,8 +31,13 @@ def results_at(file: Path, out: Path) -> Path:
             raise InputError(f"{error}; `folder=FOLDER` takes the results") from None
         return file
     copy = out / SET_FILE
-    if not copy.exists():
-        copy_set(file, out)
-    elif fingerprint(load(copy)) != fingerprint(load(file)):
+    if copy.exists() and fingerprint(load(copy)) != fingerprint(load(file)):
         raise InputError(f"{out} holds another set; take another `folder`")
+    require_writable(out)
     return copy
+
+
+def brought(file: Path, place: Path) -> None:
+    """Copy a set to where results are written beside it, unless it is there."""
+    if not place.exists():
+        copy_set(file, place.parent)

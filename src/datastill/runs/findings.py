@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from datastill.base.notebooks import of_run
+from datastill.base.wording import counted
 from datastill.evaluation.studies import Bench, Record, Resampling, Study, conclude
 from datastill.report.scatter import write_scatters
 from datastill.report.study_page import write_page
+from datastill.runs.describing import tell_damaged
 from datastill.runs.observer import Observer
 from datastill.runs.originals import told
 from datastill.store import StudyFolder, versions
@@ -60,6 +62,7 @@ def written(
     write_page(found, facts, [path.name for path in plots], folder.path / PAGE)
     routes = {"training": bench.route.facts(), "assessing": bench.assessing.facts()}
     held = {"facts": facts, "versions": versions(), "routes": routes, **asdict(found)}
+    tell_damaged(folder.path / VALUES, observer)
     folder.write(VALUES, held)
     return Studied(found, tuple(facts), folder.path, tuple(plots))
 
@@ -68,8 +71,9 @@ def _facts(bench: Bench, found: Study, trials: int) -> list[str]:
     real, protocol = bench.train, bench.protocol
     validating = sum(t.seconds for record in found.records for t in record.trials)
     return [
-        f"{real.domain.name}: {len(real)} training images, {len(bench.test)} test images",
-        f"each set validated by {trials} {bench.model}, {protocol.fit.epochs} epochs "
+        f"{real.domain.name}: {counted(len(real), 'training image')}, "
+        f"{counted(len(bench.test), 'test image')}",
+        f"each set validated by {trials} {bench.model}, {counted(protocol.fit.epochs, 'epoch')} "
         f"{protocol.words}: "
         f"{validating:.0f} s in all",
         f"each set judged by {told(bench.pool, bench.early)}",

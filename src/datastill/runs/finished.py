@@ -1,15 +1,63 @@
-"""Validations that are finished: which of them answers what is asked, or begins it."""
+"""Validations that are finished: what lies beside the set, and what answers what is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from datastill.base.errors import InputError
 from datastill.evaluation.validation import Trial
+from datastill.runs.describing import (
+    add_description,
+    descriptions,
+    tell_damaged,
+    write_description,
+)
 from datastill.runs.keeping import is_same_run
+from datastill.runs.observer import Observer
+from datastill.runs.specs import ValidateSpec
+from datastill.store import read_json, stem_of, validation_file, write_json
 
 COUNT = "num_eval"
 """What says how many networks a validation has of each architecture on each set."""
+
+
+def mend(file: Path, known: Sequence[Mapping[str, Any]], observer: Observer) -> None:
+    """Write what a set knows of its validations beside it, where something else is said there.
+
+    Args:
+        file: of the set.
+        known: its validations.
+        observer: is told.
+    """
+    place = validation_file(file)
+    tell_damaged(place, observer)
+    with suppress(InputError):
+        if not place.exists() or read_json(place) == list(known):
+            return
+        observer.message(f"{place} says other than the set itself; it is written anew")
+    write_json(place, list(known))
+
+
+def describe(spec: ValidateSpec, file: Path, observer: Observer, *, longer: bool) -> None:
+    """Write beside a set what repeats its validation.
+
+    Args:
+        spec: the validation.
+        file: of the set.
+        observer: is told of files that describe nothing.
+        longer: whether it goes on with one of fewer networks, whose place it takes.
+    """
+    beside = replace(spec, set=str(file))
+    first = file.with_name(f"{stem_of(file)}{spec.kind}.toml")
+    for path, other in descriptions(first) if longer else ():
+        if isinstance(other, ValidateSpec) and replace(other, trials=spec.trials) == beside:
+            write_description(beside, path)
+            return
+    add_description(beside, first, observer)
 
 
 def finished_of(

@@ -32,7 +32,7 @@ from datastill.runs.computing import route_of
 from datastill.runs.needed import Needed, compared_under, experts, needed
 from datastill.runs.originals import Shelf
 from datastill.runs.picking import Features, features_by
-from datastill.runs.specs import ClomSpec, DistillSpec
+from datastill.runs.specs import ClomSpec, DistillSpec, PoolSpec
 from datastill.training.coresets import CORESETS
 from datastill.training.pool import Pool
 
@@ -48,6 +48,22 @@ def guided(spec: DistillSpec, published: Published) -> DistillSpec:
         return spec
     pool = replace(spec.pool, architectures=(spec.model,))
     return replace(spec, clom=ClomSpec(alphas=(published.clom,)), pool=pool)
+
+
+def require_asked(spec: DistillSpec, published: Published) -> None:
+    """Refuse to say which original models, where none has a part in what is done.
+
+    Raises:
+        InputError: then.
+    """
+    by_name = spec.clom or spec.select
+    others = by_name or published.clom or published.needs
+    for name, has_part in (("architectures", by_name), ("num", others), ("epoch", others)):
+        if not has_part and getattr(spec.pool, name) != getattr(PoolSpec, name):
+            raise InputError(
+                f"`pool.{name}` has no meaning here: original models guide by `clom.alphas`, "
+                "choose by `select.by`, and coresets ask those of `coreset_features`; leave it out"
+            )
 
 
 def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:

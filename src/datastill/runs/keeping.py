@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datastill.base.errors import InputError, not_negative, truth
+from datastill.base.errors import InputError, not_negative, of_kind, truth
 from datastill.runs.differences import told
 from datastill.runs.observer import Observer
 
@@ -88,6 +88,7 @@ class Keeping:
     def __post_init__(self) -> None:
         truth(resume=self.resume, overwrite=self.overwrite)
         not_negative(checkpoint_minutes=self.checkpoint_minutes, report_minutes=self.report_minutes)
+        of_kind((tuple, list), "a list of names, such as ('tensorboard',)", sinks=self.sinks)
         if self.resume and self.overwrite:
             raise InputError("`resume=True` and `overwrite=True` exclude each other")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.data import ImageSet, require_held, require_same_kind
 from datastill.data.labels import hardened, temperature_of
 from datastill.distillation.relabelling import relabelled
@@ -285,7 +286,7 @@ def _counts(spec: CompareSpec, sets: Mapping[str, ImageSet], real: ImageSet) -> 
     elif len(sizes) == 1:
         (counts,) = sizes
     else:
-        told = ", ".join(f"{name} has {len(data)} images" for name, data in sets.items())
+        told = ", ".join(f"{name} has {counted(len(data), 'image')}" for name, data in sets.items())
         raise InputError(f"{told}; sets of one size are compared, or `ipc` says which counts")
     require_held(real, counts, "`ipc` says how many to pick of each class")
     return counts

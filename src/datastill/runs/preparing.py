@@ -25,7 +25,7 @@ from datastill.networks import build, builder
 from datastill.runs.budget import planned
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.forecast import Plan
-from datastill.runs.guiding import hands_of, known_of, needed_by
+from datastill.runs.guiding import hands_of, known_of, needed_by, require_asked
 from datastill.runs.needed import Needed
 from datastill.runs.observer import Observer
 from datastill.runs.origin import said
@@ -128,7 +128,7 @@ def prepared(
         InputError: when it cannot be done as asked.
     """
     method, quota = METHODS.spelling(spec.method), parse(spec.ipc)
-    adjusted(METHODS[method](1), method, spec.settings)  # what has no meaning is found out now
+    require_asked(spec, adjusted(METHODS[method](1), method, spec.settings))  # before data is read
     if spec.select is not None:
         family(spec.select.by)  # so is an unknown assessment
     read = read_apart(spec.data, device_of(spec.compute), observer, partial(foresee, spec))

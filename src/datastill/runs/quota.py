@@ -170,7 +170,7 @@ def in_words(counts: Sequence[int]) -> str:
     >>> in_words((1, 1)), in_words((2, 5, 5))
     ('1 image for each of 2 classes', '12 images, 2 to 5 for each of 3 classes')
     """
-    each = f"for each of {len(counts)} classes"
+    each = f"for each of {counted(len(counts), 'class')}"
     if min(counts) == max(counts):
         return f"{counted(counts[0], 'image')} {each}"
     return f"{counted(sum(counts), 'image')}, {min(counts)} to {max(counts)} {each}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from datastill.base.wording import counted
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -31,7 +33,7 @@ class Reached:
     networks: int
 
     def __str__(self) -> str:
-        count = f"{self.sets * self.networks} networks"
+        count = counted(self.sets * self.networks, "network")
         return f"{100 * self.mean:.1f} ± {100 * self.std:.1f} % after {self.updates} ({count})"
 
 

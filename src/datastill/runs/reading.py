@@ -11,9 +11,10 @@ from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split, untestable
 from datastill.identity import APART, set_apart
-from datastill.networks import build
+from datastill.networks import build, find
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
+from datastill.runs.specs.values import require_distinct
 
 Foresee = Callable[[ImageSet], None]
 """Refuses what cannot serve before pictures are decoded, see ``Reading``."""
@@ -153,7 +154,13 @@ def _foreseeing(data: DataSpec, observer: Observer, foresee: Foresee | None) -> 
 
 
 def buildable(models: Iterable[str]) -> Foresee:
-    """Return what refuses images that architectures cannot take: too small, say."""
+    """Return what refuses images that architectures cannot take: too small, say.
+
+    Raises:
+        InputError: for an unknown architecture, or one that is named twice, however it is spelled.
+    """
+    models = [find(model)[0] for model in models]
+    require_distinct("models", models)
 
     def look(data: ImageSet) -> None:
         for model in models:

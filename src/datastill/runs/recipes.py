@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, of_kind, suggestion
 from datastill.base.wording import counted, listed
-from datastill.runs.specs import About, DataSpec, DistillSpec, Old, Spec, StudySpec, TrainSpec
+from datastill.runs.specs import (
+    About,
+    AssessSpec,
+    DataSpec,
+    DistillSpec,
+    Old,
+    Spec,
+    StudySpec,
+    TrainSpec,
+    ValidateSpec,
+)
 from datastill.runs.specs import read as read_text
 
 OURS = Path(__file__).parents[1] / "recipes"
@@ -16,6 +27,8 @@ OURS = Path(__file__).parents[1] / "recipes"
 ENDING = ".toml"
 KEY = re.compile(r"`([\w.-]+)(?:=([^`]*))?`")
 """In a message: a key of a file, which may lie in a table, and a value where one is meant."""
+SET_ENDING = ".safetensors"
+"""How the names of sets end."""
 RUN_FILE = "run.toml"
 """What repeats a run, in its folder."""
 
@@ -44,7 +57,7 @@ def names() -> list[str]:
     return sorted(file.stem for file in OURS.glob(f"*{ENDING}"))
 
 
-def find(name: str) -> Path:
+def find(name: Path | str) -> Path:
     """Return the file of a recipe: at a path, or of those that come with datastill, by its name.
 
     The path may be that of a run's folder, in which lies what repeats it.
@@ -52,7 +65,9 @@ def find(name: str) -> Path:
     Raises:
         InputError: when there is neither.
     """
-    path, own = Path(name), OURS / f"{name.removesuffix(ENDING)}{ENDING}"
+    of_kind((str, PathLike), "the name of a recipe, or a path", name=name)
+    path, name = Path(name), str(name)
+    own = OURS / f"{name.removesuffix(ENDING)}{ENDING}"
     if path.is_file():
         return path
     if (path / RUN_FILE).is_file():
@@ -64,6 +79,38 @@ def find(name: str) -> Path:
     if name != path.name:
         raise InputError(f"no file {name!r}; name one that describes a run, or the folder of a run")
     raise InputError(f"no recipe {name!r}, neither a file nor a name; {suggestion(name, names())}")
+
+
+def here(spec: Spec, file: Path) -> Spec:
+    """Return a run about the set that lies beside the file which describes it, if one does.
+
+    What a run wrote beside a set means that set, wherever their folder was moved; in what a person
+    wrote, a path that leads to a set from the file's own folder. All else is as it was given.
+
+    Args:
+        spec: as the file says it.
+        file: that.
+    """
+    if not isinstance(spec, AssessSpec | ValidateSpec) or not spec.set:
+        return spec  # others describe what they made
+    given, folder = Path(spec.set), file.parent
+    own = re.fullmatch(rf"(.*\.)?{spec.kind}(-[0-9]+)?{re.escape(ENDING)}", file.name)
+    near = folder / (given.name if own else given)
+    if own and not near.exists() and given.suffix != SET_ENDING:
+        from datastill.store import SET_FILE
+
+        near = folder / SET_FILE
+    there = near.exists() or (own and given.name == spec.set)
+    return replace(spec, set=str(near)) if there else spec
+
+
+def from_there(spec: Spec, file: Path) -> Spec:
+    """Return a run as a file beside its set says it: by the name of that, if it lies there."""
+    if not isinstance(spec, AssessSpec | ValidateSpec):
+        return spec
+    given = Path(spec.set)
+    beside = given.parent == file.parent and given.suffix == SET_ENDING and given.exists()
+    return replace(spec, set=given.name) if beside else spec
 
 
 def _only(folder: Path) -> Path:
@@ -89,7 +136,7 @@ def text_of(path: Path) -> str:
         raise InputError(f"recipe {path} is not TOML: {error}") from None
 
 
-def read(path: Path) -> Recipe:
+def read(path: Path | str) -> Recipe:
     """Return what a file describes.
 
     Raises:
@@ -99,8 +146,11 @@ def read(path: Path) -> Recipe:
     >>> read(find("FashionMNIST-DM-10-clom")).spec.clom.alphas
     (100.0,)
     """
+    of_kind((str, PathLike), "the path of a file", path=path)
+    path = Path(path)
     try:
-        return Recipe(path, *read_text(text_of(path), f"recipe {path}"))
+        spec, about = read_text(text_of(path), f"recipe {path}")
+        return Recipe(path, here(spec, path), about)
     except InputError as error:
         raise InputError(str(error), typed=in_files(str(error))) from None
 

@@ -21,7 +21,7 @@ from datastill.runs.originals import Shelf
 from datastill.runs.provenance import Provenance
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import RelabelSpec
-from datastill.store import SET_FILE, fingerprint, load, locked, open_run, save, settle
+from datastill.store import SET_FILE, fingerprint, load, locked, open_run, provisional, save, settle
 from datastill.training.pool import Pool
 
 
@@ -86,7 +86,7 @@ def relabel(
     content = {"set_fingerprint": fingerprint(data)}
     settings = Provenance.here(spec, data.images.device.type, resolved, content).facts()
     out = Path(folder)
-    with locked(out):
+    with locked(out), provisional(out, lambda: False):
         place = open_run(out, settings, overwrite=keeping.overwrite, resumable=False).path
         write_description(spec, place / RUN_FILE)
         write_preview(made, place / "preview.png")

@@ -22,8 +22,10 @@ from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import TrainSpec
 from datastill.runs.underway import fitting_of, tensors_of_fitting
 from datastill.store import (
+    LOG_FILE,
     Checkpoint,
     CheckpointFile,
+    Journal,
     begin,
     checkpoint_file,
     fingerprint,
@@ -52,6 +54,7 @@ class Series:
         route: how images pass it.
         asked: all that the result follows from.
         past: where a run was cut off.
+        logged: bytes of the journal when this began, or went on.
     """
 
     name: str
@@ -63,6 +66,12 @@ class Series:
     route: Route
     asked: Mapping[str, Any]
     past: Checkpoint | None = None
+    logged: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it goes on with something, or an epoch was gone through since."""
+        return self.past is not None or Journal(self.folder / LOG_FILE).length != self.logged
 
     @property
     def title(self) -> str:
@@ -114,14 +123,15 @@ def described(spec: TrainSpec, series: Series) -> None:
     Models that were added to others of the same description are what more of them would have been.
     """
     alone, file = replace(spec, models=(series.name,)), series.folder / RUN_FILE
-    held = [(path, one) for path, one in descriptions(file) if isinstance(one, TrainSpec)]
+    there = dict(descriptions(file))
+    held = [(path, one) for path, one in there.items() if isinstance(one, TrainSpec)]
     if series.first + spec.num <= sum(one.num for _, one in held):
         return  # it goes on, or is finished
     last, before = held[-1] if held else (file, alone)
     if held and replace(before, num=spec.num) == alone:
         write_description(replace(alone, num=before.num + spec.num), last)
     elif series.first:  # the first may be of a datastill that wrote no such file
-        write_description(alone, following(file, 1 + number_of(last)))
+        write_description(alone, following(file, 1 + max(map(number_of, there), default=1)))
     else:
         write_description(alone, file)
 
@@ -166,10 +176,11 @@ class Training:
                 first, route = int(past.facts["first"]), Route(**past.facts["route"])
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise InputError(f"the checkpoint is none of a training: {error!r}") from None
-            return Series(name, place, first, fit, spec.held_out, saved, route, asked, past)
-        place, first = self.claim(folder, asked)
-        route = route_of(spec.compute, name, self.real.domain)
-        return Series(name, place, first, fit, spec.held_out, saved, route, asked)
+        else:
+            place, first = self.claim(folder, asked)
+            route = route_of(spec.compute, name, self.real.domain)
+        logged = Journal(place / LOG_FILE).length
+        return Series(name, place, first, fit, spec.held_out, saved, route, asked, past, logged)
 
     def claim(self, folder: Path, asked: dict[str, Any]) -> tuple[Path, int]:
         """Return where the models of a folder are to be made, and the number of the first.

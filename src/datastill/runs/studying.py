@@ -12,6 +12,7 @@ from typing import Any
 
 from datastill.base.errors import InputError, truth
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.compute.route import Route
 from datastill.data import ImageSet
 from datastill.evaluation.evidence import NOT_KEPT
@@ -41,9 +42,11 @@ from datastill.runs.specs import StudySpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.underway import Unmade
 from datastill.runs.workshop import Workshop
-from datastill.store import StudyFolder, fingerprint, load, locked, read_json
+from datastill.store import StudyFolder, fingerprint, load, locked, provisional, read_json
 from datastill.training.protocol import Protocol, preset
 
+BEGUN_WITH = (SETTINGS, "judges*.json", "run*.toml")
+"""What is written before the first step, by patterns."""
 WRITTEN_LATER = ("device", "engine")
 """What an earlier version did not write down."""
 
@@ -111,13 +114,23 @@ def _studied(spec: StudySpec, material: _Material, ongoing: Ongoing, reassess: b
         raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
     describe(material.real, observer)
     tell_mirror(material.real, observer)
-    with locked(folder.path):
+    before = _came(folder.path)
+    with (
+        locked(folder.path),
+        provisional(folder.path, lambda: _came(folder.path) != before, BEGUN_WITH),
+    ):
         judges = _judges(spec, material, ongoing, reassess)
-        add_description(spec, folder.path / RUN_FILE)
+        add_description(spec, folder.path / RUN_FILE, observer)
         by = told(judges.pool, judges.early)
         by += f", guided by {told(judges.guides, ())}" if spec.guides else ""
-        observer.message(f"{folder.path}: {len(names)} sets, judged by {by}")
+        observer.message(f"{folder.path}: {counted(len(names), 'set')}, judged by {by}")
         return _examined(spec, material, judges, ongoing)
+
+
+def _came(path: Path) -> dict[Path, int]:
+    # What came of a study so far: sets, what is known of them, models, and what is under way.
+    found = [*path.glob("sets/*/*"), *path.rglob("model_*"), *path.glob("*.checkpoint")]
+    return {one: one.stat().st_mtime_ns for one in found}
 
 
 def _examined(spec: StudySpec, material: _Material, judges: Judges, ongoing: Ongoing) -> Studied:

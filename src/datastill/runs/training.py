@@ -14,6 +14,7 @@ from typing import Any
 from datastill.base.errors import InputError, truth
 from datastill.base.notebooks import of_run
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.networks import find
 from datastill.runs.computing import device_of
@@ -33,6 +34,7 @@ from datastill.store import (
     locked,
     member_path,
     pool_folder,
+    provisional,
     require_sinks,
     rewind,
     save_dynamics,
@@ -119,6 +121,8 @@ def train(
     require_kinds(TrainSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     truth(add=add)
     require_sinks(keeping.sinks)
+    if add and keeping.overwrite:
+        raise InputError("`add=True` and `overwrite=True` exclude each other")
     if folder is None:
         with TemporaryDirectory() as place:
             found = train(spec, place, observer=observer, stop=stop)
@@ -151,14 +155,16 @@ def _trained(
     real, test = read_both(spec.data, device, observer, buildable(names))
     buildable(names)(real)  # images too small for one are found out now
     folders = [pool_folder(folder, real.domain.name, name) for name in names]
-    observer.message(f"{real.domain.name}: {len(real)} training images, device {device}")
+    observer.message(f"{real.domain.name}: {counted(len(real), 'training image')}, device {device}")
     describe(real, observer)
     training = Training(spec, real, conduct, folder, add, first)
     with ExitStack() as stack:
-        for one in dict.fromkeys(folders):
+        all_series: list[Series] = []
+        for one in folders:
             stack.enter_context(locked(one))
+            stack.enter_context(provisional(one, lambda: any(s.begun for s in all_series)))
         pairs = zip(names, folders, strict=True)
-        all_series = [training.claimed(*pair) for pair in pairs]
+        all_series.extend(training.claimed(*pair) for pair in pairs)
         for series in all_series:
             described(spec, series)
         for series in (one for one in all_series if one.past is None):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,9 @@ from datastill.evaluation.plan import EvaluationPlan, Result, collect
 from datastill.evaluation.validation import Trial
 from datastill.networks import find
 from datastill.runs.computing import device_of
-from datastill.runs.describing import add_description, descriptions, write_description
 from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared, provenance_of
-from datastill.runs.finding import results_at, set_file
-from datastill.runs.finished import finished_of, shorter_of, trials_in
+from datastill.runs.finding import brought, results_at, set_file
+from datastill.runs.finished import describe, finished_of, mend, shorter_of, trials_in
 from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
@@ -40,6 +39,7 @@ from datastill.store import (
     log_file,
     networks_folder,
     plain,
+    provisional,
     require_sinks,
     rewind,
     save_member,
@@ -105,12 +105,10 @@ def validate(
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
     file = set_file(Path(spec.set))
-    if folder is not None:
-        load(file)  # what is damaged is not copied
-        file = results_at(file, Path(folder))  # a copy knows its own validations
-    conduct = Conduct.of(keeping, observer, stop, folder and file.parent)
-    run = _Run.of(spec, file, conduct, folder is not None, save_models)
-    with locked(file.parent, stem_of(file)) if run.written else nullcontext():
+    place, written = file if folder is None else results_at(file, Path(folder)), folder is not None
+    conduct = Conduct.of(keeping, observer, stop, folder and place.parent)
+    run = _Run.of(spec, place, conduct, written, save_models)
+    with run.at_work() if written else nullcontext():
         return run.finished() or run.carried_out()
 
 
@@ -153,12 +151,22 @@ class _Run:
     def of(
         cls, spec: ValidateSpec, file: Path, conduct: Conduct, written: bool, save_models: bool
     ) -> _Run:
-        """Return what is to be carried out, made ready."""
-        made = load(file)
+        """Return what is to be carried out, made ready; a copy knows its own validations."""
+        made = load(file if file.exists() else set_file(Path(spec.set)))
         there = made.to(device_of(spec.compute))
         plan, rivals = prepared(spec, there, str(file), conduct.observer)
         found = provenance_of(spec, made, plan, rivals, save_models=save_models)
         return cls(spec, made, plan, rivals, file, found, conduct, written, save_models)
+
+    @contextmanager
+    def at_work(self) -> Generator[None]:
+        """Keep others out, and put in order what lies beside the set, a copy of it if need be."""
+        file, kept = self.file, self.kept
+        begun = (lambda: False) if kept is None else (lambda: kept.exists)
+        with locked(file.parent, stem_of(file)), provisional(file.parent, begun, (file.name,)):
+            brought(set_file(Path(self.spec.set)), file)
+            mend(file, self.known, self.conduct.observer)
+            yield
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -207,23 +215,12 @@ class _Run:
             "caveats": list(self.rivals.caveats),
         }
         if self.written:
-            self.describe(longer=shorter is not None)
+            describe(self.spec, self.file, self.conduct.observer, longer=shorter is not None)
             add_validation(self.file, report, instead=shorter)
             forget(self.spec, self.file.parent)
         if self.kept is not None:
             self.kept.remove()
         return self.found(results, plain(report))
-
-    def describe(self, *, longer: bool) -> None:
-        """Write beside the set what repeats this; one that goes on with fewer takes its place."""
-        file = self.file.with_name(f"{stem_of(self.file)}{self.spec.kind}.toml")
-        for path, other in descriptions(file) if longer else ():
-            if isinstance(other, ValidateSpec) and replace(other, trials=self.spec.trials) == (
-                self.spec
-            ):
-                write_description(self.spec, path)
-                return
-        add_description(self.spec, file)
 
     def found(self, results: Sequence[Result], report: Mapping[str, Any]) -> Validated:
         """Return what was found, and where it is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datastill.base.errors import InputError
@@ -65,7 +65,9 @@ def whole(
         InputError: for what makes no sense; where original models are needed, for want of
             their number.
     """
-    data, compute = spec.data, spec.compute
+    data, compute, train = spec.data, spec.compute, _originals(spec, original_epochs)
+    if train is None:  # then they have no part in it
+        spec = replace(spec, pool=replace(spec.pool, num=None))
     validate = ValidateSpec(
         set=str(folder_of(spec, root)),
         data=DataSpec(data.name, path=data.path),  # how it is read says the set
@@ -75,7 +77,7 @@ def whole(
         epochs=epochs,
         against=tuple(against),
     )
-    return Whole(_originals(spec, original_epochs), spec, validate)
+    return Whole(train, spec, validate)
 
 
 def _originals(spec: DistillSpec, epochs: int) -> TrainSpec | None:

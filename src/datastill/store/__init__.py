@@ -63,8 +63,8 @@ from datastill.store.succession import (
     place_of,
     settle,
     state_file,
-    withdraw,
 )
+from datastill.store.withdrawal import provisional
 
 __all__ = [
     "EVOLUTION_FILE",
@@ -104,6 +104,7 @@ __all__ = [
     "place_of",
     "plain",
     "pool_folder",
+    "provisional",
     "put_file",
     "read_json",
     "replace_file",
@@ -124,7 +125,6 @@ __all__ = [
     "unpacked",
     "validation_file",
     "versions",
-    "withdraw",
     "write_json",
     "write_manifest",
     "writing",

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
-from datastill.base.wording import LONGEST_NAME
+from datastill.base.wording import LONGEST_NAME, counted
 from datastill.data import Domain
 from datastill.data.pixels import ready
 
@@ -110,7 +110,7 @@ def domain_of(table: Mapping[str, Any]) -> Domain:
     if not all(isinstance(name, str) and name.isprintable() for name in names):
         raise ValueError("names that are not printable text")
     if len(found.name) > LONGEST_NAME:
-        raise ValueError(f"a dataset with a name of {len(found.name)} letters")
+        raise ValueError(f"a dataset with a name of {counted(len(found.name), 'letter')}")
     return found
 
 

@@ -14,8 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, told
 from datastill.base.libraries import installing
+from datastill.base.wording import listed
 from datastill.store.files import writing
 
 LOG_FILE = "log.jsonl"
@@ -131,6 +132,8 @@ def require_sinks(names: Sequence[str]) -> None:
         InputError: saying how to install it.
     """
     for name in names:
+        if name not in SINKS:
+            raise InputError(f"`sinks`: there is none called {told(name)}; take {listed([*SINKS])}")
         if find_spec(name) is None:
             raise InputError(f"--{name} needs a library: {installing(name)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
@@ -26,7 +26,8 @@ def locked(folder: Path, stem: str = "") -> Generator[None]:
     The system lets go of the lock when the process ends, however it ends. Where a file system
     knows no locks, a file names the process that is at work; it counts no more when that has ended,
     which only the machine that it ran on can tell. What a killed process left is put in order:
-    checkpoints that are half-written are removed, see also ``succession.complete``.
+    checkpoints that are half-written are removed, see also ``succession.complete``. Where what is
+    done inside fails, folders that were made for it and hold nothing are gone again.
 
     Args:
         folder: made where there is none.
@@ -35,6 +36,19 @@ def locked(folder: Path, stem: str = "") -> Generator[None]:
     Raises:
         InputError: when another process has the lock, or the folder cannot be written to.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        with _locked(folder, stem):
+            yield
+    except BaseException:
+        for path in made:
+            with suppress(OSError):  # one that holds something stays
+                path.rmdir()
+        raise
+
+
+@contextmanager
+def _locked(folder: Path, stem: str) -> Generator[None]:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = _held(folder / f".{stem}lock")

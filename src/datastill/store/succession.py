@@ -83,23 +83,6 @@ def begin(folder: Path, *, beside: bool) -> Path:
     return place
 
 
-def withdraw(place: Path) -> None:
-    """Take back the place of a run that came to nothing, as if it had not been begun.
-
-    Args:
-        place: see ``begin``.
-
-    Raises:
-        InputError: when it cannot be written to.
-    """
-    with writing(place):
-        if place.name == NEXT:
-            shutil.rmtree(place)
-            return
-        for path in list(_own(place)):
-            _remove(path)
-
-
 def settle(place: Path) -> Path:
     """Put a finished run in the place of the one that was there before; return its folder.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.identity import Digests
 
 EARLY = 20
@@ -50,7 +51,7 @@ class Dynamics:
     forgotten: Tensor
 
     def __repr__(self) -> str:
-        return f"Dynamics({len(self.keys)} images, {self.epochs} epochs)"
+        return f"Dynamics({counted(len(self.keys), 'image')}, {counted(self.epochs, 'epoch')})"
 
     @property
     def early_error(self) -> Tensor:
@@ -109,7 +110,7 @@ class Dynamics:
         ):
             raise ValueError("numbers of other images than it names")
         if len(found.errors) != min(epochs, EARLY):
-            raise ValueError(f"errors of {len(found.errors)} epochs out of {epochs}")
+            raise ValueError(f"errors of {counted(len(found.errors), 'epoch')} out of {epochs}")
         return found
 
     def rows(self, keys: Digests) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.base.registry import plain
+from datastill.base.wording import counted
 from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, Split, side_by_side
 
 IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "samples", "features")
@@ -59,7 +60,9 @@ def found_in(
     classes = class_names(arrays[names[0]](), source) if names else None
     found, classes = labels_of(arrays[labels](), classes, f"{labels} of {source}")
     if len(found) != len(pixels):
-        raise InputError(f"{source} holds {len(pixels)} images but {len(found)} labels")
+        raise InputError(
+            f"{source} holds {counted(len(pixels), 'image')} but {counted(len(found), 'label')}"
+        )
     return Found(pixels, found, classes, source)
 
 
@@ -220,7 +223,9 @@ def _ones(rows: np.ndarray, classes: tuple[str, ...] | None, source: str) -> np.
             "its name, or a row with a single 1"
         )
     if classes is not None and len(classes) != rows.shape[1]:
-        raise InputError(f"{source}: rows of {rows.shape[1]} for {len(classes)} names of classes")
+        raise InputError(
+            f"{source}: rows of {rows.shape[1]} for {counted(len(classes), 'name')} of classes"
+        )
     return rows.argmax(1)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.base.wording import counted, printable
+from datastill.base.wording import are, counted, printable
 from datastill.datasets.base.decode import damaged_in
 from datastill.datasets.base.kept import Entry, keep, key_of, recall
 from datastill.datasets.base.reading import Encoded, Found, Pictures, Reading, silent
@@ -54,7 +54,9 @@ def without_damaged(found: Found, reading: Reading) -> Found:
     if not bad:
         return found
     if len(bad) == len(found.images):
-        raise InputError(f"{found.source}: all {len(bad)} pictures are damaged: {bad[0]}")
+        raise InputError(
+            f"{found.source}: all {counted(len(bad), 'picture')} {are(len(bad))} damaged: {bad[0]}"
+        )
     good = [row for row in range(len(found.images)) if row not in bad]
     names = [encoded.name for encoded in found.images.at(sorted(bad))]
     inside = [printable(name.removeprefix(f"{found.source}{os.sep}")) for name in names]

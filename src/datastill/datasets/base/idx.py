@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.wording import counted
 
 UNSIGNED_BYTE, INTEGER = 8, 12
 KINDS = {UNSIGNED_BYTE: ">u1", 9: ">i1", 11: ">i2", INTEGER: ">i4", 13: ">f4", 14: ">f8"}
@@ -31,7 +32,9 @@ def read_idx(path: Path, *, axes: int | None) -> Tensor:
     kind, axes = _kind(content, path) if axes is None else (UNSIGNED_BYTE, axes)
     header = 4 + 4 * axes
     if len(content) < header:
-        raise InputError(f"{path} is truncated: {len(content)} bytes, less than an idx header")
+        raise InputError(
+            f"{path} is truncated: {counted(len(content), 'byte')}, less than an idx header"
+        )
     magic = (0, 0, kind, axes)
     if tuple(content[:4]) != magic:
         raise InputError(
@@ -43,7 +46,9 @@ def read_idx(path: Path, *, axes: int | None) -> Tensor:
     expected = header + number.itemsize * int(np.prod(shape, dtype=np.int64))
     if len(content) != expected:
         fault = "truncated" if len(content) < expected else "too long"
-        raise InputError(f"{path} is {fault}: {len(content)} bytes, its header says {expected}")
+        raise InputError(
+            f"{path} is {fault}: {counted(len(content), 'byte')}, its header says {expected}"
+        )
     if kind == UNSIGNED_BYTE:
         return torch.frombuffer(content, dtype=torch.uint8, offset=header).reshape(shape)
     values = np.frombuffer(content, number, offset=header).reshape(shape)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import Domain, ImageSet, require_sound
 from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.datasets.base.decoded import decoded
@@ -129,7 +130,8 @@ def set_of(part: Part, reading: Reading, name: str, like: Domain | None) -> Imag
     shape = (values.shape[1], values.shape[2], values.shape[3])
     if len(normalisation[0]) != shape[0]:
         raise InputError(
-            f"{found.source} has images of {shape[0]} channels, not of {len(normalisation[0])}"
+            f"{found.source} has images of {counted(shape[0], 'channel')}, not of "
+            f"{len(normalisation[0])}"
         )
     mirror = _first(reading.mirror, found.mirror, like.mirror if like else None, True)
     domain = Domain(name, shape, found.classes, *normalisation, mirror)
@@ -159,7 +161,7 @@ def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> ImageSet:
         if found.classes[k] not in place_of:
             raise InputError(
                 f"{found.source} has test images of the class {found.classes[k]!r}, "
-                f"which is none of the {len(like.classes)} classes of {like.name}"
+                f"which is none of the {counted(len(like.classes), 'class')} of {like.name}"
             )
     index = torch.tensor([place_of.get(known, -1) for known in found.classes])
     renamed = replace(

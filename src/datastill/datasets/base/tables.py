@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datastill.base.errors import InputError, damaged, reason
+from datastill.base.wording import counted
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 WORDS = ".txt"
@@ -147,7 +148,8 @@ def _of_csv(text: str, file: Path) -> TextTable:
                 continue
             if len(row) != len(columns):
                 raise InputError(
-                    f"{file}, line {reader.line_num}: {len(row)} values for {len(columns)} columns"
+                    f"{file}, line {reader.line_num}: {counted(len(row), 'value')} for "
+                    f"{counted(len(columns), 'column')}"
                 )
             rows.append((reader.line_num, [value.strip() for value in row]))
     if len(set(columns)) < len(columns):

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.evaluation.scores import family
 from datastill.evaluation.studies.agreement import (
     Agreement,
@@ -262,6 +263,6 @@ def _require_enough(records: Sequence[Record], *, trials: int) -> None:
     for record in records:
         if len(record.trials) < trials:
             raise InputError(
-                f"set {record.name!r} was validated by {len(record.trials)} networks, "
+                f"set {record.name!r} was validated by {counted(len(record.trials), 'network')}, "
                 f"fewer than {trials}"
             )

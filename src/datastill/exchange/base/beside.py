@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.wording import counted
 from datastill.exchange.base.contract import content_of
 from datastill.exchange.base.gathering import gathered
 from datastill.exchange.base.held import Held, disjoint, joined
@@ -132,7 +133,7 @@ def _numbered(files: Sequence[Path], experiment: int | None) -> Pair:
     # images_best_0.pt, images_best_1.pt are parts; images_1000.pt, images_2000.pt are snapshots.
     if experiment is not None and not 0 <= experiment < len(files):
         raise InputError(
-            f"{files[0].parent} holds {len(files)} sets; there is no number {experiment}"
+            f"{files[0].parent} holds {counted(len(files), 'set')}; there is no number {experiment}"
         )
     if experiment is None and _are_parts(files):
         parts = [_with_labels(file, loaded_from(file), None, alone=False) for file in files]

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import Domain
 from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
 from datastill.exchange.base.contract import Found
@@ -67,7 +68,7 @@ def _fault(name: str, found: Found, labels: Tensor) -> str | None:
         return None
     count = len(published.classes)
     if labels.ndim == 2 and labels.shape[1] != count:
-        return f"its labels are of {labels.shape[1]} classes"
+        return f"its labels are of {counted(labels.shape[1], 'class')}"
     if labels.ndim == 1 and int(labels.max()) >= count:
         return f"a label is {int(labels.max())}"
     if found.classes is not None and places_of(found.classes, published.classes, name) is None:

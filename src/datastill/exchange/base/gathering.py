@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
 from datastill.exchange.base.contract import header_of
 from datastill.exchange.base.held import Held, of_steps, one_of
@@ -261,7 +262,7 @@ def _told(value: Any) -> str:
     if is_tensor(value):
         return "one tensor"
     if isinstance(value, list | tuple) and len(value) > 1 and all(map(is_tensor, value)):  # pyright: ignore[reportUnknownArgumentType]
-        return f"a list of {len(value)} tensors without labels"  # pyright: ignore[reportUnknownArgumentType]
+        return f"a list of {counted(len(value), 'tensor')} without labels"  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, list | tuple):
         return f"a list of {len(value)} things that are no images and labels"  # pyright: ignore[reportUnknownArgumentType]
     return f"a {type(value).__name__}"

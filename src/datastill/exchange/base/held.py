@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.exchange.base.contract import Found
 
 STEPS = "results"
@@ -99,7 +100,8 @@ def one_of(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
     if experiment is not None or not found:
         if not 0 <= (experiment or 0) < len(found):
             raise InputError(
-                f"{path} holds {len(found)} experiments; there is no number {experiment or 0}"
+                f"{path} holds {counted(len(found), 'experiment')}; there is no number "
+                f"{experiment or 0}"
             )
         return found[experiment or 0]
     if len(found) == 1:

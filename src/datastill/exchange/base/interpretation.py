@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import plain
+from datastill.base.wording import counted
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
 from datastill.data.labels import LEARNED
 from datastill.data.pixels import FLOATS_MOST, Pixels
@@ -113,7 +114,9 @@ def require_shape(found: Found, path: Path) -> None:
     if images.dtype != torch.uint8 and images.numel() * images.element_size() > MOST_BYTES:
         raise InputError(f"{path}: {images.nbytes:,} bytes of images; at most {MOST_BYTES:,} fit")
     if labels.ndim not in (1, 2) or len(labels) != len(images):
-        raise InputError(f"{path}: {len(images)} images, but labels of shape {tuple(labels.shape)}")
+        raise InputError(
+            f"{path}: {counted(len(images), 'image')}, but labels of shape {tuple(labels.shape)}"
+        )
     if images.dtype == torch.bool:
         raise InputError(f"{path}: images are truths, not numbers; save them as numbers")
     for tensor, what in ((images, "images"), (labels, "labels")):
@@ -193,7 +196,7 @@ def _in_order(found: Found, labels: Tensor, domain: Domain, dataset: str, path: 
         return labels
     many, named = _number_of_classes(labels), len(found.classes)
     if many > named or (labels.ndim == 2 and many < named):
-        raise InputError(f"{path} names {named} classes, but its labels are of {many}")
+        raise InputError(f"{path} names {counted(named, 'class')}, but its labels are of {many}")
     if found.classes == domain.classes:
         return labels
     places = _places(found.classes, domain, dataset, path)

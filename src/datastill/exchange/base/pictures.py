@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets.base.decode import worked
@@ -134,7 +135,7 @@ def _all_unreadable(pictures: Pictures) -> InputError:
     if len(told) == 1:
         return InputError(told[0])
     some = "; ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if told[NAMED:] else "")
-    return InputError(f"{len(told)} of {len(pictures)} pictures cannot be read: {some}")
+    return InputError(f"{len(told)} of {counted(len(pictures), 'picture')} cannot be read: {some}")
 
 
 def require_room(shape: Sequence[int], source: str) -> None:

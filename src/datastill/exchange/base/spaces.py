@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import Domain
 from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.datasets import Reading, load_split
@@ -201,7 +202,7 @@ def unwhitened(
         )
     if len(fitting) > 1:
         raise InputError(f"{path}: it cannot be told how the whitening was measured; {RULES}")
-    on = f"as measured on the {ZCA_OF[fitting[0]]} of {len(real)} training images"
+    on = f"as measured on the {ZCA_OF[fitting[0]]} of {counted(len(real), 'training image')}"
     return undone[fitting[0]], domain, (*told, f"the whitening was undone, {on}")
 
 

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 
 Pass = Callable[[nn.Module, Tensor], Tensor]
 
@@ -82,7 +83,7 @@ def stage_of(network: Network, number: int) -> int:
     count = len(network.stages.ends)
     if abs(number) > count:
         raise InputError(
-            f"{network.name or 'this network'} has {count} stages, and no stage {number}"
+            f"{network.name or 'this network'} has {counted(count, 'stage')}, and no stage {number}"
         )
     return (number or network.stages.middle) if number >= 0 else count + 1 + number
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
-from datastill.base.errors import InputError, suggestion, told
-from datastill.runs.specs.values import converted, plain, require_finite
+from datastill.base.errors import InputError, of_kind, suggestion, told
+from datastill.runs.specs.values import converted, is_list, plain, require_distinct, require_finite
 
 PLACE = "place"
 """Metadata of a field that says where something lies, and not what it is."""
@@ -77,6 +77,8 @@ class Part:
         self.check()
         for field in fields(self):
             require_finite(field.name, getattr(self, field.name))
+            if is_list(hints[field.name]):
+                require_distinct(field.name, getattr(self, field.name))
 
     def check(self) -> None:
         """Refuse values that make no sense.
@@ -142,6 +144,7 @@ class Spec(Part):
             InputError: when it is no TOML, of another kind, says what has no meaning, or lacks
                 what is needed.
         """
+        require_text(text)
         kind, _, table = split(text, source)
         if kind != cls.kind:
             raise InputError(f"{source} describes a run of kind {kind!r}, not {cls.kind!r}")
@@ -172,12 +175,37 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
     return field.default if made is dataclasses.MISSING else made()
 
 
+def require_unsaid(part: Part | None, path: str) -> None:
+    """Refuse values of a part that have no meaning, for want of the first, which is left out.
+
+    Args:
+        part: the values, with one that stands for the first; None where there are none.
+        path: address of the part.
+
+    Raises:
+        InputError: naming both.
+    """
+    if part is None:
+        return
+    head, *others = fields(part)
+    for field in others:
+        if PLACE not in field.metadata and getattr(part, field.name) != default_of(field):
+            one, first = f"{path}.{field.name}", f"{path}.{head.name}"
+            raise InputError(f"`{one}` has no meaning without `{first}`; give both, or neither")
+
+
 @functools.cache
 def said_of(kind: type) -> Mapping[str, str]:
     """Return what the docstring of a class says of each attribute, a sentence on one line."""
     section = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[2]
     found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
     return {name: f"{text[0].upper()}{' '.join(text[1:].split())}" for name, text in found}
+
+
+def require_text(text: Any) -> None:
+    """Refuse what is not the text of a file, such as its path."""
+    wanted = "the text of a file; of a path, `recipes.read` reads it"
+    of_kind(str, wanted, text=text)
 
 
 def split(text: str, source: str) -> tuple[str, About, dict[str, Any]]:

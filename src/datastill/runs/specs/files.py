@@ -8,7 +8,7 @@ from typing import Any
 
 from datastill.base.errors import InputError, suggestion
 from datastill.runs.specs.assessing import AssessSpec, RankSpec
-from datastill.runs.specs.base import About, Spec, build, split
+from datastill.runs.specs.base import About, Spec, build, require_text, split
 from datastill.runs.specs.distilling import DistillSpec
 from datastill.runs.specs.relabelling import RelabelSpec
 from datastill.runs.specs.studying import StudySpec
@@ -48,6 +48,7 @@ def read(text: str, source: str = "the description") -> tuple[Spec, About]:
     >>> read('kind = "relabel"\nset = "condensed/digits/DM/IPC1"')[0].temperature
     1.0
     """
+    require_text(text)
     _require_new(text)
     kind, about, table = split(text, source)
     if kind not in KINDS:

@@ -149,10 +149,13 @@ class ClomSpec(Part):
             not_negative(alphas=alpha)
         if not self.alphas:
             raise InputError("`alphas` needs at least one value")
+        if self.distance != "cosine" and self.batch_size != type(self).batch_size:
+            raise InputError(
+                "`batch_size` has no meaning without `distance='cosine'`; give both, or neither"
+            )
         if self.weighting == "accuracy" and self.distance == "cosine":
             raise InputError(
-                "`weighting='accuracy'` is of models that classify: leave out "
-                "`clom.distance='cosine'`"
+                "`weighting='accuracy'` is of models that classify: leave out `distance='cosine'`"
             )
 
     @property

@@ -44,6 +44,11 @@ class JudgesSpec(Part):
         positive(num=self.num, epoch=self.epoch, pool_epochs=self.pool_epochs)
         for epoch in self.early:
             positive(early=epoch)
+        if self.path is None and self.epoch is not None:
+            raise InputError(
+                "`epoch` is of models that a `path` brings; give both, or neither",
+                typed="--epoch is of models that --pool-path brings; give both, or neither",
+            )
         late = [epoch for epoch in self.early if epoch >= self.pool_epochs]
         if self.path is None and late:
             raise InputError(

@@ -58,8 +58,8 @@ class TrainSpec(Spec):
         late = [epoch for epoch in self.save_epochs if not 0 < epoch <= self.epochs]
         if late:
             raise InputError(
-                f"{late[0]} of `save_epochs` is not one of the {self.epochs} epochs",
-                typed=f"--save-epochs {late[0]} is not one of the {self.epochs} epochs",
+                f"{late[0]} of `save_epochs` is not one of the epochs, 1 to {self.epochs}",
+                typed=f"--save-epochs {late[0]} is not one of the epochs, 1 to {self.epochs}",
             )
         if not self.models:
             raise InputError("`models` needs at least one name")

@@ -65,6 +65,15 @@ class ValidateSpec(Spec):
         if not self.models:
             raise InputError("`models` needs at least one name")
         _require_labellers(self.on_the_fly, self.pool)
+        if self.soft.loss != "kl" and self.soft.temperature is not None:
+            raise InputError(
+                "`soft.temperature` has no meaning without `soft.loss='kl'`; give both, or neither"
+            )
+        if self.coreset_features is not None and not self.against:
+            raise InputError(
+                "`coreset_features` has a meaning with coresets that look at features, such as "
+                "herding"
+            )
         if EARLY in self.against:
             raise InputError(
                 f"`against={EARLY!r}` is a row of a comparison, not of a validation",
@@ -141,6 +150,8 @@ class CompareSpec(Spec):
             together=self.together,
         )
         not_negative(real_epochs=self.real_epochs)
+        if not self.real_epochs and self.real_trials != type(self).real_trials:
+            raise InputError("`real_epochs=0` trains on no real images; leave out `real_trials`")
         for rate in self.rates:
             positive(rates=rate)
         if not self.models:

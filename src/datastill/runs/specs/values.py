@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from datastill.base.errors import InputError, in_plain, is_number, suggestion, told
@@ -74,6 +74,33 @@ def require_finite(name: str, value: Any) -> None:
             raise InputError(f"`{name}` must be a finite number, found {part}")
 
 
+def is_list(hint: Any) -> bool:
+    """Tell whether values of a kind are lists of any length.
+
+    >>> is_list(tuple[str, ...]), is_list(tuple[int, int])
+    (True, False)
+    """
+    return typing.get_origin(hint) is tuple and typing.get_args(hint)[-1] is ...
+
+
+def require_distinct(name: str, values: Sequence[Any]) -> None:
+    """Refuse a list that names something twice; names are known in any letters.
+
+    >>> require_distinct("against", ("random", "Random"))
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `against` names 'Random' twice; once is enough
+    """
+    found: set[Any] = set()
+    for one in values:
+        known = isinstance(one, str) and ":" not in one and name != "sets"
+        held = one.casefold() if known else one
+        if held in found:
+            what = "a set is named twice, {}" if name == "sets" else f"`{name}` names {{}} twice"
+            raise InputError(f"{what.format(told(one))}; once is enough")
+        found.add(held)
+
+
 def wanted(hint: Any, *, many: bool = False) -> str:
     """Say what a value of a kind is.
 
@@ -86,7 +113,10 @@ def wanted(hint: Any, *, many: bool = False) -> str:
     if origin is Literal:
         return listed([str(part) for part in parts], "or")
     if origin in (typing.Union, types.UnionType):
-        return listed([wanted(part, many=many) for part in parts], "or")
+        said = [wanted(part, many=many) for part in parts]
+        return ", or ".join(said) if any(" or " in one for one in said) else listed(said, "or")
+    if origin is Mapping:
+        return "a table of numbers, texts, True and False, by names"
     if origin is tuple:
         return f"a list of {wanted(parts[0], many=True)}"
     return "None" if hint is type(None) else "a table"

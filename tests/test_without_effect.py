@@ -1,0 +1,117 @@
+"""What was asked for has an effect, or is refused: options that only another gives a meaning, lists
+that name something twice.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datastill.base.errors import InputError
+from datastill.runs import reading
+from datastill.runs.specs import (
+    AssessSpec,
+    ClomSpec,
+    CompareSpec,
+    DataSpec,
+    JudgesSpec,
+    PoolSpec,
+    StudySpec,
+    TrainSpec,
+    ValidateSpec,
+)
+from test_cli import Run, files, run
+
+__all__ = ["run"]
+DIGITS = DataSpec("digits")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (
+            "distill --dataset digits --clom-weighting accuracy",
+            "--clom-weighting has no meaning without --alphas; give both, or neither",
+        ),
+        ("distill --dataset digits --clom-distance cosine", "--clom-distance has no meaning"),
+        ("distill --dataset digits --clom-batch-size 8", "--clom-batch-size has no meaning"),
+        ("distill --dataset digits --source-dataset MNIST", "--source-dataset has no meaning"),
+        (
+            "distill --dataset digits --alphas 1 --clom-batch-size 8",
+            "--clom-batch-size has no meaning without --clom-distance cosine",
+        ),
+        ("distill --dataset digits --select-every 5", "without --select; give both, or neither"),
+        (
+            "distill --dataset digits --models-pool MLP",
+            "--models-pool has no meaning here: original",
+        ),
+        ("distill --dataset digits --model-num 2", "--model-num has no meaning here: original"),
+        (
+            "distill --dataset digits --epoch 2 --init herding",
+            "--epoch has no meaning here: original",
+        ),
+        ("all --dataset digits --num 2", "--num and --original-epochs are of models that guide"),
+        ("validate x --model-num 2", "--model-num has no meaning without --models-pool"),
+        ("validate x --epoch 2", "--epoch has no meaning without --models-pool"),
+        ("validate x --temperature 2", "--temperature has no meaning without --soft-loss kl"),
+        ("validate x --coreset-features MLP", "--coreset-features has a meaning with coresets"),
+        ("compare x --model-num 2", "--model-num has no meaning without --models-pool"),
+        ("compare x --learning-rates 1", "--learning-rates has no meaning without --dd-ranking"),
+        ("compare x --real-epochs 0 --real-eval 2", "leave out --real-eval"),
+        ("study --dataset digits --epoch 3", "--epoch is of models that --pool-path brings"),
+        ("train --dataset digits --add --overwrite", "--add and --overwrite exclude each other"),
+        ("validate x --method DC", "--method finds a set that no path names; leave it out"),
+        ("assess x --ipc 3", "--ipc finds a set that no path names"),
+        ("relabel x --dataset digits", "--dataset finds a set that no path names"),
+        ("show x --save-path y", "--save-path finds a set that no path names"),
+        ("export x --dataset digits", "--dataset finds a set that no path names"),
+        ("export x --to hub --private", "--private has no meaning without --repo"),
+        ("show x --most 3", "--most has no meaning without --png"),
+        ("show x --scale 3", "--scale has no meaning without --grid"),
+        ("validate x --against random random", "--against names 'random' twice; once is enough"),
+        ("train --dataset digits --model MLP mlp", "--model names 'mlp' twice"),
+        ("assess x --assessments coverage coverage", "--assessments names 'coverage' twice"),
+        ("study --dataset digits --ipc 1 1", "--ipc names 1 twice"),
+        ("select x x --by coverage", "a set is named twice, 'x'; once"),
+        ("all --dataset digits --against random random", "--against names 'random' twice"),
+    ],
+)
+def test_what_has_no_effect_is_refused_in_one_line(run: Run, line: str, complaint: str) -> None:
+    said = run(line)
+    assert said.code == 2
+    assert complaint in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not files(Path())
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: ClomSpec(alphas=(1,), batch_size=8),
+        lambda: CompareSpec(sets=("a",), real_epochs=0, real_trials=3),
+        lambda: CompareSpec(sets=("a", "a")),
+        lambda: JudgesSpec(epoch=3),
+        lambda: PoolSpec(architectures=("MLP", "mlp")),
+        lambda: StudySpec(data=DIGITS, population=("random", "Random")),
+        lambda: TrainSpec(data=DIGITS, save_epochs=(1, 1)),
+        lambda: AssessSpec(set="a", assessments=("coverage", "coverage")),
+        lambda: ValidateSpec(set="a", against=("random",), models=("MLP", "MLP")),
+    ],
+)
+def test_descriptions_are_held_to_the_same(made: Callable[[], Any]) -> None:
+    with pytest.raises(InputError, match=r"twice|without|leave|neither"):
+        made()
+
+
+def test_what_has_an_effect_is_taken() -> None:
+    assert ClomSpec(alphas=(1, 1)).alphas == (1.0, 1.0)
+    assert ClomSpec(alphas=(1,), distance="cosine", batch_size=8).batch_size == 8
+    assert CompareSpec(sets=("a", "A")).sets == ("a", "A")
+    assert StudySpec(data=DIGITS, population=("mine:net", "mine:Net")).population
+    assert ValidateSpec(set="a", models=("mine:net", "mine:Net")).models
+
+
+def test_one_architecture_spelled_in_two_ways_is_one() -> None:
+    with pytest.raises(InputError, match="`models` names 'ConvNetD1W16' twice"):
+        reading.buildable(["ConvNetD1W16", "convnet-w16-d1"])
