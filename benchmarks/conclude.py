@@ -6,6 +6,7 @@
 Reads ``study.json`` (every accuracy and score) and ``settings.json`` (the seed) of each folder, and
 writes ``study.json``, ``study.md`` and the plots as ``datastill study`` would; with ``--pairs`` it
 only tells by how much the first of two assessments agrees better with validation than the second.
+What the original models cost is in ``study.json``; for one that lacks it ``--models`` tells.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Any
 
 from datastill import Key
 from datastill.evaluation.studies import Record, Resampling, Study, conclude, contrast, record_of
-from datastill.report.scatter import write_scatters
-from datastill.report.study_page import write_page
+from datastill.report.study_cells import difference
+from datastill.runs.findings import written_down
 from datastill.store import write_json
 
 
@@ -30,18 +31,18 @@ def records(folder: Path) -> tuple[list[Record], Resampling, dict[str, Any]]:
     return list(map(record_of, table["records"])), Resampling(Key(seed).at("resampling")), table
 
 
-def concluded(folder: Path) -> tuple[Study, list[str]]:
+def concluded(folder: Path, models: float | None = None) -> tuple[Study, list[str]]:
     """Return what a study finds, and the facts that it rests on."""
     known, resampling, table = records(folder)
-    return conclude(known, resampling), table["facts"]
+    models = table.get("models") if models is None else models
+    return conclude(known, resampling, models=models), table["facts"]
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, models: float | None) -> None:
     """Write what a study finds."""
-    found, facts = concluded(folder)
+    found, facts = concluded(folder, models)
     table = json.loads((folder / "study.json").read_text())
-    plots = write_scatters(found, folder)
-    write_page(found, facts, [path.name for path in plots], folder / "study.md")
+    written_down(found, facts, folder)
     write_json(folder / "study.json", {**table, **asdict(found)})
     print(folder / "study.md")
 
@@ -49,9 +50,12 @@ def write(folder: Path) -> None:
 def tell(folder: Path, one: str, other: str) -> None:
     """Print by how much one assessment agrees better than another."""
     known, resampling, _ = records(folder)
-    print(f"{folder.name}: Spearman's correlation of {one} less that of {other} (95 %)")
+    print(
+        f"{folder.name}: Spearman's correlation of {one} less that of {other} "
+        "(95 % of this pair; of all pairs at once)"
+    )
     for scope, found in contrast(known, one, other, resampling).items():
-        print(f"  {scope}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})")
+        print(f"  {scope}: {difference(found)}")
 
 
 def main() -> None:
@@ -59,12 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--pairs", nargs=2, metavar=("ONE", "OTHER"))
+    parser.add_argument("--models", type=float, help="seconds that the original models took")
     options = parser.parse_args()
     for folder in options.folders:
         if options.pairs:
             tell(folder, *options.pairs)
         else:
-            write(folder)
+            write(folder, options.models)
 
 
 if __name__ == "__main__":

@@ -321,7 +321,7 @@ PUBLIC: dict[str, Contract] = {
         {
             "sets": {str(i): blobs(str(i), per_class=1) for i in range(3)},
             **{"bench": BENCH, "trials": 1, "names": ["om-accuracy"]},
-            "resampling": Resampling(KEY, bootstraps=9, permutations=9, choices=9),
+            "resampling": Resampling(KEY, bootstraps=9, permutations=9),
         },
         {"trials": COUNT, "names": "None, generator, no list", "resampling": "None"},
     ),
@@ -371,8 +371,8 @@ FURTHER: dict[str, Contract] = {
     ),
     "Resampling": Contract(
         Resampling,
-        {"key": KEY, "bootstraps": 1, "permutations": 1, "choices": 1},
-        {"key": "key", **dict.fromkeys(("bootstraps", "permutations", "choices"), COUNT)},
+        {"key": KEY, "bootstraps": 1, "permutations": 1},
+        {"key": "key", **dict.fromkeys(("bootstraps", "permutations"), COUNT)},
     ),
     "Selector": Contract(
         Selector,

@@ -13,6 +13,7 @@ FLOORS = [
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},
+    {"evaluation.statistics"},
     {"data.pixels"},
     {"data.tiles"},
     {"data.domain", "data.losses"},

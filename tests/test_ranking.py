@@ -1,4 +1,4 @@
-"""The statistics of a study: scipy's, checked against scipy where many are made at once."""
+"""What a study says of assessments: by scope, in pairs, and beside what knows less or more."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,20 +15,22 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.evaluation.assessments import Score
 from datastill.evaluation.scores import Assessed
+from datastill.evaluation.statistics.coefficients import CORRELATIONS
 from datastill.evaluation.studies import (
+    Agreement,
     Outcome,
     Record,
     Resampling,
     Verdict,
     blank,
+    conclude,
     contrast,
     record_of,
     table_of,
 )
-from datastill.evaluation.studies.agreement import agreed, agreement
-from datastill.evaluation.studies.coefficients import COEFFICIENTS
-from datastill.evaluation.studies.ranking import ignorance, regret, verdicts, yardstick
-from datastill.evaluation.studies.resampling import CANDIDATES, drawn
+from datastill.evaluation.studies.agreement import Ground, agreed
+from datastill.evaluation.studies.expenses import CHOICES
+from datastill.evaluation.studies.ranking import regret, verdicts
 from datastill.evaluation.studies.scopes import (
     EVERYTHING,
     IN_BETTER,
@@ -39,14 +41,10 @@ from datastill.evaluation.studies.scopes import (
     UNGUIDED_BETTER,
     scopes,
 )
+from datastill.evaluation.studies.yardsticks import ceiling, chance, ignorance, ignorant, yardstick
 
 QUICK = Resampling(Key(0), bootstraps=200, permutations=400)
 ALL = [np.arange(12)]
-EXACT: dict[str, Any] = {
-    "spearman": stats.spearmanr,
-    "kendall": stats.kendalltau,
-    "pearson": stats.pearsonr,
-}
 
 
 def numbers(seed: int, *shape: int) -> Any:
@@ -89,62 +87,36 @@ def only(found: list[Verdict]) -> Verdict:
     return verdict
 
 
-@pytest.mark.parametrize("name", COEFFICIENTS)
-def test_weights_are_how_often_a_row_is_there(name: str) -> None:
-    x, y = numbers(1, 12), numbers(2, 12)
-    weights = np.random.default_rng(3).integers(0, 4, (50, 12))
-    found = COEFFICIENTS[name](x, y, weights.astype(float))
-    expected = [
-        EXACT[name](np.repeat(x, times), np.repeat(y, times)).statistic for times in weights
-    ]
-    assert found == pytest.approx(expected)
-    ones = np.ones((1, 12))
-    assert COEFFICIENTS[name](np.ones(12), y, ones) == 0
-    assert COEFFICIENTS[name](x, np.ones(12), ones) == 0
-    assert COEFFICIENTS[name](x, y, np.zeros((1, 12))) == 0
+def agreement(x: Any, y: Any, strata: Any, recipes: Sequence[Any] | None = None) -> Agreement:
+    own = list(range(len(x))) if recipes is None else recipes
+    ground = Ground.of(strata, own, ["DM"] * len(x), QUICK)
+    (found,) = agreed(x[None], y, ground)
+    return found
 
 
 def test_one_group_agrees_by_what_scipy_says() -> None:
     x, y = numbers(3, 12), numbers(4, 12) + numbers(3, 12)
-    found = agreement(x, y, ALL, Resampling(Key(0)))
-    for name, exact in EXACT.items():
-        assert getattr(found, name).value == pytest.approx(exact(x, y).statistic)
-    ranks = stats.rankdata(x), stats.rankdata(y)
-    expected = stats.permutation_test(
-        (ranks[0],),
-        lambda a: stats.pearsonr(a, ranks[1]).statistic,
-        permutation_type="pairings",
-        n_resamples=2000,
-        rng=np.random.default_rng(0),
-    )
-    assert found.p == pytest.approx(expected.pvalue, abs=0.02)
-    interval = stats.bootstrap(
-        (x, y),
-        lambda a, b, axis: COEFFICIENTS["pearson"](a, b, np.ones_like(a)),
-        paired=True,
-        vectorized=True,
-        n_resamples=4000,
-        method="percentile",
-        rng=np.random.default_rng(1),
-    ).confidence_interval
-    assert found.pearson.low == pytest.approx(interval.low, abs=0.1)
-    assert found.pearson.high == pytest.approx(interval.high, abs=0.05)
-    assert found.pearson.low < found.pearson.value < found.pearson.high
+    found = agreement(x, y, ALL)
+    exact = {"spearman": stats.spearmanr, "kendall": stats.kendalltau, "pearson": stats.pearsonr}
+    for name in CORRELATIONS:
+        one = getattr(found, name)
+        assert one.value == pytest.approx(exact[name](x, y).statistic)
+        assert -1 <= one.low < one.value < one.high <= 1
+    assert (found.sets, found.recipes, found.families) == (12, 12, 1)
+    assert (found.by_family, found.without) == (None, {})
 
 
-def test_groups_are_averaged_by_their_size_and_drawn_apart() -> None:
+def test_groups_are_averaged_by_their_size() -> None:
     # Opposite orders in groups of 4 and of 8: -1 and 1, weighing 3 and 7.
     x = np.array([1.0, 2, 3, 4, *range(8)])
     y = np.array([4.0, 3, 2, 1, *range(100, 108)])
     strata = [np.arange(4), np.arange(4, 12)]
-    found = agreement(x, y, strata, QUICK)
+    found = agreement(x, y, strata)
     assert found.sets == 12
     for coefficient in (found.spearman, found.kendall, found.pearson):
         assert coefficient.value == pytest.approx((7 - 3) / 10)
-        # However the sets of each group are drawn, they agree as fully; a group of one set drawn
-        # over and over says nothing, which is rare.
-        assert coefficient.low - 1e-9 <= coefficient.value <= coefficient.high + 1e-9
-    assert agreement(x, y, ALL, QUICK).spearman.value > 0.5  # pooled, groups tell apart
+        assert coefficient.low <= coefficient.value <= coefficient.high
+    assert agreement(x, y, ALL).spearman.value > 0.5  # pooled, groups tell apart
 
 
 def test_permutations_stay_within_groups() -> None:
@@ -152,93 +124,51 @@ def test_permutations_stay_within_groups() -> None:
     x = np.array([0.0] * 6 + [1.0] * 6)
     y = np.arange(12.0)
     strata = [np.arange(6), np.arange(6, 12)]
-    assert agreement(x, y, strata, QUICK).p == 1
-    assert agreement(x, y, ALL, QUICK).p < 0.02
+    assert agreement(x, y, strata).p == 1
+    assert agreement(x, y, ALL).p < 0.02
 
 
-def test_chance_is_not_taken_for_agreement() -> None:
-    rng = np.random.default_rng(0)
-    p = [
-        agreement(rng.normal(size=12), rng.normal(size=12), ALL, QUICK, str(i)).p for i in range(40)
-    ]
-    assert 0.3 < np.mean(p) < 0.7
-    assert sum(value < 0.05 for value in p) <= 6
+def test_families_are_left_out_with_all_of_their_recipes() -> None:
+    x, y = numbers(3, 12), numbers(4, 12)
+    families = ["DM"] * 3 + ["DC"] * 4 + ["random"] * 5
+    (found,) = agreed(x[None], y, Ground.of(ALL, list(range(12)), families, QUICK))
+    assert found.families == 3
+    for name, value in found.without.items():
+        rows = [i for i in range(12) if families[i] != name]
+        assert value == pytest.approx(stats.spearmanr(x[rows], y[rows]).statistic), name
+    assert list(found.without) == ["DM", "DC", "random"]
+    assert found.by_family is not None
+    assert found.by_family.value == found.spearman.value
+    few = agreed(x[None], y, Ground.of(ALL, list(range(12)), ["DM"] * 6 + ["DC"] * 6, QUICK))
+    assert few[0].by_family is None
+    assert list(few[0].without) == ["DM", "DC"]
 
 
-# Recipes.
-
-SEEDS, RECIPES = 3, 13
-FAMILY = np.repeat(np.arange(RECIPES), SEEDS)
-
-
-def relatives(rng: np.random.Generator, rho: float, count: int = RECIPES) -> tuple[Any, Any]:
-    """Draw scores and accuracies of recipes with three seeds each, which explain five per cent.
-
-    As found on FashionMNIST: seeds explain 2 to 11 % of the variance of ranks.
-    """
-    means = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], size=count)
-    noise = rng.normal(size=(count, SEEDS, 2))
-    both = 0.95**0.5 * means[:, None] + 0.05**0.5 * noise
-    return both[..., 0].ravel(), both[..., 1].ravel()
+def test_a_method_is_one_family_with_clom_and_without() -> None:
+    kinds = {name: record("x", (0.5,), {}, method=name) for name in ("DM", "DM+CLOM", "DC")}
+    assert kinds["DM"].family == kinds["DM+CLOM"].family == "DM"
+    assert kinds["DC"].family == "DC"
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
-def test_intervals_hold_the_truth_and_tests_their_level_where_sets_are_relatives(
-    rho: float,
-) -> None:
-    rng, trials = np.random.default_rng(int(10 * rho)), 400
-    many = [relatives(rng, rho, 700) for _ in range(20)]
-    truth = np.mean([stats.spearmanr(x, y).statistic for x, y in many])
-    strata, few = [np.arange(len(FAMILY))], Resampling(Key(1), bootstraps=400, permutations=399)
-    by_recipe = drawn(strata, FAMILY.tolist(), few)
-    by_set = drawn(strata, range(len(FAMILY)), few)
-    held, rejected = np.zeros(2), np.zeros(2)
-    for _ in range(trials):
-        x, y = relatives(rng, rho)
-        for i, groups in enumerate((by_recipe, by_set)):
-            found = agreed(x, y, groups)
-            held[i] += found.spearman.low <= truth <= found.spearman.high
-            rejected[i] += found.p <= 0.05
-    # 95 +- 2 %, and 5 +- 2 %, with room for 400 trials.
-    assert 0.93 - 0.02 <= held[0] / trials <= 0.97 + 0.02
-    assert held[1] / trials < 0.88  # sets as if they were no relatives
-    if rho == 0:
-        assert 0.03 - 0.02 <= rejected[0] / trials <= 0.07 + 0.02
-        assert rejected[1] / trials > 0.15
-
-
-def test_differences_between_assessments_hold_the_truth() -> None:
-    # Two scores that know as much as each other, by half of the same: the truth is no difference.
-    rng, trials, hits = np.random.default_rng(5), 200, 0
-    few = Resampling(Key(2), bootstraps=300, permutations=9)
-    for _ in range(trials):
-        means = rng.normal(size=(RECIPES, 1, 1)) + 0.5 * rng.normal(size=(RECIPES, 1, 3))
-        x, other, y = (means + 0.2 * rng.normal(size=(RECIPES, SEEDS, 3))).reshape(-1, 3).T
-        sets = [
-            record(
-                f"kind{FAMILY[i]}-ipc1-seed{i}",
-                (float(1 / (1 + math.exp(-y[i]))),),
-                {"coverage": (float(x[i]), "higher"), "density": (float(other[i]), "higher")},
-            )
-            for i in range(len(y))
-        ]
-        found = contrast(sets, "coverage", "density", few)[EVERYTHING]
-        hits += found.low <= 0 <= found.high
-    assert 0.91 <= hits / trials <= 0.99
+def recipes_of(seed: int, count: int = 9) -> list[Record]:
+    """Three sets of each recipe; two scores, one of which is a power of the other."""
+    rng = np.random.default_rng(seed)
+    found = list[Record]()
+    for kind in range(count):
+        middle = rng.normal(size=2)
+        for number in range(3):
+            x, y = middle.sum() + 0.2 * rng.normal(), middle[1] + 0.2 * rng.normal()
+            scores = {"coverage": (float(x), "higher"), "density": (float(x**3), "higher")}
+            name = f"kind{kind}-ipc1-seed{number}"
+            found.append(record(name, (float(1 / (1 + math.exp(-y))),), scores))
+    return found
 
 
 def test_what_two_assessments_share_cancels_in_their_difference() -> None:
-    x, y = relatives(np.random.default_rng(8), 0.5)
-    sets = [
-        record(
-            f"kind{FAMILY[i]}-ipc1-seed{i}",
-            (float(1 / (1 + math.exp(-y[i]))),),
-            {"coverage": (float(x[i]), "higher"), "density": (float(x[i] ** 3), "higher")},
-        )
-        for i in range(len(x))
-    ]
+    sets = recipes_of(8)
     found = contrast(sets, "coverage", "density", QUICK)[EVERYTHING]
     assert found.low == found.value == found.high == 0  # the ranks are the same
+    assert found.lowest == found.highest == 0
     one, other = verdicts(sets, QUICK)
     assert one.headline.spearman.high - one.headline.spearman.low > 0.3
     assert one.behind == {}
@@ -247,36 +177,51 @@ def test_what_two_assessments_share_cancels_in_their_difference() -> None:
         contrast(sets, "coverage", "recall", QUICK)
 
 
-def test_recipes_of_several_sizes_are_drawn_and_permuted_together() -> None:
-    strata = [np.arange(6), np.arange(6, 12)]
-    recipes = ["a", "a", "b", "c", "d", "d", "d", "c", "b", "b", "a", "d"]
-    one, other = drawn(strata, recipes, Resampling(Key(0), bootstraps=50, permutations=50))
-    for group in (one, other):
-        assert group.count == 4
-        assert np.all(group.weights.sum(1) >= 4)
-
-    def names(group: Any) -> list[str]:
-        return [recipes[group.rows[np.flatnonzero(group.units == k)[0]]] for k in range(4)]
-
-    def drawn_of(group: Any, sample: int) -> dict[str, float]:
-        # How often each recipe was drawn: its sets together, for each that it has.
-        return {
-            name: group.weights[sample][group.units == k].sum() / (group.units == k).sum()
-            for k, name in enumerate(names(group))
-        }
-
-    for sample in range(50):
-        assert drawn_of(one, sample) == drawn_of(other, sample)
-        first, second = (
-            {names(g)[k]: names(g)[g.orders[sample][k]] for k in range(4)} for g in (one, other)
-        )
-        assert first == second
+def test_every_assessment_is_compared_with_the_recipe_s_name() -> None:
+    sets = recipes_of(8)
+    column = ignorant(sets)
+    assert column is not None
+    assert all(one.beyond == {} for one in verdicts(sets, QUICK))
+    name = ignorance(sets, QUICK)
+    assert name is not None
+    for one in verdicts(sets, QUICK, ignorant=column):
+        found = one.beyond[EVERYTHING]
+        spearman = one.agreements[EVERYTHING].spearman.value
+        assert found.value == pytest.approx(spearman - name.agreements[EVERYTHING].spearman.value)
+        assert found.lowest <= found.low <= found.value <= found.high <= found.highest
+    told = conclude(sets, QUICK)
+    assert told.verdicts[0].beyond[EVERYTHING].value < 0
+    assert told.ignorance == name
 
 
-def test_of_one_recipe_alone_sets_are_drawn() -> None:
-    (group,) = drawn([np.arange(5)], ["a"] * 5, QUICK)
-    assert group.count == 5
-    assert set(np.unique(group.weights)) >= {0, 1, 2}
+def test_a_pick_by_chance_loses_what_the_average_does() -> None:
+    sets = population(lambda quality, _: quality)
+    found = chance(sets, QUICK)
+    assert found.distinct == 1
+    assert found.agreements[IN_IPC].spearman.value == 0
+    assert all(cost == 0 for cost in found.costs.values())
+    lost = found.headline.regret
+    assert lost.low <= lost.value <= lost.high
+    (best,) = verdicts(sets, QUICK)
+    assert best.headline.regret.value == pytest.approx(0, abs=1e-12)
+    assert best.headline.regret.high > 0
+    # Of eight sets of each ipc four are offered.
+    accuracies = [one.accuracy for one in sets if one.ipc == 10]
+    offers = [max(few) - np.mean(few) for few in combinations(accuracies, 4)]
+    assert lost.value == pytest.approx(np.mean(offers))
+
+
+def test_noise_of_validation_is_the_ceiling() -> None:
+    rng = np.random.default_rng(0)
+    exact = [record(str(i), (i / 40, i / 40), {}) for i in range(20)]
+    assert ceiling(exact, QUICK)[EVERYTHING].value == pytest.approx(1)
+    noisy = [record(str(i), tuple(rng.uniform(size=2)), {}) for i in range(20)]
+    found = ceiling(noisy, QUICK)
+    assert found[EVERYTHING].value < 0.8
+    assert set(found) == {EVERYTHING, IN_IPC, IN_METHOD, IN_BOTH, IN_BETTER}
+    assert conclude(exact, QUICK).ceiling[EVERYTHING].value == pytest.approx(1)
+    single = conclude([record(str(i), (i / 40,), {}) for i in range(20)], QUICK)
+    assert single.ceiling == {}
 
 
 @pytest.mark.parametrize(
@@ -407,28 +352,13 @@ def test_regret_is_what_the_pick_loses() -> None:
     assert regret(worths, accuracies, strata) == pytest.approx((0.1 + 0.1) / 2)
 
 
-def test_regret_of_a_few_is_what_picks_among_them_lose() -> None:
-    rng = np.random.default_rng(4)
-    x, y = rng.integers(0, 5, 10).astype(float), rng.uniform(size=10)
-    lost = []
-    for few in combinations(range(10), CANDIDATES):
-        best = [i for i in few if x[i] == max(x[list(few)])]
-        lost.append(max(y[list(few)]) - np.mean(y[best]))
-    found = agreement(x, y, [np.arange(10)], replace(QUICK, choices=20000))
-    assert found.regret == pytest.approx(np.mean(lost), abs=0.005)
-    assert agreement(y, y, [np.arange(10)], QUICK).regret == 0
-    # Fewer sets than that are all there is to choose among.
-    small = agreement(x[:4], y[:4], [np.arange(4)], QUICK)
-    assert small.regret == pytest.approx(regret(x[:4], y[:4], [np.arange(4)]))
-
-
 def test_the_best_set_of_all_does_not_hide_what_picks_among_a_few_lose() -> None:
     # One set is made to score best and is best; of the others a score knows nothing.
     y = np.arange(20.0) / 20
     x = np.where(y == y.max(), 1.0, 0.0)
-    found = agreement(x, y, [np.arange(20)], QUICK)
+    found = agreement(x, y, [np.arange(20)])
     assert regret(x, y, [np.arange(20)]) == 0
-    assert found.regret > 0.1
+    assert found.regret.value > 0.1
 
 
 def test_p_values_are_corrected_for_the_number_of_assessments() -> None:
@@ -473,6 +403,10 @@ def test_costs_are_those_of_a_set_against_one_network() -> None:
     found = only(verdicts(population(lambda quality, _: quality), QUICK))
     assert (found.seconds, found.share) == (0.5, 0.25)
     assert found.family == "feature"
+    assert found.costs == dict.fromkeys(CHOICES)  # nobody knows what original models took
+    sets = population(lambda quality, _: quality)
+    told = only(verdicts(sets, QUICK, models=30.0))
+    assert told.costs == pytest.approx({n: (0.5 + (1 + 30) / n) / 2 for n in CHOICES})
 
 
 def test_validation_is_the_yardstick() -> None:

@@ -87,7 +87,7 @@ def test_the_page_of_assessments_holds(capsys: pytest.CaptureFixture[str]) -> No
     exec(compile(code, "assessments.md", "exec"), {})
     said = capsys.readouterr().out
     assert "kernel-ridge" in said
-    assert "om-margin Coefficient(value=" in said
+    assert "om-margin Interval(value=" in said
     rows = re.findall(r"^\| `([a-z-]+)` \| (higher|lower) \|", ASSESSMENTS_PAGE, flags=re.M)
     real = load_split("digits", "train")
     few = real.take(torch.cat([rows[:2] for rows in real.rows_by_class]))

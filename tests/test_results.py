@@ -4,13 +4,14 @@ import importlib.util
 import json
 import re
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from datastill.evaluation.studies import conclude
+from datastill.base.rng import Key
+from datastill.evaluation.studies import conclude, study_of
 from datastill.store.results import rows_in
 
 ROOT = Path(__file__).parents[1]
@@ -103,13 +104,35 @@ def test_what_a_study_found_follows_from_its_values(name: str) -> None:
         for scope, one in verdict.agreements.items():
             row = held["agreements"][scope]
             assert (one.sets, one.recipes) == (row["sets"], row["recipes"])
-            assert one.spearman.value == pytest.approx(row["spearman"]["value"])
+            for name in ("spearman", "kendall", "pearson", "regret", "by_family"):
+                interval = getattr(one, name)
+                told_so = None if interval is None else pytest.approx(asdict(interval))
+                assert row[name] == told_so
+            assert row["without"] == pytest.approx(one.without)
         inside = held["agreements"]["within ipc"]["spearman"]
         interval = f"{inside['value']:+.2f} ({inside['low']:+.2f}, {inside['high']:+.2f})"
         (line,) = re.findall(
             rf"^\| {re.escape(verdict.name)} \| {verdict.family} \|.*$", page, re.M
         )
         assert interval in line
+
+
+def test_a_study_is_read_as_it_was_written_and_an_older_one_concluded_anew() -> None:
+    _, _, table = program("conclude").records(RESULTS / "alpha-study" / "digits")
+    table["models"] = 7.0
+    found = study_of(table, Key(0))
+    assert json.loads(json.dumps(asdict(found))) == {name: table[name] for name in asdict(found)}
+    older = {"facts": [], "records": table["records"], "verdicts": "of long ago", "models": 7.0}
+    anew = study_of(older, Key(0))
+    assert anew.records == found.records
+    wanted = {one.name: one.headline.spearman for one in found.verdicts}
+    assert {one.name: one.headline.spearman for one in anew.verdicts} == wanted
+    assert anew.chance.headline.regret == found.chance.headline.regret
+    assert anew.ceiling == found.ceiling
+    asked = {one.name: one.costs[10] is not None for one in anew.verdicts}
+    assert all(asked.values())
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        study_of({"records": [{"name": "x"}]}, Key(0))
 
 
 def test_a_study_has_as_many_witnesses_as_recipes() -> None:
@@ -145,7 +168,7 @@ def test_the_page_of_assessments_tells_what_the_studies_found() -> None:
         assert len(rows) >= 6
         for label, cells in rows:
             assert set(cells.split(" | ")[:3]) <= told[label], label
-            lost = [100 * one["regret"] for one in agreements[label].values()]
+            lost = [100 * one["regret"]["value"] for one in agreements[label].values()]
             assert cells.split(" | ")[-1] in {f"{points:.1f}" for points in lost}
 
 

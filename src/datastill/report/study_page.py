@@ -7,17 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datastill.base.wording import counted
-from datastill.evaluation.studies import Agreement, Coefficient, Record, Study, Verdict
-from datastill.evaluation.studies.scopes import (
-    EVERYTHING,
-    IN_BETTER,
-    IN_BOTH,
-    IN_IPC,
-    IN_METHOD,
-    UNGUIDED,
-    UNGUIDED_BETTER,
-)
+from datastill.evaluation.studies import Record, Study, Verdict
+from datastill.evaluation.studies.scopes import SCOPES, UNGUIDED
+from datastill.report import study_sections as sections
+from datastill.report.pareto import PLOT
 from datastill.report.reliability import reliability_section
+from datastill.report.study_cells import grid, interval, percent, plain, points, star
 from datastill.store import replace_file, writing
 from datastill.training.accuracies import Accuracies
 
@@ -32,34 +27,36 @@ COLUMNS = (
     "r",
     "regret",
     "cost %",
+    "of 10",
 )
 LEGEND = """\
 Spearman's rank correlation with test accuracy, signed so that +1 is what the direction of an
 assessment promises: within each number of images per class (ipc), over all sets, within each
 method, within both, as top in the better half of each ipc, and as free within ipc among sets
 without CLOM, which lowers what original models judge by. r is Pearson's within ipc. Intervals
-draw recipes anew; * is p < 0.05 by permuting recipes, corrected for all assessments. regret:
-points of accuracy lost by picking the set that scores best, within ipc. cost: in % of
-validating a set by one network, once there are original models. The last row knows nothing of a
-set but its recipe."""
+count recipes; * is p < 0.05 by permuting recipes, corrected for all assessments. regret: points
+of accuracy lost by picking what scores best of a few recipes that chance offers, within ipc. cost:
+in % of validating a set by one network, once there are original models; and of each of 10 sets that
+share these. The last rows are no assessments: the name of the recipe, and a pick by chance."""
 NOTES = """\
 Correlations with test accuracy are signed so that +1 is what the direction of an assessment
 promises. The sets of one recipe (method, updates, alpha), which differ by their seeds, are
-relatives: intervals are by a hierarchical bootstrap, which draws recipes anew and then the sets
-of each; p is of the rank correlation of the recipes' means, by permuting recipes, corrected
-(Benjamini and Hochberg) for the number of assessments. ipc is the number of images per class; a
-recipe keeps its name whatever its ipc. Within method, sets of different ipc are compared: what
-follows ipc and not quality is exposed there; the better half of each ipc exposes what only
-finds the poor sets; the sets without CLOM expose what agrees only where CLOM has lowered the
-very thing that original models judge by. Groups of fewer than three sets do not count; of one
-recipe alone, sets are drawn and permuted. `values` counts the different scores that the sets
-have: few mean that the assessment is saturated. Regret is in points of accuracy lost by picking
-the set that scores best: of 8 sets drawn by chance, on average, or of all, where the best one
-may have been made to score best; cost in % of validating a set by one network, once there are
-original models. The last rows hold validation by one network against the networks that remain,
-and the mean accuracy of a recipe's other sets, which looks at no image, against that of each
-set: what knows no more than the recipe's name is no help among recipes that were tried before."""
-SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER, UNGUIDED, UNGUIDED_BETTER)
+relatives. Intervals are by a jackknife, which leaves out each recipe with all of its sets, on
+Fisher's scale, with Student's quantile for so many recipes; p is of the rank correlation of the
+recipes' means, by permuting recipes, corrected (Benjamini and Hochberg) for the number of
+assessments. ipc is the number of images per class; a recipe keeps its name whatever its ipc.
+Within method, sets of different ipc are compared: what follows ipc and not quality is exposed
+there; the better half of each ipc exposes what only finds the poor sets; the sets without CLOM
+expose what agrees only where CLOM has lowered the very thing that original models judge by.
+Groups of fewer than three sets do not count; of one recipe alone, sets are what is left out and
+permuted. `values` counts the different scores that the sets have: few mean that the assessment
+is saturated. Regret is in points of accuracy lost by picking the set that scores best: of 8
+recipes that chance offers, of half of them where there are fewer than 16, a set of each, on
+average; or of all sets, where the best one may have been made to score best. Cost is in % of
+validating a set by one network, once there are original models. The last rows are no assessments:
+validation by one network against the networks that remain; the mean accuracy of a recipe's other
+sets, which looks at no image, for what knows no more than the recipe's name is no help among
+recipes that were tried before; and a pick by chance."""
 BRIEFLY = SCOPES[1:-1]
 DETAILS = (
     "family",
@@ -68,8 +65,8 @@ DETAILS = (
     *(f"Spearman {scope} (95 %; p)" for scope in SCOPES),
     "Kendall within ipc (95 %)",
     "Pearson within ipc (95 %)",
-    "regret of 8 within ipc",
-    "regret of 8 without CLOM",
+    "regret of a few within ipc (95 %)",
+    "regret of a few without CLOM (95 %)",
     "regret within ipc",
     "regret, all",
     "seconds",
@@ -79,7 +76,7 @@ DETAILS = (
 
 def table(study: Study) -> list[tuple[str, ...]]:
     """Return a row of ``COLUMNS`` for each assessment, the best first, and one to hold them to."""
-    return [_row(verdict) for verdict in _lines(study)]
+    return [_row(verdict) for verdict in study.lines]
 
 
 def page(study: Study, facts: Sequence[str], plots: Iterable[str]) -> str:
@@ -95,16 +92,20 @@ def page(study: Study, facts: Sequence[str], plots: Iterable[str]) -> str:
         "# Which assessment to trust",
         "\n".join(f"- {fact}" for fact in (*facts, *made(study.records))),
         NOTES,
-        _grid(("assessment", *DETAILS), (_details(verdict) for verdict in _lines(study))),
-        *_behind(study),
+        grid(("assessment", *DETAILS), (_details(verdict) for verdict in study.lines)),
+        *sections.ceiling(study),
+        *sections.behind(study),
+        *sections.beyond(study),
+        *sections.families(study),
+        *sections.costs(study, PLOT),
         *reliability_section(study),
         "## Group by group",
         "Spearman's correlation and its corrected p-value.",
-        _grid(("assessment", *groups), (_grouped(verdict, groups) for verdict in _lines(study))),
+        grid(("assessment", *groups), (_grouped(verdict, groups) for verdict in study.lines)),
         "## Plots",
         "\n".join(f"![{name}]({name})" for name in plots),
         "## Sets",
-        _grid(("set", "method", "recipe", "ipc", "accuracy, %", "n"), map(_set, study.records)),
+        grid(("set", "method", "recipe", "ipc", "accuracy, %", "n"), map(_set, study.records)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -115,37 +116,16 @@ def write_page(study: Study, facts: Sequence[str], plots: Iterable[str], path: P
         replace_file(path, page(study, facts, plots).encode())
 
 
-def _lines(study: Study) -> list[Verdict]:
-    held_to = (study.yardstick, study.ignorance)
-    return [*study.verdicts, *(verdict for verdict in held_to if verdict is not None)]
-
-
-def _behind(study: Study) -> list[str]:
-    scopes = [scope for scope in SCOPES if scope in study.verdicts[0].agreements]
-    lines = [
-        (verdict.name, *(_interval(verdict.behind[scope]) for scope in scopes))
-        for verdict in study.verdicts[1:]
-    ]
-    if not lines:
-        return []
-    return [
-        f"## Less than `{study.verdicts[0].name}`",
-        "By how much Spearman's correlation of the first in the table above is larger (95 %), in "
-        "pairs: both on the same recipes and sets drawn anew. It was picked as the best of all, "
-        "so that it looks better than it is.",
-        _grid(("assessment", *scopes), lines),
-    ]
-
-
 def _row(verdict: Verdict) -> tuple[str, ...]:
     found, headline = verdict.agreements, verdict.headline
     return (
         verdict.name,
-        _interval(headline.spearman) + _star(headline) if verdict.distinct > 1 else "one value",
-        *(_plain(found.get(scope)) for scope in BRIEFLY),
+        interval(headline.spearman) + star(headline) if verdict.distinct > 1 else "one value",
+        *(plain(found.get(scope)) for scope in BRIEFLY),
         f"{headline.pearson.value:+.2f}",
-        f"{100 * verdict.regret_in_ipc:.1f}",
-        _percent(verdict.share),
+        f"{100 * headline.regret.value:.1f}",
+        percent(verdict.share),
+        percent(verdict.costs[10]),
     )
 
 
@@ -158,17 +138,17 @@ def _details(verdict: Verdict) -> tuple[str, ...]:
         verdict.better,
         str(verdict.distinct),
         *(
-            "-" if one is None else f"{_interval(one.spearman)}; {one.corrected:.2g}"
+            "-" if one is None else f"{interval(one.spearman)}; {one.corrected:.2g}"
             for one in found
         ),
-        _interval(headline.kendall),
-        _interval(headline.pearson),
-        f"{100 * headline.regret:.2f}",
-        "-" if free is None else f"{100 * free.regret:.2f}",
+        interval(headline.kendall),
+        interval(headline.pearson),
+        points(headline.regret),
+        "-" if free is None else points(free.regret),
         f"{100 * verdict.regret_in_ipc:.2f}",
         f"{100 * verdict.regret:.2f}",
         f"{verdict.seconds:.3f}",
-        _percent(verdict.share),
+        percent(verdict.share),
     )
 
 
@@ -195,24 +175,3 @@ def made(records: Sequence[Record]) -> list[str]:
         f"{counted(len(records), 'set')}: {told}",
         f"{counted(recipes, 'recipe')}, by which intervals and p-values count",
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.0f}"
-
-
-def _interval(found: Coefficient) -> str:
-    return f"{found.value:+.2f} ({found.low:+.2f}, {found.high:+.2f})"
-
-
-def _plain(found: Agreement | None) -> str:
-    return "-" if found is None else f"{found.spearman.value:+.2f}{_star(found)}"
-
-
-def _star(found: Agreement) -> str:
-    return "*" if found.corrected < 0.05 else " "
-
-
-def _grid(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    table = [columns, ["---"] * len(columns), *lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in table)

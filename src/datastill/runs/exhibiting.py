@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from datastill.base.errors import InputError, damaged
+from datastill.base.rng import Key
 from datastill.data import ImageSet
-from datastill.evaluation.studies import Study, Verdict, record_of
+from datastill.evaluation.studies import study_of
 from datastill.report.page import comparison, judged, pool, sets, study
 from datastill.report.page.held import Held
 from datastill.report.page.parts import Exhibit, Picture
@@ -97,15 +96,9 @@ class Exhibiting:
             raise InputError(f"the study in {folder} is not finished; datastill study goes on")
         table = _table(folder / STUDIED)
         with damaged(folder / STUDIED):
-            verdicts = msgspec.convert(table["verdicts"], tuple[Verdict, ...], strict=False)
-            records = tuple(record_of(row) for row in table["records"])
-            ends = [
-                msgspec.convert(table.get(key), Verdict | None, strict=False)
-                for key in ("yardstick", "ignorance")
-            ]
-            found = Study(records, verdicts, *ends)
+            found = study_of(table, Key(_seed(folder)))
             facts = [str(fact) for fact in table.get("facts", ())]
-        pictures = dict(_pictures(folder, [record.name for record in records]))
+        pictures = dict(_pictures(folder, [record.name for record in found.records]))
         return study.exhibit(
             *(found, facts, str(folder), name), pictures=pictures, recipe=_recipe(folder)
         )
@@ -207,6 +200,11 @@ def _table(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path} is damaged: it holds no table")
     return found
+
+
+def _seed(folder: Path) -> int:
+    settings = folder / "settings.json"
+    return int(_table(settings).get("seed", 0)) if settings.is_file() else 0
 
 
 def _list(path: Path) -> list[Mapping[str, Any]]:

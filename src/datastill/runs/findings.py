@@ -8,7 +8,8 @@ from pathlib import Path
 
 from datastill.base.notebooks import of_run
 from datastill.base.wording import counted
-from datastill.evaluation.studies import Bench, Record, Resampling, Study, conclude
+from datastill.evaluation.studies import Bench, Record, Resampling, Study, conclude, seconds_of
+from datastill.report.pareto import write_pareto
 from datastill.report.scatter import write_scatters
 from datastill.report.study_page import write_page
 from datastill.runs.describing import tell_damaged
@@ -55,16 +56,23 @@ def written(
         trials: networks for each set.
         observer: watches.
     """
-    observer.message("drawing recipes and sets anew for intervals and p-values")
-    found = conclude(records, Resampling(bench.key.at("resampling")))
-    plots = write_scatters(found, folder.path)
+    observer.message("leaving out and permuting recipes for intervals and p-values")
+    resampling, models = Resampling(bench.key.at("resampling")), seconds_of(bench.pool)
+    found = conclude(records, resampling, models=models)
     facts = [*_facts(bench, found, trials), *_caveats(folder)]
-    write_page(found, facts, [path.name for path in plots], folder.path / PAGE)
+    plots = written_down(found, facts, folder.path)
     routes = {"training": bench.route.facts(), "assessing": bench.assessing.facts()}
     held = {"facts": facts, "versions": versions(), "routes": routes, **asdict(found)}
     tell_damaged(folder.path / VALUES, observer)
     folder.write(VALUES, held)
-    return Studied(found, tuple(facts), folder.path, tuple(plots))
+    return Studied(found, tuple(facts), folder.path, plots)
+
+
+def written_down(found: Study, facts: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    """Write page and plots of what was found, and return the plots."""
+    plots = write_scatters(found, folder)
+    write_page(found, facts, [path.name for path in plots], folder / PAGE)
+    return (*plots, write_pareto(found, folder))
 
 
 def _facts(bench: Bench, found: Study, trials: int) -> list[str]:
@@ -77,21 +85,16 @@ def _facts(bench: Bench, found: Study, trials: int) -> list[str]:
         f"{protocol.words}: "
         f"{validating:.0f} s in all",
         f"each set judged by {told(bench.pool, bench.early)}",
-        *_spent(bench, validating),
+        *_spent(found, validating),
     ]
 
 
-def _spent(bench: Bench, validating: float) -> list[str]:
+def _spent(found: Study, validating: float) -> list[str]:
     # What the original models cost, where they tell.
-    seconds = [member.facts.get("seconds") for member in bench.pool]
-    known = [float(one) for one in seconds if isinstance(one, int | float)]
-    if not known or len(known) < len(seconds):
+    if found.models is None:
         return []
-    share = sum(known) / max(validating, 1e-9)
-    return [
-        f"training these took {sum(known):.0f} s before, {share:.0%} of validating all sets: "
-        "no cost below holds it"
-    ]
+    share = found.models / max(validating, 1e-9)
+    return [f"training these took {found.models:.0f} s before, {share:.0%} of validating all sets"]
 
 
 def _caveats(folder: StudyFolder) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datastill.evaluation.studies.agreement import Agreement, Coefficient
+from datastill.evaluation.statistics.differences import Difference
+from datastill.evaluation.statistics.intervals import Interval
+from datastill.evaluation.studies.agreement import Agreement
+from datastill.evaluation.studies.conclusion import Study, conclude, study_of
 from datastill.evaluation.studies.examination import (
     Bench,
-    Study,
-    conclude,
     distinct,
     examine,
+    seconds_of,
     study,
 )
 from datastill.evaluation.studies.ranking import Verdict, contrast
@@ -18,7 +20,8 @@ from datastill.evaluation.studies.resampling import Resampling
 __all__ = [
     "Agreement",
     "Bench",
-    "Coefficient",
+    "Difference",
+    "Interval",
     "Outcome",
     "Record",
     "Resampling",
@@ -30,6 +33,8 @@ __all__ = [
     "distinct",
     "examine",
     "record_of",
+    "seconds_of",
     "study",
+    "study_of",
     "table_of",
 ]

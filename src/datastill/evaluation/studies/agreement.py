@@ -1,24 +1,19 @@
-"""How far a column of scores and one of accuracies go together, over recipes."""
+"""How far columns of scores and one of accuracies go together, over recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
-from scipy import stats
+from datastill.evaluation.statistics.clusters import Clusters, Group, Rows, Statistic, Strata
+from datastill.evaluation.statistics.coefficients import CORRELATIONS, Correlation, Numbers
+from datastill.evaluation.statistics.intervals import Interval, Spread
+from datastill.evaluation.statistics.permutation import orders, p_value
+from datastill.evaluation.statistics.regrets import losses
+from datastill.evaluation.studies.resampling import Resampling
 
-from datastill.evaluation.studies.coefficients import COEFFICIENTS, Numbers
-from datastill.evaluation.studies.resampling import Group, Resampling, Strata, drawn
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """A correlation with its 95 % interval, by a bootstrap over recipes, and sets of each."""
-
-    value: float
-    low: float
-    high: float
+LEAST_FAMILIES = 3
+"""Families that an interval by families asks for."""
 
 
 @dataclass(frozen=True)
@@ -27,107 +22,133 @@ class Agreement:
 
     Attributes:
         sets: how many.
-        recipes: that they were made by, counted in each group; in one of a single recipe sets
-            count.
+        recipes: that they were made by; in a group of a single recipe sets count.
+        families: of these recipes: what made them, with CLOM or without.
         spearman: of ranks.
         kendall: tau-b, of pairs.
         pearson: of values.
+        by_family: Spearman's, where all sets of a family are relatives; None for fewer than
+            ``LEAST_FAMILIES``.
+        without: Spearman's without each family; nothing where there is one alone.
         p: of the rank correlation of the recipes' means, two-sided, by permuting recipes.
         corrected: the same after the false discovery rate of all assessments (Benjamini and
             Hochberg).
-        regret: accuracy lost, on average, by picking the best by its score of ``CANDIDATES`` sets
-            drawn by chance within a group, in place of the best of them.
+        regret: accuracy lost, on average, by picking the best by its score of a few recipes, a
+            set of each, that chance offers within a group, in place of the best of them.
     """
 
     sets: int
     recipes: int
-    spearman: Coefficient
-    kendall: Coefficient
-    pearson: Coefficient
+    families: int
+    spearman: Interval
+    kendall: Interval
+    pearson: Interval
+    by_family: Interval | None
+    without: Mapping[str, float]
     p: float
     corrected: float
-    regret: float
+    regret: Interval
 
 
-def agreement(
-    x: Numbers,
-    y: Numbers,
-    strata: Strata,
-    resampling: Resampling,
-    *address: str,
-    recipes: Sequence[Hashable] | None = None,
-) -> Agreement:
-    """Correlate two columns within groups, and average over the groups.
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Sets among which agreement is looked for, and which of them are relatives.
 
-    Recipes are drawn anew, and permuted, see ``resampling.drawn``. Where one column is constant
-    within a group, they agree there by 0.
+    Attributes:
+        recipes: groups of sets, and the recipe of each.
+        families: the same groups, and the family of each.
+        names: of the families, by their numbers.
+        permuted: recipes within groups, see ``permutation.orders``.
+    """
+
+    recipes: Clusters
+    families: Clusters
+    names: tuple[str, ...]
+    permuted: list[Rows]
+
+    @classmethod
+    def of(
+        cls,
+        strata: Strata,
+        recipes: Sequence[Hashable],
+        families: Sequence[str],
+        resampling: Resampling,
+        *address: str,
+    ) -> Ground:
+        """Sort sets into groups, and draw permutations: the same for all that is looked at.
+
+        Args:
+            strata: rows of each group.
+            recipes: of all rows.
+            families: of all rows.
+            resampling: how often.
+            address: of the draws.
+        """
+        clusters = Clusters.of(strata, recipes, alone=True)
+        held = tuple(dict.fromkeys(families[int(row)] for rows in strata for row in rows))
+        times, rng = resampling.permutations, resampling.generator("permutation", *address)
+        permuted = orders(clusters, times, rng)
+        return cls(clusters, Clusters.of(strata, families), held, permuted)
+
+    @property
+    def sets(self) -> int:
+        """How many, in all groups."""
+        return sum(len(group.rows) for group in self.recipes.groups)
+
+    def correlation(self, name: str, x: Numbers, y: Numbers) -> Spread:
+        """Correlate ``(..., N)`` scores with ``(N,)`` accuracies within groups, and average."""
+        replicates = self.recipes.without_each(_within(CORRELATIONS[name], x, y))
+        return Spread.of_correlations(replicates)
+
+
+def agreed(x: Numbers, y: Numbers, ground: Ground) -> list[Agreement]:
+    """Hold columns of scores against accuracies.
+
+    Where one column is constant within a group, they agree there by 0.
 
     Args:
-        x: ``(N,)`` scores, signed so that more is better.
+        x: ``(A, N)`` scores, signed so that more is better.
         y: ``(N,)`` accuracies.
-        strata: rows of each group.
-        resampling: how often.
-        address: of the random draws.
-        recipes: ``(N,)``, by which sets were made; by default each by its own.
+        ground: sets among which agreement is looked for.
     """
-    own = range(len(x)) if recipes is None else recipes
-    return agreed(x, y, drawn(strata, own, resampling, *address))
+    found = {name: ground.correlation(name, x, y).intervals() for name in CORRELATIONS}
+    told = p_value(x, y, ground.recipes, ground.permuted)
+    lost, apart = losses(x, y, ground.recipes).intervals(), _by_family(x, y, ground)
+    return [
+        Agreement(
+            ground.sets,
+            ground.recipes.count,
+            len(ground.names),
+            **{name: intervals[i] for name, intervals in found.items()},
+            by_family=apart[i][0],
+            without=apart[i][1],
+            p=float(told[i]),
+            corrected=float(told[i]),
+            regret=replace(lost[i], high=min(lost[i].high, 1.0)),  # nobody loses more
+        )
+        for i in range(len(x))
+    ]
 
 
-def agreed(x: Numbers, y: Numbers, groups: Sequence[Group]) -> Agreement:
-    """Correlate two columns as ``agreement`` does, by draws that several share."""
-    found: dict[str, Coefficient] = {}
-    for name in COEFFICIENTS:
-        value = averaged(x, y, groups, name)
-        found[name] = coefficient(value, sampled(x, y, groups, name))
-    p = _p_value(x, y, groups)
-    return Agreement(
-        sum(len(group.rows) for group in groups),
-        sum(group.count for group in groups),
-        **found,
-        p=p,
-        corrected=p,
-        regret=sum(group.share * _regret(x, y, group) for group in groups),
-    )
+def _by_family(
+    x: Numbers, y: Numbers, ground: Ground
+) -> list[tuple[Interval | None, dict[str, float]]]:
+    if len(ground.names) < 2:
+        return [(None, {})] * len(x)
+    replicates = ground.families.without_each(_within(CORRELATIONS["spearman"], x, y))
+    intervals = Spread.of_correlations(replicates).intervals()
+    enough = len(ground.names) >= LEAST_FAMILIES
+    return [
+        (
+            interval if enough else None,
+            dict(zip(ground.names, map(float, row[1:]), strict=True)),
+        )
+        for interval, row in zip(intervals, replicates, strict=True)
+    ]
 
 
-def averaged(x: Numbers, y: Numbers, groups: Sequence[Group], name: str) -> float:
-    """Return a coefficient by its name, averaged over groups."""
-    found = (
-        COEFFICIENTS[name](x[group.rows], y[group.rows], np.ones((1, len(group.rows))))
-        for group in groups
-    )
-    return sum(group.share * float(one[0]) for group, one in zip(groups, found, strict=True))
+def _within(correlation: Correlation, x: Numbers, y: Numbers) -> Statistic:
+    def statistic(group: Group, kept: Numbers) -> Numbers:
+        return correlation(x[..., group.rows], y[..., group.rows], kept)
 
-
-def sampled(x: Numbers, y: Numbers, groups: Sequence[Group], name: str) -> Numbers:
-    """Return the same of every bootstrap sample, ``(B,)``."""
-    parts = [g.share * COEFFICIENTS[name](x[g.rows], y[g.rows], g.weights) for g in groups]
-    return np.sum(parts, axis=0)
-
-
-def coefficient(value: float, samples: Numbers) -> Coefficient:
-    """Return a value with the interval that its samples tell."""
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return Coefficient(value, float(low), float(high))
-
-
-def _regret(x: Numbers, y: Numbers, group: Group) -> float:
-    scores, accuracies = (column[group.rows][group.candidates] for column in (x, y))
-    liked = scores == scores.max(1, keepdims=True)  # among equals the pick is by chance
-    picked = (accuracies * liked).sum(1) / liked.sum(1)
-    return float((accuracies.max(1) - picked).mean())
-
-
-def _p_value(x: Numbers, y: Numbers, groups: Sequence[Group]) -> float:
-    # As scipy.stats.permutation_test does with pairings, which knows no groups and no recipes.
-    total, permuted = 0.0, np.zeros(len(groups[0].orders))
-    for group in groups:
-        ranks, wanted = (group.means(stats.rankdata(column[group.rows])) for column in (x, y))
-        ranks, wanted = ranks - ranks.mean(), wanted - wanted.mean()
-        norm = float(np.linalg.norm(ranks) * np.linalg.norm(wanted))
-        if norm > 1e-9:
-            total += group.share * float(ranks @ wanted) / norm
-            permuted += group.share * (ranks[group.orders] @ wanted) / norm
-    as_far = int((np.abs(permuted) >= abs(total) - 1e-9).sum())
-    return (as_far + 1) / (len(permuted) + 1)
+    return statistic

@@ -13,7 +13,7 @@ from datastill.compute.route import Route, require_route
 from datastill.data import ImageSet, require_given, require_same_kind
 from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import assess, named, spelling
-from datastill.evaluation.studies.ranking import Verdict, ignorance, verdicts, yardstick
+from datastill.evaluation.studies.conclusion import Study, conclude
 from datastill.evaluation.studies.records import Outcome, Record, blank
 from datastill.evaluation.studies.resampling import Resampling
 from datastill.evaluation.validation import Watch, contest
@@ -79,23 +79,6 @@ class Bench:
         return Evidence(*real, *judges, held_out=self.held_out, students=(self.model,))
 
 
-@dataclass(frozen=True)
-class Study:
-    """What a study found.
-
-    Attributes:
-        records: of every set.
-        verdicts: on every assessment, the best first.
-        yardstick: how validation by one network would do among them; None with single trials.
-        ignorance: how the mean of a recipe's other sets would; None where there are none.
-    """
-
-    records: tuple[Record, ...]
-    verdicts: tuple[Verdict, ...]
-    yardstick: Verdict | None
-    ignorance: Verdict | None = None
-
-
 def study(
     sets: Mapping[str, ImageSet],
     bench: Bench,
@@ -122,7 +105,8 @@ def study(
     records = {name: blank(name, data) for name, data in sets.items()}
     for record in examine(sets, bench, records, trials=trials, names=names):
         records[record.name] = record
-    return conclude(records.values(), resampling or Resampling(bench.key.at("resampling")))
+    resampling = resampling or Resampling(bench.key.at("resampling"))
+    return conclude(records.values(), resampling, models=seconds_of(bench.pool))
 
 
 def examine(
@@ -183,20 +167,11 @@ def distinct(sets: Mapping[str, ImageSet]) -> tuple[dict[str, ImageSet], dict[st
     return {name: data for name, data in sets.items() if name not in copies}, copies
 
 
-def conclude(records: Iterable[Record], resampling: Resampling) -> Study:
-    """Judge the assessments by what is known of all sets.
-
-    Raises:
-        InputError: for fewer than three sets, or one that was not validated.
-    """
-    found = tuple(records)
-    repeated = min((len(record.trials) for record in found), default=0) > 1
-    return Study(
-        found,
-        tuple(verdicts(found, resampling)),
-        yardstick(found, resampling) if repeated else None,
-        ignorance(found, resampling),
-    )
+def seconds_of(pool: Pool) -> float | None:
+    """Return the seconds that training original models took; None where they do not tell."""
+    seconds = [member.facts.get("seconds") for member in pool]
+    known = [float(one) for one in seconds if isinstance(one, int | float)]
+    return sum(known) if known and len(known) == len(seconds) else None
 
 
 def _require_sense(sets: Any, bench: Any, trials: Any, resampling: Any) -> None:

@@ -70,6 +70,11 @@ class Record:
         return self.recipe_name, self.ipc
 
     @property
+    def family(self) -> str:
+        """What made it, with CLOM or without: both have their start and their targets in common."""
+        return self.method.removesuffix(GUIDED)
+
+    @property
     def guided(self) -> bool:
         """Whether original models had a hand in it."""
         return self.method.endswith(GUIDED)

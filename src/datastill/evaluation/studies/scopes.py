@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
-from datastill.evaluation.studies.coefficients import Numbers
+from datastill.evaluation.statistics.clusters import Rows, Strata
+from datastill.evaluation.statistics.coefficients import Numbers
 from datastill.evaluation.studies.records import Record
-from datastill.evaluation.studies.resampling import Rows, Strata
 
 LEAST = 3
 """Sets that a group must have: the order of two agrees with anything fully or not at all."""
@@ -17,6 +17,7 @@ EVERYTHING, IN_IPC = "all sets", "within ipc"
 IN_METHOD, IN_BOTH = "within method", "within method and ipc"
 IN_BETTER = "better half of each ipc"
 UNGUIDED, UNGUIDED_BETTER = "without CLOM, within ipc", "without CLOM, better half of each ipc"
+SCOPES = (IN_IPC, EVERYTHING, IN_METHOD, IN_BOTH, IN_BETTER, UNGUIDED, UNGUIDED_BETTER)
 """The scopes that average over groups, besides those of single groups."""
 
 
