@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,7 +211,7 @@ SCORES = 6
 """Of which all pairs are compared."""
 
 
-def measured(recipes: int, seeds: int, studies: int, rng: np.random.Generator) -> dict[str, object]:
+def measured(recipes: int, seeds: int, studies: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return all that is held and rejected with so many recipes, as shares of studies."""
     designs = [Design(recipes, seeds, rho, shape) for rho, shape in POPULATIONS]
     null = Design(recipes, seeds)
@@ -234,7 +235,7 @@ SHARES = (*CONSTRUCTIONS, "regret", "difference of a pair", "differences of all 
           "level, recipes permuted", "level, sets permuted")  # fmt: skip
 
 
-def table(results: list[dict[str, object]]) -> str:
+def table(results: list[dict[str, Any]]) -> str:
     """Return what was measured in Markdown: the least and the largest share of all populations."""
     head = ["", *(f"{one['recipes']} recipes x {one['seeds']}" for one in results)]
     lines = [head, ["---"] * len(head)]
@@ -242,15 +243,15 @@ def table(results: list[dict[str, object]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def _range(found: object) -> str:
-    shares = [100 * float(one) for one in (found if isinstance(found, list) else [found])]
+def _range(found: Any) -> str:
+    shares = [100 * one for one in np.atleast_1d(found).tolist()]
     low, high = f"{min(shares):.1f}", f"{max(shares):.1f}"
     return low if low == high else f"{low} to {high}"
 
 
 def main() -> None:
     """Measure, tell and keep."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=600)
     parser.add_argument("--recipes", type=int, help="only this number")
     parser.add_argument("--out", type=Path)
