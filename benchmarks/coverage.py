@@ -140,7 +140,7 @@ def rejected(
         rows = clusters.groups[0].rows
         clusters = Clusters.of([rows], rows.tolist())
     x, y = design.draw(rng, studies)
-    permuted = orders(clusters, 399, rng)
+    permuted = orders(clusters, 1999, rng)
     told = [p_value(one, other, clusters, permuted) for one, other in zip(x, y, strict=True)]
     return float((np.array(told) <= 0.05).mean())
 
