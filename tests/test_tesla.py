@@ -302,14 +302,23 @@ def test_images_begin_as_real_ones_of_which_a_model_knows_the_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ipc", "steps", "latest"), [(1, 80, 4), (3, 80, 4), (4, 80, 20), (50, 80, 40), (600, 40, 60)]
+    ("ipc", "steps", "latest", "rate"),
+    [
+        (1, 20, 4, 0.05),
+        (3, 20, 4, 0.05),
+        (4, 80, 20, 0.01),
+        (50, 80, 40, 0.01),
+        (600, 40, 60, 0.01),
+    ],
 )
-def test_settings_are_those_of_the_nearest_published_column(
-    ipc: int, steps: int, latest: int
+def test_settings_are_those_of_the_nearest_column(
+    ipc: int, steps: int, latest: int, rate: float
 ) -> None:
     found = METHODS["TESLA"](ipc)
     assert isinstance(found.method, Tesla)
+    assert isinstance(found.parametrisation, LearnedRate)
     assert (found.method.syn_steps, found.method.max_start) == (steps, latest)
+    assert found.parametrisation.lr == rate
     assert set(found.optimisers) == {"images", "labels", "lr"}
 
 
