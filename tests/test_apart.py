@@ -25,11 +25,13 @@ from datastill.runs import (
     SelectSpec,
     Talking,
     TrainSpec,
+    ValidateSpec,
     assess,
     check,
     distill,
     rank,
     train,
+    validate,
 )
 from datastill.runs.origin import Origin
 from datastill.runs.reading import read_all, read_both, read_train
@@ -145,6 +147,35 @@ def test_a_set_of_all_images_is_not_judged_by_some_of_them() -> None:
         rank(RankSpec(sets=("a",), by="proxy-accuracy"))
     with pytest.raises(InputError, match="made without --assess-share: it may hold"):
         rank(RankSpec(sets=("a",), by="proxy-accuracy", data=APART_DATA))
+
+
+def test_images_of_ones_own_are_kept_for_tests_and_for_assessments() -> None:
+    real = load_split("digits", "train")
+    pixels = (real.domain.pixels(real.images)[:400, 0] * 255).round().byte().numpy()
+    np.savez("mine.npz", images=pixels, labels=real.labels[:400].numpy())
+    made = distill(replace(TINY, data=DataSpec("mine.npz", assess_share=0.1)), "a")
+    facts = made.set.facts["data"]
+    kept = [facts[name]["images"] for name in ("kept_for_tests", APART)]
+    assert sum(kept) + facts["content"]["images"] == 400
+    read = read_all(DataSpec("mine.npz", assess_share=0.1), "cpu")
+    sides = [set(digests_of(one).tolist()) for one in (read.train, read.held_out, read.test) if one]
+    assert len(set[int]().union(*sides)) == sum(map(len, sides)) > 390
+    spec = ValidateSpec(set="a", models=("MLP",), trials=1, epochs=1, against=("random",))
+    assert validate(spec).results
+    assert rank(RankSpec(sets=("a",), by="proxy-accuracy@1", pool=PoolSpec(architectures=("MLP",))))
+
+
+def test_a_set_of_which_nothing_is_known_is_judged_with_a_caveat() -> None:
+    made = distill(TINY, "a").set
+    for name, facts in (("stranger", {}), ("known", made.facts)):
+        datastill.save(replace(made, facts=facts), Path(name) / "synthetic.safetensors")
+    pool = PoolSpec(architectures=("MLP",))
+    spec = RankSpec(sets=("stranger",), by="proxy-accuracy@1", data=APART_DATA, pool=pool)
+    unknown = "is not known: images kept for assessments may be among that"
+    assert rank(spec).caveats == (f"what the set was made from {unknown}",)
+    both = rank(replace(spec, sets=("known", "stranger"))).caveats
+    assert both == (f"what 1 of the 2 sets were made from {unknown}",)
+    assert rank(replace(spec, sets=("known",))).caveats == ()
 
 
 def test_models_of_all_images_do_not_guide() -> None:

@@ -122,7 +122,8 @@ class Origin:
         real = load_split(self.dataset, "train", self.data_path, self.reading, like=like)
         require_named(like, real.domain, self.dataset)
         read = apart(real, self.assess_share)
-        return read, said(self.train_caveats(made, read.train), observer)
+        caveats = self.train_caveats(made, read.train) + self.unknown_caveats(made)
+        return read, said(caveats, observer)
 
     def images(self, made: Mapping[str, ImageSet], observer: Observer, *, train: bool) -> Images:
         """Read the test images, and those for training, normalised as those of the first set.
@@ -164,6 +165,18 @@ class Origin:
         """Hold sets against the training images; ``more`` is what a person can do instead."""
         some = of_each(made, lambda data: require_made_from(data, real, more))
         return tuple(dict.fromkeys(caveat for caveats in some for caveat in caveats))
+
+    def unknown_caveats(self, made: Mapping[str, ImageSet]) -> Caveats:
+        """Say that sets of which nothing is known may hold images kept for assessments."""
+        silent = [one for one in made.values() if not (one.facts.get("data") or {}).get("content")]
+        if not (silent and self.assess_share):
+            return ()
+        return (
+            "what the set was made from is not known: images kept for assessments may be among that"
+            if len(made) == 1
+            else f"what {len(silent)} of the {len(made)} sets were made from is not known: images "
+            "kept for assessments may be among that",
+        )
 
     def stand_in(self, like: Domain) -> tuple[ImageSet, Caveats]:
         """Return training images that have to do for test images, and what is to be said of it."""

@@ -133,7 +133,7 @@ def _recipe(name: str, data: ImageSet) -> str:
 
 
 def _assessed(table: Mapping[str, Any]) -> Assessed:
-    draws = tuple(map(float, table.get("draws", ())))  # older studies have one of each
+    draws = tuple(map(float, dict(table).get("draws", ())))  # older studies have one of each
     if not all(map(math.isfinite, draws)):
         raise ValueError("a score that is not a finite number")
     return Assessed(_score(table["score"]), float(table["seconds"]), float(table["once"]), draws)
