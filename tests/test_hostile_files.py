@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import random
+import re
 import struct
 import zipfile
 from collections.abc import Callable
@@ -164,9 +165,9 @@ class Payload:
 @pytest.mark.parametrize(
     ("call", "asked"),
     [
-        (os.system, "posix.system"),
-        (eval, "eval"),
-        (os.mkdir, "posix.mkdir"),
+        (os.system, r"posix\.system"),
+        (eval, r"(builtins\.)?eval"),  # by either name, as PyTorch has it
+        (os.mkdir, r"posix\.mkdir"),
         (np.fromfile, "numpy"),
     ],
     ids=["system", "eval", "mkdir", "fromfile"],
@@ -187,7 +188,7 @@ def test_a_payload_is_not_run(
     with pytest.raises(InputError) as told:
         import_set(tmp_path / name, Claim("digits"))
     if wrap == "zip":
-        assert f"asks for {asked}" in str(told.value)
+        assert re.search(f"asks for {asked}", str(told.value))
     assert "weights_only" not in str(told.value)  # no advice to read it unsafely
     assert files(tmp_path) == {name}
 

@@ -167,7 +167,8 @@ def test_instance_norm_is_the_group_norm_of_single_channels(
 def lowered_layers(network: nn.Module, images: Tensor, *, twice: bool = False) -> list[str]:
     """Return the names of the layers that a network runs by in lowered passes."""
     with lowered(twice=twice):
-        todo, found = [network(images).grad_fn], []
+        made = network(images)  # held: its graph goes with it, while its nodes are walked
+    todo, found = [made.grad_fn], []
     while todo:
         node = todo.pop()
         if node is not None:

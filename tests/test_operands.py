@@ -203,7 +203,7 @@ def block(
     """Draw the weights of a block; return what it does with images and weights, and these."""
     given, names = [images], ["0.weight", "0.bias"]
     if first is not None:
-        given.append(draw.tensor(channels, max(images.shape[-3], 1), 3, 3))
+        given.append(draw.tensor(channels, max((*images.shape[-3:-2], 1)), 3, 3))
         given.append(draw.tensor(draw.near(channels, "length")))
         names += ["1.weight", "1.bias"]
     given += [draw.tensor(draw.near(channels, "length")) for _ in range(2)]
