@@ -218,6 +218,87 @@ def test_a_first_block_is_its_four_layers(
         assert apart(ours[i], theirs[i]) < 1e-4
 
 
+def wide_block(
+    channels: int, size: tuple[int, int], count: int = 3, outputs: int = 64
+) -> tuple[Tensor, list[Tensor]]:
+    """Return smooth images, and operands whose filters see nothing but small differences."""
+    images = F.avg_pool2d(draw(count, channels, *size).detach(), 3, 1, 1) + 30
+    weight = draw(outputs, channels, 3, 3).detach()
+    weight = (weight - weight.mean((2, 3), keepdim=True)).requires_grad_()
+    return images, [weight, draw(outputs), draw(outputs, scale=2), draw(outputs, scale=3)]
+
+
+def layers_of_block(images: Tensor, given: list[Tensor], padding: int) -> Tensor:
+    convolved = F.conv2d(images, *given[:2], padding=padding)
+    return F.avg_pool2d(F.relu(F.group_norm(convolved, len(given[1]), *given[2:], 1e-5)), 2)
+
+
+# Pools in pairs; one too many; rows and columns in no pool; a single pool; four channels.
+@pytest.mark.parametrize("outputs", [64, 80])
+@pytest.mark.parametrize(
+    ("channels", "size", "padding"),
+    [
+        *((1, (8, 8), 3), (1, (6, 6), 1), (3, (9, 7), 1), (2, (4, 5), 3)),
+        *((1, (2, 3), 1), (4, (5, 11), 2)),
+    ],
+)
+def test_a_wide_first_block_is_its_four_layers(
+    channels: int, size: tuple[int, int], padding: int, outputs: int, by: Library
+) -> None:
+    """Where it is folded, to the last digits: its norms are found in double precision."""
+    images, given = wide_block(channels, size, outputs=outputs)
+    wide = [t.detach().double().requires_grad_() for t in given]
+    found = FirstBlock.apply(images, *given, padding, 1e-5, by)
+    wanted = layers_of_block(images.double(), wide, padding)
+    folded = by.instructions.folded > 0
+    assert apart(found, wanted) < (1.5e-7 if folded else 2e-5)
+    ours, theirs = gradients(found, given), gradients(wanted, wide)
+    assert not ours[1].any()
+    for i in (0, 2, 3):
+        assert apart(ours[i], theirs[i]) < (1.2e-6 if folded else 1e-4)
+
+
+def test_first_blocks_of_all_sets_agree_to_rounding(by: Library) -> None:
+    """Relative to the largest number, each within half of it from double precision."""
+    images = draw(3, 1, 28, 28).detach()
+    given = [draw(128, 1, 3, 3), draw(128), draw(128, scale=2), draw(128, scale=3)]
+    wide = [t.detach().double().requires_grad_() for t in given]
+    found, wanted = (
+        FirstBlock.apply(images, *given, 3, 1e-5, by),
+        layers_of_block(images.double(), wide, 3),
+    )
+    assert (found - wanted).abs().max() < 1e-6 * wanted.abs().max()
+
+
+def test_a_wide_first_block_sees_each_image_alone(by: Library) -> None:
+    """One of a batch, and images that lie otherwise in memory, give the same bits."""
+    images, given = wide_block(1, (8, 10), count=3)
+    whole = FirstBlock.apply(images, *given, 1, 1e-5, by)
+    for i in range(3):
+        one = FirstBlock.apply(images[i : i + 1], *given, 1, 1e-5, by)
+        assert torch.equal(one[0], whole[i])
+    strided = [each.detach().repeat_interleave(2, 0)[::2] for each in given]
+    assert not strided[0].is_contiguous()
+    turned = images.mT.contiguous().mT
+    assert torch.equal(FirstBlock.apply(turned, *strided, 1, 1e-5, by), whole)
+
+
+@pytest.mark.parametrize("where", ["image", "weight", "bias", "gain", "shift"])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_wide_first_block_hides_nothing_that_is_not_finite(
+    where: str, wrong: float, by: Library
+) -> None:
+    images, given = wide_block(1, (8, 8), count=2)
+    given = [each.detach() for each in given]
+    names = {"image": images, **dict(zip(("weight", "bias", "gain", "shift"), given, strict=True))}
+    names[where].view(-1)[20 if where == "image" else 0] = wrong
+    found = FirstBlock.apply(images, *given, 1, 1e-5, by)
+    told = found[0] if where == "image" else found[:, 0]
+    assert not told.isfinite().all()
+    rest = found[1] if where == "image" else found[:, 1:]
+    assert rest.isfinite().all()
+
+
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 48)], ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_says_the_same(name: str, shape: tuple[int, int, int]) -> None:
@@ -288,9 +369,10 @@ def test_threads_change_no_bit() -> None:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             said = Route().run(features, network, images)
-            found.append(
-                [said, *torch.autograd.grad(said.sum(), [images, *network.body.parameters()])]
-            )
+            weights = list(network.body.parameters())
+            found.append([said, *torch.autograd.grad(said.sum(), [images, *weights])])
+            fixed = Route().run(features, network, images.detach())  # as in training
+            found[-1] += torch.autograd.grad(fixed.sum(), weights)
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
@@ -300,15 +382,16 @@ def test_the_set_in_use_is_told(by: Library) -> None:
     assert kernels.instructions() == by.instructions.name
 
 
+@pytest.mark.parametrize("outputs", [32, 64])
 @pytest.mark.parametrize("name", ["convolve", "normalise_back", "first_block", "first_block_back"])
-def test_memory_that_does_not_suffice_is_an_error(name: str, by: Library) -> None:
+def test_memory_that_does_not_suffice_is_an_error(name: str, outputs: int, by: Library) -> None:
     """Of no images, with room for a thread beyond what any machine has."""
     none, wide = torch.empty(0), 2**42 * by.lanes
     operands = {
         "convolve": ([none] * 4, [0, 4, 4, wide, wide]),
         "normalise_back": ([none] * 7, [0, 4, 4, wide]),
-        "first_block": ([none] * 6, [0, 2**21, 2**21, 1, 32, 1, 1e-5]),
-        "first_block_back": ([none] * 8, [0, 2**21, 2**21, 1, 32, 1, 1e-5]),
+        "first_block": ([none] * 6, [0, 2**21, 2**21, 1, outputs, 1, 1e-5]),
+        "first_block_back": ([none] * 8, [0, 2**21, 2**21, 1, outputs, 1, 1e-5]),
     }
     tensors, sizes = operands[name]
     with pytest.raises(RuntimeError, match="can't allocate memory") as caught:

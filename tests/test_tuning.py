@@ -162,6 +162,17 @@ def test_another_version_or_instruction_set_is_another_question(
     assert one.address != before
 
 
+def test_kernels_of_another_source_are_another_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was measured with those of before says nothing of them."""
+    network = build(SMALL, DOMAIN, key=Key(0))
+    addresses = set[str]()
+    for source in ("layers-avx2-0123", "layers-avx2-4567"):
+        monkeypatch.setattr(kernels, "build", lambda source=source: source)
+        question = timing._question(network, DOMAIN.shape, torch.device("cpu"), ["plain"], "avx2")
+        addresses.add(question.address)
+    assert len(addresses) == 2
+
+
 def test_a_choice_made_while_timings_scatter_serves_this_process_alone(fresh: Path) -> None:
     rough = tuple(2.0**k for k in range(50))
     ways = {"a": Clock(scatter=rough), "b": Clock(image=0.5, scatter=rough)}

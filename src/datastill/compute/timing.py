@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from datastill.base import machine
 from datastill.base.rng import Key
-from datastill.compute import measuring
+from datastill.compute import kernels, measuring
 from datastill.networks.base.network import signature
 
 TRIAL_PIXELS = 128 * 28 * 28
@@ -75,6 +75,8 @@ def _question(
     )
     name = getattr(network, "name", "") or type(network).__name__
     parts: tuple[Any, ...] = (*where, tuple(shape), signature(network), TRIAL_PIXELS, ways)
+    if built:  # kernels that are built from another source are other kernels
+        parts = (*parts, kernels.build())
     return measuring.Question(f"{name} on {'x'.join(map(str, shape))}", built, parts)
 
 

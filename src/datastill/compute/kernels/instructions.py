@@ -28,6 +28,8 @@ class Instructions:
         rows: of a product that is held in registers, two of them wide.
         tiles: of images whose products are found at once; as they lie in the caches of a core.
         tiles_back: the same, for gradients of weights.
+        folded: channels of a first block from which on its norm is found before it is convolved,
+            and folded into its weights; 0 where it never is.
     """
 
     name: str
@@ -38,11 +40,12 @@ class Instructions:
     rows: int
     tiles: int
     tiles_back: int
+    folded: int
 
     @property
     def constants(self) -> tuple[str, ...]:
         """What the source is told."""
-        names = ("lanes", "rows", "tiles", "tiles_back")
+        names = ("lanes", "rows", "tiles", "tiles_back", "folded")
         return tuple(f"-DDATASTILL_{name.upper()}={getattr(self, name)}" for name in names)
 
 
@@ -59,6 +62,7 @@ AVX512 = Instructions(
     rows=8,
     tiles=32,
     tiles_back=64,
+    folded=0,
 )
 AVX2 = Instructions(
     "avx2",
@@ -68,7 +72,8 @@ AVX2 = Instructions(
     lanes=8,
     rows=6,
     tiles=24,
-    tiles_back=48,
+    tiles_back=24,
+    folded=64,
 )
 NEON = Instructions(
     "neon",
@@ -79,6 +84,7 @@ NEON = Instructions(
     rows=8,
     tiles=32,
     tiles_back=64,
+    folded=0,
 )
 SETS = (AVX512, AVX2, NEON)
 """All of them, the best first."""

@@ -24,6 +24,7 @@ constexpr Size LANES = DATASTILL_LANES; // numbers in a register
 constexpr Size ROWS = DATASTILL_ROWS;   // of a product held in registers, LANES x 2 columns wide
 constexpr Size TILES = DATASTILL_TILES; // whose points stay in the cache of one core
 constexpr Size TILES_BACK = DATASTILL_TILES_BACK; // the same, for gradients of weights
+constexpr Size FOLDED = DATASTILL_FOLDED; // channels that a first block is folded from on, or 0
 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
 constexpr Size PAIR = 2 * LANES; // columns of a product that are held in registers
@@ -32,6 +33,7 @@ constexpr Size LEFT = 4;         // rows of a product where ROWS do not divide t
 
 static_assert(LANES > 0 && (LANES & (LANES - 1)) == 0, "a register holds a power of two");
 static_assert(ROWS > 0 && TILES % ROWS == 0, "a block of tiles is cut into products of ROWS rows");
+static_assert(FOLDED >= 0, "a first block is folded from so many channels on, or never");
 static_assert(PAIR % LEFT == 0, "channels are cut into ROWS and LEFT");
 
 inline Lanes load(const float* from) {
@@ -542,6 +544,384 @@ inline Size convolve_first(const float* padded, const First& first, const float*
   return 1;
 }
 
+// A first block of many channels. All that its norms need follows from the 3x3 patches of an image:
+// with their mean m and covariance C, a channel of weights w has the mean w'm + bias and the
+// variance w'Cw. So a norm is known before anything is convolved, and folded into the weights; what
+// is convolved goes on, through the relu, into the mean of its pool, and is never written. The
+// gradients need no more than sums of the patches. Neighbours in a row are convolved by Winograd's
+// F(2, 3), 4 multiplications in place of 6; what is added up for them beforehand is the same for
+// all channels.
+
+constexpr Size MOST_TAPS = 36;             // of four channels
+constexpr Size MOST_LINES = MOST_TAPS / 3; // of three taps in a row
+constexpr Size STEPS = 4;                  // multiplications for two neighbours and a line
+constexpr Size SPAN = 2;                   // pools at once
+
+typedef double Precise __attribute__((vector_size(LANES / 2 * sizeof(double))));
+constexpr Size PRECISE = LANES / 2; // numbers of double precision in a register
+
+inline Precise load(const double* from) {
+  Precise value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+inline double sum(Precise value) {
+  double total = 0;
+  for (Size lane = 0; lane < PRECISE; lane++) total += value[lane];
+  return total;
+}
+
+// In double precision: a variance may be a small difference of large products.
+struct Patches {
+  double mean[MOST_TAPS], covariance[MOST_TAPS][MOST_TAPS];
+  Precise products[MOST_LINES][MOST_LINES][3][3], single[MOST_LINES][3]; // sums over the pixels
+
+  void know(const double* padded, const First& first) {
+    Size rows = first.out_height(), columns = first.out_width(), wide = first.padded_width();
+    Size plane = (rows + 2) * wide, lines = 3 * first.channels;
+    for (Size l = 0; l < lines; l++) {
+      std::memset(products[l], 0, sizeof products[l]);
+      std::memset(single[l], 0, sizeof single[l]);
+    }
+    for (Size c = 0; c < first.channels; c++)
+      for (Size y = 0; y < rows + 2; y++) {
+        const double* row = padded + c * plane + y * wide;
+        alone(row, columns, 3 * c, std::max<Size>(0, y - rows + 1), std::min<Size>(2, y));
+        for (Size d = c; d < first.channels; d++)
+          for (Size down = c == d ? 0 : -2; down <= 2; down++) {
+            // Rows of taps of c that lie here while those `down` further, of d, lie there.
+            Size from = std::max({Size{0}, -down, y - rows + 1});
+            Size to = std::min({Size{2}, 2 - down, y});
+            if (from <= to)
+              together(row, row + (d - c) * plane + down * wide, columns, 3 * c, 3 * d + down,
+                       from, to);
+          }
+      }
+    settle(lines, static_cast<double>(rows * columns));
+  }
+
+  void alone(const double* row, Size columns, Size line, Size from, Size to) {
+    for (Size s = 0; s < 3; s++) {
+      Precise total{};
+      Size j = 0;
+      for (; j + PRECISE <= columns; j += PRECISE) total += load(row + j + s);
+      for (; j < columns; j++) total[0] += row[j + s];
+      for (Size r = from; r <= to; r++) single[line + r][s] += total;
+    }
+  }
+
+  void together(const double* one, const double* two, Size columns, Size line, Size other,
+                Size from, Size to) {
+    Precise total[3][3] = {};
+    Size j = 0;
+    for (; j + PRECISE <= columns; j += PRECISE)
+      for (Size s = 0; s < 3; s++)
+        for (Size u = 0; u < 3; u++) total[s][u] += load(one + j + s) * load(two + j + u);
+    for (; j < columns; j++)
+      for (Size s = 0; s < 3; s++)
+        for (Size u = 0; u < 3; u++) total[s][u][0] += one[j + s] * two[j + u];
+    for (Size r = from; r <= to; r++)
+      for (Size s = 0; s < 3; s++)
+        for (Size u = 0; u < 3; u++) products[line + r][other + r][s][u] += total[s][u];
+  }
+
+  void settle(Size lines, double pixels) {
+    for (Size t = 0; t < 3 * lines; t++) mean[t] = sum(single[t / 3][t % 3]) / pixels;
+    for (Size t = 0; t < 3 * lines; t++)
+      for (Size u = t / 3 * 3; u < 3 * lines; u++)
+        covariance[t][u] = covariance[u][t] =
+            sum(products[t / 3][u / 3][t % 3][u % 3]) / pixels - mean[t] * mean[u];
+  }
+};
+
+// The norms of LANES channels, as they follow from the patches.
+struct Foreseen {
+  Size taps;
+  double weights[MOST_TAPS][LANES], across[MOST_TAPS][LANES]; // w and C w
+  double mean[LANES], scale[LANES]; // without the bias; 1 / standard deviation
+
+  // The norm takes the bias away, and what of it is no number leaves none.
+  Foreseen(const Patches& patches, Size taps, const float* from, Size step, const float* bias,
+           float epsilon)
+      : taps(taps), mean{} {
+    for (Size t = 0; t < taps; t++)
+      for (Size k = 0; k < LANES; k++) weights[t][k] = from[t * step + k];
+    double variance[LANES];
+    for (Size k = 0; k < LANES; k++) variance[k] = bias[k] - bias[k];
+    for (Size t = 0; t < taps; t += 3) times(patches.covariance + t, t);
+    for (Size t = 0; t < taps; t++)
+      for (Size k = 0; k < LANES; k++) {
+        variance[k] += across[t][k] * weights[t][k];
+        mean[k] += patches.mean[t] * weights[t][k];
+      }
+    for (Size k = 0; k < LANES; k++)
+      scale[k] = 1 / std::sqrt(epsilon + std::max(variance[k], 0.));
+  }
+
+  // Three rows of C w, whose sums are held in registers.
+  void times(const double (*covariance)[MOST_TAPS], Size t) {
+    Precise total[3][2] = {};
+    for (Size u = 0; u < taps; u++) {
+      Precise left = load(weights[u]), right = load(weights[u] + PRECISE);
+      for (Size i = 0; i < 3; i++) {
+        total[i][0] += covariance[i][u] * left;
+        total[i][1] += covariance[i][u] * right;
+      }
+    }
+    for (Size i = 0; i < 3; i++) std::memcpy(across[t + i], total[i], sizeof total[i]);
+  }
+};
+
+// What convolves to a fourth of what comes before the relu, for F(2, 3).
+struct Folded {
+  Lanes steps[MOST_LINES][STEPS], shift;
+
+  Folded(const Foreseen& foreseen, const float* gain, const float* plus) {
+    alignas(64) float step[STEPS][LANES], constant[LANES];
+    double factor[LANES];
+    for (Size k = 0; k < LANES; k++) {
+      factor[k] = .25 * gain[k] * foreseen.scale[k];
+      constant[k] = static_cast<float>(.25 * plus[k] - factor[k] * foreseen.mean[k]);
+    }
+    shift = load(constant);
+    for (Size line = 0; line < foreseen.taps / 3; line++) {
+      const double(*w)[LANES] = foreseen.weights + 3 * line;
+      for (Size k = 0; k < LANES; k++) {
+        double outer = .5 * (w[0][k] + w[2][k]), inner = .5 * w[1][k];
+        step[0][k] = static_cast<float>(factor[k] * w[0][k]);
+        step[1][k] = static_cast<float>(factor[k] * (outer + inner));
+        step[2][k] = static_cast<float>(factor[k] * (outer - inner));
+        step[3][k] = static_cast<float>(factor[k] * w[2][k]);
+      }
+      for (Size i = 0; i < STEPS; i++) steps[line][i] = load(step[i]);
+    }
+  }
+};
+
+// What the steps of F(2, 3) multiply: of every row of a padded image, for each pair of pixels of
+// the convolution.
+struct Pairs {
+  Size count, row, plane; // of a row; steps from one to the next
+  explicit Pairs(const First& first)
+      : count(first.out_width() / 2), row(count * STEPS), plane((first.out_height() + 2) * row) {}
+
+  void add_up(const float* padded, const First& first, float* pairs) const {
+    for (Size y = 0; y < first.channels * (first.out_height() + 2); y++)
+      for (Size j = 0; j < count; j++) {
+        const float* x = padded + y * first.padded_width() + 2 * j;
+        float* to = pairs + y * row + j * STEPS;
+        to[0] = x[0] - x[2];
+        to[1] = x[1] + x[2];
+        to[2] = x[2] - x[1];
+        to[3] = x[3] - x[1];
+      }
+  }
+};
+
+// The 2x2 pixels of COUNT pools side by side: a fourth of what they are before the relu.
+template <Size COUNT>
+inline void convolve_pools(const float* at, const Pairs& pairs, Size channels, const Folded& by,
+                           Lanes (&y)[COUNT][2][2]) {
+  Lanes plus[COUNT][2], minus[COUNT][2];
+  for (Size q = 0; q < COUNT; q++)
+    for (Size row = 0; row < 2; row++) plus[q][row] = by.shift, minus[q][row] = Lanes{};
+  for (Size c = 0; c < channels; c++)
+    for (Size r = 0; r < 3; r++)
+      for (Size row = 0; row < 2; row++)
+        for (Size q = 0; q < COUNT; q++) {
+          const float* x = at + c * pairs.plane + (row + r) * pairs.row + q * STEPS;
+          plus[q][row] += x[1] * by.steps[3 * c + r][1];
+          minus[q][row] += x[2] * by.steps[3 * c + r][2];
+        }
+  for (Size q = 0; q < COUNT; q++)
+    for (Size row = 0; row < 2; row++) {
+      y[q][row][0] = plus[q][row] + minus[q][row];
+      y[q][row][1] = plus[q][row] - minus[q][row];
+    }
+  for (Size c = 0; c < channels; c++)
+    for (Size r = 0; r < 3; r++)
+      for (Size row = 0; row < 2; row++)
+        for (Size q = 0; q < COUNT; q++) {
+          const float* x = at + c * pairs.plane + (row + r) * pairs.row + q * STEPS;
+          y[q][row][0] += x[0] * by.steps[3 * c + r][0];
+          y[q][row][1] += x[3] * by.steps[3 * c + r][3];
+        }
+}
+
+template <Size COUNT>
+inline void pool(const float* at, const Pairs& pairs, Size channels, const Folded& by, float* y,
+                 Size step) {
+  Lanes x[COUNT][2][2];
+  convolve_pools(at, pairs, channels, by, x);
+  for (Size q = 0; q < COUNT; q++) {
+    Lanes total{};
+    for (Size row = 0; row < 2; row++)
+      for (Size side = 0; side < 2; side++)
+        total += x[q][row][side] < 0 ? Lanes{} : x[q][row][side]; // what is no number stays none
+    store(y + q * step, total);
+  }
+}
+
+// The gradients of COUNT pools before the relu, as F(2, 3) multiplies them; returns their sum.
+template <Size COUNT>
+inline Lanes unpool(const float* at, const Pairs& pairs, Size channels, const Folded& by,
+                    const float* g, Size step, Lanes (*found)[2][STEPS]) {
+  Lanes x[COUNT][2][2], total{};
+  convolve_pools(at, pairs, channels, by, x);
+  for (Size q = 0; q < COUNT; q++) {
+    Lanes from = load(g + q * step);
+    for (Size row = 0; row < 2; row++) {
+      Lanes left = x[q][row][0] <= 0 ? Lanes{} : from;
+      Lanes right = x[q][row][1] <= 0 ? Lanes{} : from;
+      found[q][row][0] = left;
+      found[q][row][1] = left + right;
+      found[q][row][2] = left - right;
+      found[q][row][3] = right;
+      total += found[q][row][1];
+    }
+  }
+  return total;
+}
+
+// Sums over the pixels of a row of pools of what lies under a tap, times the gradient; of one
+// channel, whose sums are held in registers.
+inline void correlate_row(const float* at, const Pairs& pairs, const Lanes (*g)[2][STEPS],
+                          Lanes (*sums)[STEPS]) {
+  Lanes total[3][STEPS] = {};
+  for (Size q = 0; q < pairs.count; q++)
+    for (Size row = 0; row < 2; row++)
+      for (Size i = 0; i < STEPS; i++)
+        for (Size r = 0; r < 3; r++)
+          total[r][i] += at[(row + r) * pairs.row + q * STEPS + i] * g[q][row][i];
+  for (Size r = 0; r < 3; r++)
+    for (Size i = 0; i < STEPS; i++) sums[r][i] += total[r][i];
+}
+
+// The gradients of weights, shift and gain, from four times the sums of d, the gradient before the
+// relu, alone and times the patches. With h = normal(x) the gradient before the norm is gain scale
+// (d - sum d / P - h sum dh / P), and the sum of h times the patches is P scale C w.
+inline void finish(const Foreseen& foreseen, const Patches& patches, const float* gain,
+                   const Lanes (*sums)[STEPS], Lanes plain, float* into, Size out) {
+  Size taps = foreseen.taps;
+  double found[MOST_TAPS][LANES], total[LANES], normal[LANES] = {};
+  for (Size k = 0; k < LANES; k++) total[k] = .25 * plain[k];
+  for (Size line = 0; line < taps / 3; line++)
+    for (Size k = 0; k < LANES; k++) {
+      const Lanes* s = sums[line];
+      double one = s[1][k], two = s[2][k];
+      found[3 * line][k] = .25 * (s[0][k] + .5 * (one + two));
+      found[3 * line + 1][k] = .125 * (one - two);
+      found[3 * line + 2][k] = .25 * (s[3][k] + .5 * (one + two));
+    }
+  for (Size t = 0; t < taps; t++)
+    for (Size k = 0; k < LANES; k++) {
+      found[t][k] -= patches.mean[t] * total[k];
+      normal[k] += foreseen.scale[k] * foreseen.weights[t][k] * found[t][k];
+    }
+  for (Size k = 0; k < LANES; k++) {
+    double scale = foreseen.scale[k];
+    for (Size t = 0; t < taps; t++)
+      into[t * out + k] = static_cast<float>(
+          gain[k] * scale * (found[t][k] - normal[k] * scale * foreseen.across[t][k]));
+    into[taps * out + k] = static_cast<float>(total[k]);
+    into[(taps + 1) * out + k] = static_cast<float>(normal[k]);
+  }
+}
+
+// Room of one thread for an image.
+struct Room {
+  const First& first;
+  Pairs pairs;
+  Scratch padded, precise, added;
+
+  explicit Room(const First& first)
+      : first(first), pairs(first), padded(first.padded()), precise(2 * first.padded()),
+        added(first.channels * pairs.plane) {}
+  explicit operator bool() const { return padded && precise && added; }
+
+  // Looks at an image, and returns what the steps multiply.
+  const float* see(const float* x, Patches& patches) const {
+    double* wide = reinterpret_cast<double*>(precise.mine());
+    pad(x, first, padded.mine());
+    std::copy_n(padded.mine(), first.padded(), wide);
+    patches.know(wide, first);
+    pairs.add_up(padded.mine(), first, added.mine());
+    return added.mine();
+  }
+};
+
+inline bool folds(const First& first, Size out) {
+  return FOLDED && out >= FOLDED && first.taps() <= MOST_TAPS;
+}
+
+int folded_block(const float* x, const float* weights, const float* bias, const float* gain,
+                 const float* shift, float* y, Size images, const First& first, Size out,
+                 float epsilon) {
+  Size high = first.out_height() / 2, wide = first.out_width() / 2, deep = first.channels;
+  Room room(first);
+  if (!room) return 1;
+  const Pairs& pairs = room.pairs;
+#pragma omp parallel
+  {
+    Patches patches;
+#pragma omp for schedule(dynamic)
+    for (Size n = 0; n < images; n++) {
+      const float* added = room.see(x + n * deep * first.height * first.width, patches);
+      for (Size c = 0; c < out; c += LANES) {
+        Foreseen foreseen(patches, first.taps(), weights + c, out, bias + c, epsilon);
+        Folded by(foreseen, gain + c, shift + c);
+        for (Size i = 0; i < high; i++) {
+          const float* at = added + 2 * i * pairs.row;
+          float* to = y + (n * high + i) * wide * out + c;
+          Size j = 0;
+          for (; j + SPAN <= wide; j += SPAN)
+            pool<SPAN>(at + j * STEPS, pairs, deep, by, to + j * out, out);
+          for (; j < wide; j++) pool<1>(at + j * STEPS, pairs, deep, by, to + j * out, out);
+        }
+      }
+    }
+  }
+  return 0;
+}
+
+int folded_block_back(const float* x, const float* weights, const float* bias, const float* gain,
+                      const float* shift, const float* g, float* sums, Size images,
+                      const First& first, Size out, float epsilon) {
+  Size high = first.out_height() / 2, wide = first.out_width() / 2, deep = first.channels;
+  Size each = (first.taps() + 2) * out;
+  Room room(first);
+  Scratch unpooled(wide * 2 * STEPS * LANES);
+  if (!room || !unpooled) return 1;
+  const Pairs& pairs = room.pairs;
+#pragma omp parallel
+  {
+    Patches patches;
+    auto rows = reinterpret_cast<Lanes(*)[2][STEPS]>(unpooled.mine());
+#pragma omp for schedule(dynamic)
+    for (Size n = 0; n < images; n++) {
+      const float* added = room.see(x + n * deep * first.height * first.width, patches);
+      for (Size c = 0; c < out; c += LANES) {
+        Foreseen foreseen(patches, first.taps(), weights + c, out, bias + c, epsilon);
+        Folded by(foreseen, gain + c, shift + c);
+        Lanes found[MOST_LINES][STEPS] = {}, total{};
+        for (Size i = 0; i < high; i++) {
+          const float *at = added + 2 * i * pairs.row, *from = g + (n * high + i) * wide * out + c;
+          Size j = 0;
+          for (; j + SPAN <= wide; j += SPAN)
+            total += unpool<SPAN>(at + j * STEPS, pairs, deep, by, from + j * out, out, rows + j);
+          for (; j < wide; j++)
+            total += unpool<1>(at + j * STEPS, pairs, deep, by, from + j * out, out, rows + j);
+          for (Size d = 0; d < deep; d++)
+            correlate_row(at + d * pairs.plane, pairs, rows, found + 3 * d);
+        }
+        finish(foreseen, patches, gain + c, found, total, sums + n * each + c, out);
+      }
+    }
+  }
+  return 0;
+}
+
 } // namespace
 
 // All that follows returns 0, or 1 where memory does not suffice.
@@ -855,6 +1235,8 @@ int first_block(const float* x, const float* weights, const float* bias, const f
                  const float* shift, float* y, Size images, Size height, Size width, Size in,
                  Size out, Size padding, float epsilon) {
   First first{height, width, in, padding};
+  if (folds(first, out))
+    return folded_block(x, weights, bias, gain, shift, y, images, first, out, epsilon);
   Size rows = first.out_height(), columns = first.out_width();
   Size pools = (rows / 2) * (columns / 2);
   Size group = rows * columns * LANES;
@@ -891,6 +1273,8 @@ int first_block_back(const float* x, const float* weights, const float* bias, co
                       const float* shift, const float* g, float* sums, float* gx, Size images,
                       Size height, Size width, Size in, Size out, Size padding, float epsilon) {
   First first{height, width, in, padding};
+  if (folds(first, out) && !gx)
+    return folded_block_back(x, weights, bias, gain, shift, g, sums, images, first, out, epsilon);
   Size rows = first.out_height(), columns = first.out_width(), taps = first.taps();
   Size wide = first.padded_width();
   Size pools = (rows / 2) * (columns / 2);

@@ -14,10 +14,17 @@ from datastill.compute.kernels.instructions import Instructions
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Kernels that were loaded, and what they were built for."""
+    """Kernels that were loaded, and what they were built for.
+
+    Attributes:
+        instructions: the set.
+        loaded: the kernels.
+        build: tells those of one source, compiler and set from others.
+    """
 
     instructions: Instructions
     loaded: ctypes.CDLL
+    build: str
 
     @property
     def lanes(self) -> int:

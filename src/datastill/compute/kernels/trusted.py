@@ -38,6 +38,12 @@ def instructions() -> str:
     return "" if isinstance(known, str) else known.instructions.name
 
 
+def build() -> str:
+    """Return what tells kernels of one source, compiler and set from others, empty without any."""
+    known = _known()
+    return "" if isinstance(known, str) else known.build
+
+
 def _known() -> Library | str:
     if platform.system() != "Linux":
         return f"they are built on Linux, and this is {platform.system()}"
@@ -51,7 +57,7 @@ def _trusted(best: Instructions) -> Library | str:
         return f"they ask PyTorch for {unknown}, which version {torch.__version__} does not have"
     try:
         file = built(best)
-        made = Library(best, ctypes.CDLL(str(file)))
+        made = Library(best, ctypes.CDLL(str(file)), file.stem.rpartition("-")[0])
     except Unavailable as error:
         return str(error)
     except OSError as error:
