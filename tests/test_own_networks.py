@@ -11,7 +11,7 @@ from conftest import blobs, linear
 from datastill.augment import DSA, policy_for
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.evaluation.assessments import ASSESSMENTS, Evidence, Numbered
+from datastill.evaluation.assessments import ASSESSMENTS, Evidence, Numbered, proxy
 from datastill.evaluation.assessments.fresh_ridge import RIDGES, ridge_left_out
 from datastill.evaluation.assessments.proxy import EPOCHS, proxy_fit
 from datastill.evaluation.scores import all_names, assess, epoch_of, needs_of_all, usual_names
@@ -66,6 +66,15 @@ def test_scores_of_one_training_share_it(evidence: Evidence) -> None:
         ("proxy", "ConvNetD1W16", 3),
         ("proxy", "ConvNetD1W16", 4),
     ]
+
+
+def test_they_share_it_under_every_draw(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+    monkeypatch.setattr(proxy, "train", lambda *_, **__: trained.append(1))
+    assess(replace(evidence), ["proxy-accuracy@3", "proxy-likelihood@3"], draws=3)
+    assert len(trained) == 3
 
 
 @pytest.mark.parametrize("name", NUMBERED)

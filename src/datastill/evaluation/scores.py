@@ -80,8 +80,9 @@ def assess(
     chosen = named(names, evidence)
     found = [_assessed(_asked(name, evidence)) for name in chosen]
     for draw in range(1, draws):
-        again = [_assessed(_asked(name, evidence.redrawn(draw))) for name in chosen]
-        found = [one.again(other) for one, other in zip(found, again, strict=True)]
+        other = evidence.redrawn(draw)
+        again = [_assessed(_asked(name, other)) for name in chosen]
+        found = [one.again(more) for one, more in zip(found, again, strict=True)]
     return {_asked(name, evidence).name: one for name, one in zip(chosen, found, strict=True)}
 
 
