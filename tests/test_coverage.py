@@ -63,3 +63,11 @@ def test_differences_are_held_one_by_one_and_all_at_once(recipes: int) -> None:
 def test_regrets_are_held(rho: float, shape: str) -> None:
     held = coverage.regrets_held(Design(13, 3, rho, shape), 200, rng(0))
     assert held >= 0.95 - WITHIN - 0.01
+
+
+@pytest.mark.parametrize(("families", "rho"), [(13, 0.0), (13, 0.9), (7, 0.6)])
+def test_intervals_by_families_hold_where_recipes_are_relatives(families: int, rho: float) -> None:
+    held = coverage.families_held(families, rho, 300, rng(families))
+    assert abs(held - 0.95) <= WITHIN
+    by_recipe = coverage.families_held(families, rho, 300, rng(families), known=False)
+    assert by_recipe < held

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from datastill.evaluation.studies import Study, Verdict
 from datastill.evaluation.studies.expenses import CHOICES, unbeaten
@@ -65,13 +66,17 @@ def _draw(panel: Axes, study: Study, sets: int) -> None:
         found, colour = one.headline.regret, FAMILIES.get(one.family, OTHER)
         if one.name in best:
             panel.plot([across] * 2, [100 * found.low, 100 * found.high], color=colour, lw=1)
-            panel.annotate(one.name, (across, up), fontsize=6, xytext=(3, 3),
+            panel.annotate(one.name, (across, up), fontsize=6, xytext=(3, 4), rotation=35,
                            textcoords="offset points")  # fmt: skip
         panel.plot(across, up, "o", color=colour, markersize=4, label=one.family)
     panel.plot(*zip(*(places[name] for name in best), strict=True), color="0.6", lw=0.8, zorder=0,
                drawstyle="steps-post")  # fmt: skip
     panel.axhline(100 * study.chance.headline.regret.value, color="0.5", ls="--", lw=0.8)
     panel.set_xscale("log")
+    panel.set_yscale("symlog", linthresh=1)  # most are near 0, and some far away
+    panel.set_ylim(bottom=0)
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.margins(x=0.2)
     panel.set_title(f"original models shared by {sets}", fontsize=9)
     panel.set_xlabel("cost, % of validating a set by one network", fontsize=8)
     panel.tick_params(labelsize=7)
