@@ -135,6 +135,21 @@ def test_a_study_is_read_as_it_was_written_and_an_older_one_concluded_anew() -> 
         study_of({"records": [{"name": "x"}]}, Key(0))
 
 
+def test_the_page_tells_how_often_intervals_hold() -> None:
+    page = (ROOT / "docs" / "assessments.md").read_text()
+    found = json.loads((ROOT / "benchmarks" / "results" / "coverage.json").read_text())
+    told = program("coverage").table(found)
+    assert told in page
+    for size in found:
+        held = [*size["jackknife of recipes"], size["difference of a pair"]]
+        assert min(held) > 0.92
+        assert size["differences of all pairs"] > 0.92
+        assert 0.03 <= size["level, recipes permuted"] <= 0.07
+        if size["seeds"] > 1:
+            assert max(size["bootstrap of sets"]) < 0.92
+            assert size["level, sets permuted"] > 0.1
+
+
 def test_a_study_has_as_many_witnesses_as_recipes() -> None:
     _, _, table = program("conclude").records(RESULTS / "fashion-mnist-study")
     (row,) = (row for row in table["verdicts"] if row["name"] == "om-accuracy")
