@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest bench check format clean
+.PHONY: demo test test-oldest test-ray bench check format clean
 
 demo: .venv/.ready
 	$(BIN)/datastill demo
@@ -13,6 +13,9 @@ test: .venv/.ready
 
 test-oldest: .oldest/.ready
 	.oldest/bin/pytest --numprocesses auto --dist loadfile
+
+test-ray: .venv/.ready
+	$(BIN)/pytest -m ray tests/test_ray.py
 
 bench: .venv/.ready
 	$(BIN)/python benchmarks/time_to_quality.py

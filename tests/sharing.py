@@ -10,7 +10,7 @@ MOST = 8
 
 def cores() -> int:
     """Return the cores that the tests may use, those of a container's limits rounded down."""
-    return max(1, int(min(threads._cores(), threads.quota() or MOST)))
+    return max(1, int(min(threads.cores(), threads.quota() or MOST)))
 
 
 def workers() -> int:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_kernels_are_built_once(tmp_path: Path) -> None:
     (built,) = tmp_path.rglob("*.so")
     when = built.stat().st_mtime_ns
     assert missing_with(tmp_path) == ""
-    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()] == [when]
+    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*.so") if file.is_file()] == [when]
 
 
 @pytest.fixture
@@ -233,3 +234,23 @@ def test_blocks_that_do_not_divide_are_not_built(
     with pytest.raises(building.Unavailable, match=told):
         building.built(replace(available()[-1], **wrong))
     assert not list(place.iterdir())
+
+
+def test_processes_of_a_machine_wait_for_the_one_that_builds(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    compiler = tmp_path / "compiler"
+    # Slower than the others are late, and it says how often it was asked to build.
+    compiler.write_text(
+        f"#!/bin/sh\nfor word; do last=$word; done\n"
+        f'[ "$last" = --version ] || {{ echo built >> {said}; sleep 0.5; echo > "$last"; }}\n'
+    )
+    compiler.chmod(0o700)
+    monkeypatch.setenv("CXX", str(compiler))
+    best = trusted.found(trusted.asked())
+    assert not isinstance(best, str)
+    with ThreadPoolExecutor(3) as threads:
+        found = {*threads.map(building.built, [best] * 3)}
+    assert len(found) == 1
+    assert said.read_text() == "built\n"

@@ -221,7 +221,7 @@ PUBLIC: dict[str, Contract] = {
         {
             **{"real": REAL, "build": build, "key": KEY, "policy": identity, "route": PLAIN},
             **{"targets": None, "batch": 2, "trajectories": (), "originals": ()},
-            **{"beside": None, "start": None},
+            **{"beside": None, "start": None, "share": None},
         },
         {
             **{"real": SOUND, "build": "function, network", "key": "key"},
@@ -233,6 +233,7 @@ PUBLIC: dict[str, Contract] = {
                 "originals": "no list",
                 "beside": "None",
                 "start": "None",
+                "share": "None",
             },
         },
     ),

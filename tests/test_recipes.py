@@ -212,8 +212,10 @@ ALONE = {
 WHERE = {
     *("save_path", "out", "overwrite", "add", "resume", "checkpoint_minutes", "save_model"),
     *("reassess", "recipe", "quiet", "plain", "tensorboard", "trackio"),
+    *("report_minutes", "jobs", "on"),
 }
-"""Options that say what becomes of files, or what is said: no part of what a run follows from."""
+"""Options that say what becomes of files, what is said, or who works: no part of what a run follows
+from."""
 FINDS = {"validate": {"method", "ipc", "dsa", "no_dsa"}, "assess": {"method", "ipc"}}
 """Options that name a set, or a protocol, in other words than by path and name."""
 FINDS["relabel"] = {"dataset", "method", "ipc"}

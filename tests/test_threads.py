@@ -96,7 +96,7 @@ def test_no_more_threads_start_than_the_limits_allow(
     monkeypatch: pytest.MonkeyPatch, allowed: float | None, before: str | None, after: str | None
 ) -> None:
     monkeypatch.setattr(threads, "quota", lambda: allowed)
-    monkeypatch.setattr(threads, "_cores", lambda: 4)
+    monkeypatch.setattr(threads, "cores", lambda: 4)
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": before} if before else {})
     threads.share_cores()

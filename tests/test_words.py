@@ -16,14 +16,14 @@ from datastill.base.wording import counted
 from datastill.cli import COMMANDS, parse
 from datastill.cli import load as load_command
 from datastill.cli.arguments import in_options
-from datastill.cli.console import Bar, Console, width_of
+from datastill.cli.console import Bar, Console
 from datastill.cli.described import asked
 from datastill.cli.distill import Distill
 from datastill.cli.grammar import options_of
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.comparison import label_bytes
 from datastill.report.columns import listing, table
-from datastill.report.folding import FRAME, folded
+from datastill.report.folding import FRAME, folded, width_of
 from datastill.runs.differences import told
 from datastill.runs.filing import filed
 from datastill.runs.keeping import Keeping

@@ -12,6 +12,7 @@ LIBRARIES = {
     "transformers": "transformers>=5",
     "tensorboard": "tensorboard>=2.17.1",
     "trackio": "trackio>=0.4",
+    "ray": "ray>=2.60",
 }
 """What the extras of the package are made of."""
 

@@ -30,7 +30,7 @@ def share_cores() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
         os.environ.setdefault("KMP_BLOCKTIME", PATIENCE)
     allowed = quota()
-    if allowed is not None and allowed < _cores():
+    if allowed is not None and allowed < cores():
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, int(-(-allowed // 1)))))
 
 
@@ -75,7 +75,8 @@ def _words(path: str, between: "str | None" = None) -> "list[str]":
         os.close(descriptor)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -12,7 +12,8 @@ INDENT = 12
 """Columns before what is said of a command."""
 COMMANDS = (
     *("train", "distill", "validate", "compare", "assess", "select", "study", "show"),
-    *("report", "relabel", "import", "export", "estimate", "run", "recipes", "all", "demo"),
+    *("report", "relabel", "import", "export", "estimate", "run", "sweep", "recipes"),
+    *("all", "demo"),
 )
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from datastill.base.errors import InputError, positive
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
-from datastill.cli.export import written
 from datastill.cli.mirror import Alphas, options
 from datastill.cli.options import Data, Logs, Machine, Resuming
 from datastill.runs.specs import DistillSpec, PoolSpec
@@ -63,6 +62,7 @@ class All:
     def run(self) -> None:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         plan, console = self.plan(), self.machine.console()
+        from datastill.runs.exchanging import give
         from datastill.runs.filing import filed
         from datastill.runs.whole import export_place, require_possible
         from datastill.store import SET_FILE, require_free
@@ -79,7 +79,7 @@ class All:
         carry_out(plan.distill, folder, console, keeping, facts=self.machine.origin)
         carry_out(judging, folder, console, replace(keeping, overwrite=False))
         if self.export and exported and not exported.exists():
-            written(folder / SET_FILE, self.export, exported, console)
+            console.show(give(folder / SET_FILE, self.export, exported)[1])
 
     def plan(self) -> Whole:
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from datastill.cli.console import Console
 from datastill.cli.interruption import Signals
+from datastill.cli.options import Workers
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.specs import Spec
 
 
 def carry_out(
-    spec: Spec, folder: Path | None, console: Console, keeping: Keeping = USUAL, **more: Any
+    spec: Spec,
+    folder: Path | None,
+    console: Console,
+    keeping: Keeping = USUAL,
+    workers: Workers | None = None,
+    **more: Any,
 ) -> Any:
     """Carry out a run, say what it found, and return that.
 
@@ -22,6 +29,7 @@ def carry_out(
         folder: see its verb.
         console: to say it on.
         keeping: what becomes of a run that is cut off, or was.
+        workers: carry out pieces of it; None for none.
         more: what else the verb takes.
     """
     from datastill.runs.carrying import verb_of
@@ -30,6 +38,8 @@ def carry_out(
     verb = verb_of(spec.kind)
     given = {"folder": folder, "keeping": keeping, "observer": console, "stop": Signals()}
     taken = signature(verb).parameters
-    found = verb(spec, **{name: given[name] for name in given if name in taken}, **more)
+    known = {name: given[name] for name in given if name in taken}
+    with nullcontext() if workers is None else workers.executor() as executor:
+        found = verb(spec, **known, **more, **({"executor": executor} if executor else {}))
     console.show(told(found))
     return found

@@ -9,7 +9,7 @@ from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.labels import SoftLabels
 from datastill.cli.mirror import options
-from datastill.cli.options import Data, Machine, Resuming
+from datastill.cli.options import Data, Machine, Resuming, Workers
 from datastill.runs.specs import CompareSpec
 
 
@@ -36,6 +36,7 @@ class Compare:
     overwrite: bool = False
     soft_labels: SoftLabels = SoftLabels()
     resuming: Resuming = Resuming()
+    workers: Workers = Workers()
     data: Data = Data()
     machine: Machine = Machine()
 
@@ -48,4 +49,4 @@ class Compare:
         keeping = self.resuming.keeping(overwrite=self.overwrite)
         from datastill.runs.comparing import FOLDER
 
-        carry_out(spec, self.out, console, keeping, root=FOLDER)
+        carry_out(spec, self.out, console, keeping, self.workers, root=FOLDER)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
@@ -18,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from datastill.base.wording import duration
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
-from datastill.report.folding import folded
+from datastill.report.folding import folded, width_of
 from datastill.runs.observer import tell_log
 
 if TYPE_CHECKING:
@@ -34,22 +32,6 @@ BESIDE = BAR + 26
 """Columns that a bar takes besides its label and its note."""
 PLAIN_SECONDS = 20.0
 """Where there is no terminal, progress is a line every so often."""
-
-
-def width_of(stream: TextIO) -> int | None:
-    """Return how many columns there are: those of ``COLUMNS``, or of the terminal, or None.
-
-    A file or another program gets its lines whole.
-    """
-    said = os.environ.get("COLUMNS", "")
-    if re.fullmatch(r"[1-9]\d{0,4}", said):
-        return int(said)
-    if not stream.isatty():
-        return None
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or None
-    except (OSError, ValueError):  # a terminal that does not tell, or none but in name
-        return None
 
 
 @dataclass
@@ -85,8 +67,7 @@ class Bar:
         if self.progress is not None:
             task = self.progress.task_ids[0]
             room = self.progress.console.width - cell_len(self.label) - BESIDE
-            fitting = [part for part in (note, note.partition("; ")[0]) if cell_len(part) <= room]
-            shown = fitting[0] if fitting else set_cell_size(note, max(0, room))
+            shown = "\n".join(_fitting(line, room) for line in note.split("\n"))
             self.progress.update(task, completed=step, done=int(step), note=shown)
             return
         now = time.perf_counter()
@@ -95,8 +76,14 @@ class Bar:
             done, left = step - self.begun, ""
             if done > 0:
                 left = f"{duration((now - self.started) * (self.total - step) / done)} left"
+            note = note.replace("\n", "; ")
             told = (f"{self.label}: {int(step)} of {self.total}", note, left)
             print(", ".join(filter(None, told)), file=sys.stderr, flush=True)
+
+
+def _fitting(note: str, room: int) -> str:
+    fitting = [part for part in (note, note.partition("; ")[0]) if cell_len(part) <= room]
+    return fitting[0] if fitting else set_cell_size(note, max(0, room))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -56,11 +55,4 @@ class Demo:
             title = f"{counted(ipc, 'image')} for each of 10 classes, {EPOCHS} epochs"
             rows = [*found[ipc], *found[None]]
             console.show([results(f"Test accuracy, {title}", rows, timed=False)])
-        console.message(demo.farewell(time.perf_counter() - started, _command))
-
-
-def _command(name: str) -> str:
-    # `make demo` leaves its own environment behind, which nobody has activated.
-    beside = Path(sys.executable).parent / name
-    here = Path.cwd()
-    return str(beside.relative_to(here)) if beside.is_relative_to(here) else name
+        console.message(demo.farewell(time.perf_counter() - started))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
-from datastill.cli.hints import USUAL_MODEL, repeated, typed
+from datastill.cli.hints import USUAL_MODEL, repeated
 from datastill.cli.mirror import options
 from datastill.cli.options import Data, Logs, Machine, Resuming
 from datastill.cli.settings import Settings
+from datastill.report.commands import typed
 from datastill.runs.specs import DataSpec, DistillSpec, ValidateSpec
+
+if TYPE_CHECKING:
+    from datastill.runs.ranks import Ranks
 
 
 @options(DistillSpec, without=("pool.early",))
@@ -36,13 +41,19 @@ class Distill:
     machine: Machine = Machine()
 
     def run(self) -> None:
+        from datastill.runs.ranks import led
+
+        led(self.distilled)
+
+    def distilled(self, ranks: Ranks | None) -> None:
         spec, console = asked(self, DistillSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         from datastill.runs.distilling import folder_of
         from datastill.runs.filing import filed
 
         folder = filed(spec, folder_of(spec, self.save_path), keeping, console)
-        plan = carry_out(spec, folder, console, keeping, facts=self.machine.origin).plan
+        facts = self.machine.origin
+        plan = carry_out(spec, folder, console, keeping, facts=facts, ranks=ranks).plan
         if plan is None:
             console.message(f"look at {folder / 'preview.png'}, then:\n  {_next(spec, folder)}")
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from datastill.base.errors import InputError
-from datastill.base.wording import counted
 from datastill.cli.console import Console
 from datastill.cli.mirror import OnePath, options
 from datastill.cli.options import Which
@@ -46,27 +45,13 @@ class Export:
             raise InputError("--repo and --private have a meaning with --to hub only; add --to hub")
         if self.private and self.repo is None:
             raise InputError("--private has no meaning without --repo; add that")
+        from datastill.runs.exchanging import give
+
         console = Console(self.quiet)
         file = self.which.file(self.path, console, self.dataset)
-        target = written(file, self.to, self.out, console, overwrite=self.overwrite)
+        target, remarks = give(file, self.to, self.out, overwrite=self.overwrite)
+        console.show(remarks)
         if self.repo is not None:
             from datastill.exchange.hub import push
 
             console.message(f"pushed to {push(target, self.repo, private=self.private)}")
-
-
-def written(
-    file: Path, to: str, out: Path | None, console: Console, *, overwrite: bool = False
-) -> Path:
-    """Write a set as commands do: told on the console."""
-    from datastill.exchange import export_set
-    from datastill.runs.exchanging import destination
-    from datastill.store import load
-
-    data = load(file)
-    target = destination(data, to, out)
-    remarks = export_set(data, target, format=to, overwrite=overwrite)
-    console.message(f"{counted(len(data), 'image')} in {target}")
-    for remark in remarks:
-        console.message(f"  {remark}")
-    return target

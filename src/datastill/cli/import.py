@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from datastill.base.errors import InputError, positive
 from datastill.base.wording import counted
 from datastill.cli.console import Console
-from datastill.cli.hints import typed
 from datastill.cli.mirror import options
-
-if TYPE_CHECKING:
-    from datastill.data import ImageSet
-
 
 READ = ("format", "normalised_with", "experiment", "factor")
 """Options that say how a file is read."""
@@ -63,7 +58,7 @@ class Import:
         if self.experiment is not None and self.experiment < 0:
             raise InputError(f"--experiment counts from 0, found {self.experiment}")
         from datastill.exchange import Claim, Reading
-        from datastill.runs.exchanging import bring
+        from datastill.runs.exchanging import bring, next_line
         from datastill.store import SET_FILE
 
         out = self.out or Path("imported") / (self.path.stem or self.path.absolute().name)
@@ -75,28 +70,7 @@ class Import:
         )
         console = Console(self.quiet)
         console.message(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
-        for remark in remarks:
-            console.message(f"  {remark}")
+        console.show(f"  {remark}" for remark in remarks)
         console.message(f"{out / SET_FILE} is the set; look at {out / 'preview.png'}, then:")
-        console.message(f"  {self.next_line(data, out)}")
-
-    def next_line(self, data: ImageSet, out: Path) -> str:
-        """Return the command that comes next."""
-        from datastill.datasets import DATASETS
-        from datastill.exchange.base import numbers_of
-
-        known = data.facts.get("data") or data.domain.name in DATASETS
-        if known or numbers_of(data.domain.classes) is None:
-            name = None if known else "NAME"
-            return typed("validate", out, dataset=name, against="random")
-        again = typed(
-            *("import", self.path),
-            **{name: getattr(self, name) for name in READ},
-            dataset="NAME",
-            out=out,
-            overwrite=True,
-        )
-        return (
-            f"{again}\n  (NAME is that of the images that it imitates: its classes are numbers, "
-            "and get their names)"
-        )
+        said = {name: getattr(self, name) for name in READ}
+        console.message(f"  {next_line(data, self.path, out, said)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from datastill.cli.console import Console
 from datastill.cli.mirror import options
@@ -85,6 +87,24 @@ class Resuming:
 
 
 @options()
+class Workers:
+    """Who carries out what can be done side by side.
+
+    Attributes:
+        jobs: processes that work side by side, each with its share of the cores. Default: one.
+        on: in their place ray, started on this machine, or a cluster of it by ray:ADDRESS.
+    """
+
+    jobs: int | None = None
+    on: str | None = None
+
+    def executor(self) -> AbstractContextManager[Any]:
+        from datastill.runs.executors.named import executor_named
+
+        return executor_named(self.jobs, self.on)
+
+
+@options()
 class Which:
     """A set by what it was made from, for want of a path.
 
@@ -99,10 +119,7 @@ class Which:
     save_path: Path = Path("condensed")
 
     def file(self, path: Path | str | None, console: Console, data: DataSpec | str | None) -> Path:
-        """Return the file of the set at a path, or else of the one that the options name.
-
-        See ``filing.named_or_found``.
-        """
+        """Return the file of the set at a path, or of the one named: ``filing.named_or_found``."""
         from datastill.runs.filing import named_or_found
 
         return named_or_found(path, data, vars(self), vars(Which()), console)

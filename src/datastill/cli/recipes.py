@@ -75,11 +75,8 @@ class Recipes:
         from datastill.runs.checking import check
 
         console.listen()
-        checked = check(spec, console)
-        for line in checked.found:
-            console.message(line)
-        if checked.estimate is not None:
-            from datastill.runs.summaries import told
+        from datastill.runs.summaries import told
 
-            console.show(told(checked.estimate))
+        checked = check(spec, console)
+        console.show([*checked.found, *told(checked.estimate)])
         console.message(f"it can be carried out here:\n  datastill run {path}")

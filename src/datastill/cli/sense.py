@@ -34,14 +34,9 @@ class Typed:
         return {name for name, _ in self.options}
 
     def values(self, given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
-        """Return the values of options, by their names.
+        """Return the values of the options that the command has, by their names.
 
-        Args:
-            given: those that have one without being typed.
-            options: that the command has.
-
-        Raises:
-            InputError: for the first that makes no sense, or is missing.
+        Some are ``given`` without being typed. What makes no sense, or is missing, is refused.
         """
         found = dict(given)
         for name, words in self.options:
@@ -64,15 +59,9 @@ class Typed:
 
 
 def taken_apart(words: Sequence[str], options: Mapping[str, Option], command: str) -> Typed:
-    """Take apart what was typed after a command.
+    """Take apart the words that were typed after a command that has such options.
 
-    Args:
-        words: that.
-        options: of the command.
-        command: its name.
-
-    Raises:
-        InputError: for an option that it does not have, and a value for one that has none.
+    What it does not have, and a value for an option that has none, is refused.
     """
     found: list[tuple[str, list[str]]] = []
     others: list[str] = []

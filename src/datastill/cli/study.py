@@ -7,7 +7,7 @@ from pathlib import Path
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.mirror import options
-from datastill.cli.options import Data, Machine, Resuming
+from datastill.cli.options import Data, Machine, Resuming, Workers
 from datastill.runs.specs import StudySpec
 
 
@@ -33,6 +33,7 @@ class Study:
     reassess: bool = False
     save_path: Path = Path("studies")
     resuming: Resuming = Resuming()
+    workers: Workers = Workers()
     data: Data = Data()
     machine: Machine = Machine()
 
@@ -42,4 +43,4 @@ class Study:
 
         name = dataset_name(str(spec.data.name), spec.data.path, spec.data.sides)
         place, keeping = self.save_path / name, self.resuming.keeping()
-        carry_out(spec, place, console, keeping, reassess=self.reassess)
+        carry_out(spec, place, console, keeping, self.workers, reassess=self.reassess)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
-from datastill.cli.hints import USUAL_MODEL, repeated, typed
+from datastill.cli.hints import USUAL_MODEL, repeated
 from datastill.cli.mirror import options
-from datastill.cli.options import Data, Logs, Machine, Resuming
+from datastill.cli.options import Data, Logs, Machine, Resuming, Workers
+from datastill.report.commands import typed
 from datastill.runs.specs import TrainSpec
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Train:
     add: bool = False
     overwrite: bool = False
     resuming: Resuming = Resuming()
+    workers: Workers = Workers()
     data: Data = Data()
     logs: Logs = Logs()
     machine: Machine = Machine()
@@ -40,7 +42,7 @@ class Train:
     def run(self) -> None:
         spec, console = asked(self, TrainSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
-        found = carry_out(spec, self.save_path, console, keeping, add=self.add)
+        found = carry_out(spec, self.save_path, console, keeping, self.workers, add=self.add)
         console.message(f"They are in {found.folder}. Next:\n  {self.next(spec, found)}")
 
     def next(self, spec: TrainSpec, found: Trained) -> str:

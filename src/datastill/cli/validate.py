@@ -10,7 +10,7 @@ from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.labels import SoftLabels
 from datastill.cli.mirror import options
-from datastill.cli.options import Data, Logs, Machine, Resuming, Which
+from datastill.cli.options import Data, Logs, Machine, Resuming, Which, Workers
 from datastill.runs.specs import ValidateSpec
 
 
@@ -37,6 +37,7 @@ class Validate:
     which: Which = Which()
     soft_labels: SoftLabels = SoftLabels()
     resuming: Resuming = Resuming()
+    workers: Workers = Workers()
     data: Data = Data()
     logs: Logs = Logs()
     machine: Machine = Machine()
@@ -46,7 +47,7 @@ class Validate:
         spec, console = self.spec(), self.machine.console()
         file = self.which.file(spec.set, console, spec.data)
         spec, folder = replace(spec, set=str(file)), self.out or file.parent
-        carry_out(spec, folder, console, keeping, save_models=self.save_model)
+        carry_out(spec, folder, console, keeping, self.workers, save_models=self.save_model)
 
     def spec(self) -> ValidateSpec:
         """Return what the validation follows from."""

@@ -84,6 +84,12 @@ class CrossEntropyClom:
         teacher, alpha = draw(self.groups, key=key)
         return alpha * F.cross_entropy(teacher(images), labels)
 
+    def of_part(self, images: Tensor, labels: Tensor, whole: int, *, key: Key) -> Tensor:
+        """Return what some of ``whole`` images add to the weighted loss of all."""
+        teacher, alpha = draw(self.groups, key=key)
+        risk = F.cross_entropy(teacher(images), labels, reduction="sum")
+        return alpha * (risk / whole)
+
 
 @dataclass(frozen=True, eq=False)
 class ContrastiveClom:

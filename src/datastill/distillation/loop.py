@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,12 +15,12 @@ from datastill.base.errors import InputError, of_kind, reason, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key
 from datastill.data import ByClass, ImageSet
-from datastill.distillation.clom import Regulariser
+from datastill.distillation.clom import CrossEntropyClom, Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
 from datastill.distillation.learned import Judged
 from datastill.distillation.methods import METHODS
 from datastill.distillation.methods.base import Method, Published, Remembering, Task, skipped
-from datastill.distillation.parameters import Leaves, Params, flat, unflat
+from datastill.distillation.parameters import Leaves, Params
 from datastill.distillation.parametrisations import Synthetic, gradients, spread
 from datastill.distillation.requirements import (
     MATCH,
@@ -28,61 +28,10 @@ from datastill.distillation.requirements import (
     require_scalar,
     require_sense,
 )
+from datastill.distillation.sharing import Share, require_shareable
+from datastill.distillation.state import State
 from datastill.distillation.weighing import Twin
 from datastill.training.coresets import Known
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class State:
-    """All that the updates to come follow from, besides what ``distill`` is given.
-
-    Attributes:
-        step: updates that were made.
-        params: what is learned, by name.
-        optimisers: what moves each, by the name of the parameter and its own names.
-        memory: of the method, by names; none where it remembers nothing.
-        twin: of the set, where the weight of a regulariser is found beside it.
-    """
-
-    step: int
-    params: Params
-    optimisers: Mapping[str, Mapping[str, Tensor]]
-    memory: Mapping[str, Tensor]
-    twin: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-
-    def __post_init__(self) -> None:
-        whole(step=self.step, least=0)
-        wanted = "tensors by their names"
-        of_kind(Mapping, wanted, params=self.params, optimisers=self.optimisers, memory=self.memory)
-        of_kind(Mapping, wanted, twin=self.twin)
-        for value in self.params.values():
-            of_kind(Tensor, wanted, params=value)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return all of its tensors, by names that ``of`` knows."""
-        memory = {f"memory.{name}": value for name, value in self.memory.items()}
-        twin = {f"twin.{name}": value for name, value in self.twin.items()}
-        return {**flat(self.params, self.optimisers), **memory, **twin}
-
-    @classmethod
-    def of(cls, step: int, tensors: Mapping[str, Tensor]) -> State:
-        """Return the state after so many updates that has these tensors.
-
-        Raises:
-            InputError: when they are none of a state.
-        """
-        params, optimisers, others = unflat(tensors)
-        parts: dict[str, dict[str, Tensor]] = {"memory": {}, "twin": {}}
-        for name, value in others.items():
-            kind, _, rest = name.partition(".")
-            if kind not in parts:
-                raise InputError(f"a state of a distillation has no {name!r}")
-            parts[kind][rest] = value
-        return cls(step, params, optimisers, **parts)
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in self.params.items())
-        return f"State(step={self.step}, {shapes})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,7 +67,7 @@ def distill(
 ) -> Iterator[Snapshot]:
     """Yield the synthetic set after every update. To stop early, stop asking.
 
-    What cannot be done is found out now, and not when the first set is asked for.
+    What cannot be done is found out now, not when the first set is asked for.
 
     Args:
         method: what to match, and under which networks; its published settings, which hold it; or
@@ -140,6 +89,7 @@ def distill(
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
     require_features(features, task.real)
     counts, start, leaves = _begun(task, descent, features)
+    require_shareable(method, task.share, leaves, counts, given)
     twin = Twin.of(given, method, task, descent, counts, leaves.values())
     task = replace(task, batch=descent.batch, start=start, beside=twin and twin.beside)
     moving = _Moving(method, task, descent, counts, leaves, given, twin)
@@ -214,6 +164,8 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
     present = Present("update")
     for step in steps:
         present.ends()
+        if task.share is not None and getattr(moving.method, "ages", False):
+            task.share.hear(leaves, moving.counts, images_only=True)
         with task.route.arithmetic(task.real.images.device):
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
         left_out = skipped(moving.method, losses[MATCH])
@@ -221,6 +173,9 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
         if left_out is not None:
             losses["skipped"] = left_out.to(losses[MATCH].dtype)
         with torch.no_grad():
+            if task.share is not None and task.share.pauses(step + 1, steps.stop):
+                task.share.hear(leaves, moving.counts)
+                losses = {name: task.share.total(value) for name, value in losses.items()}
             moving.descent.parametrisation.project(leaves.leaves, task.real.domain)
             after = moving.decoded(leaves.values()).as_set(task.real.domain)
         now = partial(_state, step + 1, moving, memory)
@@ -236,7 +191,7 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
     slopes, losses = gradients(loss, synthetic), {MATCH: loss.detach()}
     for name, regulariser in moving.regularisers.items():
         here = key.at("regulariser", name)
-        loss = regulariser(synthetic.images, synthetic.labels, key=here)
+        loss = _regularised(regulariser, synthetic, moving.task.share, key=here)
         require_scalar(loss, name)
         if moving.twin is not None and name == moving.twin.name:
             losses[f"{name}-weight"] = moving.twin.weight
@@ -259,6 +214,23 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
     if moving.twin is not None:
         moving.twin.follow(moving.method, moving.task, step, losses[MATCH], key=key)
     return losses, memory
+
+
+def _regularised(
+    regulariser: Regulariser, synthetic: Synthetic, share: Share | None, *, key: Key
+) -> Tensor:
+    # Of a set that is shared out, what the classes of this process add, one after the other.
+    images, labels = synthetic.images, synthetic.labels
+    if share is None:
+        return regulariser(images, labels, key=key)
+    parts = zip(images.split(synthetic.counts), labels.split(synthetic.counts), strict=True)
+    own = cast("CrossEntropyClom", regulariser)
+    found = [
+        own.of_part(some, its, len(images), key=key)
+        for k, (some, its) in enumerate(parts)
+        if len(some) and share.has(k)
+    ]
+    return torch.stack(found).sum() if found else 0 * images.sum()
 
 
 def _added(one: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from rich.cells import cell_len
 
 FRAME = "╭╮╰╯│─┌┐└┘├┤┬┴┼━┏┓┗┛┃┡┩╇╈"
 """What boxes are drawn of: their lines are as wide as they have to be."""
 COMMAND = re.compile(r" +(\S*/)?(datastill|python3?|tensorboard|trackio)\b")
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Return how many columns there are: those of ``COLUMNS``, or of the terminal, or None.
+
+    A file or another program gets its lines whole.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if re.fullmatch(r"[1-9]\d{0,4}", said):
+        return int(said)
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # a terminal that does not tell, or none but in name
+        return None
 
 
 def folded(text: str, width: int | None) -> str:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from datastill.runs.comparing import Compared, compare
     from datastill.runs.distilling import Distilled, distill
     from datastill.runs.estimating import estimate
+    from datastill.runs.executors.processes import Processes
     from datastill.runs.findings import Studied
+    from datastill.runs.futures import Executor, Future
     from datastill.runs.keeping import Keeping
     from datastill.runs.live import Reporter
     from datastill.runs.observer import SILENT, Observer, Steps, Talking
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     )
     from datastill.runs.stop import Stopped, StopRequest
     from datastill.runs.studying import study
+    from datastill.runs.sweeping import Swept, sweep
     from datastill.runs.training import Trained, train
     from datastill.runs.validating import Validated, validate
 
@@ -56,7 +59,9 @@ _HOMES = {
     "comparing": ("Compared", "compare"),
     "distilling": ("Distilled", "distill"),
     "estimating": ("estimate",),
+    "executors.processes": ("Processes",),
     "findings": ("Studied",),
+    "futures": ("Executor", "Future"),
     "keeping": ("Keeping",),
     "live": ("Reporter",),
     "observer": ("SILENT", "Observer", "Steps", "Talking"),
@@ -70,6 +75,7 @@ _HOMES = {
     ),
     "stop": ("StopRequest", "Stopped"),
     "studying": ("study",),
+    "sweeping": ("Swept", "sweep"),
     "training": ("Trained", "train"),
     "validating": ("Validated", "validate"),
 }
@@ -86,11 +92,14 @@ __all__ = [
     "DataSpec",
     "DistillSpec",
     "Distilled",
+    "Executor",
+    "Future",
     "JudgesSpec",
     "Keeping",
     "Observer",
     "OnTheFlySpec",
     "PoolSpec",
+    "Processes",
     "RankSpec",
     "Ranked",
     "RelabelSpec",
@@ -105,6 +114,7 @@ __all__ = [
     "Stopped",
     "Studied",
     "StudySpec",
+    "Swept",
     "Talking",
     "TrainSpec",
     "Trained",
@@ -123,6 +133,7 @@ __all__ = [
     "report",
     "run",
     "study",
+    "sweep",
     "train",
     "validate",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, of_kind
+from datastill.runs.futures import Executor
 from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
@@ -36,6 +37,7 @@ def run(
     keeping: Keeping = USUAL,
     observer: Observer = SILENT,
     stop: StopRequest | None = None,
+    executor: Executor | None = None,
 ) -> Any:
     """Carry out a run, as the verb of its kind does.
 
@@ -45,6 +47,7 @@ def run(
         keeping: what becomes of a run that is cut off, or was.
         observer: watches.
         stop: asks to stop.
+        executor: carries out its pieces, where it has several.
 
     Returns:
         What the verb returns: ``Trained``, ``Validated``, ``Compared``, ...
@@ -52,13 +55,15 @@ def run(
     Raises:
         InputError: see the verb; where that has no use for what it is given.
     """
-    require_kinds(Spec, spec, folder, keeping=keeping, observer=observer, stop=stop)
+    how = {"keeping": keeping, "observer": observer, "stop": stop, "executor": executor}
+    require_kinds(Spec, spec, folder, **how)
     verb = verb_of(spec.kind)
     given = {
         "folder": (folder, None),
         "keeping": (keeping, USUAL),
         "observer": (observer, SILENT),
         "stop": (stop, None),
+        "executor": (executor, None),
     }
     taken = signature(verb).parameters
     for name, (value, usual) in given.items():
@@ -70,7 +75,8 @@ def run(
 PIECES = {
     "train": ("training", "train_piece"),
     "validate": ("validating", "validate_piece"),
-    "study": ("studying", "study_piece"),
+    "compare": ("table", "compare_piece"),
+    "study": ("study_pieces", "study_piece"),
 }
 """Module and name of what carries out a piece of a run, by kind."""
 
@@ -82,12 +88,11 @@ def carry_out(
     keeping: Keeping = USUAL,
     observer: Observer = SILENT,
     stop: StopRequest | None = None,
-) -> None:
+) -> Any:
     """Carry out a piece of a run, by itself, into a place of its own in the folder of the run.
 
-    The whole, carried out there later, takes all pieces that it finds, and comes to the same as if
-    there were none. They may come in any order, from processes side by side, or, copied with the
-    folder ``.pieces``, from elsewhere.
+    The whole, carried out there later, takes all pieces that it finds, and comes to the same,
+    whatever their order and wherever they, and the folder ``.pieces``, were made.
 
     Args:
         unit: one of ``spec.units()``.
@@ -95,6 +100,9 @@ def carry_out(
         keeping: what becomes of a piece that is cut off, or was.
         observer: watches.
         stop: asks to stop.
+
+    Returns:
+        What the verb returns, where the only piece is the whole.
 
     Raises:
         InputError: when it cannot be done as asked.
@@ -106,13 +114,17 @@ def carry_out(
     spec = unit.spec
     require_kinds(Spec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     if not unit.address:
-        run(spec, folder, keeping=keeping, observer=observer, stop=stop)
-        return
+        return _whole(spec, folder, {"keeping": keeping, "observer": observer, "stop": stop})
     if spec.kind not in PIECES:
         raise InputError(f"a run of kind {spec.kind!r} has no pieces")
     module, name = PIECES[spec.kind]
     piece = getattr(import_module(f"datastill.runs.{module}"), name)
-    piece(spec, unit.address, folder, Conduct.of(keeping, observer, stop))
+    return piece(spec, unit.address, folder, Conduct.of(keeping, observer, stop))
+
+
+def _whole(spec: Spec, folder: Path | str, how: dict[str, Any]) -> Any:
+    taken = signature(verb_of(spec.kind)).parameters
+    return run(spec, folder, **{name: value for name, value in how.items() if name in taken})
 
 
 def verb_of(kind: str) -> Callable[..., Any]:

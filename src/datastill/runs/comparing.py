@@ -12,25 +12,18 @@ from datastill.augment import DSA
 from datastill.base.errors import InputError, path_of
 from datastill.base.notebooks import of_run
 from datastill.base.wording import are, as_folder, counted
-from datastill.evaluation.comparison import (
-    REAL,
-    Entry,
-    Ranking,
-    Row,
-    Terms,
-    entry,
-    evaluation_plan,
-    rows,
-)
+from datastill.evaluation.comparison import Entry, Ranking, Row, Terms, rows
 from datastill.evaluation.plan import EvaluationPlan
 from datastill.evaluation.validation import Trial
 from datastill.report.comparison import write_plot
+from datastill.runs.apart import known_of_pieces
 from datastill.runs.computing import device_of
 from datastill.runs.describing import require_own, write_description
 from datastill.runs.early import EarlyLabels, early_labels
 from datastill.runs.early import told as told_of_choice
 from datastill.runs.filing import filed
-from datastill.runs.given import Conduct, require_kinds
+from datastill.runs.futures import Executor
+from datastill.runs.given import Conduct, conduct_of
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
     Material,
@@ -43,6 +36,7 @@ from datastill.runs.material import (
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Caveats, said
 from datastill.runs.originals import told_of_labels
+from datastill.runs.pieces import forget
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import in_words
 from datastill.runs.ranking import ranked, ranking_protocol, require_kept_apart
@@ -50,6 +44,7 @@ from datastill.runs.reading import other_mirror
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import CompareSpec
 from datastill.runs.stop import StopRequest
+from datastill.runs.table import stages
 from datastill.runs.trials import WHEN, TrialRunner, start
 from datastill.store import (
     checkpoint_file,
@@ -98,12 +93,12 @@ def compare(
     keeping: Keeping = USUAL,
     observer: Observer = SILENT,
     stop: StopRequest | None = None,
+    executor: Executor | None = None,
 ) -> Compared:
     """Compare sets with random and well-picked real images, and all of them, under one protocol.
 
     Every network starts from the same weights and sees images in the same order, whatever the set:
-    differences from random images are paired. Test images are seen once for each network,
-    and nothing is chosen on them.
+    differences from random images are paired. Nothing is chosen on test images.
 
     Args:
         spec: what the result follows from.
@@ -112,14 +107,15 @@ def compare(
         keeping: what becomes of a comparison that is cut off, or was.
         observer: watches.
         stop: asks to stop, which is heeded after every epoch.
+        executor: trains networks of the table side by side, each as it would be here.
 
     Raises:
         InputError: when something does not fit together, or the folder holds another comparison.
         Stopped: when that was asked for.
     """
-    require_kinds(CompareSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
+    conduct = conduct_of(CompareSpec, spec, folder, keeping, observer, stop, executor)
     path_of("the path of a folder", root=root)
-    run = _Run.of(spec, folder, root, Conduct.of(keeping, observer, stop))
+    run = _Run.of(spec, folder, root, conduct)
     if run.out is None:
         return run.carried_out()
     if (finished := run.finished(run.out)) is not None:
@@ -196,6 +192,7 @@ class _Run:
             write_json(run.out / VALUES, report)
         if file is not None:
             file.remove()
+            forget(run.spec, file.path.parent)
         return run.found(table, rankings, plain(report))
 
     def found(
@@ -262,17 +259,14 @@ class _Run:
 
     def table(self, runner: TrialRunner) -> list[Row]:
         """Train and test every network of the table."""
-        spec, terms, test = self.spec, self.terms, self.material.test
-        stages = [evaluation_plan(self.entries, test, terms)]
-        by_title = {one.title: (one, terms.protocol.fit) for one in self.entries}
-        if spec.real_epochs:
-            whole = protocol_of(spec, self.material, spec.protocol, spec.real_epochs)
-            its = replace(terms, protocol=whole, trials=spec.real_trials)
-            real = entry(REAL, self.material.real, bits=8)
-            stages.append(evaluation_plan([real], test, its))
-            by_title[real.title] = real, whole.fit
-        tried = self.followed(runner, "training", stages)
-        return rows((by_title[one.source][0], one, by_title[one.source][1]) for one in tried)
+        found = stages(self.spec, self.material, self.terms, self.entries)
+        plans = [part.plan for part in found]
+        its = {one.title: (one, part.terms.protocol.fit) for part in found for one in part.entries}
+        runner.check(plans)
+        runner.known = known_of_pieces(self.spec, plans, runner, self.out, self.conduct)
+        tried = self.followed(runner, "training", plans)
+        runner.known = {}  # what comes next are other networks, though of the same names
+        return rows((its[one.source][0], one, its[one.source][1]) for one in tried)
 
     def rankings(self, runner: TrialRunner, table: Sequence[Row]) -> list[Ranking]:
         """Score every set by DD-Ranking."""

@@ -105,14 +105,15 @@ def follow(
 
     Raises:
         Diverged: see there.
-        MemoryError, RuntimeError: when memory does not suffice for the smallest chunks either.
+        MemoryError, RuntimeError: when memory does not suffice in the smallest chunks.
     """
     while True:
         rewind(journal.file, past.logged if past else 0)
         try:
             return work, _updates(work, past, journal, observer, keeper, stop)
         except (MemoryError, RuntimeError) as error:
-            smaller = work.with_smaller_chunks() if lacks_memory(error) else None
+            again = work.task.share is None and lacks_memory(error)  # else others are further
+            smaller = work.with_smaller_chunks() if again else None
             if smaller is None:
                 raise
         work, held = smaller, keeper.file.load()
@@ -166,8 +167,9 @@ def _updates(
 def _snapshots(
     work: Work, begun: State | None, journal: Journal, observer: Observer
 ) -> Iterator[Snapshot]:
-    # Some are kept as pictures. At the end it is told how many updates moved nothing.
-    updates, left_out, pictured = 0, None, steps_of(work.descent.updates)
+    # Whole sets: at pauses, where processes share the classes. Some are kept as pictures.
+    updates, left_out, share = 0, None, work.task.share
+    pictured, total = steps_of(work.descent.updates), work.descent.updates
     for now in distill(
         *(work.published.method, work.task, work.descent),
         regularisers=work.regularisers,
@@ -177,9 +179,13 @@ def _snapshots(
         updates += 1
         if (skipped := now.losses.get("skipped")) is not None:  # summed where it is
             left_out = skipped if left_out is None else left_out + skipped
+        if share is not None and not share.pauses(now.step, total):
+            continue
         if now.step in pictured:
             keep_frame(journal.path, now.step, now.synthetic)
         yield now
+        if share is not None and now.step < total:
+            share.exchange.go_on()
     if left_out is not None and (number := int(left_out)):
         observer.message(idle(number, updates))
 

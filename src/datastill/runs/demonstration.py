@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -101,24 +102,19 @@ class Demonstration:
         write_json(self.root / "demo.json", {"versions": versions(), "results": results})
         return found
 
-    def farewell(self, seconds: float, command: Callable[[str], str]) -> str:
-        """Return what is said at the end: where things are, and what to type next.
-
-        Args:
-            seconds: that all of it took.
-            command: says how a program is typed, by its name.
-        """
+    def farewell(self, seconds: float) -> str:
+        """Return what is said at the end: what it took, and what to do with it."""
         best = self.distilled(SIZES[0], True)[1]
         look = f"import datastill; print(datastill.load('{best}').images.shape)"
         return (
             f"\nThe whole job took {seconds:.0f} s. Look at the images:\n"
             f"  {best / 'preview.png'}\n"
             f"and use the set, ten images in place of 1347:\n"
-            f'  {command("python")} -c "{look}"\n'
+            f'  {_command("python")} -c "{look}"\n'
             "All of it on one page, to be opened in a browser:\n"
-            f"  {command('datastill')} report {self.root}\n"
+            f"  {_command('datastill')} report {self.root}\n"
             "Next, clothes, with the settings of the papers:\n"
-            f"  {command('datastill')} distill --dataset FashionMNIST --method DM --ipc 10 "
+            f"  {_command('datastill')} distill --dataset FashionMNIST --method DM --ipc 10 "
             "--iterations 500"
         )
 
@@ -142,3 +138,10 @@ class Demonstration:
             for done, trial in enumerate(runner.run([plan], steps=steps), 1):
                 steps.at(done, f"{trial.source}: {100 * trial.accuracy:.1f} %")
         return collect(runner.found)
+
+
+def _command(name: str) -> str:
+    # `make demo` leaves its own environment behind, which nobody has activated.
+    beside = Path(sys.executable).parent / name
+    here = Path.cwd()
+    return str(beside.relative_to(here)) if beside.is_relative_to(here) else name

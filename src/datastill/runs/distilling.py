@@ -30,6 +30,7 @@ from datastill.runs.lengthening import (
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.preparing import Work, prepared
 from datastill.runs.quota import parse
+from datastill.runs.ranks import Ranks, ended
 from datastill.runs.reading import named
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import DistillSpec
@@ -82,6 +83,7 @@ class Distilling:
         conduct: how it is carried out.
         facts: what else is written down of the set.
         passing: whether the folder is gone afterwards.
+        ranks: processes that it is shared out over; None for this one alone.
     """
 
     spec: DistillSpec
@@ -89,6 +91,7 @@ class Distilling:
     conduct: Conduct
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     passing: bool = False
+    ranks: Ranks | None = None
 
     def go(self) -> Distilled:
         """Make the set, unless it is there already."""
@@ -131,6 +134,8 @@ class Distilling:
         """Go through the updates, and write what comes of them."""
         observer, keeping = self.conduct.observer, self.conduct.keeping
         write_description(self.repeatable(work), place / RUN_FILE)
+        if self.ranks is not None:
+            work = self.ranks.begin(self.repeatable(work), work, past and past.state)
         run = (work.dataset, f"{work.method} IPC{work.label}", work.settings, observer)
         file = checkpoint_file(place, COMMAND)
         with keeping.journal(place / LOG_FILE, *run) as journal:
@@ -207,17 +212,18 @@ def distill(
     observer: Observer = SILENT,
     stop: StopRequest | None = None,
     facts: Mapping[str, Any] | None = None,
+    ranks: Ranks | None = None,
 ) -> Distilled:
     """Make a small synthetic set from real training images.
 
     Args:
         spec: what the set follows from.
-        folder: of the run: the set, a picture of it, its course, and checkpoints while it is under
-            way. Without one nothing is kept but what is returned.
+        folder: of the run: the set, its picture and course, checkpoints; None to keep nothing.
         keeping: what becomes of what is there, and of a run that is cut off.
         observer: watches.
         stop: asks to stop after an update, which is kept.
         facts: what else is written down of the set, as JSON can hold it.
+        ranks: the processes of torchrun, of which this is the first; see ``runs.ranks``.
 
     Raises:
         InputError: when it cannot be done as asked.
@@ -232,7 +238,8 @@ def distill(
         raise InputError(f"`facts` must be what JSON can hold: {error}") from None
     if folder is not None:
         conduct = Conduct.of(keeping, observer, stop, folder)
-        return Distilling(spec, Path(folder), conduct, more).go()
+        with ended(ranks):
+            return Distilling(spec, Path(folder), conduct, more, ranks=ranks).go()
     with TemporaryDirectory() as place:
         conduct = Conduct.of(USUAL, observer, stop)
         found = Distilling(spec, Path(place), conduct, more, passing=True).go()

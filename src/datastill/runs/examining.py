@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -34,6 +34,10 @@ from datastill.store import (
 )
 
 SETTINGS = "settings.json"
+
+
+def _as_it_is(record: Record, _: ImageSet) -> Record:
+    return record
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,14 @@ class Ongoing:
                 if not candidate.kind.updates:  # for the others the watch sees to it
                     self.conduct.stop.raise_if_requested()
 
-    def examine(self, bench: Bench, names: Sequence[str], trials: int, draws: int) -> list[Record]:
+    def examine(
+        self,
+        bench: Bench,
+        names: Sequence[str],
+        trials: int,
+        draws: int,
+        apart: Callable[[Record, ImageSet], Record] = _as_it_is,
+    ) -> list[Record]:
         """Assess and validate what is missing, and write every record as soon as it grows.
 
         Args:
@@ -82,16 +93,15 @@ class Ongoing:
             names: of assessments; without any, all.
             trials: networks for each set.
             draws: over which every score is averaged.
+            apart: adds to a record what was found of the set elsewhere.
         """
         device = bench.test.images.device
         held = {name: self.folder.load_set(name).to(device) for name in self.folder.names()}
         sets, copies = distinct(held)
         for name, first in copies.items():
-            self.conduct.observer.message(
-                f"{name} holds the same images as {first}, and does not count"
-            )
-        records = {name: known(self.folder, name, data) for name, data in sets.items()}
-        names = names or all_names(bench.evidence)
+            told = f"{name} holds the same images as {first}, and does not count"
+            self.conduct.observer.message(told)
+        records = {name: self.known(name, data, apart) for name, data in sets.items()}
         missing = sum(max(trials - len(record.trials), 0) for record in records.values())
         with (
             self.conduct.observer.progress("training", missing) as steps,
@@ -99,14 +109,25 @@ class Ongoing:
         ):
             bench = replace(bench, watch=Fits(self.underway(self.settings)))
             done = 0
-            grown = examine(sets, bench, records, trials=trials, names=names, draws=draws)
-            for record in grown:
+            names = names or all_names(bench.evidence)
+            given = (sets, bench, records)
+            for record in examine(*given, trials=trials, names=names, draws=draws):
                 done += len(record.trials) - len(records[record.name].trials)
                 records[record.name] = record
                 self.folder.save_record(record.name, table_of(record))
                 steps.at(done, record.name)
                 self.conduct.stop.raise_if_requested()
         return [replace(record, trials=record.trials[:trials]) for record in records.values()]
+
+    def known(
+        self, name: str, data: ImageSet, apart: Callable[[Record, ImageSet], Record]
+    ) -> Record:
+        """Return what is known of a set, what was found elsewhere too, which is written down."""
+        before = known(self.folder, name, data)
+        found = apart(before, data)
+        if found is not before:
+            self.folder.save_record(name, table_of(found))
+        return found
 
     def underway(self, asked: Mapping[str, Any]) -> Underway:
         """Return what keeps a set or a network under way, and what was kept of one.

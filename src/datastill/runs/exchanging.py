@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.exchange import FORMATS, Claim, Reading, import_set
+from datastill.datasets import DATASETS
+from datastill.exchange import FORMATS, Claim, Reading, export_set, import_set
+from datastill.exchange.base import numbers_of
+from datastill.report.commands import typed
 from datastill.report.preview import write_preview
-from datastill.store import SET_FILE, locked, open_run, save, settle
+from datastill.store import SET_FILE, load, locked, open_run, save, settle
 
 
 def destination(data: ImageSet, to: str, out: Path | None = None) -> Path:
@@ -29,6 +35,27 @@ def destination(data: ImageSet, to: str, out: Path | None = None) -> Path:
     if out is None and name is None:
         raise InputError(f"{to} does not say how its files are called; pass `out`")
     return out or Path(name(data) if name else "")
+
+
+def give(
+    file: Path, to: str, out: Path | None = None, *, overwrite: bool = False
+) -> tuple[Path, list[str]]:
+    """Write a set for other programs.
+
+    Args:
+        file: of the set.
+        to: name of the format.
+        out: see ``destination``.
+        overwrite: whether to replace a file that is there.
+
+    Returns:
+        Where it is written, and what there is to say of it.
+    """
+    data = load(file)
+    target = destination(data, to, out)
+    remarks = export_set(data, target, format=to, overwrite=overwrite)
+    said = f"{counted(len(data), 'image')} in {target}"
+    return target, [said, *(f"  {remark}" for remark in remarks)]
 
 
 def bring(
@@ -64,3 +91,23 @@ def bring(
         save(data, place / SET_FILE)
         settle(place)
     return data, remarks
+
+
+def next_line(data: ImageSet, path: Path, out: Path, said: Mapping[str, Any]) -> str:
+    """Return the command that comes after an import.
+
+    Args:
+        data: the set.
+        path: that it was read from.
+        out: folder of the set.
+        said: options that say how it was read.
+    """
+    known = data.facts.get("data") or data.domain.name in DATASETS
+    if known or numbers_of(data.domain.classes) is None:
+        name = None if known else "NAME"
+        return typed("validate", out, dataset=name, against="random")
+    again = typed("import", path, **said, dataset="NAME", out=out, overwrite=True)
+    return (
+        f"{again}\n  (NAME is that of the images that it imitates: its classes are numbers, "
+        "and get their names)"
+    )

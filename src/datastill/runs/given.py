@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.base.errors import InputError, of_kind, path_of, told
+from datastill.runs.futures import Executor
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import Spec
@@ -29,11 +30,13 @@ class Conduct:
         keeping: what is kept of it, and what becomes of what is there.
         observer: watches.
         stop: asks to stop.
+        executor: carries out pieces of it elsewhere; None for all of it here.
     """
 
     keeping: Keeping
     observer: Observer
     stop: StopRequest
+    executor: Executor | None = None
 
     @classmethod
     def of(
@@ -42,13 +45,14 @@ class Conduct:
         observer: Observer,
         stop: StopRequest | None,
         folder: Path | str | None = None,
+        executor: Executor | None = None,
     ) -> Conduct:
         """Return it as verbs are given it; a ``folder`` gets a page of the run, if that is kept."""
         if keeping.report_minutes and folder is not None:
             # What writes pages looks at all that there is, and so stands above; it is asked now.
             live = import_module("datastill.runs.live")
             observer = live.Reporter(folder, keeping.report_minutes, observer)
-        return cls(keeping, observer, stop or StopRequest())
+        return cls(keeping, observer, stop or StopRequest(), executor)
 
     def past(
         self, file: CheckpointFile, asked: Mapping[str, Any], place: Path | None = None
@@ -69,6 +73,25 @@ class Conduct:
         return held
 
 
+def conduct_of(
+    kind: type[Spec],
+    spec: Any,
+    folder: Any,
+    keeping: Any,
+    observer: Any,
+    stop: Any,
+    executor: Any = None,
+) -> Conduct:
+    """Return how a run is carried out, as a verb is given it; see ``require_kinds``.
+
+    Raises:
+        InputError: see there.
+    """
+    how = {"keeping": keeping, "observer": observer, "stop": stop, "executor": executor}
+    require_kinds(kind, spec, folder, **how)
+    return Conduct.of(keeping, observer, stop, executor=executor)
+
+
 def require_kinds(
     kind: type[Spec],
     spec: Any,
@@ -77,6 +100,7 @@ def require_kinds(
     keeping: Any = USUAL,
     observer: Any = SILENT,
     stop: Any = None,
+    executor: Any = None,
 ) -> None:
     """Refuse what is not of the kind that a verb takes.
 
@@ -87,6 +111,7 @@ def require_kinds(
         keeping: a ``Keeping``.
         observer: what has the methods of an ``Observer``.
         stop: a ``StopRequest``, or None.
+        executor: what has a method ``submit``, or None.
 
     Raises:
         InputError: naming the first that is another.
@@ -97,6 +122,9 @@ def require_kinds(
     path_of("the path of a folder", folder=folder)
     of_kind(Keeping, "a Keeping, such as Keeping(resume=True)", keeping=keeping)
     of_kind((StopRequest, type(None)), "a StopRequest", stop=stop)
+    able = callable(getattr(executor, "submit", None)) and not isinstance(executor, type)
+    if executor is not None and not able:
+        raise InputError(f"`executor` must have a method submit, found {told(executor)}")
     sound = all(callable(getattr(observer, name, None)) for name in WATCHES)
     if isinstance(observer, type) or not sound:
         wanted = "what watches a run, such as Talking(tell=print)"

@@ -114,6 +114,12 @@ def train_own(spec: StudySpec, name: str, ongoing: Ongoing) -> None:
             train(more, folder / OWN, keeping=keeping, stop=conduct.stop, add=True)
 
 
+def lacks_own(spec: StudySpec, name: str, folder: Path) -> bool:
+    """Tell whether models of its own are missing in the folder of a study of a dataset."""
+    models = (find(model)[0] for model in spec.judges.architectures)
+    return any(_missing(spec.judges, pool_folder(folder / OWN, name, model)) for model in models)
+
+
 def train_own_piece(spec: StudySpec, name: str, folder: Path, conduct: Conduct) -> None:
     """Train one of the study's own models; see ``train_piece``.
 

@@ -41,9 +41,9 @@ def place_of(spec: Spec, folder: Path | str, address: str = "") -> Path:
     return Path(folder, FOLDER, spec.digest, *parts)
 
 
-def forget(spec: Spec, folder: Path | str) -> None:
-    """Remove all pieces of a run."""
-    place = place_of(spec, folder)
+def forget(spec: Spec, folder: Path | str, address: str = "") -> None:
+    """Remove all pieces of a run, or those whose addresses begin with one."""
+    place = place_of(spec, folder, address)
     shutil.rmtree(place, ignore_errors=True)
     with suppress(OSError):  # there is none, or pieces of another run are there
         place.parent.rmdir()

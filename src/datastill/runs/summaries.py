@@ -23,6 +23,7 @@ from datastill.runs.findings import Studied
 from datastill.runs.forecast import Cost
 from datastill.runs.quota import in_words
 from datastill.runs.relabelling import Relabelled
+from datastill.runs.sweeping import VALUES, Swept
 from datastill.runs.training import Row, Trained
 from datastill.runs.validating import Validated
 from datastill.store import SET_FILE
@@ -130,6 +131,17 @@ def _(found: Studied) -> Iterator[Table | str]:
     yield from found.facts
     if found.page is not None:
         yield f"look at {found.page} and {found.plots[0]}"
+
+
+@told.register
+def _(found: Swept) -> Iterator[Table | str]:
+    columns = list(dict.fromkeys(name for row in found.rows.values() for name in row))
+    rows = [
+        (name, *(str(row.get(column, "")) for column in columns))
+        for name, row in found.rows.items()
+    ]
+    yield counted(len(rows), "run"), ("run", *columns), rows
+    yield f"every value is in {found.folder / VALUES}"
 
 
 @told.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,14 +18,16 @@ from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.networks import find
 from datastill.runs.computing import device_of
-from datastill.runs.given import Conduct, require_kinds
+from datastill.runs.executors.spreading import spread
+from datastill.runs.futures import Executor
+from datastill.runs.given import Conduct, conduct_of
 from datastill.runs.keeping import USUAL, Keeper, Keeping
 from datastill.runs.observer import SILENT, Observer, Steps
 from datastill.runs.pieces import forget, require_address, take_model
 from datastill.runs.pieces import place_of as piece_of
 from datastill.runs.reading import buildable, describe, read_both
 from datastill.runs.series import Series, Training, described, followed_from
-from datastill.runs.specs import TrainSpec
+from datastill.runs.specs import TrainSpec, Unit
 from datastill.runs.stop import StopRequest
 from datastill.store import (
     LOG_FILE,
@@ -102,6 +104,7 @@ def train(
     observer: Observer = SILENT,
     stop: StopRequest | None = None,
     add: bool = False,
+    executor: Executor | None = None,
 ) -> Trained:
     """Train original models on real images.
 
@@ -113,22 +116,23 @@ def train(
         observer: watches.
         stop: asks to stop after an epoch, which is kept.
         add: whether to add to the models that are there; those keep their numbers.
+        executor: trains models side by side, each as it would be here.
 
     Raises:
         InputError: when it cannot be done as asked.
         Stopped: when that was asked for; with ``Keeping(resume=True)`` it goes on from there.
     """
-    require_kinds(TrainSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
+    conduct = conduct_of(TrainSpec, spec, folder, keeping, observer, stop, executor)
     truth(add=add)
     require_sinks(keeping.sinks)
     if add and keeping.overwrite:
         raise InputError("`add=True` and `overwrite=True` exclude each other")
     if folder is None:
         with TemporaryDirectory() as place:
-            found = train(spec, place, observer=observer, stop=stop)
+            found = train(spec, place, observer=observer, stop=stop, executor=executor)
             models = [*found.pool]
         return replace(found, folder=None, models=models)
-    return _trained(spec, Path(folder), Conduct.of(keeping, observer, stop), add=add)
+    return _trained(spec, Path(folder), conduct, add=add)
 
 
 def train_piece(spec: TrainSpec, address: str, folder: Path | str, conduct: Conduct) -> None:
@@ -170,21 +174,41 @@ def _trained(
         for series in (one for one in all_series if one.past is None):
             length = Journal(series.folder / LOG_FILE).length
             series.file.save(series.checkpoint(series.first, length))
-        rows = [row for one in all_series for row in _rows(training, one, test)]
+        whole = _spread(training, all_series)
+        rows = [row for one in all_series for row in _rows(training, one, test, whole)]
         for series in all_series:
             series.file.remove()
             settle(series.folder)
-        forget(spec, folder)
+        for one in (spec, whole):
+            forget(one, folder)
     return Trained(real.domain.name, folders[0].parent, tuple(rows))
 
 
-def _rows(training: Training, series: Series, test: ImageSet | None) -> Iterator[Row]:
+def _spread(training: Training, all_series: Sequence[Series]) -> TrainSpec:
+    # Has an executor train what is missing and was not begun, and returns the description whose
+    # pieces these are: where models are added, of more than are to be made.
+    spec, first = training.spec, max(series.first for series in all_series)
+    whole = replace(spec, num=first + spec.num)
+    missing = [
+        Unit(f"{series.name}/{number}", whole)
+        for series in all_series
+        for number in range(series.first, series.first + spec.num)
+        if not member_path(series.folder, number, spec.epochs).exists()
+        and series.state(number) is None
+    ]
+    spread(missing, training.root, training.conduct)
+    return whole
+
+
+def _rows(
+    training: Training, series: Series, test: ImageSet | None, whole: TrainSpec
+) -> Iterator[Row]:
     # Trains what is missing, and yields what every model came to.
     spec, real = training.spec, training.real
     for number in range(series.first, series.first + spec.num):
         path, of = member_path(series.folder, number, spec.epochs), real.domain.name
         begun = series.state(number) is not None
-        piece = (spec, training.root, series, of, number)
+        piece = (whole, training.root, series, of, number)
         if path.exists() or (not begun and take_model(*piece)):
             member = load_member(path, factory=series.name)
             member.network.to(real.images.device)

@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, truth
-from datastill.base.notebooks import of_run
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.plan import EvaluationPlan, Result, collect
 from datastill.evaluation.validation import Trial
-from datastill.networks import find
+from datastill.runs.apart import known_of_pieces, train_apart
 from datastill.runs.computing import device_of
 from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared, provenance_of
 from datastill.runs.finding import brought, results_at, set_file
 from datastill.runs.finished import describe, finished_of, mend, shorter_of, trials_in
-from datastill.runs.given import Conduct, require_kinds
+from datastill.runs.futures import Executor
+from datastill.runs.given import Conduct, conduct_of
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.origin import Caveats
 from datastill.runs.originals import told_of_labels
-from datastill.runs.pieces import forget, keep_trials, place_of, require_address, trials_of
+from datastill.runs.pieces import forget, place_of, require_address
 from datastill.runs.provenance import Provenance
 from datastill.runs.specs import ValidateSpec
 from datastill.runs.stop import StopRequest
-from datastill.runs.trials import WHEN, TrialRunner, Unkept, start, unwritten
+from datastill.runs.trials import WHEN, TrialRunner, start, unwritten
+from datastill.runs.validated import Validated, log_trial
 from datastill.store import (
     CheckpointFile,
     Journal,
@@ -50,29 +50,6 @@ from datastill.store.results import results_in
 from datastill.training.pool import freeze
 
 
-@dataclass(frozen=True, eq=False)
-class Validated:
-    """What a validation found.
-
-    Attributes:
-        results: of each architecture on the set, and on what it is compared with.
-        caveats: what a person has to know of them.
-        images: that the set has.
-        report: all that, and what it follows from, as files hold it.
-        file: with the report; None where nothing was written.
-        networks: folder of the trained networks; None where they were not kept.
-    """
-
-    results: Sequence[Result]
-    caveats: Caveats
-    images: int
-    report: Mapping[str, Any]
-    file: Path | None = None
-    networks: Path | None = None
-
-    _repr_html_ = of_run
-
-
 def validate(
     spec: ValidateSpec,
     folder: Path | str | None = None,
@@ -81,32 +58,33 @@ def validate(
     observer: Observer = SILENT,
     stop: StopRequest | None = None,
     save_models: bool = False,
+    executor: Executor | None = None,
 ) -> Validated:
     """Train fresh networks on a synthetic set and test them, each once, at its last epoch.
 
-    Nothing is chosen on the test set. Every trial is kept when it is done.
-
     Args:
         spec: what the result follows from.
-        folder: for the results, and for a copy of the set; the set's own folder where they are to
-            lie beside it. None writes nothing.
+        folder: for the results, and a copy of the set; its own, to lie beside it; None for none.
         keeping: what becomes of a validation that is cut off, or was.
         observer: watches.
-        stop: asks to stop, which is heeded after every epoch.
+        stop: asks to stop, heeded after every epoch.
         save_models: whether to keep the networks that were trained on the set.
+        executor: trains networks side by side, each as it would be here.
 
     Raises:
         InputError: when something does not fit together, or another validation is not finished.
         Stopped: when that was asked for.
     """
-    require_kinds(ValidateSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
+    conduct_of(ValidateSpec, spec, folder, keeping, observer, stop, executor)
     truth(save_models=save_models)
     require_sinks(keeping.sinks)
     if folder is None and (save_models or keeping.sinks):
         raise InputError("without a `folder` nothing is written, networks and `sinks` neither")
+    if save_models and executor is not None:
+        raise InputError("workers keep no networks: `save_models` goes without an `executor`")
     file = set_file(Path(spec.set))
     place, written = file if folder is None else results_at(file, Path(folder)), folder is not None
-    conduct = Conduct.of(keeping, observer, stop, folder and place.parent)
+    conduct = Conduct.of(keeping, observer, stop, folder and place.parent, executor)
     run = _Run.of(spec, place, conduct, written, save_models)
     with run.at_work() if written else nullcontext():
         return run.finished() or run.carried_out()
@@ -122,16 +100,8 @@ def validate_piece(spec: ValidateSpec, address: str, folder: Path | str, conduct
         conduct: how it is carried out.
     """
     require_address(spec, address)
-    model, _, number = address.rpartition("/")
     run = _Run.of(spec, set_file(Path(spec.set)), conduct, True, False)
-    (model, _), plan, i = find(model), run.plan, int(number)
-    place = place_of(spec, folder, f"{model}/{number}")
-    with locked(place), conduct.observer.progress("training", len(plan.sets)) as steps:
-        watch, found = Unkept(conduct.stop, lambda _: None), list[Trial]()
-        for source in plan.sets:
-            found += plan.trials(source, model, range(i, i + 1), watch)
-            steps.at(len(found), source)
-        keep_trials(found, run.asked, place)
+    train_apart(address, [run.plan], run.asked, place_of(spec, folder, address), conduct)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,10 +173,11 @@ class _Run:
             *(self.kept, asked, self.plan.routes, self.conduct),
             shorter=None if shorter is None else trials_in(shorter),
         )
-        if self.written and not self.save_models:  # networks of pieces are not kept
-            runner.known = trials_of(self.spec, self.file.parent, asked)
         plan = replace(self.plan, routes=runner.routes)
         runner.check([plan])
+        if not self.save_models:  # networks of pieces are not kept
+            place = self.file.parent if self.written else None
+            runner.known = known_of_pieces(self.spec, [plan], runner, place, self.conduct)
         results = self.results(runner, plan)
         report = {
             **self.provenance.facts(),
@@ -262,7 +233,7 @@ class _Run:
                 so_far = collect(found)[-1]
                 steps.at(len(found), f"{so_far.model} on {so_far.source}: {so_far.accuracies}")
                 if journal is not None:
-                    _log(trial, journal)
+                    log_trial(trial, journal)
                 if self.save_models and trial.source == SYNTHETIC:
                     self.keep(trial)
         return collect(found)
@@ -283,15 +254,3 @@ class _Run:
         model = trial.model.replace(":", ".")  # which no name of a file has everywhere
         name = f"{model}_{trial.number:03d}.safetensors"
         save_member(member, networks_folder(self.file) / name)
-
-
-def _log(trial: Trial, journal: Journal) -> None:
-    journal.log(
-        "trial",
-        of=f"{trial.model} on {trial.source}",
-        source=trial.source,
-        model=trial.model,
-        step=trial.number + 1,
-        accuracy=trial.accuracy,
-        seconds=round(trial.seconds, 1),
-    )

@@ -10,8 +10,10 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from datastill.base import machine
 from datastill.compute.kernels.instructions import Instructions
@@ -62,16 +64,42 @@ def _kept(compiler: str, best: Instructions) -> Path:
             f"{folder} {trouble}, who could put anything in their place: remove it, or let "
             "XDG_CACHE_HOME name a folder of your own"
         )
-    there = sorted(folder.glob(f"{name}-*.so"))
-    for file in there:
+    if (file := _found(folder, name)) is not None:
+        return file
+    with _alone(Path(tempfile.gettempdir(), f"datastill-{os.geteuid()}-{name}.lock")):
+        return _found(folder, name) or _made(folder, name, [compiler, *flags], best)
+
+
+def _found(folder: Path, name: str) -> Path | None:
+    for file in sorted(folder.glob(f"{name}-*.so")):
         if file.name == _named(name, file) and not untrusted(file):
             return file
+    return None
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Generator[None]:
+    # One process of a machine builds, others wait for it; where nothing is locked each builds.
+    lock = FileLock(path, timeout=BUILD_SECONDS, mode=0o600)
+    try:
+        lock.acquire()
+    except (OSError, Timeout, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made(folder: Path, name: str, compile: Sequence[str], best: Instructions) -> Path:
+    there = sorted(folder.glob(f"{name}-*.so"))
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for number, file in enumerate(there):  # out of the way, and away with the folder
             file.replace(Path(scratch) / f"bad-{number}")
         made = Path(scratch) / "made.so"
         _log.info("building datastill's kernels for %s: some seconds, once", best.name)
-        command = [compiler, *flags, str(SOURCE), "-o", str(made)]
+        command = [*compile, str(SOURCE), "-o", str(made)]
         subprocess.run(
             command,
             check=True,

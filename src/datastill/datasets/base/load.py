@@ -23,6 +23,7 @@ from datastill.datasets.base.making import (
 )
 from datastill.datasets.base.places import Place, place, sized
 from datastill.datasets.base.reading import Reading, Size, Split, sides
+from datastill.datasets.base.sharing import once
 from datastill.identity import Aside, Content, digests, kept_aside
 
 
@@ -159,6 +160,17 @@ def _load(
     path_of("the path of a folder, or None", path=path)
     of_kind(Reading, "a Reading, such as Reading(size=(32, 32))", reading=reading)
     of_kind((Domain, type(None)), "the domain of a set (`data.domain`)", like=like)
+    asked, how = (name, tuple(wanted), path and str(path), like), reading
+    return once(asked, how, lambda: _made(name, wanted, path, how, like))
+
+
+def _made(
+    name: str,
+    wanted: Sequence[Split],
+    path: Path | str | None,
+    reading: Reading,
+    like: Domain | None,
+) -> dict[Split, ImageSet]:
     where = place(name, None if path is None else Path(path))
     called = sized(where.name, reading.size)
     own = where.has_test(reading)

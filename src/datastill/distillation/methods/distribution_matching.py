@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -42,6 +43,7 @@ class DistributionMatching:
     """
 
     networks: str | None = None
+    by_classes: ClassVar[bool] = True  # see ``sharing.ByClasses``
 
     def __post_init__(self) -> None:
         if self.networks not in (None, "random", POOL):

@@ -64,6 +64,7 @@ class GradientMatching:
     batch_train: int = 256
     dis_metric: Metric = "layerwise-cosine"
     ages: ClassVar[bool] = True  # networks are trained on the set, see ``Targeting``
+    by_classes: ClassVar[bool] = True  # see ``sharing.ByClasses``
 
     def __post_init__(self) -> None:
         whole(outer_loop=self.outer_loop, inner_loop=self.inner_loop, batch_train=self.batch_train)

@@ -143,11 +143,11 @@ def examine(
     for trial in range(trials):
         for name, data in sets.items():
             if len(records[name].trials) == trial:
-                outcome = _validated(name, data, bench, trial)
+                outcome = validated(name, data, bench, trial)
                 records[name] = records[name].with_trial(outcome)
                 yield records[name]
     for name, data in sets.items():
-        yield from _redrawn(records[name], data, bench, wanted, draws)
+        yield from redrawn(records[name], data, bench, wanted, draws)
 
 
 def distinct(sets: Mapping[str, ImageSet]) -> tuple[dict[str, ImageSet], dict[str, str]]:
@@ -188,10 +188,10 @@ def _require_sense(sets: Any, bench: Any, trials: Any, resampling: Any) -> None:
         require_same_kind(data.domain, bench.train.domain)
 
 
-def _redrawn(
+def redrawn(
     record: Record, data: ImageSet, bench: Bench, names: Sequence[str], draws: int
 ) -> Iterator[Record]:
-    # Scores under the draws that are missing.
+    """Assess a set under the draws that are missing, and yield its record as it grows."""
     for draw in range(1, draws):
         held = record.scores
         missing = [name for name in names if len(held[name].draws or (0,)) == draw]
@@ -200,7 +200,8 @@ def _redrawn(
             yield record
 
 
-def _validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:
+def validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:
+    """Train a network on a set, and test it."""
     rounds = contest(
         {name: lambda _: data},
         bench.test,

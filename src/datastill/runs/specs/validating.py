@@ -10,6 +10,9 @@ from datastill.runs.specs.base import Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
 from datastill.training.labelling import EARLY
 
+WHOLE = "real/"
+"""How addresses of networks begin that are trained on all real images."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateSpec(Spec):
@@ -140,6 +143,16 @@ class CompareSpec(Spec):
     soft: SoftSpec = field(default_factory=SoftSpec)
     on_the_fly: OnTheFlySpec | None = None
     rates: tuple[float, ...] = ()
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return each network of the table, those first that are trained on all real images.
+
+        The others are trained on all sets and real images that were picked.
+        """
+        whole = range(self.real_trials if self.real_epochs else 0)
+        real = (Unit(f"{WHOLE}{name}/{i}", self) for name in self.models for i in whole)
+        picked = (Unit(f"{name}/{i}", self) for name in self.models for i in range(self.trials))
+        return (*real, *picked)
 
     def check(self) -> None:
         """See ``Part``."""

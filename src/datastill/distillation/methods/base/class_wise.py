@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.augment import siamese
+from datastill.base.errors import InputError
 from datastill.base.rng import Key, moved
 from datastill.compute.route import Route
 from datastill.data import ByClass, ImageSet, draw_rows
@@ -114,11 +115,11 @@ def _in_groups(
     # The scalar and its gradient in the images, some classes after others.
     rows = draw_rows(task.real, task.batch, key=key.at("real"))
     losses: list[Tensor] = []
-    slopes: list[Tensor] = []
     parts = synthetic.images.detach().split(synthetic.counts)
     seen = [
         drawn[: len(drawn) if len(part) else 0] for drawn, part in zip(rows, parts, strict=True)
     ]
+    slopes = [*parts] if task.share is None else [torch.zeros_like(part) for part in parts]
     for some in _groups([len(a) + len(b) for a, b in zip(seen, parts, strict=True)], task, network):
         images = torch.cat([parts[k] for k in some]).requires_grad_()
         drawn = torch.cat([seen[k] for k in some])
@@ -128,8 +129,10 @@ def _in_groups(
         if task.beside is not None and set(some) <= set(task.beside.classes):
             task.beside.add(loss.detach())
         losses.append(loss.detach())
-        slopes.append(slope)
-    return torch.stack(losses).sum(), torch.cat(slopes).contiguous()
+        for k, of_class in zip(some, slope.split([len(parts[k]) for k in some]), strict=True):
+            slopes[k] = of_class
+    found = torch.stack(losses).sum() if losses else synthetic.images.new_zeros(())
+    return found, torch.cat(slopes).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +182,14 @@ def _targets(method: Matching, task: Task, counts: Sequence[int]) -> Targets | N
 
 def _groups(sizes: Sequence[int], task: Task, network: Network) -> list[range]:
     # Neighbouring classes. A network that normalises by its batch must see them all.
+    if task.share is not None:  # each by itself, so that it is the same however many share
+        if has_batch_statistics(network):
+            raise InputError(
+                "classes cannot be shared out where the network normalises by its batch; take one "
+                "that does not, such as ConvNet, or start datastill once, not under torchrun"
+            )
+        mine = (k for k, size in enumerate(sizes) if size and task.share.has(k))
+        return [range(k, k + 1) for k in mine]
     most = task.route.at_most(task.real.domain.shape)
     bounds = () if task.beside is None else (task.beside.classes.start, task.beside.classes.stop)
     if has_batch_statistics(network) or (sum(sizes) <= most and not bounds):

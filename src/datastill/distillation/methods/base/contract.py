@@ -17,6 +17,7 @@ from datastill.data import ByClass, Domain, ImageSet, require_given
 from datastill.distillation.descent import Descent
 from datastill.distillation.parameters import Optimiser
 from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
+from datastill.distillation.sharing import Share
 from datastill.networks import Build, Network
 from datastill.training.pool import Pool, Trajectory, require_members
 
@@ -94,6 +95,7 @@ class Task:
         targets: held for further runs of this very task, which may differ in their regularisers:
             with methods that can, the real images are then passed through networks once for all.
         beside: where an update leaves what a twin shares with it.
+        share: which classes are this process's own, where others have the rest.
     """
 
     real: ImageSet
@@ -107,6 +109,7 @@ class Task:
     originals: Pool = ()
     beside: Beside | None = None
     start: ByClass | None = None
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         of_kind(ImageSet, "an ImageSet, see load_dataset and from_arrays", real=self.real)
@@ -125,6 +128,7 @@ class Task:
             require_members(trajectories=one)
         require_members(originals=self.originals)
         of_kind((ByClass, type(None)), "images by class, or None", start=self.start)
+        of_kind((Share, type(None)), "a Share, or None", share=self.share)
         in_plain_numbers(self, "batch")
 
 

@@ -1,0 +1,29 @@
+"""Commands as a person types them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def typed(command: str, *words: str | Path, **options: Any) -> str:
+    """Return a command as it is typed; options without a value are left out.
+
+    >>> typed("validate", Path("my sets/IPC1"), model=("MLP", "LeNet"), ipc=None, save_model=True)
+    "datastill validate 'my sets/IPC1' --model MLP LeNet --save-model"
+    """
+    parts = ["datastill", command, *map(str, words)]
+    for name, value in options.items():
+        parts += _option(f"--{name.replace('_', '-')}", value)
+    return shlex.join(parts)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if value is None or value is False or value == ():
+        return []
+    if value is True:
+        return [name]
+    values: Sequence[Any] = value if isinstance(value, list | tuple) else (value,)
+    return [name, *map(str, values)]

@@ -1,0 +1,37 @@
+"""What a process does before it works: it imports all that it needs, and ends with its parent."""
+
+# Nothing is imported here but what every Python has: what cannot be imported is told, in one line.
+import os
+import signal
+import threading
+from importlib import import_module
+from multiprocessing import parent_process
+
+NEEDED = "datastill.runs.executors.tasks"
+
+
+def begin() -> None:
+    """Leave signals of the terminal to the parent, and end when that has ended, however it did."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def ready() -> "tuple[int, str]":
+    """Import what is needed.
+
+    Returns:
+        The number of this process, and in one line why it cannot work: nothing if it can.
+    """
+    try:
+        import_module(NEEDED)
+    except Exception as error:
+        said = str(error).splitlines() or [""]
+        return os.getpid(), f"{type(error).__name__}: {said[0]}"
+    return os.getpid(), ""
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,150 @@
+"""Processes of this machine that carry out pieces of runs, each with its share of the cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from datastill.base import threads
+from datastill.base.errors import whole
+from datastill.runs.executors.beginning import begin, ready
+
+ENVIRONMENT = {"PYTHONSAFEPATH": "1"}
+"""What is said to every process: nothing that lies in the current folder is run unasked."""
+
+
+class WorkerLost(RuntimeError):
+    """The process that worked on something was killed."""
+
+
+class Unready(RuntimeError):
+    """A process cannot work at all; says why in one line."""
+
+
+def cores_here() -> int:
+    """Return how many cores this process may use, by its affinity and a container's limits."""
+    return max(1, int(min(threads.cores(), threads.quota() or threads.cores())))
+
+
+def share_of(jobs: int) -> int:
+    """Return the threads that each of several processes may have of the cores of this one.
+
+    Where ``OMP_NUM_THREADS`` says less, that.
+    """
+    cores, said = cores_here(), os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    most = int(said) if said.isdecimal() and int(said) else cores
+    return max(1, min(cores // jobs, most))
+
+
+class Processes:
+    """An executor of processes on this machine; one that is killed is replaced.
+
+    While it is open this process computes by as many threads as they do, so that it chooses the
+    same routes and comes to the same bits.
+
+    Args:
+        jobs: how many of them.
+
+    Raises:
+        InputError: when that is no number of processes.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        whole(jobs=jobs)
+        self.jobs, self.threads = jobs, share_of(jobs)
+        self._hands = ThreadPoolExecutor(jobs, thread_name_prefix="datastill-worker")
+        self._mine, self._starting = threading.local(), threading.Lock()
+        self._pools: dict[int, ProcessPoolExecutor] = {}  # by the numbers of their processes
+        self._before, self._closed = torch.get_num_threads(), False
+        torch.set_num_threads(self.threads)
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Have a function called by the next process that is free."""
+        return self._hands.submit(self._done, function, args)
+
+    def shutdown(self) -> None:
+        """End all processes: at once, whatever they do."""
+        self._closed = True
+        self._hands.shutdown(wait=False, cancel_futures=True)
+        with self._starting:
+            for number, pool in self._pools.items():
+                with suppress(OSError):
+                    os.kill(number, signal.SIGTERM)
+                pool.shutdown(wait=False, cancel_futures=True)
+            self._pools.clear()
+        self._hands.shutdown()
+        torch.set_num_threads(self._before)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def _done(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        # Called in a thread that looks after one process.
+        try:
+            return self._pool().submit(function, *args).result()
+        except BrokenProcessPool:
+            self._dismiss()
+            raise WorkerLost("the process that worked on it was killed") from None
+
+    def _pool(self) -> ProcessPoolExecutor:
+        held = getattr(self._mine, "pool", None)
+        if held is not None:
+            return held
+        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin)
+        with self._starting:
+            if self._closed:
+                raise WorkerLost("there are no processes any more")
+            said = {**ENVIRONMENT, "OMP_NUM_THREADS": str(self.threads)}
+            before = {name: os.environ.get(name) for name in said}
+            os.environ.update(said)
+            try:
+                begun = pool.submit(ready)
+            finally:
+                _restore(before)
+        try:
+            number, trouble = begun.result()
+        except BrokenProcessPool:
+            raise Unready("a process ended before it could work") from None
+        if trouble:
+            pool.shutdown(wait=False)
+            raise Unready(trouble)
+        self._mine.pool, self._mine.number = pool, number
+        with self._starting:
+            if not self._closed:
+                self._pools[number] = pool
+                return pool
+        os.kill(number, signal.SIGTERM)
+        raise WorkerLost("there are no processes any more")
+
+    def _dismiss(self) -> None:
+        pool: ProcessPoolExecutor = self._mine.pool
+        with self._starting:
+            self._pools.pop(self._mine.number, None)
+        pool.shutdown(wait=False)
+        self._mine.pool = None
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -1,0 +1,163 @@
+"""A study carried out in pieces, side by side: which can begin when, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from datastill.distillation.methods import METHODS
+from datastill.runs import judging
+from datastill.runs.examining import Ongoing
+from datastill.runs.executors.spreading import spread
+from datastill.runs.judging import Judges
+from datastill.runs.pieces import set_of
+from datastill.runs.population import Candidate, Kind, asks_models
+from datastill.runs.specs import StudySpec, Unit
+from datastill.runs.study_material import Material, of_set, settings_of, workshop
+from datastill.runs.study_pieces import EXAMS, JUDGES, SCORES, SETS, needs_judges
+from datastill.store import StudyFolder
+
+
+def take_sets(
+    spec: StudySpec, material: Material, judges: Judges, folder: StudyFolder
+) -> list[str]:
+    """Put sets that were made as pieces, or brought, into a study, and return the new names."""
+    held, names = folder.names(), list[str]()
+    for name, data in material.brought.items():
+        if name not in held:
+            folder.save_set(name, data)
+            names.append(name)
+    shop, asked = workshop(spec, material, judges, folder.path / judging.OWN), None
+    for one in material.wanted:
+        asks = asks_models(one.kind, spec.method_settings)
+        if one.name in held or (asks and needs_judges(spec) and not judges.pool):
+            continue
+        asked = settings_of(spec, material) if asked is None else asked
+        address = f"{SETS}/{one.run}"
+        made = set_of(spec, folder.path, address, one.name, of_set(asked, shop, one))
+        if made is not None:
+            folder.save_set(one.name, made)
+            names.append(one.name)
+    return names
+
+
+WORK = {JUDGES: 4.0, SETS: 3.0, EXAMS: 2.0, SCORES: 1.0}
+"""How early pieces begin, by their kinds: what others wait for comes first."""
+AGEING = 4
+"""Updates of a method that trains networks between two of them, in those of one that does not."""
+
+
+def urgency(kind: str, amount: float) -> float:
+    """Return how early a piece should begin: by its kind, and of one kind the longest first.
+
+    Args:
+        kind: what its address begins with.
+        amount: of work, in whatever is comparable among pieces of the kind.
+    """
+    return WORK[kind] + amount / (1 + amount)
+
+
+@dataclass
+class Apart:
+    """Hands the pieces of a study to an executor, each as soon as what it needs is there.
+
+    Attributes:
+        spec: of the study.
+        material: of it.
+        ongoing: where it lies, and how it is carried out.
+        judges: as soon as they are there.
+        waited_for: original models that are being trained.
+    """
+
+    spec: StudySpec
+    material: Material
+    ongoing: Ongoing
+    judges: Judges = field(default_factory=lambda: Judges((), (), ()))
+    waited_for: set[str] = field(default_factory=set[str])
+
+    def go(self) -> None:
+        """Carry out all pieces that are missing."""
+        if self.ongoing.conduct.executor is None:
+            return
+        spec, held = self.spec, set(self.ongoing.folder.names())
+        runs = [one.run for one in self.material.wanted if one.name not in held]
+        units = [unit for unit in spec.units() if unit.address.partition("/")[2] in runs]
+        models = list[Unit]()
+        if spec.judges.path is None:
+            some = [unit for unit in spec.units() if unit.address.startswith(f"{JUDGES}/")]
+            models = some if self._lacks_judges() else []
+        self.waited_for = {unit.address for unit in models}
+        if spec.guides is not None:
+            guides = judging.guides_of(spec, self.material.real)
+            self.judges = replace(self.judges, guides=guides)
+        take_sets(spec, self.material, self.judges, self.ongoing.folder)
+        first = [*models, *self.with_judges(), *units, *self.exams(self.ongoing.folder.names())]
+        folder, conduct = self.ongoing.folder.path, self.ongoing.conduct
+        spread(first, folder, conduct, self.follows, self.urgency)
+
+    def urgency(self, unit: Unit) -> float:
+        """Return how early a piece should begin."""
+        kind, _, name = unit.address.partition("/")
+        if kind != SETS:
+            sizes = re.search(r"-ipc(\d+)", name)
+            return urgency(kind, int(sizes[1]) if sizes else 0)
+        found = [one.kind for one in self.material.wanted if one.run == name]
+        ages = any(_ages(one) for one in found)
+        updates = max((one.updates for one in found), default=0)
+        return urgency(kind, updates * (AGEING if ages else 1))
+
+    def follows(self, unit: Unit) -> Sequence[Unit]:
+        """Take what a piece came to, and return those that can begin now."""
+        kind = unit.address.partition("/")[0]
+        if kind == JUDGES:
+            self.waited_for.discard(unit.address)
+            return () if self.waited_for else self.with_judges()
+        if kind == SETS:
+            new = take_sets(self.spec, self.material, self.judges, self.ongoing.folder)
+            return [*self.exams(new), *self.scored(new)]
+        return ()
+
+    def with_judges(self) -> list[Unit]:
+        """Return what can begin once the original models are there; nothing before."""
+        if self.waited_for:
+            return []
+        spec, folder = self.spec, self.ongoing.folder
+        if spec.judges.path is None:
+            judging.train_own(spec, self.material.real.domain.name, self.ongoing)
+        self.judges = judging.loaded(spec, folder.path, self.material.real)
+        held = folder.names()
+        missing = [one for one in self.material.wanted if one.name not in held]
+        if not needs_judges(spec):
+            missing = []  # none of them had to wait
+        guided = dict.fromkeys(one.run for one in missing if self._asks(one))
+        return [*(Unit(f"{SETS}/{run}", spec) for run in guided), *self.scored(held)]
+
+    def exams(self, names: Iterable[str]) -> Iterator[Unit]:
+        """Yield the networks that sets lack, those of large sets first, for they take longest."""
+        folder, lacking = self.ongoing.folder, list[tuple[int, str, int]]()
+        for name in names:
+            held = folder.load_record(name) or {}
+            done, size = len(held.get("trials", ())), -len(folder.load_set(name))
+            lacking += [(size, name, trial) for trial in range(done, self.spec.trials)]
+        return (Unit(f"{EXAMS}/{name}/{trial}", self.spec) for _, name, trial in sorted(lacking))
+
+    def scored(self, names: Iterable[str]) -> list[Unit]:
+        """Return the assessments of sets that have none, once there are judges."""
+        if not self.judges.pool:
+            return []
+        folder = self.ongoing.folder
+        new = [name for name in names if not (folder.load_record(name) or {}).get("scores")]
+        return [Unit(f"{SCORES}/{name}", self.spec) for name in new]
+
+    def _asks(self, one: Candidate) -> bool:
+        return asks_models(one.kind, self.spec.method_settings)
+
+    def _lacks_judges(self) -> bool:
+        return judging.lacks_own(
+            self.spec, self.material.real.domain.name, self.ongoing.folder.path
+        )
+
+
+def _ages(kind: Kind) -> bool:
+    return bool(kind.updates) and getattr(METHODS[kind.method](1).method, "ages", False)

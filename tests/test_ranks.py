@@ -1,0 +1,197 @@
+"""One distillation by several processes of torchrun: the same set, however many there are."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from datastill import load, runs
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.data import ImageSet
+from datastill.datasets import load_split
+from datastill.distillation.learned import labelled
+from datastill.distillation.loop import distill
+from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.distribution_matching import DistributionMatching
+from datastill.distillation.parameters import Sgd
+from datastill.distillation.parametrisations import Pixels
+from datastill.distillation.sharing import Share
+from datastill.networks import builder
+from test_cli import files
+
+TRAIN = runs.TrainSpec(
+    data=runs.DataSpec("digits"), models=("MLP",), num=2, epochs=1, compute=runs.ComputeSpec()
+)
+CLOM = {
+    "pool": runs.PoolSpec(architectures=("MLP",), num=2),
+    "clom": runs.ClomSpec(alphas=(3.0,)),
+}
+SPECS = {
+    "DM": {"method": "DM", "updates": 6, **CLOM},
+    "DC": {"method": "DC", "updates": 3, "settings": {"outer_loop": 2, "inner_loop": 2}, **CLOM},
+    "uneven": {"method": "DSA", "updates": 2, "ipc": "0=2,3=3,7=1,rest=1"},
+}
+
+
+def spec_of(name: str) -> runs.DistillSpec:
+    given = {"data": runs.DataSpec("digits"), "model": "ConvNetD1W16", "ipc": 1, "batch": 8}
+    return runs.DistillSpec(**{**given, **SPECS[name]})  # pyright: ignore[reportArgumentType]
+
+
+def torchrun(ranks: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """Carry out code by several processes, as people start them."""
+    line = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), *words]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *line], capture_output=True, text=True, check=False, env=env
+    )
+
+
+def started(ranks: int, *words: str) -> list[subprocess.Popen[str]]:
+    """Start code as torchrun does it, without that."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = {
+        **{"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+        **{"WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1"},
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, *words],
+            env={**os.environ, **said, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(ranks)
+    ]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    runs.train(TRAIN, "pretrained_model")
+    for name in SPECS:
+        Path(f"{name}.toml").write_text(spec_of(name).to_toml())
+    # All of them in one start of each process: what takes long is to begin.
+    Path("several.py").write_text(
+        "import sys\n"
+        "from datastill import cli\n"
+        "for name in sys.argv[2:]:\n"
+        "    cli.main(['run', f'{name}.toml', '--save-path', f'{sys.argv[1]}/{name}', '--quiet'])\n"
+    )
+    torch.set_num_threads(threads)
+    return tmp_path
+
+
+def made(root: str, name: str) -> ImageSet:
+    (file,) = Path(root, name).rglob("synthetic.safetensors")
+    return load(file)
+
+
+def test_the_set_is_the_same_by_one_two_and_three_processes(home: Path) -> None:
+    done = torchrun(2, "several.py", "by2", *SPECS)
+    assert done.returncode == 0, done.stderr
+    for one in [*started(1, "several.py", "by1", *SPECS), *started(3, "several.py", "by3", *SPECS)]:
+        _, said = one.communicate()
+        assert one.returncode == 0, said
+    for name in SPECS:
+        one = made("by1", name)
+        for ranks in (2, 3):
+            assert torch.equal(one.images, made(f"by{ranks}", name).images), (name, ranks)
+            assert files(home / f"by{ranks}") == files(home / "by1")
+        alone = runs.distill(spec_of(name)).set
+        assert torch.allclose(one.images, alone.images, atol=1e-5)
+
+
+def test_a_run_whose_process_is_killed_goes_on_under_another_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = replace(spec_of("DM"), updates=100, model="MLP", clom=None)
+    Path("long.toml").write_text(spec.to_toml())
+    line = ["run", "long.toml", "--save-path", "cut", "--checkpoint-minutes", "0", "--quiet"]
+    first, second = started(2, "-m", "datastill", *line)
+    while not list(Path("cut").rglob("distill.checkpoint")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second.kill()
+    second.communicate()
+    _, said = first.communicate()
+    assert first.returncode == 2
+    assert "datastill: a process of this distillation is lost" in " ".join(said.split())
+    assert "Traceback" not in said
+    Path("again.py").write_text(
+        "from datastill import cli\n"
+        f"cli.main([*{line}, '--resume'])\n"
+        f"cli.main([*{line}, '--save-path', 'whole'])\n"
+    )
+    (only,) = started(1, "again.py")
+    _, said = only.communicate()
+    assert only.returncode == 0, said
+    assert torch.equal(made(".", "cut").images, made(".", "whole").images)
+
+
+class Alone:
+    """Hears of nobody."""
+
+    def gathered(self, mine: torch.Tensor) -> list[torch.Tensor]:
+        return [mine]
+
+    def go_on(self) -> None: ...
+
+
+def task(model: str, rank: int = 0, world: int = 1) -> Task:
+    real = load_split("digits", "train")
+    return Task(real, builder(model, real.domain), Key(0), share=Share(rank, world, 10, Alone()))
+
+
+@pytest.mark.parametrize(
+    ("method", "model", "learned", "told"),
+    [
+        ("NCFM", "ConvNetD1W16", False, "CharacteristicFunction sees the whole set: start it once"),
+        ("DM", "ConvNetD1W16", True, "`labels` is learned of all classes at once"),
+        ("DM", "ConvNetD1W16BN", False, "cannot be shared out where the network normalises by its"),
+    ],
+)
+def test_what_looks_at_all_classes_is_refused(
+    method: str, model: str, learned: bool, told: str
+) -> None:
+    published = METHODS[method](1)
+    shape, moved = labelled(Pixels(), {"images": Sgd(1.0)}, learned=learned)
+    descent = published.descent(1, updates=1, batch=4, parametrisation=shape, optimisers=moved)
+    with pytest.raises(InputError, match=told):
+        next(distill(published.method, task(model), descent))
+
+
+def test_a_regulariser_that_looks_at_all_classes_is_refused() -> None:
+    descent = METHODS["DM"](1).descent(1, updates=1, batch=4)
+
+    def mean(images: torch.Tensor, labels: torch.Tensor, *, key: Key) -> torch.Tensor:
+        return images.mean()
+
+    with pytest.raises(InputError, match="the regulariser 'mean' looks at all classes at once"):
+        next(distill(DistributionMatching(), task("MLP"), descent, regularisers={"mean": mean}))
+
+
+def test_a_process_moves_the_images_of_its_own_classes_alone() -> None:
+    descent = METHODS["DM"](1).descent((1, 2, 0, 1, 1, 1, 1, 1, 1, 1), updates=2, batch=4)
+    parts = [
+        next(distill(DistributionMatching(), task("ConvNetD1W16", rank, 3), descent)).synthetic
+        for rank in range(3)
+    ]
+    whole = next(distill(DistributionMatching(), task("ConvNetD1W16"), descent)).synthetic
+    start = next(distill(DistributionMatching(), task("ConvNetD1W16", 3, 4), descent)).synthetic
+    for row, label in enumerate(whole.labels.tolist()):
+        assert torch.equal(parts[label % 3].images[row], whole.images[row])
+        if label % 4 != 3:
+            assert torch.equal(parts[(label + 1) % 3].images[row], start.images[row])

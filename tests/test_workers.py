@@ -1,0 +1,272 @@
+"""Pieces of runs carried out side by side by processes: the same bits, whatever happens to them."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datastill import runs, save
+from datastill.base.errors import InputError
+from datastill.base.rng import Key
+from datastill.datasets import load_split
+from datastill.evaluation import studies
+from datastill.evaluation.studies import examination
+from datastill.runs import findings, workshop
+from datastill.runs.executors import processes
+from datastill.training.coresets import CORESETS
+from test_cli import files
+from test_units import COMPUTE, STUDY, TRAIN, VALIDATE, count, same_models, timeless
+
+OWN = '''
+"""Architectures of which one piece fails, in a worker alone."""
+import os, resource, signal
+from multiprocessing import parent_process
+from pathlib import Path
+from torch import nn
+
+def made(domain):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, len(domain.classes)))
+
+def first_time(name):
+    if parent_process() is None or Path(name).exists():
+        return False
+    Path(name).touch()
+    return True
+
+def failing(domain):
+    if parent_process() is not None:
+        raise RuntimeError("a bug of one's own")
+    return made(domain)
+
+def flaky(domain):
+    if first_time("flaky.was"):
+        raise RuntimeError("not today")
+    return made(domain)
+
+def killed(domain):
+    if first_time("killed.was"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made(domain)
+
+def full(domain):
+    first = first_time("full.was")
+    if parent_process() is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 if first else -1, -1))
+    return made(domain)
+'''
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[runs.Processes]:
+    with runs.Processes(3) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("own_workers.py").write_text(OWN)
+    real = load_split("digits", "train")
+    save(real.take(CORESETS["random"](real, [1] * 10, key=Key(1))), "random.safetensors")
+    return tmp_path
+
+
+def of(name: str, **more: Any) -> runs.TrainSpec:
+    return replace(TRAIN, models=("MLP", f"own_workers:{name}"), num=1, **more)
+
+
+def test_a_pool_by_three_processes_is_that_of_one(workers: runs.Processes) -> None:
+    whole = runs.train(TRAIN, "whole")
+    found = runs.train(TRAIN, "apart", executor=workers)
+    assert same_models(found.pool, whole.pool)
+    assert files(Path("apart")) == files(Path("whole"))
+    runs.train(TRAIN, "whole", add=True)
+    more = runs.train(TRAIN, "apart", add=True, executor=workers)
+    assert [row.number for row in more.rows] == [2, 3, 2, 3]
+    assert files(Path("apart")) == files(Path("whole"))
+    assert same_models(runs.train(TRAIN, executor=workers).pool, whole.pool)
+
+
+def test_a_validation_by_three_processes_is_that_of_one(
+    workers: runs.Processes, home: Path
+) -> None:
+    whole = runs.validate(VALIDATE, "whole")
+    said: list[str] = []
+    found = runs.validate(
+        VALIDATE,
+        "apart",
+        executor=workers,
+        observer=runs.Talking(moved=lambda *a: said.append(a[3])),
+    )
+    assert timeless(found.report) == timeless(whole.report)
+    assert files(home / "apart") == files(home / "whole")
+    assert timeless(runs.run(VALIDATE, executor=workers).report) == timeless(whole.report)
+    assert any("by " in line for line in said)  # what runs where
+
+
+def test_a_comparison_by_three_processes_is_that_of_one(
+    workers: runs.Processes, home: Path
+) -> None:
+    spec = runs.CompareSpec(
+        sets=("random.safetensors",),
+        compute=COMPUTE,
+        epochs=2,
+        models=("MLP",),
+        trials=2,
+        against=("random", "k-means"),
+        real_epochs=1,
+        rates=(0.01, 0.1),
+    )
+    addresses = [unit.address for unit in spec.units()]
+    assert addresses == ["real/MLP/0", "MLP/0", "MLP/1"]
+    whole = runs.compare(spec, "whole")
+    found = runs.compare(spec, "apart", executor=workers)
+    assert timeless(found.report) == timeless(whole.report)
+    assert files(home / "apart") == files(home / "whole")
+    runs.carry_out(spec.units()[0], "again")  # one by itself, and the others here
+    assert timeless(runs.compare(spec, "again").report) == timeless(whole.report)
+
+
+def test_a_study_by_three_processes_is_that_of_one(
+    workers: runs.Processes, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(studies.Resampling, bootstraps=30, permutations=99)
+    monkeypatch.setattr(findings, "Resampling", few)
+    spec = replace(STUDY, population=(*STUDY.population, "DM:1:5"), sets=("random.safetensors",))
+    whole = runs.study(spec, "whole")
+    trained = count(monkeypatch, workshop, "distill")
+    tried, scored = (count(monkeypatch, examination, name) for name in ("validated", "assess"))
+    found = runs.study(spec, "apart", executor=workers)
+    assert not trained + tried + scored  # all of it is done by others
+    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
+    assert ranks[0] == ranks[1]
+    assert [record.accuracy for record in found.study.records] == [
+        record.accuracy for record in whole.study.records
+    ]
+    assert files(home / "apart") == files(home / "whole")
+
+
+def test_an_executor_of_others_serves() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        found = runs.train(TRAIN, "apart", executor=threads)
+    assert same_models(found.pool, runs.train(TRAIN, "whole").pool)
+    assert files(Path("apart")) == files(Path("whole"))
+
+
+@pytest.mark.parametrize("name", ["flaky", "killed", "full"])
+def test_what_goes_wrong_once_is_done_again(name: str, workers: runs.Processes) -> None:
+    said: list[str] = []
+    spec, watching = of(name), runs.Talking(tell=said.append)
+    one = runs.Processes(1) if name == "full" else nullcontext(workers)  # whose limit it remains
+    with one as executor:
+        found = runs.train(spec, "apart", executor=executor, observer=watching)
+    told = [line for line in said if line.endswith("once more")]
+    reason = {"flaky": "not today", "killed": "was killed", "full": "File too large"}[name]
+    assert [reason in line for line in told] == [True]
+    assert same_models(found.pool, runs.train(spec, "whole").pool)
+
+
+def test_what_goes_wrong_twice_is_named_and_the_others_are_kept(workers: runs.Processes) -> None:
+    spec = of("failing")
+    with pytest.raises(InputError) as told:
+        runs.train(spec, "apart", executor=workers)
+    said = "1 piece could not be carried out: own_workers:failing/0 (own_workers:failing fails for"
+    assert str(told.value).startswith(said)
+    assert "RuntimeError: a bug of one's own" in str(told.value)
+    assert "1 are kept" in str(told.value)
+    found = runs.train(spec, "apart", keeping=runs.Keeping(resume=True))  # here it does not fail
+    assert same_models(found.pool, runs.train(spec, "whole").pool)
+    log = Path("apart/digits/original/MLP/log.jsonl").read_text()
+    assert log == Path("whole/digits/original/MLP/log.jsonl").read_text()
+
+
+def test_a_run_that_is_stopped_goes_on(workers: runs.Processes) -> None:
+    stop = runs.StopRequest()
+    stop.request()
+    with pytest.raises(runs.Stopped):
+        runs.train(TRAIN, "apart", executor=workers, stop=stop)
+    found = runs.train(TRAIN, "apart", executor=workers, keeping=runs.Keeping(resume=True))
+    assert same_models(found.pool, runs.train(TRAIN, "whole").pool)
+
+
+def test_workers_that_cannot_import_are_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "safetensors.py").write_text("raise ImportError('no such library')\n")
+    monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
+    with runs.Processes(1) as alone, pytest.raises(InputError, match="workers cannot begin: Impo"):
+        runs.train(TRAIN, "apart", executor=alone)
+    assert capfd.readouterr().err == ""
+    assert same_models(
+        runs.train(TRAIN, "apart", keeping=runs.Keeping(resume=True)).pool,
+        runs.train(TRAIN, "whole").pool,
+    )
+
+
+def test_each_process_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(processes.threads, "cores", lambda: 8)
+    monkeypatch.setattr(processes.threads, "quota", lambda: None)
+    assert [processes.share_of(jobs) for jobs in (1, 2, 3, 8, 9)] == [8, 4, 2, 1, 1]
+    monkeypatch.setattr(processes.threads, "quota", lambda: 5.5)
+    assert processes.share_of(2) == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert processes.share_of(2) == 1
+
+
+def test_what_is_no_executor_is_told() -> None:
+    for wrong in (3, "ray", runs.Processes):
+        with pytest.raises(InputError, match="`executor`"):
+            runs.train(TRAIN, executor=wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="`jobs`"):
+        runs.Processes(0)
+    with ThreadPoolExecutor(1) as threads, pytest.raises(InputError, match="keep no networks"):
+        runs.validate(VALIDATE, "here", save_models=True, executor=threads)
+
+
+def is_there(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_command_that_is_killed_leaves_no_workers_and_goes_on() -> None:
+    spec = replace(TRAIN, models=("MLP",), num=2, epochs=3000, save_epochs=())
+    Path("long.toml").write_text(spec.to_toml())
+    line = "run long.toml --jobs 2 --save-path apart --checkpoint-minutes 0 --quiet"
+    with subprocess.Popen([sys.executable, "-m", "datastill", *line.split()]) as first:
+        found: list[int] = []
+        while len(list(Path("apart").rglob(".pieces/**/*.checkpoint"))) < 2:
+            assert first.poll() is None
+            time.sleep(0.05)
+        for thread in Path(f"/proc/{first.pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+        first.kill()
+    assert len(found) >= 2
+    while any(map(is_there, found)):
+        time.sleep(0.05)
+    stop, seen = runs.StopRequest(), list[float]()
+
+    def moved(label: str, step: float, total: int, note: str) -> None:
+        seen.append(step)
+        stop.request()
+
+    watching = runs.Talking(moved=moved)
+    unit = spec.units()[0]
+    with pytest.raises(runs.Stopped):  # where it was cut off, it goes on
+        runs.carry_out(
+            unit, "apart", keeping=runs.Keeping(resume=True), observer=watching, stop=stop
+        )
+    assert seen[0] > 0
