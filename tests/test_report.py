@@ -1,6 +1,7 @@
 """One page of whatever runs made: whole, true to their files, and without a danger."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -13,18 +14,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
+from torch import nn
 
 from conftest import blobs
 from datastill import load, runs, save
 from datastill.base.errors import InputError
-from datastill.data import ImageSet
+from datastill.data import Domain, ImageSet
 from datastill.datasets import load_split
+from datastill.report.page import sets
+from datastill.report.page.held import Held
 from datastill.report.page.nearest import nearest
-from datastill.report.page.parts import Page
-from datastill.report.page.render import html
-from datastill.runs import DataSpec, DistillSpec, Keeping, Reporter, StopRequest, Talking
-from datastill.store import load_frames, steps_of
+from datastill.report.page.parts import Heat, Page
+from datastill.report.page.render import ASSETS, LIBRARIES, html
+from datastill.report.page.seen import by_class, taken
+from datastill.runs import (
+    DataSpec,
+    DistillSpec,
+    Keeping,
+    Reporter,
+    StopRequest,
+    Talking,
+    ValidateSpec,
+)
+from datastill.store import keep_frame, load_frames, steps_of
+from datastill.training.pool import Member, freeze
 from test_cli import Run, files, run
 
 __all__ = ["run"]
@@ -189,12 +204,13 @@ def test_what_cannot_be_shown_is_told_in_a_line(
 def test_a_page_is_light(tmp_path: Path) -> None:
     data = blobs(shape=(3, 32, 32), classes=10, per_class=10)
     noise = torch.rand(data.images.shape, generator=torch.Generator().manual_seed(0))
-    save(
-        replace(data, images=data.domain.normalise(noise)), tmp_path / "a" / "synthetic.safetensors"
-    )
+    noisy = replace(data, images=data.domain.normalise(noise))
+    save(noisy, tmp_path / "a" / "synthetic.safetensors")
+    for step in sorted(steps_of(20_000)):
+        keep_frame(tmp_path / "a", step, noisy)
     found = runs.report(tmp_path / "a", tmp_path / "page.html")
-    assert found.file.stat().st_size < 5_000_000
-    assert len([*page_at(found.file).images()]) == 100
+    assert found.file.stat().st_size < 4_000_000  # noise is what images take most bytes for
+    assert len([*page_at(found.file).images()]) == 100 + 10
 
 
 def test_pictures_of_the_way_are_those_of_the_updates(tmp_path: Path) -> None:
@@ -318,6 +334,68 @@ def test_a_comparison_a_study_and_models_are_shown(tmp_path: Path, run: Run) -> 
     )
     assert drawn == set(json.loads(content))
     assert [1 for _, attributes in page.tags if attributes.get("data-set") == names[0]]
+
+
+def test_images_that_hold_several_are_shown_as_they_are_kept(tmp_path: Path) -> None:
+    spec = replace(MADE, updates=2, tiles=2)
+    made = runs.distill(spec, tmp_path / "set").set
+    assert len(made) == 40
+    found = runs.report(tmp_path / "set", tmp_path / "page.html")
+    page = page_at(found.file)
+    tiles = [attributes for _, attributes in page.tags if attributes.get("class") == "tile"]
+    assert len(tiles) == 10
+    near = [attributes for _, attributes in page.tags if "data-distance" in attributes]
+    assert len(near) == 40  # one beside each of the smaller ones
+
+
+def test_what_models_take_images_for_is_counted() -> None:
+    data, domain = blobs(per_class=3), blobs().domain
+    towards = torch.tensor([0, 0, 2, 3])  # the second class is taken for the first
+    pool = [fixed(domain, data, towards)]
+    found = taken(data, pool, "one model")
+    assert torch.allclose(found.shares.sum(1), torch.ones(12))
+    exhibited = sets.exhibit(Held("set", data, taken=found), "0")
+    (heat,) = (
+        block for one in exhibited.sections for block in one.blocks if isinstance(block, Heat)
+    )
+    assert heat.counts == [[3, 0, 0, 0], [3, 0, 0, 0], [0, 0, 3, 0], [0, 0, 0, 3]]
+    assert [heat.share(1, k) for k in range(4)] == [1, 0, 0, 0]
+    right = by_class(pool, ["first"], data)
+    assert right.rows == [("first", [1.0, 0.0, 1.0, 1.0])]
+    assert right.tested == 12
+
+
+def fixed(domain: Domain, data: ImageSet, towards: torch.Tensor) -> Member:
+    """Return a model that says of every image of a class what it is told to."""
+    patterns = torch.stack([data.images[rows[0]] for rows in data.rows_by_class])
+
+    class Fixed(nn.Module):
+        def embed(self, images: torch.Tensor) -> torch.Tensor:
+            return images.flatten(1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            away = torch.cdist(images.flatten(1), patterns.flatten(1))
+            return 9.0 * F.one_hot(towards[away.argmin(1)], len(domain.classes)).float()
+
+    return freeze(Fixed(), "Fixed", domain, {})  # pyright: ignore[reportArgumentType]
+
+
+def test_the_libraries_are_those_of_the_table() -> None:
+    table = (ASSETS / "vendor" / "README.md").read_text(encoding="utf-8")
+    for name in LIBRARIES:
+        file = ASSETS / "vendor" / name
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert re.search(rf"\| {name} \| .* \| {digest} \|", table)
+        assert (ASSETS / "vendor" / f"LICENSE.{name.removesuffix('.min.js')}").is_file()
+
+
+def test_networks_in_training_are_followed(made: Path, tmp_path: Path) -> None:
+    spec = ValidateSpec(set=str(made), models=("MLP",), trials=2, epochs=2)
+    runs.validate(spec, made, keeping=Keeping(report_minutes=1e-9))
+    page = page_at(made / "report.html")
+    assert "synthetic" in page.said
+    assert "(n=2)" in page.said
+    assert not [1 for _, attributes in page.tags if attributes.get("id") == "live"]
 
 
 def test_a_page_without_charts_has_no_library() -> None:

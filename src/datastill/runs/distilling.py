@@ -239,7 +239,7 @@ def distill(
     if folder is not None:
         conduct = Conduct.of(keeping, observer, stop, folder)
         with ended(ranks):
-            return Distilling(spec, Path(folder), conduct, more, ranks=ranks).go()
+            return conduct.ended(Distilling(spec, Path(folder), conduct, more, ranks=ranks).go())
     with TemporaryDirectory() as place:
         conduct = Conduct.of(USUAL, observer, stop)
         found = Distilling(spec, Path(place), conduct, more, passing=True).go()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datastill.base.errors import InputError, of_kind, path_of, told
 from datastill.runs.futures import Executor
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
-from datastill.runs.observer import SILENT, Observer
+from datastill.runs.observer import SILENT, Observer, ignored
 from datastill.runs.specs import Spec
 from datastill.runs.stop import StopRequest
 
 if TYPE_CHECKING:
     from datastill.store import Checkpoint, CheckpointFile
+
+T = TypeVar("T")
 
 WATCHES = ("message", "progress", "follow", "snapshot")
 """Methods of an ``Observer``."""
@@ -31,12 +33,14 @@ class Conduct:
         observer: watches.
         stop: asks to stop.
         executor: carries out pieces of it elsewhere; None for all of it here.
+        end: is called when it has ended.
     """
 
     keeping: Keeping
     observer: Observer
     stop: StopRequest
     executor: Executor | None = None
+    end: Callable[[], None] = ignored
 
     @classmethod
     def of(
@@ -52,7 +56,13 @@ class Conduct:
             # What writes pages looks at all that there is, and so stands above; it is asked now.
             live = import_module("datastill.runs.live")
             observer = live.Reporter(folder, keeping.report_minutes, observer)
+            return cls(keeping, observer, stop or StopRequest(), executor, observer.write)
         return cls(keeping, observer, stop or StopRequest(), executor)
+
+    def ended(self, found: T) -> T:
+        """Take note that a run has ended, and return what it found."""
+        self.end()
+        return found
 
     def past(
         self, file: CheckpointFile, asked: Mapping[str, Any], place: Path | None = None

@@ -48,7 +48,7 @@ class Reporter:
         """Hand on a line; the last one of a run is said when all of it is written."""
         self.observer.message(text)
         if self.told and not self.going:
-            self._write()
+            self.write()
 
     @contextmanager
     def progress(self, label: str, total: int, begun: int = 0) -> Generator[Steps]:
@@ -59,7 +59,7 @@ class Reporter:
                 yield _Watched(self, steps, label, total)
             finally:
                 self.going -= 1
-                self._write()
+                self.write()
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
         """See ``Observer``."""
@@ -69,7 +69,7 @@ class Reporter:
         """Look at a set after an update."""
         self.observer.snapshot(snapshot)
         if self.due:
-            self._write(snapshot)
+            self.write(snapshot)
 
     @property
     def due(self) -> bool:
@@ -80,10 +80,13 @@ class Reporter:
         """Take note of how far the run is."""
         self.told = told
         if self.due:
-            self._write()
+            self.write()
 
-    def _write(self, now: Snapshot | None = None) -> None:
-        # A page that cannot be written is no reason to end a run: that is said once.
+    def write(self, now: Snapshot | None = None) -> None:
+        """Write the page, as the files of the run have it, or with the set as it is ``now``.
+
+        That it cannot be written is said once, and no reason to end a run.
+        """
         from datastill.runs.reporting import write_live
 
         self.written = self.clock()

@@ -17,7 +17,7 @@ from datastill.report.page.parts import Exhibit, Page, Section
 from datastill.report.validations import labelled_results
 from datastill.runs.beholding import Beholder
 from datastill.runs.exhibiting import Exhibiting, under_way
-from datastill.runs.gathering import Lying, gathered
+from datastill.runs.gathering import SET, UNDER_WAY, Lying, gathered
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
 from datastill.store import SET_FILE, load_frames, place_of
@@ -76,7 +76,7 @@ def report(
     target = _free(Path(file))
     found = gathered([Path(path) for path in given])
     beholder = Beholder(data or DataSpec(), Path(pool_path), observer)
-    page = page_of(observer.follow(found, "looking", len(found)), len(found), beholder)
+    page = page_of(observer.follow(found, "looking", len(found)), sets_among(found), beholder)
     render.write(page, target)
     return Reported(target, page)
 
@@ -110,7 +110,7 @@ def page_of(found: Iterable[Lying], count: int, beholder: Beholder | None) -> Pa
 
     Args:
         found: the things.
-        count: how many they are.
+        count: how many sets are among them.
         beholder: see ``Exhibiting``.
     """
     most = max(LEAST, ALL_IMAGES // max(count, 2))
@@ -120,6 +120,11 @@ def page_of(found: Iterable[Lying], count: int, beholder: Beholder | None) -> Pa
     held = [known for _, known in shown if known is not None]
     told = "; ".join(known.under_way for known in held if known.under_way)
     return Page(_title(exhibits), exhibits, [*_overview(held)], under_way=told)
+
+
+def sets_among(found: Sequence[Lying]) -> int:
+    """Return how many of some things are sets, whose images share a page."""
+    return sum(one.kind in (SET, UNDER_WAY) for one in found)
 
 
 def _title(exhibits: Sequence[Exhibit]) -> str:

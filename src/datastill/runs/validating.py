@@ -87,7 +87,7 @@ def validate(
     conduct = Conduct.of(keeping, observer, stop, folder and place.parent, executor)
     run = _Run.of(spec, place, conduct, written, save_models)
     with run.at_work() if written else nullcontext():
-        return run.finished() or run.carried_out()
+        return conduct.ended(run.finished() or run.carried_out())
 
 
 def validate_piece(spec: ValidateSpec, address: str, folder: Path | str, conduct: Conduct) -> None:

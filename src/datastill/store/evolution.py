@@ -17,8 +17,8 @@ from datastill.store.succession import EVOLUTION_FILE
 KIND, LABELS = "account of a distillation", "labels"
 HALVINGS = 8
 """How often the number of updates is halved: changes are large at first, and small at the end."""
-MOST_BYTES = 2 << 20
-"""That all pictures may take: ten of 75 images of CIFAR-10, or of 260 of MNIST."""
+MOST_BYTES = 1 << 20
+"""That all pictures may take: ten of 34 images of CIFAR-10, or of 133 of MNIST."""
 
 
 @dataclass(frozen=True, eq=False)

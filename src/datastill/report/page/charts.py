@@ -143,11 +143,11 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
 def _across(mark: Spec, only: str, field: str, more: Spec) -> Spec:
     # A layer of accuracies.
     x = {"field": field, "type": "quantitative", "title": "test accuracy, %"}
-    scale = {"scale": {"zero": False}}
+    shown = {"scale": {"zero": False, "padding": 12}, "axis": {"tickCount": 8}}
     return {
         "transform": [{"filter": only}],
         "mark": mark,
-        "encoding": {"x": {**x, **scale}, **more},
+        "encoding": {"x": {**x, **shown}, **more},
     }
 
 
@@ -178,14 +178,14 @@ def worth(points: Sequence[Mapping[str, Any]]) -> Spec:
                 "field": "bytes",
                 "type": "quantitative",
                 "title": "bytes of images and labels",
-                "scale": {"type": "log", "nice": True},
-                "axis": {"format": "~s"},
+                "scale": {"type": "log", "nice": False, "padding": 40},
+                "axis": {"format": "~s", "tickCount": 6},
             },
             "y": {
                 "field": "accuracy",
                 "type": "quantitative",
                 "title": "test accuracy, %",
-                "scale": {"zero": False},
+                "scale": {"zero": False, "padding": 20},
             },
             "color": _coloured("kind", kinds),
             "shape": _shaped("kind", kinds),
@@ -214,6 +214,7 @@ def agreement(records: Sequence[Record], verdict: Verdict) -> Spec:
                 "type": "quantitative",
                 "title": f"{verdict.name} ({verdict.better} is better)",
                 "scale": {**scale, "reverse": verdict.better == "lower"},
+                "axis": {"tickCount": 8},
             },
             "y": {
                 "field": "accuracy",

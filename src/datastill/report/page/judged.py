@@ -24,12 +24,15 @@ def validations(held: Held, name: str) -> Iterator[Block]:
     if not found:
         yield Lines([f"No network was trained on it yet: datastill validate {held.name}"])
         return
-    names = [f"{source}, {model}, {label}" for source, model, label, _ in found]
+    parts = [row[:3] for row in found]
+    shared = [len({row[i] for row in parts}) == 1 for i in range(3)]  # said once, above them
+    names = [", ".join(row[i] for i in range(3) if not (i and shared[i])) for row in parts]
+    above = [parts[0][i] for i in (1, 2) if shared[i]]
     rows = [(key, str(reached)) for key, (*_, reached) in zip(names, found, strict=True)]
     results = [Result(source, model, reached, 0) for source, model, _, reached in found]
     yield Chart(
         f"accuracies-{name}",
-        "Test accuracy of networks, each at its last epoch",
+        ", ".join(["Test accuracy of networks, each at its last epoch", *above]),
         charts.accuracies(results, names),
         Grid("Test accuracy", ("trained on", "mean ± std"), rows),
         "A ring is one network; the diamond is their mean, the bar one standard deviation of "

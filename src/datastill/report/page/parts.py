@@ -85,6 +85,7 @@ class Chart:
         about: how to read it.
         pictures: of points that have one, by the value of their field ``set``.
         choices: other charts of the same data, of which one is shown; the first is ``spec``.
+        opened: whether the table is shown before somebody asks for it.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Chart:
     about: str = ""
     pictures: Mapping[str, Picture] = field(default_factory=dict[str, Picture])
     choices: Sequence[Choice] = ()
+    opened: bool = False
     block: ClassVar[str] = "chart"
 
 

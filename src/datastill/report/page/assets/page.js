@@ -97,9 +97,9 @@
     if (!place || !datum || datum.set === undefined) return;
     const picture = all(`[data-of="${name}"]`).find((image) => image.dataset.set === datum.set);
     const said = document.createElement("p");
-    const parts = Object.entries(datum).filter(([key]) => !key.startsWith("_") && key !== "score");
-    said.textContent = parts.map(([key, value]) =>
-      key === "set" ? value : `${key} ${typeof value === "number" ? Number(value.toPrecision(5)) : value}`).join(", ");
+    const others = ["recipe", "method", "ipc", "accuracy", "value"].filter((key) => datum[key] !== undefined);
+    said.textContent = [datum.set, ...others.map((key) =>
+      `${key} ${typeof datum[key] === "number" ? Number(datum[key].toPrecision(5)) : datum[key]}`)].join(", ");
     place.replaceChildren(...(picture ? [picture.cloneNode()] : []), said);
   };
   const reachable = (drawing, name) => {
