@@ -2,7 +2,8 @@
 
 ``golden/make.py`` made the files that this compares with; where processor, capability, PyTorch and
 its like are those that are recorded there, every bit has to be the same. Elsewhere sums are added
-in another order: then values have to be as near as ``NEAR`` says.
+in another order: then values have to be as near as ``NEAR`` says, but for those that another
+version of PyTorch draws otherwise, see ``SEEDED``.
 """
 
 import json
@@ -37,6 +38,10 @@ what was recorded, and a number. Scores that count images go by one of the ten i
 SHARES = re.compile(
     r"accuracy|agreement|coverage|density|precision|recall|kernel-ridge|linear-probe|class-mean"
 )
+
+SEEDED = "picked.k-means."
+"""Begins the names of what hangs on a whole number that is drawn below 2**31: where the bound is
+2**28 or more, PyTorch 2.6 draws others than 2.13, and clusters begin elsewhere."""
 
 Made = tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, str]]
 
@@ -83,6 +88,11 @@ def compared(made: Made) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]
         yield name, kind_of(name), *values
 
 
+def pytorch(machine: dict[str, str]) -> str:
+    """Return the version of PyTorch, whatever it was built for."""
+    return machine["torch"].partition("+")[0]
+
+
 def stand_in(name: str) -> str:
     engine, _, rest = name.partition(".")
     return f"{PLAIN}.{rest}" if engine in ENGINES else name
@@ -118,6 +128,8 @@ def test_everything_that_was_recorded_is_made(made: Made) -> None:
 def test_values_are_what_they_were(made: Made) -> None:
     recorded = read(GOLDEN)[2]
     differ = {name for name, kind, then, now in compared(made) if far(kind, then, now)}
+    if pytorch(made[2]) != pytorch(recorded):
+        differ = {name for name in differ if not name.startswith(SEEDED)}
     assert not differ, f"made here {made[2]}, recorded {recorded}"
     if made[2] == recorded:
         changed = [name for name, _, then, now in compared(made) if not same_bits(then, now)]
