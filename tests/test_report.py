@@ -30,12 +30,14 @@ from datastill.report.page.parts import Heat, Page
 from datastill.report.page.render import ASSETS, LIBRARIES, html
 from datastill.report.page.seen import by_class, taken
 from datastill.runs import (
+    CompareSpec,
     DataSpec,
     DistillSpec,
     Keeping,
     Reporter,
     StopRequest,
     Talking,
+    TrainSpec,
     ValidateSpec,
 )
 from datastill.store import keep_frame, load_frames, steps_of
@@ -396,6 +398,32 @@ def test_networks_in_training_are_followed(made: Path, tmp_path: Path) -> None:
     assert "synthetic" in page.said
     assert "(n=2)" in page.said
     assert not [1 for _, attributes in page.tags if attributes.get("id") == "live"]
+
+
+def test_original_models_in_training_are_followed(tmp_path: Path) -> None:
+    pages: list[Read] = []
+
+    def moved(*_: object) -> None:
+        if (tmp_path / "models" / "report.html").exists():
+            pages.append(page_at(tmp_path / "models" / "report.html"))
+
+    spec = TrainSpec(data=DataSpec("digits"), models=("MLP",), num=1, epochs=3, batch=256)
+    keeping = Keeping(report_minutes=1e-9)
+    runs.train(spec, tmp_path / "models", keeping=keeping, observer=Talking(moved=moved))
+    assert "No model is finished yet." in pages[-1].said
+    assert [1 for _, attributes in pages[-1].tags if attributes.get("id") == "live"]
+    after = page_at(tmp_path / "models" / "report.html")
+    assert "held-out %" in after.said
+    assert not [1 for _, attributes in after.tags if attributes.get("id") == "live"]
+
+
+def test_runs_without_a_page_refuse_one(made: Path, tmp_path: Path) -> None:
+    keeping, where = Keeping(report_minutes=1), str(made)
+    with pytest.raises(InputError, match="'compare' has no page while it goes on"):
+        runs.compare(CompareSpec(sets=(where,)), tmp_path / "c", keeping=keeping)
+    with pytest.raises(InputError, match="`report_minutes` writes a page into the folder of a run"):
+        runs.validate(ValidateSpec(set=where), keeping=keeping)
+    assert not (tmp_path / "c").exists()
 
 
 def test_a_page_without_charts_has_no_library() -> None:

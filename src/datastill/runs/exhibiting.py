@@ -65,7 +65,7 @@ class Exhibiting:
             return self._comparison(one.path, name), None
         elif one.kind == STUDY:
             return self._study(one.path, name), None
-        elif one.kind == POOL:
+        elif one.kind == POOL or is_training(one.path):
             return self._pool(one.path, name), None
         else:
             held = under_way(one.path)
@@ -105,11 +105,16 @@ class Exhibiting:
 
     def _pool(self, folder: Path, name: str) -> Exhibit:
         rows = _list(folder / MANIFEST) if (folder / MANIFEST).is_file() else []
-        if not rows:
+        if not rows and any(members_in(folder)):
             found = [load_member(path) for _, _, path in members_in(folder)]
             rows = [{"architecture": one.architecture, **one.facts} for one in found]
-        events = [*_events(folder / LOG_FILE)]
+        events = [*_events(place_of(folder) / LOG_FILE)]
         return pool.exhibit(rows, events, str(folder), name, _recipe(folder))
+
+
+def is_training(folder: Path) -> bool:
+    """Tell whether original models are being trained in a folder, or were until it was cut off."""
+    return any(event.get("event") == "epoch" for event in _events(place_of(folder) / LOG_FILE))
 
 
 def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held:

@@ -38,7 +38,7 @@ def gathered(paths: Sequence[Path]) -> list[Lying]:
     """
     found: dict[Path, Lying] = {}
     for path in paths:
-        there = list(_at(path))
+        there = lying(path)
         if not there:
             what = "is no set" if path.is_file() else "holds no set, comparison, study or models"
             missing = f"there is no {path}" if not path.exists() else f"{path} {what}"
@@ -46,6 +46,11 @@ def gathered(paths: Sequence[Path]) -> list[Lying]:
         for one in there:
             found.setdefault(one.path.resolve(), one)
     return list(found.values())
+
+
+def lying(path: Path) -> list[Lying]:
+    """Return all that lies at a path; nothing where there is none."""
+    return list(_at(path))
 
 
 def _at(path: Path) -> Iterator[Lying]:

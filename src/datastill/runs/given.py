@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PAGED = ("train", "distill", "validate")
+"""Kinds of runs that have a page while they go on."""
 WATCHES = ("message", "progress", "follow", "snapshot")
 """Methods of an ``Observer``."""
 
@@ -52,11 +54,13 @@ class Conduct:
         executor: Executor | None = None,
     ) -> Conduct:
         """Return it as verbs are given it; a ``folder`` gets a page of the run, if that is kept."""
-        if keeping.report_minutes and folder is not None:
+        if keeping.report_minutes and folder is None:
+            raise InputError("`report_minutes` writes a page into the folder of a run; name one")
+        if keeping.report_minutes:
             # What writes pages looks at all that there is, and so stands above; it is asked now.
             live = import_module("datastill.runs.live")
-            observer = live.Reporter(folder, keeping.report_minutes, observer)
-            return cls(keeping, observer, stop or StopRequest(), executor, observer.write)
+            pages = live.Reporter(folder, keeping.report_minutes, observer)
+            return cls(keeping, pages, stop or StopRequest(), executor, pages.write)
         return cls(keeping, observer, stop or StopRequest(), executor)
 
     def ended(self, found: T) -> T:
@@ -99,7 +103,11 @@ def conduct_of(
     """
     how = {"keeping": keeping, "observer": observer, "stop": stop, "executor": executor}
     require_kinds(kind, spec, folder, **how)
-    return Conduct.of(keeping, observer, stop, executor=executor)
+    if keeping.report_minutes and spec.kind not in PAGED:
+        raise InputError(
+            f"a run of kind {spec.kind!r} has no page while it goes on; leave `report_minutes` out"
+        )
+    return Conduct.of(keeping, observer, stop, folder, executor)
 
 
 def require_kinds(

@@ -17,7 +17,7 @@ from datastill.report.page.parts import Exhibit, Page, Section
 from datastill.report.validations import labelled_results
 from datastill.runs.beholding import Beholder
 from datastill.runs.exhibiting import Exhibiting, under_way
-from datastill.runs.gathering import SET, UNDER_WAY, Lying, gathered
+from datastill.runs.gathering import SET, UNDER_WAY, Lying, gathered, lying
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
 from datastill.store import SET_FILE, load_frames, place_of
@@ -94,11 +94,14 @@ def write_live(folder: Path, seconds: float, told: str, now: ImageSet | None) ->
         InputError: when it cannot be written, or a file is damaged.
     """
     target, place = _free(folder / PAGE), place_of(folder)
-    if now is None and place == folder and (folder / SET_FILE).exists():
-        page = page_of(gathered([folder]), 1, None)
-        told = told if seconds else ""
-    elif now is None and load_frames(place) is None:
+    finished = place == folder and (folder / SET_FILE).exists()
+    of_set = not finished and (now is not None or load_frames(place) is not None)
+    there = [] if of_set else lying(folder)
+    if not of_set and not there:
         return
+    if not of_set:
+        page = page_of(there, sets_among(there), None)
+        told = told if seconds else ""
     else:
         exhibit = sets.exhibit(under_way(folder, now, told), "0")
         page = Page(_title([exhibit]), [exhibit])

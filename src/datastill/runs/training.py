@@ -132,7 +132,7 @@ def train(
             found = train(spec, place, observer=observer, stop=stop, executor=executor)
             models = [*found.pool]
         return replace(found, folder=None, models=models)
-    return _trained(spec, Path(folder), conduct, add=add)
+    return conduct.ended(_trained(spec, Path(folder), conduct, add=add))
 
 
 def train_piece(spec: TrainSpec, address: str, folder: Path | str, conduct: Conduct) -> None:

@@ -31,8 +31,9 @@ def exhibit(
         recipe: text of the file that repeats it, and its path.
     """
     table = Grid("Original models, each at the epoch that was kept", COLUMNS, [*map(_row, rows)])
+    none = Lines(["No model is finished yet."])
     sections = [
-        Section("What they reach", [table]),
+        Section("What they reach", [table if rows else none]),
         Section("Losses", _losses(events, name)),
         Section("To repeat", [*repeated(recipe)]),
     ]
