@@ -150,6 +150,10 @@ def test_the_set_is_the_same_by_one_two_and_three_processes(home: Path) -> None:
         assert torch.allclose(one.images, alone.images, atol=1e-5)
 
 
+@pytest.mark.skipif(
+    torch.__version__.startswith("2.6."),
+    reason="PyTorch 2.6 may not hear that a process is lost; torchrun then ends the others itself",
+)
 def test_a_run_whose_process_is_killed_goes_on_under_another_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

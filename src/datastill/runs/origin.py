@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.base.wording import counted
 from datastill.data import UNNAMED, Domain, ImageSet
 from datastill.datasets import (
     TEST_SHARE,
@@ -174,8 +175,8 @@ class Origin:
         return (
             "what the set was made from is not known: images kept for assessments may be among that"
             if len(made) == 1
-            else f"what {len(silent)} of the {len(made)} sets were made from is not known: images "
-            "kept for assessments may be among that",
+            else f"what {len(silent)} of the {counted(len(made), 'set')} were made from is not "
+            "known: images kept for assessments may be among that",
         )
 
     def stand_in(self, like: Domain) -> tuple[ImageSet, Caveats]:

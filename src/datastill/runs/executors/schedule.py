@@ -51,7 +51,7 @@ def scheduled(pieces: Mapping[str, Timed], workers: int) -> Schedule:
 
     >>> two = scheduled({"long": Timed(4, 1), "a": Timed(2), "b": Timed(2)}, 2)
     >>> two.seconds, two.efficiency
-    (4, 1.0)
+    (4.0, 1.0)
     """
     done, running = set[str](), list[tuple[float, int, str]]()
     left, now, number = dict(pieces), 0.0, 0
