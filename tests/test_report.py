@@ -230,7 +230,8 @@ def test_pictures_of_the_way_are_those_of_the_updates(tmp_path: Path) -> None:
         assert torch.equal(pixels, seen[step][list(frames.rows)])
 
 
-def test_a_run_that_was_cut_off_has_the_same_pictures(tmp_path: Path) -> None:
+def cut_off(folder: Path) -> None:
+    """Stop a run after five of its updates."""
     stop = StopRequest()
 
     def look(snapshot) -> None:
@@ -238,7 +239,11 @@ def test_a_run_that_was_cut_off_has_the_same_pictures(tmp_path: Path) -> None:
             stop.request()
 
     with pytest.raises(runs.Stopped):
-        runs.distill(MADE, tmp_path / "cut", observer=Talking(look=look), stop=stop)
+        runs.distill(MADE, folder, observer=Talking(look=look), stop=stop)
+
+
+def test_a_run_that_was_cut_off_has_the_same_pictures(tmp_path: Path) -> None:
+    cut_off(tmp_path / "cut")
     runs.distill(MADE, tmp_path / "cut", keeping=Keeping(resume=True))
     runs.distill(MADE, tmp_path / "whole")
     cut, whole = load_frames(tmp_path / "cut"), load_frames(tmp_path / "whole")
@@ -285,14 +290,7 @@ def test_a_run_writes_its_page_where_it_is_asked_to(tmp_path: Path, run: Run) ->
 
 
 def test_a_run_that_was_cut_off_is_shown(tmp_path: Path) -> None:
-    stop = StopRequest()
-
-    def look(snapshot) -> None:
-        if snapshot.step == 5:
-            stop.request()
-
-    with pytest.raises(runs.Stopped):
-        runs.distill(MADE, tmp_path / "cut", observer=Talking(look=look), stop=stop)
+    cut_off(tmp_path / "cut")
     found = runs.report(tmp_path / "cut", tmp_path / "page.html")
     assert "not finished: after 3 of 12 updates" in page_at(found.file).said
 

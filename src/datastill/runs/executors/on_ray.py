@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
 
 from datastill.base.errors import InputError, whole
 from datastill.base.libraries import imported
 from datastill.base.own_code import line
-from datastill.runs.executors.processes import ENVIRONMENT, cores_here, share_of
+from datastill.runs.executors.processes import ENVIRONMENT, Ending, cores_here, share_of
 
 RETRIES = 3
 """How often Ray begins a task anew whose worker, or whose machine, is lost."""
@@ -25,7 +24,7 @@ MEMORY = 700 * 2**20
 """Bytes that a worker takes: PyTorch and a network. Images come beside, once for a machine."""
 
 
-class OnRay:
+class OnRay(Ending):
     """An executor whose work is done by Ray, which is started here, or joined.
 
     Args:
@@ -71,17 +70,6 @@ class OnRay:
         """End Ray, or leave the cluster; what is under way there ends too."""
         self._ray.shutdown()
         torch.set_num_threads(self._before)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.shutdown()
 
 
 @dataclass(frozen=True)

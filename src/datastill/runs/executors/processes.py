@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -46,7 +47,26 @@ def share_of(jobs: int) -> int:
     return max(1, min(cores // jobs, most))
 
 
-class Processes:
+class Ending(ABC):
+    """What ends at the end of a ``with`` statement."""
+
+    @abstractmethod
+    def shutdown(self) -> None:
+        """End all of it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+
+class Processes(Ending):
     """An executor of processes on this machine; one that is killed is replaced.
 
     While it is open this process computes by as many threads as they do, so that it chooses the
@@ -84,17 +104,6 @@ class Processes:
             self._pools.clear()
         self._hands.shutdown()
         torch.set_num_threads(self._before)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.shutdown()
 
     def _done(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         # Called in a thread that looks after one process.
