@@ -277,12 +277,12 @@ def test_on_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     line = "distill --dataset digits --model ConvNetD2W16 --ipc 1 --iterations 2 --batch-real 4"
-    teacher = f"--alphas 5 --clom-batch-size 16 --models-pool hf:{folder / 'dinov2'}"
+    teacher = f"--alphas 5 --models-pool hf:{folder / 'dinov2'}"
     with pytest.raises(SystemExit):
         main(f"{line} {teacher}".split())
     assert "knows no classes; pass --clom-distance cosine" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
-    main(f"{line} {teacher} --clom-distance cosine".split())
+    main(f"{line} {teacher} --clom-distance cosine --clom-batch-size 16".split())
     made = datastill.load("condensed/digits/DM/IPC1")
     assert made.facts["clom"]["models_pool"] == [f"hf:{folder / 'dinov2'}"]
     against = f"--against herding --coreset-features hf:{folder / 'resnet'}"

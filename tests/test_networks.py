@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.data import Domain
 from datastill.networks import (
     NETWORKS,
@@ -465,7 +466,7 @@ def test_a_network_can_be_left_at_the_end_of_each_stage(name):
             assert torch.equal(found, maps.flatten(1))
         if "18" not in name:  # whose last maps are averaged
             assert torch.equal(found, network.embed(images))
-    with pytest.raises(InputError, match=f"has {len(sizes)} stages, and no stage"):
+    with pytest.raises(InputError, match=f"has {counted(len(sizes), 'stage')}, and no stage"):
         stage_of(network, len(sizes) + 1)
 
 

@@ -158,12 +158,12 @@ def test_a_run_whose_process_is_killed_goes_on_under_another_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    spec = replace(spec_of("DM"), updates=100, model="MLP", clom=None)
+    spec = replace(spec_of("DM"), updates=100, model="MLP", clom=None, pool=runs.PoolSpec())
     Path("long.toml").write_text(spec.to_toml())
     line = ["run", "long.toml", "--save-path", "cut", "--checkpoint-minutes", "0", "--quiet"]
     first, second = started(2, "-m", "datastill", *line)
     while not list(Path("cut").rglob("distill.checkpoint")):
-        assert first.poll() is None
+        assert first.poll() is None, first.communicate()
         time.sleep(0.05)
     second.kill()
     second.communicate()
