@@ -23,6 +23,7 @@ from datastill.runs.recipes import RUN_FILE
 from datastill.store import (
     LOG_FILE,
     SET_FILE,
+    Frames,
     StudyFolder,
     assessment_file,
     load,
@@ -76,7 +77,7 @@ class Exhibiting:
         data, missing = load(file), dict[str, str]()
         frames: list[tuple[int, Any]] = []
         if file.name == SET_FILE:
-            frames, missing["frames"] = _frames(file.parent)
+            frames, missing["frames"] = _shown(load_frames(file.parent))
         recipe = _recipe(file.parent) if file.name == SET_FILE else None
         if recipe is not None and repeated_by(file, data.facts) != recipe[1]:
             missing["recipe"] = f"{recipe[1]} was changed since the set was made."
@@ -140,7 +141,7 @@ def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held
         told = told or f"not finished: after {max(found.pixels)} of {steps} updates"
     held = {name: value for name, value in settings.items() if name != "validated"}
     data = replace(now, facts=held)
-    frames, why = _frames(place)
+    frames, why = _shown(found)
     later = {"nearest": "the run is not finished", "taken": "the run is not finished"}
     missing = {"frames": why, **later}
     events = [*_events(place / LOG_FILE)]
@@ -149,13 +150,12 @@ def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held
     )
 
 
-def _frames(folder: Path) -> tuple[list[tuple[int, Any]], str]:
-    found = load_frames(folder)
+def _shown(found: Frames | None) -> tuple[list[tuple[int, Any]], str]:
+    # Pictures of a set on its way; why there are none.
     if found is None:
         return [], "its run kept none"
-    whole = found.last().domain
-    shown = [(step, bytes_of(pixels.float() / 255, whole)) for step, pixels in found.pixels.items()]
-    return shown, ""
+    frames = found.pixels.items()
+    return [(step, bytes_of(pixels.float() / 255, found.domain)) for step, pixels in frames], ""
 
 
 def _events(file: Path) -> Iterator[Mapping[str, Any]]:

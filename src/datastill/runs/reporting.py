@@ -20,7 +20,7 @@ from datastill.runs.exhibiting import Exhibiting, under_way
 from datastill.runs.gathering import SET, UNDER_WAY, Lying, gathered, lying
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
-from datastill.store import SET_FILE, load_frames, place_of
+from datastill.store import EVOLUTION_FILE, SET_FILE, place_of
 
 PAGE = "report.html"
 ALL_IMAGES = 400
@@ -95,7 +95,7 @@ def write_live(folder: Path, seconds: float, told: str, now: ImageSet | None) ->
     """
     target, place = _free(folder / PAGE), place_of(folder)
     finished = place == folder and (folder / SET_FILE).exists()
-    of_set = not finished and (now is not None or load_frames(place) is not None)
+    of_set = not finished and (now is not None or (place / EVOLUTION_FILE).exists())
     there = [] if of_set else lying(folder)
     if not of_set and not there:
         return
