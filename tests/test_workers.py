@@ -155,6 +155,25 @@ def test_a_study_by_three_processes_is_that_of_one(
     assert files(home / "apart") == files(home / "whole")
 
 
+def test_a_guided_set_that_lies_there_waits_until_those_that_judge_are_read(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(studies.Resampling, bootstraps=30, permutations=99)
+    monkeypatch.setattr(findings, "Resampling", few)
+    runs.train(replace(TRAIN, models=("MLP",)), "pool")
+    judges = replace(STUDY.judges, path="pool", early=())
+    spec = replace(STUDY, population=("random", "DM:2:1"), judges=judges)
+    whole = runs.study(spec, "whole")
+    runs.carry_out(runs.Unit("sets/DM-clom1-ipc1-seed0", spec), "apart")
+    made = count(monkeypatch, workshop, "distill")
+    with ThreadPoolExecutor(1) as threads:
+        found = runs.study(spec, "apart", executor=threads)
+    assert len(made) == 1  # the other one
+    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
+    assert ranks[0] == ranks[1]
+    assert files(home / "apart") == files(home / "whole")
+
+
 def test_an_executor_of_others_serves() -> None:
     with ThreadPoolExecutor(1) as threads:
         found = runs.train(TRAIN, "apart", executor=threads)

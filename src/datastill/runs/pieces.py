@@ -114,17 +114,18 @@ def keep_set(name: str, data: ImageSet, asked: Mapping[str, Any], place: Path) -
     write_json(place / ASKED, plain(asked))
 
 
-def set_of(
-    spec: Spec, folder: Path, address: str, name: str, asked: Mapping[str, Any]
-) -> ImageSet | None:
-    """Return a set of a study that was made as a piece, if it was.
+def has_set(spec: Spec, folder: Path, address: str, name: str) -> bool:
+    """Tell whether a set of a study was made as a piece."""
+    place = place_of(spec, folder, address)
+    return (place / f"{name}.safetensors").exists() and (place / ASKED).exists()
+
+
+def set_of(spec: Spec, folder: Path, address: str, name: str, asked: Mapping[str, Any]) -> ImageSet:
+    """Return a set of a study that was made as a piece; see ``has_set``.
 
     Raises:
         InputError: when it follows from something else.
     """
     place = place_of(spec, folder, address)
-    file = place / f"{name}.safetensors"
-    if not file.exists() or not (place / ASKED).exists():
-        return None
     require_same_run(read_json(place / ASKED), plain(asked), place)
-    return load(file)
+    return load(place / f"{name}.safetensors")

@@ -11,7 +11,7 @@ from datastill.runs import judging
 from datastill.runs.examining import Ongoing
 from datastill.runs.executors.spreading import spread
 from datastill.runs.judging import Judges
-from datastill.runs.pieces import set_of
+from datastill.runs.pieces import has_set, set_of
 from datastill.runs.population import Candidate, Kind, asks_models
 from datastill.runs.specs import StudySpec, Unit
 from datastill.runs.study_material import Material, of_set, settings_of, workshop
@@ -22,23 +22,30 @@ from datastill.store import StudyFolder
 def take_sets(
     spec: StudySpec, material: Material, judges: Judges, folder: StudyFolder
 ) -> list[str]:
-    """Put sets that were made as pieces, or brought, into a study, and return the new names."""
+    """Put sets that were made as pieces, or brought, into a study, and return the new names.
+
+    Those that ask original models wait for these.
+    """
     held, names = folder.names(), list[str]()
     for name, data in material.brought.items():
         if name not in held:
             folder.save_set(name, data)
             names.append(name)
-    shop, asked = workshop(spec, material, judges, folder.path / judging.OWN), None
-    for one in material.wanted:
-        asks = asks_models(one.kind, spec.method_settings)
-        if one.name in held or (asks and needs_judges(spec) and not judges.pool):
-            continue
-        asked = settings_of(spec, material) if asked is None else asked
-        address = f"{SETS}/{one.run}"
+    new = [
+        (one, f"{SETS}/{one.run}")
+        for one in material.wanted
+        if one.name not in held
+        and has_set(spec, folder.path, f"{SETS}/{one.run}", one.name)
+        and (judges.guides or not asks_models(one.kind, spec.method_settings))
+    ]
+    if not new:  # what sets follow from takes digests of all images
+        return names
+    shop = workshop(spec, material, judges, folder.path / judging.OWN)
+    asked = settings_of(spec, material)
+    for one, address in new:
         made = set_of(spec, folder.path, address, one.name, of_set(asked, shop, one))
-        if made is not None:
-            folder.save_set(one.name, made)
-            names.append(one.name)
+        folder.save_set(one.name, made)
+        names.append(one.name)
     return names
 
 
@@ -80,21 +87,20 @@ class Apart:
         """Carry out all pieces that are missing."""
         if self.ongoing.conduct.executor is None:
             return
-        spec, held = self.spec, set(self.ongoing.folder.names())
-        runs = [one.run for one in self.material.wanted if one.name not in held]
+        spec, real, folder = self.spec, self.material.real, self.ongoing.folder
+        if spec.judges.path is not None:
+            self.judges = judging.loaded(spec, folder.path, real)
+        elif spec.guides is not None:
+            self.judges = replace(self.judges, guides=judging.guides_of(spec, real))
+        take_sets(spec, self.material, self.judges, folder)
+        held = folder.names()
+        runs = {one.run for one in self.material.wanted if one.name not in held}
         units = [unit for unit in spec.units() if unit.address.partition("/")[2] in runs]
-        models = list[Unit]()
-        if spec.judges.path is None:
-            some = [unit for unit in spec.units() if unit.address.startswith(f"{JUDGES}/")]
-            models = some if self._lacks_judges() else []
+        own = spec.judges.path is None and judging.lacks_own(spec, real.domain.name, folder.path)
+        models = [one for one in spec.units() if own and one.address.startswith(f"{JUDGES}/")]
         self.waited_for = {unit.address for unit in models}
-        if spec.guides is not None:
-            guides = judging.guides_of(spec, self.material.real)
-            self.judges = replace(self.judges, guides=guides)
-        take_sets(spec, self.material, self.judges, self.ongoing.folder)
-        first = [*models, *self.with_judges(), *units, *self.exams(self.ongoing.folder.names())]
-        folder, conduct = self.ongoing.folder.path, self.ongoing.conduct
-        spread(first, folder, conduct, self.follows, self.urgency)
+        first = [*models, *self.with_judges(), *units, *self.exams(held)]
+        spread(first, folder.path, self.ongoing.conduct, self.follows, self.urgency)
 
     def urgency(self, unit: Unit) -> float:
         """Return how early a piece should begin."""
@@ -125,7 +131,7 @@ class Apart:
         spec, folder = self.spec, self.ongoing.folder
         if spec.judges.path is None:
             judging.train_own(spec, self.material.real.domain.name, self.ongoing)
-        self.judges = judging.loaded(spec, folder.path, self.material.real)
+            self.judges = judging.loaded(spec, folder.path, self.material.real)
         held = folder.names()
         missing = [one for one in self.material.wanted if one.name not in held]
         if not needs_judges(spec):
@@ -152,11 +158,6 @@ class Apart:
 
     def _asks(self, one: Candidate) -> bool:
         return asks_models(one.kind, self.spec.method_settings)
-
-    def _lacks_judges(self) -> bool:
-        return judging.lacks_own(
-            self.spec, self.material.real.domain.name, self.ongoing.folder.path
-        )
 
 
 def _ages(kind: Kind) -> bool:
