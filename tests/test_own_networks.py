@@ -165,6 +165,13 @@ def test_fresh_ridge_averages_what_networks_predict(evidence: Evidence) -> None:
     assert value("fresh-kernel-ridge@2", evidence) == pytest.approx(expected, rel=1e-4)
 
 
+def test_fresh_ridge_refuses_what_is_not_finite_in_its_networks(evidence: Evidence) -> None:
+    data = evidence.synthetic
+    broken = evidence.of(replace(data, images=data.images * 1e38))
+    with pytest.raises(InputError, match="gives values that are not finite"):
+        value("fresh-kernel-ridge", broken)
+
+
 def test_a_composite_is_of_what_it_says(evidence: Evidence) -> None:
     pool = (freeze(linear(evidence.train.domain), "MLP", evidence.train.domain, {}),)
     judged = replace(evidence, pool=pool)

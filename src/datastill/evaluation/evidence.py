@@ -263,16 +263,21 @@ class Evidence:
 
         def listen() -> Tensor:
             if type(member.network).forward is not Network.forward:
-                return self._seen(member, logits).double()
+                return self.seen(member, logits).double()
             with torch.no_grad():  # the features are nearly all of the way
                 return member.network.head(self._features(member)).double()
 
         return self.known.once(("said", member), listen)
 
     def _features(self, member: Member) -> Tensor:
-        return self.known.once(("features", member), lambda: self._seen(member, features))
+        return self.known.once(("features", member), lambda: self.seen(member, features))
 
-    def _seen(self, member: Member, through: Run) -> Tensor:
+    def seen(self, member: Member, through: Run) -> Tensor:
+        """Return what a member makes of ``judged``; it is not kept.
+
+        Raises:
+            InputError: when not all of it is finite.
+        """
         found = passed(through, member, self.judged.images, self.train.domain, self.route)
         if not bool(torch.isfinite(found).all()):
             raise InputError(

@@ -81,14 +81,14 @@ class Reference:
         require_same_kind(member.domain, self.train.domain)
         return self.known.once(member, lambda: self._judge(member))
 
-    def untrained(self, architecture: str) -> Member:
-        """Return a network as it was built, the same one every time."""
-        return self.known.once(
-            ("untrained", architecture),
-            lambda: freeze(
-                self.fresh_network(architecture), architecture, self.train.domain, facts={}
-            ),
-        )
+    def untrained(self, architecture: str, *number: int) -> Member:
+        """Return a network as ``fresh_network`` builds it, the same one every time."""
+
+        def make() -> Member:
+            network = self.fresh_network(architecture, *number)
+            return freeze(network, architecture, self.train.domain, facts={})
+
+        return self.known.once(("untrained", architecture, *number), make)
 
     def fresh_network(self, architecture: str, *number: int) -> Network:
         """Build a network; what batch norm needs to know of images, it learns from the sample.

@@ -12,7 +12,7 @@ from datastill.evaluation.assessments.base import ASSESSMENTS, Need, Score
 from datastill.evaluation.evidence import Evidence
 from datastill.evaluation.reference import passed
 from datastill.networks import features
-from datastill.training.pool import Member, freeze
+from datastill.training.pool import Member
 
 NETWORKS = 10
 RIDGES = tuple(10.0**power for power in range(-6, 3))
@@ -83,29 +83,15 @@ class FreshKernelRidge:
         centre = shares.mean(0)
         found = centre.repeat(len(labels), 1)
         for number in range(self.number):
-            member = _network(evidence, number)
-            points, asked = _features(evidence, member), _unseen(evidence, member, number)
+            member = evidence.reference.untrained(evidence.trained, number)
+            points = evidence.seen(member, features).double()
+            asked = _unseen(evidence, member, number)
             kernel = points @ points.T / points.shape[1]
             weights = points.T @ ridge_left_out(kernel, shares - centre) / points.shape[1]
             found += (asked @ weights.to(asked)).double() / self.number
         own = labels[:, None] == torch.arange(shares.shape[1]).to(labels)
         margin = found[own] - found.masked_fill(own, -torch.inf).amax(1)
         return Score(float(margin.mean()), "higher")
-
-
-def _network(evidence: Evidence, number: int) -> Member:
-    reference, model = evidence.reference, evidence.trained
-
-    def build() -> Member:
-        network = reference.fresh_network(model, number)
-        return freeze(network, model, evidence.train.domain, facts={})
-
-    return reference.known.once(("fresh", model, number), build)
-
-
-def _features(evidence: Evidence, member: Member) -> Tensor:
-    images, domain = evidence.judged.images, evidence.train.domain
-    return passed(features, member, images, domain, evidence.route).double()
 
 
 def _unseen(evidence: Evidence, member: Member, number: int) -> Tensor:
