@@ -77,13 +77,13 @@ def assess(
     """
     of_kind(Evidence, "an Evidence", evidence=evidence)
     whole(draws=draws)
-    chosen = named(names, evidence)
-    found = [_assessed(_asked(name, evidence)) for name in chosen]
+    chosen = [_asked(name, evidence) for name in named(names, evidence)]
+    found = [_assessed(asked) for asked in chosen]
     for draw in range(1, draws):
         other = evidence.redrawn(draw)
-        again = [_assessed(_asked(name, other)) for name in chosen]
+        again = [_assessed(_asked(asked.name, other)) for asked in chosen]
         found = [one.again(more) for one, more in zip(found, again, strict=True)]
-    return {_asked(name, evidence).name: one for name, one in zip(chosen, found, strict=True)}
+    return {asked.name: one for asked, one in zip(chosen, found, strict=True)}
 
 
 def named(names: Any, evidence: Evidence) -> list[str]:
