@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.evaluation.assessments.base import ASSESSMENTS, Score, mean
@@ -73,7 +72,7 @@ def linear_probe(evidence: Evidence) -> Score:
     Reference:
         Alain and Bengio, Understanding Intermediate Layers Using Linear Classifier Probes, 2017.
     """
-    targets = _targets(evidence)
+    targets = evidence.judged.shares.double()
 
     def predict(view: View) -> Tensor:
         centre = view.synthetic.mean(0)
@@ -93,7 +92,7 @@ def kernel_ridge(evidence: Evidence) -> Score:
     Reference:
         Nguyen, Chen and Lee, Dataset Meta-Learning from Kernel Ridge-Regression, ICLR 2021.
     """
-    targets = _targets(evidence)
+    targets = evidence.judged.shares.double()
 
     def predict(view: View) -> Tensor:
         width = max(float(view.judge.distances.mean()), 1e-12)
@@ -101,12 +100,6 @@ def kernel_ridge(evidence: Evidence) -> Score:
         return ridge(within, between, targets).argmax(1)
 
     return _accuracy(evidence, predict)
-
-
-def _targets(evidence: Evidence) -> Tensor:
-    labels = evidence.judged.labels
-    one_hot = F.one_hot(evidence.judged.hard_labels, len(evidence.train.domain.classes))
-    return (labels if labels.ndim == 2 else one_hot).double()
 
 
 def _accuracy(evidence: Evidence, predict: Callable[[View], Tensor]) -> Score:
