@@ -40,10 +40,14 @@ class Group:
         """The numbers of the units that the group has, ``(K,)``."""
         return np.unique(self.units)
 
-    def means(self, values: Numbers) -> Numbers:
+    @cached_property
+    def members(self) -> Numbers:
+        """1 for the rows of each unit, 0 for the others, ``(K, n)``."""
+        return (self.held[:, None] == self.units).astype(float)
+
+    def means(self, values: Numbers | NDArray[np.bool_]) -> Numbers:
         """Return the means of ``(..., n)`` values over the rows of each unit, ``(..., K)``."""
-        member = (self.held[:, None] == self.units).astype(float)
-        return values @ (member / member.sum(1, keepdims=True)).T
+        return values @ (self.members / self.members.sum(1, keepdims=True)).T
 
 
 @dataclass(frozen=True, eq=False)

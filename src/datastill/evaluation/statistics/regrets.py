@@ -73,12 +73,10 @@ def _expected(
 ) -> Numbers:
     # What the picks bring. Of T others that are equal a row is picked by the chance
     # 1 / (1 + T) = integral of t^T over 0..1: Gauss and Legendre's nodes make it exact.
-    member = (group.held[:, None] == group.units).astype(float)
-    sizes = member.sum(1)
-    present = kept @ (member / sizes[:, None]).T  # (R, K): whether a unit is there
-    below = (worths[..., None, :] < worths[..., :, None]) @ (member / sizes[:, None]).T
-    equal = (worths[..., None, :] == worths[..., :, None]) @ (member / sizes[:, None]).T
-    others = 1 - member.T  # (n, K)
+    present = group.means(kept)  # (R, K): whether a unit is there
+    below = group.means(worths[..., None, :] < worths[..., :, None])
+    equal = group.means(worths[..., None, :] == worths[..., :, None])
+    others = 1 - group.members.T  # (n, K)
     tied = bool((equal * others).any())
     nodes, shares = np.polynomial.legendre.leggauss(candidates // 2 + 1 if tied else 1)
     chance: Numbers = np.zeros(())
@@ -86,7 +84,7 @@ def _expected(
         beaten = (below + node * equal) * others  # (..., n, K)
         chance = chance + share * _picked(beaten, present, candidates)
     # (..., R, n); a row is drawn of its unit by chance.
-    weights = kept / (member.T @ sizes)
+    weights = kept / (group.members.T @ group.members.sum(1))
     return np.einsum("...rn,rn,n->...r", chance, weights, gains)
 
 
