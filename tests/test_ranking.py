@@ -175,6 +175,8 @@ def test_what_two_assessments_share_cancels_in_their_difference() -> None:
     assert other.behind[EVERYTHING] == found
     with pytest.raises(InputError, match="not all sets have a score by 'recall'"):
         contrast(sets, "coverage", "recall", QUICK)
+    with pytest.raises(InputError, match="a study needs at least 3 sets, found 0"):
+        contrast([], "coverage", "density", QUICK)
 
 
 def test_every_assessment_is_compared_with_the_recipe_s_name() -> None:

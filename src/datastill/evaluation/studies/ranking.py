@@ -90,8 +90,7 @@ def verdicts(
         InputError: for fewer than ``LEAST`` sets, or one that was not validated.
     """
     field = Field.of(records, resampling)
-    names = [name for name in records[0].scores if all(name in r.scores for r in records)]
-    columns = [Column.of(name, records, models) for name in names]
+    columns = [Column.of(name, records, models) for name in _scored(records)]
     if not columns:
         return []
     found = _corrected(judged(field, columns, validation_of(records)))
@@ -113,12 +112,11 @@ def contrast(
     Raises:
         InputError: see ``verdicts``; and for an assessment that not all sets have.
     """
+    field, names = Field.of(records, resampling), _scored(records)
     for name in (one, other):
-        if not all(name in record.scores for record in records):
+        if name not in names:
             raise InputError(f"not all sets have a score by {name!r}")
-    names = [name for name in records[0].scores if all(name in r.scores for r in records)]
-    columns = [Column.of(name, records, None) for name in names]
-    contests = Field.of(records, resampling).contests(columns)
+    contests = field.contests([Column.of(name, records, None) for name in names])
     places = names.index(one), names.index(other)
     return {scope: contest.difference(*places) for scope, contest in contests.items()}
 
@@ -159,6 +157,11 @@ def regret(worths: Numbers, accuracies: Numbers, strata: Strata) -> float:
         for rows in strata
     ]
     return float(np.mean(lost))
+
+
+def _scored(records: Sequence[Record]) -> list[str]:
+    # The assessments that all sets have.
+    return [name for name in records[0].scores if all(name in one.scores for one in records)]
 
 
 def _compared(
