@@ -44,10 +44,7 @@ def _failing(by: Library) -> str:
         ("first block", FirstBlock, (1, EPSILON, by), _first_block, first),
     ]
     for number, (name, kernel, rest, theirs, given) in enumerate(trials):
-        twice = number < 2
-        found = _everything(partial(_applied, kernel, rest), given, twice=twice)
-        wanted = _everything(theirs, [each.double() for each in given], twice=twice)
-        if not all(map(_agree, found, wanted)):
+        if _differ(partial(_applied, kernel, rest), theirs, given, twice=number < 2):
             return name
     return "wide first block" if _folds_wrongly(by) else ""
 
@@ -61,8 +58,12 @@ def _folds_wrongly(by: Library) -> bool:
     given = [_numbers(channels, 1, 3, 3), vector, vector, vector]
     ours = partial(_applied, FirstBlock, (1, EPSILON, by), image)
     theirs = partial(_first_block, image.double())
-    found = _everything(ours, given, twice=False)
-    wanted = _everything(theirs, [each.double() for each in given], twice=False)
+    return _differ(ours, theirs, given, twice=False)
+
+
+def _differ(ours: Layer, theirs: Layer, given: list[Tensor], *, twice: bool) -> bool:
+    found = _everything(ours, given, twice=twice)
+    wanted = _everything(theirs, [each.double() for each in given], twice=twice)
     return not all(map(_agree, found, wanted))
 
 
