@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill import Key
-from datastill.evaluation.studies import Record, Resampling, Study, conclude, contrast, record_of
+from datastill.evaluation.studies import Record, Resampling, conclude, contrast, record_of
 from datastill.report.study_cells import difference
 from datastill.runs.findings import written_down
 from datastill.store import write_json
@@ -31,18 +31,12 @@ def records(folder: Path) -> tuple[list[Record], Resampling, dict[str, Any]]:
     return list(map(record_of, table["records"])), Resampling(Key(seed).at("resampling")), table
 
 
-def concluded(folder: Path, models: float | None = None) -> tuple[Study, list[str]]:
-    """Return what a study finds, and the facts that it rests on."""
-    known, resampling, table = records(folder)
-    models = table.get("models") if models is None else models
-    return conclude(known, resampling, models=models), table["facts"]
-
-
 def write(folder: Path, models: float | None) -> None:
     """Write what a study finds."""
-    found, facts = concluded(folder, models)
-    table = json.loads((folder / "study.json").read_text())
-    written_down(found, facts, folder)
+    known, resampling, table = records(folder)
+    models = table.get("models") if models is None else models
+    found = conclude(known, resampling, models=models)
+    written_down(found, table["facts"], folder)
     write_json(folder / "study.json", {**table, **asdict(found)})
     print(folder / "study.md")
 

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,6 @@ def main() -> None:
     parser.add_argument("--weigh", type=float, default=90, help="seconds")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    get_context("spawn")
     found: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
