@@ -14,11 +14,12 @@ FILE, with every accuracy.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from tuning import keep  # beside this file
 
 from datastill import Key
 from datastill.augment import dsa, usual_strategy
@@ -58,10 +59,7 @@ def judged(name: str, made: ImageSet, held: ImageSet, out: Path | None, **more: 
         protocol = at_learning_rate(protocol, rate)
     found = validate(made, held, MODEL, protocol, trials=TRIALS, key=Key(3), route=BY_KERNELS)
     print(f"| {name} | {found} |", flush=True)
-    if out is not None:
-        rows = json.loads(out.read_text()) if out.exists() else []
-        rows.append({"set": name, "rate": rate, **more, "values": found.values})
-        out.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    keep({"set": name, "rate": rate, **more, "values": found.values}, out)
 
 
 def changed(word: str) -> tuple[Any, Descent]:
