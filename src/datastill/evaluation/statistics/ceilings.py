@@ -11,12 +11,15 @@ References:
 from __future__ import annotations
 
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
 from datastill.evaluation.statistics.clusters import Clusters, Group
 from datastill.evaluation.statistics.coefficients import Numbers, spearman
 from datastill.evaluation.statistics.intervals import Interval, Spread
+
+N = TypeVar("N", float, Numbers)
 
 
 def ceiling_of(trials: Numbers, clusters: Clusters) -> Interval:
@@ -37,5 +40,10 @@ def ceiling_of(trials: Numbers, clusters: Clusters) -> Interval:
         return spearman(one[:, group.rows], other[:, group.rows], kept).mean(0)
 
     found = np.maximum(clusters.without_each(alike), 0)
-    reliability = len(trials) * found / (1 + (len(trials) - 1) * found)
+    reliability = of_mean(found, len(trials))
     return Spread.of_correlations(np.sqrt(reliability)).intervals()[0]
+
+
+def of_mean(one: N, count: int) -> N:
+    """Return the reliability of the mean of so many measurements of one reliability each."""
+    return count * one / (1 + (count - 1) * one)

@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from datastill.evaluation.statistics.ceilings import of_mean
 from datastill.evaluation.studies.records import Record
 
 ENOUGH = 0.9
@@ -67,7 +68,7 @@ def reliability(records: Sequence[Record], name: str) -> Reliability | None:
     ]
     shares = [len(rows) - 1 for _ in combinations(range(draws), 2) for rows in groups]
     value = float(np.average(found, weights=shares))
-    mean = draws * value / (1 + (draws - 1) * value) if value > 0 else value
+    mean = of_mean(value, draws) if value > 0 else value
     return Reliability(draws, value, mean, _enough(value))
 
 
