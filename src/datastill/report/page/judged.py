@@ -60,7 +60,7 @@ def _by_class(held: Held) -> Iterator[Block]:
         if why := held.missing.get("by_class"):
             yield Lines([f"Accuracy class by class is left out: {why}."])
         return
-    yield Grid(*class_by_class(held.by_class, held.data.domain.classes), folded=False)
+    yield Grid(*class_by_class(held.by_class, held.data.domain.classes))
 
 
 def class_by_class(found: ByClass, classes: Sequence[str]) -> tables.Table:

@@ -48,13 +48,11 @@ class Grid:
         title: of the table.
         columns: their heads.
         rows: of as many cells.
-        folded: whether it waits until somebody opens it.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    folded: bool = False
     block: ClassVar[str] = "grid"
 
 
@@ -259,7 +257,8 @@ class Page:
     under_way: str = ""
 
     @property
-    def has_charts(self) -> bool:
-        """Whether there is a chart to draw."""
+    def charts(self) -> Sequence[Chart]:
+        """All that is to be drawn."""
         sections = [*self.overview, *(one for each in self.exhibits for one in each.sections)]
-        return any(block.block == "chart" for section in sections for block in section.blocks)
+        blocks = [block for section in sections for block in section.blocks]
+        return [block for block in blocks if isinstance(block, Chart)]

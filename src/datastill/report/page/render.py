@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +28,7 @@ known by its digest, whatever the texts of a run may hold."""
 
 def html(page: Page) -> str:
     """Return a page as HTML; texts are texts, whatever they hold."""
-    charts = {chart.name: chart for chart in _charts(page)}
+    charts = {chart.name: _drawn(chart) for chart in page.charts}
     libraries = [_asset(f"vendor/{name}") for name in LIBRARIES] if charts else []
     scripts = [*libraries, _asset("page.js")]
     return (
@@ -41,9 +40,7 @@ def html(page: Page) -> str:
             style=Markup(_asset("page.css")),
             scripts=[Markup(script) for script in scripts],
             policy=POLICY.format(scripts=" ".join(map(_digest, scripts))),
-            data={"charts": {name: _drawn(chart) for name, chart in charts.items()}}
-            if charts
-            else {},
+            charts=charts,
         )
     )
 
@@ -55,12 +52,6 @@ def write(page: Page, path: Path) -> None:
         InputError: when it cannot be written.
     """
     put_file(path, html(page).encode())
-
-
-def _charts(page: Page) -> Iterator[Chart]:
-    sections = [*page.overview, *(one for each in page.exhibits for one in each.sections)]
-    for section in sections:
-        yield from (block for block in section.blocks if isinstance(block, Chart))
 
 
 def _drawn(chart: Chart) -> dict[str, Any]:
