@@ -87,10 +87,10 @@ def _caveats(report: Mapping[str, Any]) -> Iterator[Block]:
         yield Lines([str(one) for one in found])
 
 
-def repeated(recipe: tuple[str, str] | None) -> Iterator[Block]:
-    """Say how to do it again."""
+def repeated(recipe: tuple[str, str] | None, missing: str = "") -> Iterator[Block]:
+    """Say how to do it again, or why no file says so, if that is known."""
     if recipe is None:
-        yield Lines(["No file repeats it."])
+        yield Lines([missing or "No file repeats it."])
         return
     text, path = recipe
     yield Text("The command", f"datastill run {path}")

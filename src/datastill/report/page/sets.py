@@ -9,6 +9,7 @@ from datastill.base.wording import counted
 from datastill.data import ImageSet, tiled
 from datastill.report.page import charts
 from datastill.report.page.citation import citation
+from datastill.report.page.comparison import repeated
 from datastill.report.page.cost import cost
 from datastill.report.page.held import Held, Nearest, Taken, number_in
 from datastill.report.page.judged import assessments, validations
@@ -201,14 +202,8 @@ def _losses(held: Held, name: str) -> list[Block]:
 
 
 def _repeat(held: Held) -> list[Block]:
-    found: list[Block] = []
-    if held.recipe is not None:
-        text, path = held.recipe
-        found += [Text("The command", f"datastill run {path}"), Text("The recipe", text)]
-    else:
-        found.append(Lines([held.missing.get("recipe", "No file repeats it.")]))
-    cited = citation(held.data.facts)
-    return [*found, *([Text("Citation (BibTeX)", cited)] if cited else [])]
+    again, cited = repeated(held.recipe, held.missing.get("recipe", "")), citation(held.data.facts)
+    return [*again, *([Text("Citation (BibTeX)", cited)] if cited else [])]
 
 
 def thumbnail(data: ImageSet, name: str, most: int = 10) -> Any:
