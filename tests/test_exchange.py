@@ -765,6 +765,14 @@ def test_mistakes_get_one_line_and_leave_nothing(
     assert files(tmp_path) == {"a.safetensors"}
 
 
+def test_the_command_for_an_own_set_is_one_that_a_shell_takes(tmp_path: Path) -> None:
+    from datastill import save
+
+    save(blobs(per_class=1), tmp_path / "my set.safetensors")
+    with pytest.raises(InputError, match=r"datastill validate '.*/my set.safetensors'$"):
+        import_set(tmp_path / "my set.safetensors")
+
+
 def test_an_empty_set_is_not_exported(run: Run, tmp_path: Path) -> None:
     data = blobs().take(torch.arange(0))  # `save` refuses it; somebody else wrote it
     tensors = {"images": data.images, "labels": data.labels}

@@ -113,6 +113,13 @@ def test_a_set_is_shown_with_its_images_and_what_repeats_it(made: Path, run: Run
         assert wanted in page.said
 
 
+def test_commands_are_those_that_a_shell_takes(made: Path) -> None:
+    made.rename("my set")
+    runs.report("my set", "page.html")
+    for wanted in ("run 'my set/run.toml'", "validate 'my set'", "assess 'my set'"):
+        assert f"datastill {wanted}" in page_at(Path("page.html")).said
+
+
 def test_nothing_is_fetched_from_anywhere(made: Path, run: Run) -> None:
     run("report set --out page.html")
     page = page_at(Path("page.html"))

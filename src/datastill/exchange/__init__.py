@@ -15,6 +15,7 @@ from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
 from datastill.exchange.base.strange import unknown
 from datastill.exchange.folder import is_exported
+from datastill.report.commands import typed
 from datastill.store import SET_FILE
 
 load_plugins(__name__, __path__)
@@ -37,7 +38,7 @@ def recognised(path: Path) -> str:
         return "hub"
     if _is_own(path):
         raise InputError(
-            f"{path} is a set of datastill's own and needs no import: datastill validate {path}"
+            f"{path} is a set of datastill's own and needs no import: {typed('validate', path)}"
         )
     # What looks for a longer name is asked first: images_best.pt is also a .pt.
     first = ("trajectory", "idc")

@@ -7,6 +7,7 @@ from typing import Any
 
 from datastill.evaluation.comparison import Row
 from datastill.report import tables
+from datastill.report.commands import typed
 from datastill.report.comparison import is_real
 from datastill.report.page import charts
 from datastill.report.page.parts import Block, Chart, Exhibit, Grid, Lines, Section, Text
@@ -93,5 +94,5 @@ def repeated(recipe: tuple[str, str] | None, missing: str = "") -> Iterator[Bloc
         yield Lines([missing or "No file repeats it."])
         return
     text, path = recipe
-    yield Text("The command", f"datastill run {path}")
+    yield Text("The command", typed("run", path))
     yield Text("The recipe", text)

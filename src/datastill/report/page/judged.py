@@ -11,6 +11,7 @@ from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.evaluation.plan import Result
 from datastill.report import tables
+from datastill.report.commands import typed
 from datastill.report.page import charts
 from datastill.report.page.held import ByClass, Held
 from datastill.report.page.parts import Block, Chart, Grid, Lines, Strip, Strips
@@ -22,7 +23,7 @@ def validations(held: Held, name: str) -> Iterator[Block]:
     """Say how networks do that were trained on a set."""
     found = labelled_results(held.data.facts.get("validated"), held.data.domain.name)
     if not found:
-        yield Lines([f"No network was trained on it yet: datastill validate {held.name}"])
+        yield Lines([f"No network was trained on it yet: {typed('validate', held.name)}"])
         return
     parts = [row[:3] for row in found]
     shared = [len({row[i] for row in parts}) == 1 for i in range(3)]  # said once, above them
@@ -83,7 +84,7 @@ def _percent(share: float) -> str:
 def assessments(held: Held) -> Iterator[Block]:
     """Say what assessments find of a set, beside random real images."""
     if not held.assessments:
-        yield Lines([f"No assessment was made of it yet: datastill assess {held.name}"])
+        yield Lines([f"No assessment was made of it yet: {typed('assess', held.name)}"])
         return
     families: dict[str, list[Strip]] = {}
     for report in held.assessments:
