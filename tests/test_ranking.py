@@ -426,10 +426,15 @@ def test_validation_is_the_yardstick() -> None:
     [
         ([record("a", (0.1,), {}), record("b", (0.2,), {})], "at least 3 sets, found 2"),
         ([record(n, (0.1,) * (n != "c"), {}) for n in "abc"], "'c' was validated by 0 networks"),
+        (
+            [record(f"a-ipc1-seed{n}", (0.1,) * n, {}) for n in range(3)],
+            "'a-ipc1-seed0' was validated by 0 networks",
+        ),
     ],
 )
 def test_too_little_is_told(sets: list[Record], complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        verdicts(sets, QUICK)
+    for judge in (verdicts, conclude, chance, ignorance):
+        with pytest.raises(InputError, match=complaint):
+            judge(sets, QUICK)
     with pytest.raises(InputError, match="validated by 1 network, fewer than 2"):
         yardstick([record(n, (0.1,), {}) for n in "abc"], QUICK)

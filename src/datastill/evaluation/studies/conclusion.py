@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from datastill.base.rng import Key
 from datastill.evaluation.statistics.intervals import Interval
+from datastill.evaluation.studies.field import require_enough
 from datastill.evaluation.studies.ranking import Verdict, verdicts
 from datastill.evaluation.studies.records import Record, record_of
 from datastill.evaluation.studies.resampling import Resampling
@@ -58,8 +59,9 @@ def conclude(
         InputError: for fewer than three sets, or one that was not validated.
     """
     found = tuple(records)
-    repeated = min((len(record.trials) for record in found), default=0) > 1
-    told = verdicts(found, resampling, models=models, ignorant=ignorant(found) if found else None)
+    require_enough(found, trials=1)
+    repeated = min(len(record.trials) for record in found) > 1
+    told = verdicts(found, resampling, models=models, ignorant=ignorant(found))
     return Study(
         found,
         tuple(told),

@@ -78,7 +78,6 @@ def chance(records: Sequence[Record], resampling: Resampling) -> Verdict:
     Raises:
         InputError: see ``verdicts``.
     """
-    require_enough(records, trials=1)
     column = Column(
         "a pick by chance", "chance", "higher", np.zeros(len(records)), Expense(0, 0, 0)
     )
