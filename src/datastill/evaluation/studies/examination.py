@@ -74,9 +74,16 @@ class Bench:
     @cached_property
     def evidence(self) -> Evidence:
         """The evidence by which sets are assessed; each takes the place of the real one in it."""
-        key = self.key.at("assess")
-        real, judges = (self.train, self.train), (self.pool, key, self.assessing, self.early)
-        return Evidence(*real, *judges, held_out=self.held_out, students=(self.model,))
+        return Evidence(
+            self.train,
+            self.train,
+            self.pool,
+            self.key.at("assess"),
+            self.assessing,
+            self.early,
+            held_out=self.held_out,
+            students=(self.model,),
+        )
 
 
 def study(
