@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datastill.evaluation.studies import Study
 from datastill.evaluation.studies.reliability import ENOUGH, Reliability, reliability
+from datastill.report.study_cells import grid
 
 NOTES = (
     "Every score was made under several draws of real images and fresh networks; it is the mean "
@@ -12,6 +13,7 @@ NOTES = (
     "mean; and how many draws would be enough for {:g} (both by Spearman and Brown's formula; a "
     "score in which chance has no part has 1). The original models are the same in all draws."
 )
+COLUMNS = ("assessment", "draws", "one draw", "their mean", "enough")
 
 
 def reliability_section(study: Study) -> list[str]:
@@ -21,9 +23,8 @@ def reliability_section(study: Study) -> list[str]:
     if not known:
         return []
     order = sorted(known, key=lambda name: -known[name].one)
-    rows = ["| " + " | ".join(_row(name, known[name])) + " |" for name in order]
-    head = ["| assessment | draws | one draw | their mean | enough |", "|---|---|---|---|---|"]
-    return ["## Reliability", NOTES.format(ENOUGH), "\n".join([*head, *rows])]
+    rows = [_row(name, known[name]) for name in order]
+    return ["## Reliability", NOTES.format(ENOUGH), grid(COLUMNS, rows)]
 
 
 def _row(name: str, one: Reliability) -> tuple[str, ...]:
