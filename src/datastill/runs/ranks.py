@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, reason
 from datastill.compute import measuring
 from datastill.distillation.loop import State, distill
 from datastill.distillation.sharing import Share
@@ -31,6 +31,9 @@ WAIT = timedelta(hours=12)
 
 PAUSES = 100
 """Moments of a run at which all know all, and a set can be looked at, kept, and gone on from."""
+
+MOST = 90
+"""Characters of what PyTorch says of a process that is lost."""
 
 
 @dataclass
@@ -119,8 +122,8 @@ class Ranks:
         except RuntimeError as error:
             self.ended = True
             raise InputError(
-                f"a process of this distillation is lost ({_first(error)}); what was kept goes on "
-                "with `resume=True`, under any number of processes"
+                f"a process of this distillation is lost ({reason(error)[:MOST]}); what was kept "
+                "goes on with `resume=True`, under any number of processes"
             ) from None
 
     def _tell(self, said: Any) -> None:
@@ -157,7 +160,7 @@ def _meet() -> None:
     try:
         distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=WAIT)
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the processes of torchrun do not meet: {_first(error)}") from None
+        raise InputError(f"the processes of torchrun do not meet: {reason(error)[:MOST]}") from None
     atexit.register(distributed.destroy_process_group)
 
 
@@ -186,7 +189,3 @@ def ended(ranks: Ranks | None) -> Generator[None]:
         if ranks is not None and not ranks.ended:
             with suppress(InputError):
                 ranks.end()
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:90]
