@@ -302,6 +302,14 @@ def test_a_run_that_was_cut_off_is_shown(tmp_path: Path) -> None:
     assert "not finished: after 3 of 12 updates" in page_at(found.file).said
 
 
+def test_one_picture_of_the_way_is_told_as_one() -> None:
+    frame = (1, np.zeros((1, 2, 2, 3), np.uint8))
+    kept = [Held("mine", blobs(per_class=1), frames=frames) for frames in ([], [frame])]
+    none, one = [html(Page("mine", [sets.exhibit(held, "mine")])) for held in kept]
+    assert "No pictures of it on its way: its run kept none." in none
+    assert "No pictures of it on its way: its run kept only one." in one
+
+
 def test_nearest_real_images_are_found() -> None:
     real = blobs(per_class=12)
     rows = [3, 40, 17]

@@ -75,9 +75,7 @@ class Exhibiting:
     def held(self, file: Path) -> Held:
         """Return what is known of a set."""
         data, missing = load(file), dict[str, str]()
-        frames: list[tuple[int, Any]] = []
-        if file.name == SET_FILE:
-            frames, missing["frames"] = _shown(load_frames(file.parent))
+        frames = _shown(load_frames(file.parent)) if file.name == SET_FILE else []
         recipe = _recipe(file.parent) if file.name == SET_FILE else None
         if recipe is not None and repeated_by(file, data.facts) != recipe[1]:
             missing["recipe"] = f"{recipe[1]} was changed since the set was made."
@@ -141,21 +139,20 @@ def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held
         told = told or f"not finished: after {max(found.pixels)} of {steps} updates"
     held = {name: value for name, value in settings.items() if name != "validated"}
     data = replace(now, facts=held)
-    frames, why = _shown(found)
-    later = {"nearest": "the run is not finished", "taken": "the run is not finished"}
-    missing = {"frames": why, **later}
+    frames = _shown(found)
+    missing = {"nearest": "the run is not finished", "taken": "the run is not finished"}
     events = [*_events(place / LOG_FILE)]
     return Held(
         *(str(folder), data, events, frames, (), _recipe(place)), missing=missing, under_way=told
     )
 
 
-def _shown(found: Frames | None) -> tuple[list[tuple[int, Any]], str]:
-    # Pictures of a set on its way; why there are none.
+def _shown(found: Frames | None) -> list[tuple[int, Any]]:
+    # Pictures of a set on its way, as far as there are any.
     if found is None:
-        return [], "its run kept none"
+        return []
     frames = found.pixels.items()
-    return [(step, bytes_of(pixels.float() / 255, found.domain)) for step, pixels in frames], ""
+    return [(step, bytes_of(pixels.float() / 255, found.domain)) for step, pixels in frames]
 
 
 def _events(file: Path) -> Iterator[Mapping[str, Any]]:

@@ -114,8 +114,8 @@ def _told(taken: Taken, data: ImageSet, row: int, parts: int) -> str:
 
 def _evolution(held: Held, name: str) -> list[Block]:
     if len(held.frames) < 2:
-        why = held.missing.get("frames", "its run kept none")
-        return [Lines([f"No pictures of it on its way: {why}."])]
+        kept = "only one" if held.frames else "none"
+        return [Lines([f"No pictures of it on its way: its run kept {kept}."])]
     columns = across(len(held.frames[0][1]))
     frames = [
         (
