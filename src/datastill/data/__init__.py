@@ -2,7 +2,7 @@
 
 from datastill.data.classes import ByClass, draw_rows, draw_share, sample_per_class
 from datastill.data.domain import UNNAMED, Domain, convert, require_same_kind, unnormalised
-from datastill.data.images import ImageSet, rows_by_class
+from datastill.data.images import ImageSet, as_kept, rows_by_class
 from datastill.data.soundness import require_given, require_held, require_sound, said_of_class
 from datastill.data.tiles import Tiled, Unfold, stored_bytes, stored_labels, tiled, unfolded
 
@@ -13,6 +13,7 @@ __all__ = [
     "ImageSet",
     "Tiled",
     "Unfold",
+    "as_kept",
     "convert",
     "draw_rows",
     "draw_share",

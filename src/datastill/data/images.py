@@ -149,11 +149,16 @@ class ImageSet:
 
         It is what sets are compared by, for these take the bytes.
         """
-        kept = tiled(self.images)
-        if kept is None:
-            return self.counts
-        first = self.hard_labels[:: kept.folding.parts].cpu()
-        return tuple(map(len, rows_by_class(first, len(self.domain.classes))))
+        return as_kept(self).counts
+
+
+def as_kept(data: ImageSet) -> ImageSet:
+    """Return a set as it is kept: of images that hold several smaller ones, those."""
+    kept = tiled(data.images)
+    if kept is None:
+        return data
+    labels = data.labels[:: kept.folding.parts]
+    return replace(data, images=kept.stored, labels=labels, digests=None)
 
 
 def rows_by_class(labels: Tensor, classes: int) -> tuple[Tensor, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from datastill.base.errors import of_kind, whole
-from datastill.data import ImageSet, require_given, tiled
+from datastill.data import ImageSet, as_kept, require_given
 from datastill.report.lettering import label
 from datastill.store import put_file
 
@@ -103,15 +102,6 @@ def beside(pictures: Sequence[Image.Image]) -> Image.Image:
         whole.paste(picture, (left, 0))
         left += picture.width + gap
     return whole
-
-
-def as_kept(data: ImageSet) -> ImageSet:
-    """Return a set as it is kept: of images that hold several smaller ones, those."""
-    kept = tiled(data.images)
-    if kept is None:
-        return data
-    labels = data.labels[:: kept.folding.parts]
-    return replace(data, images=kept.stored, labels=labels, digests=None)
 
 
 def _tile(data: ImageSet, row: int) -> Image.Image:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.data import Domain, ImageSet, tiled
+from datastill.data import Domain, ImageSet, as_kept, tiled
 from datastill.datasets import load_split
 from datastill.report.page.held import ByClass, Held, Nearest, Taken
 from datastill.report.page.nearest import nearest
 from datastill.report.page.pictures import spread
 from datastill.report.page.seen import by_class, taken
-from datastill.report.preview import as_kept
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, told

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.data import Domain, ImageSet, require_sound, tiled, unnormalised
+from datastill.data import Domain, ImageSet, as_kept, require_sound, unnormalised
 from datastill.store.files import FORMAT, domain_of, load_tensors, save_tensors
 from datastill.store.succession import EVOLUTION_FILE
 
@@ -56,10 +56,8 @@ def rows_of(data: ImageSet) -> list[int]:
     """Return the stored images that are pictured: some of each class, as far as bytes allow."""
     channels, high, wide = data.domain.shape
     most = max(1, MOST_BYTES // ((HALVINGS + 2) * channels * high * wide))
-    kept = tiled(data.images)
-    labels = data.hard_labels if kept is None else data.hard_labels[:: kept.folding.parts]
     seen, turn = dict[int, int](), list[tuple[int, int]]()
-    for row, label in enumerate(labels.tolist()):
+    for row, label in enumerate(as_kept(data).hard_labels.tolist()):
         turn.append((seen.get(label, 0), row))
         seen[label] = seen.get(label, 0) + 1
     return sorted(row for _, row in sorted(turn)[:most])
@@ -76,15 +74,12 @@ def keep_frame(folder: Path, step: int, data: ImageSet) -> None:
     Raises:
         InputError: when it cannot be written.
     """
-    path, kept = folder / EVOLUTION_FILE, tiled(data.images)
-    images = data.images if kept is None else kept.stored
-    rows = rows_of(data)
-    pixels = data.domain.pixels(images[rows].detach().float().cpu()).clamp(0, 1)
+    path, kept, rows = folder / EVOLUTION_FILE, as_kept(data), rows_of(data)
+    pixels = data.domain.pixels(kept.images[rows].detach().float().cpu()).clamp(0, 1)
     frames = {} if not path.exists() else dict(_frames(path, rows))
     held = {at: frame for at, frame in frames.items() if at < step}
     held[step] = (pixels * 255).round().to(torch.uint8)
-    labels = data.labels if kept is None else data.labels[:: kept.folding.parts]
-    tensors = {LABELS: labels[rows], **{str(at): frame for at, frame in held.items()}}
+    tensors = {LABELS: kept.labels[rows], **{str(at): frame for at, frame in held.items()}}
     domain = asdict(unnormalised(data.domain))
     save_tensors(tensors, {"format": FORMAT, "kind": KIND, "rows": rows, "domain": domain}, path)
 

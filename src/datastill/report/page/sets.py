@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from datastill.base.wording import counted
-from datastill.data import ImageSet, tiled
+from datastill.data import ImageSet, as_kept, tiled
 from datastill.report.page import charts
 from datastill.report.page.citation import citation
 from datastill.report.page.comparison import repeated
@@ -29,7 +29,6 @@ from datastill.report.page.parts import (
     Tile,
 )
 from datastill.report.page.pictures import bytes_of, encoded, picture, sheet, spread
-from datastill.report.preview import as_kept
 from datastill.report.summary import caveats, summary
 
 MOST = 200
