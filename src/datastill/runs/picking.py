@@ -74,7 +74,8 @@ def features_by(
         InputError: when there is no such model, it knows no classes and is asked for them, or it is
             named for coresets of which none looks at features or asks it.
     """
-    _require_use(name, coresets)
+    if name is not None:
+        _require_use(coresets)
     shelf, named = Shelf(root, real), None if name == PIXELS else name
     originals = _asked(coresets, shelf, named or usual)
     space, looking = _space(coresets, name, usual, shelf)
@@ -88,15 +89,14 @@ def features_by(
     return Features(Known(features_of(space, real) if look else None, originals), facts, words)
 
 
-def _require_use(name: str | None, coresets: Sequence[str]) -> None:
-    for one in coresets if name is not None else ():
+def _require_use(coresets: Sequence[str]) -> None:
+    for one in coresets:
         coreset = CORESETS[one]  # of a person's own nothing is known
         if looks_at_features(coreset) or needs_of(coreset) or not CORESETS.has(one):
             return
-    if name is not None:
-        raise InputError(
-            "`coreset_features` has a meaning with coresets that look at features, such as herding"
-        )
+    raise InputError(
+        "`coreset_features` has a meaning with coresets that look at features, such as herding"
+    )
 
 
 def _asked(coresets: Sequence[str], shelf: Shelf, judge: str) -> Pool:
