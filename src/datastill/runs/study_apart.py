@@ -15,7 +15,7 @@ from datastill.runs.pieces import has_set, set_of
 from datastill.runs.population import Candidate, Kind, asks_models
 from datastill.runs.specs import StudySpec, Unit
 from datastill.runs.study_material import Material, of_set, settings_of, workshop
-from datastill.runs.study_pieces import EXAMS, JUDGES, SCORES, SETS, needs_judges
+from datastill.runs.study_pieces import EXAMS, JUDGES, SCORES, SETS
 from datastill.store import StudyFolder
 
 
@@ -133,10 +133,8 @@ class Apart:
             judging.train_own(spec, self.material.real.domain.name, self.ongoing)
             self.judges = judging.loaded(spec, folder.path, self.material.real)
         held = folder.names()
-        missing = [one for one in self.material.wanted if one.name not in held]
-        if not needs_judges(spec):
-            missing = []  # none of them had to wait
-        guided = dict.fromkeys(one.run for one in missing if self._asks(one))
+        waited = (one for one in self.material.wanted if spec.guided_by_own and self._asks(one))
+        guided = dict.fromkeys(one.run for one in waited if one.name not in held)
         return [*(Unit(f"{SETS}/{run}", spec) for run in guided), *self.scored(held)]
 
     def exams(self, names: Iterable[str]) -> Iterator[Unit]:

@@ -71,7 +71,7 @@ def _made(
     if not mine:
         require_address(spec, address)
     asks = any(asks_models(one.kind, spec.method_settings) for one in mine)
-    judges, waits = Judges((), (), ()), asks and needs_judges(spec)
+    judges, waits = Judges((), (), ()), asks and spec.guided_by_own
     if waits or spec.judges.path is not None:
         judges = judging.loaded(spec, folder, material.real)
     elif spec.guides is not None:
@@ -110,11 +110,6 @@ def _examined(
         asked = scores_asked(settings, data, judges)
     kept = {"asked": plain(asked), "record": table_of(record)}
     write_json(place_of(spec, folder, address) / RECORD, kept)
-
-
-def needs_judges(spec: StudySpec) -> bool:
-    """Tell whether sets that ask original models have to wait for the study's own."""
-    return spec.judges.path is None and spec.guides is None
 
 
 def exam_asked(settings: Mapping[str, Any], data: ImageSet) -> dict[str, Any]:

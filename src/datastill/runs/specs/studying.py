@@ -113,6 +113,11 @@ class StudySpec(Spec):
         own = {} if self.inner_loop is None else {"inner_loop": self.inner_loop}
         return {**own, **(self.settings or {})}
 
+    @property
+    def guided_by_own(self) -> bool:
+        """Whether sets that ask original models wait for those that the study trains itself."""
+        return self.judges.path is None and self.guides is None
+
     def units(self) -> tuple[Unit, ...]:
         """Return the study's own models, and the sets that need none of these; see ``Candidate``.
 
@@ -122,7 +127,7 @@ class StudySpec(Spec):
 
         own, judges = self.judges.path is None, self.judges
         models = [f"judges/{name}/{i}" for name in judges.architectures for i in range(judges.num)]
-        wait, settings = own and self.guides is None, self.method_settings
+        wait, settings = self.guided_by_own, self.method_settings
         free = [one for one in wanted(self) if not (wait and asks_models(one.kind, settings))]
         sets = dict.fromkeys(f"sets/{one.run}" for one in free)
         return tuple(Unit(address, self) for address in (*(models if own else ()), *sets))
