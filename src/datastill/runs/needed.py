@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def of_study(spec: StudySpec, real: ImageSet, own: Path | None) -> Finder:
     judges = spec.judges
     place, num = spec.guides or judges.path or own, None if spec.guides else judges.num
     if place is None:
-        return lambda needs: _foreseen(spec, real, needs)
+        return cache(partial(_foreseen, spec, real))  # asked for every set that is wanted
     shelf = Shelf(place, real)
     epoch = judges.pool_epochs if judges.path is None else judges.epoch
     epoch = None if spec.guides else epoch
