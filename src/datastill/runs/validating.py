@@ -19,7 +19,7 @@ from datastill.runs.evaluation_plan import SYNTHETIC, Rivals, prepared, provenan
 from datastill.runs.finding import brought, results_at, set_file
 from datastill.runs.finished import describe, finished_of, mend, shorter_of, trials_in
 from datastill.runs.futures import Executor
-from datastill.runs.given import Conduct, conduct_of
+from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.originals import told_of_labels
@@ -75,7 +75,8 @@ def validate(
         InputError: when something does not fit together, or another validation is not finished.
         Stopped: when that was asked for.
     """
-    conduct_of(ValidateSpec, spec, folder, keeping, observer, stop, executor)
+    how = {"keeping": keeping, "observer": observer, "stop": stop, "executor": executor}
+    require_kinds(ValidateSpec, spec, folder, **how)
     truth(save_models=save_models)
     require_sinks(keeping.sinks)
     if folder is None and (save_models or keeping.sinks):
