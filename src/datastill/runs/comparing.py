@@ -23,6 +23,7 @@ from datastill.runs.early import EarlyLabels, early_labels
 from datastill.runs.early import told as told_of_choice
 from datastill.runs.filing import filed
 from datastill.runs.futures import Executor
+from datastill.runs.gathering import COMPARED
 from datastill.runs.given import Conduct, conduct_of
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.material import (
@@ -57,7 +58,7 @@ from datastill.store import (
 )
 from datastill.store.results import rows_in
 
-VALUES, PLOT = "comparison.json", "comparison.png"
+VALUES, PLOT = COMPARED, "comparison.png"
 FOLDER = "comparison"
 """Where comparisons are kept that nobody gave another place."""
 

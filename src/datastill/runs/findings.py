@@ -13,11 +13,12 @@ from datastill.report.pareto import write_pareto
 from datastill.report.scatter import write_scatters
 from datastill.report.study_page import write_page
 from datastill.runs.describing import tell_damaged
+from datastill.runs.gathering import STUDIED
 from datastill.runs.observer import Observer
 from datastill.runs.originals import told
 from datastill.store import StudyFolder, versions
 
-VALUES, PAGE = "study.json", "study.md"
+VALUES, PAGE = STUDIED, "study.md"
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from datastill.store.studies import RECORD_FILE
 
 SET, UNDER_WAY, COMPARISON, STUDY, POOL = "set", "run", "comparison", "study", "pool"
 COMPARED, STUDIED = "comparison.json", "study.json"
+"""Files with what a comparison and a study found."""
 DEEPEST = 8
 """Folders within each other that are looked into."""
 
