@@ -26,8 +26,6 @@ SHAPES = (
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 DECADES = 10
 """From this ratio of the largest to the smallest on, an axis is logarithmic."""
-REACHED = {"accuracy": "accuracy, %"}
-"""A field of the data, and what it is called."""
 POINTS = 400
 """Of a line, at the most: more than there are columns to draw them in."""
 
@@ -125,6 +123,7 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
         "axis": {"labelLimit": 220},
     }
     mean, network = "datum.kind === 'mean'", "datum.kind === 'network'"
+    tips = _tips("name", "network", accuracy="accuracy, %")
     bar = {"type": "rule", "color": INKS[0], "strokeWidth": 2}
     ring = {"type": "point", "size": 45, "color": INKS[7], "yOffset": 6}
     diamond = {"type": "point", "shape": "diamond", "filled": True, "size": 110, "color": INKS[0]}
@@ -134,7 +133,7 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
         "encoding": {"y": along},
         "layer": [
             _across(bar, mean, "low", {"x2": {"field": "high"}}),
-            _across(ring, network, "accuracy", {"tooltip": _tips("name", "network", **REACHED)}),
+            _across(ring, network, "accuracy", {"tooltip": tips}),
             _across(diamond, mean, "accuracy", {"tooltip": _tips("name", "told")}),
         ],
     }
@@ -201,9 +200,7 @@ def agreement(records: Sequence[Record], verdict: Verdict) -> Spec:
     """
     values = [record.scores[verdict.name].score.value for record in records]
     methods = sorted({record.method for record in records})
-    scale: dict[str, Any] = {"type": "log" if spans_decades(values) else "linear", "zero": False}
-    if scale["type"] == "log":
-        del scale["zero"]
+    scale = {"type": "log"} if spans_decades(values) else {"type": "linear", "zero": False}
     return {
         **_view(340),
         "transform": [{"filter": f"datum.score === {_quoted(verdict.name)}"}],

@@ -73,14 +73,8 @@ def citation(facts: Mapping[str, Any]) -> str:
 
 def _bibtex(entry: Entry) -> str:
     key, author, title, where, year = entry
-    kind, place = (
-        ("article", "journal")
-        if where == "Neurocomputing"
-        else (
-            "inproceedings",
-            "booktitle",
-        )
-    )
+    is_journal = where == "Neurocomputing"
+    kind, place = ("article", "journal") if is_journal else ("inproceedings", "booktitle")
     return (
         f"@{kind}{{{key},\n  author = {{{author}}},\n  title = {{{title}}},\n"
         f"  {place} = {{{where}}},\n  year = {{{year}}}\n}}"

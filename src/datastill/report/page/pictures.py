@@ -19,6 +19,8 @@ LARGEST = 128
 """Pixels of the longer side from which on images are shrunk, so that a page stays light."""
 LOSSY = 85
 """Quality of images that were shrunk: they show what is there, and are no copies."""
+GAP = 1
+"""Pixels between images on a sheet."""
 
 
 def picture(image: Tensor, domain: Domain, alt: str) -> Picture:
@@ -36,33 +38,29 @@ def bytes_of(images: Tensor, domain: Domain) -> NDArray[np.uint8]:
 
 def encoded(values: NDArray[np.uint8], alt: str) -> Picture:
     """Return ``(H, W, 1 or 3)`` bytes as a picture, exact unless it is large."""
-    grey = values.shape[2] == 1
-    image = Image.fromarray(np.ascontiguousarray(values[..., 0] if grey else values))
+    image = _image(values)
     exact = max(image.size) <= LARGEST
     if not exact:
         image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     return _written(image, alt, exact=exact)
 
 
-def sheet(values: NDArray[np.uint8], columns: int, alt: str, gap: int = 1) -> Picture:
+def sheet(values: NDArray[np.uint8], columns: int, alt: str) -> Picture:
     """Return ``(N, H, W, 1 or 3)`` images beside each other as one exact picture.
 
     Args:
         values: the images.
         columns: how many stand in a row.
         alt: what they show.
-        gap: pixels between them.
     """
     count, high, wide, channels = values.shape
     rows = -(-count // columns)
-    whole = np.full(
-        (rows * (high + gap) - gap, columns * (wide + gap) - gap, channels), 128, np.uint8
-    )
+    size = (rows * (high + GAP) - GAP, columns * (wide + GAP) - GAP, channels)
+    whole = np.full(size, 128, np.uint8)
     for i, image in enumerate(values):
-        top, left = (i // columns) * (high + gap), (i % columns) * (wide + gap)
+        top, left = (i // columns) * (high + GAP), (i % columns) * (wide + GAP)
         whole[top : top + high, left : left + wide] = image
-    grey = channels == 1
-    return _written(Image.fromarray(whole[..., 0] if grey else whole), alt, exact=True)
+    return _written(_image(whole), alt, exact=True)
 
 
 def spread(rows_by_class: Sequence[Tensor], most: int) -> list[list[int]]:
@@ -80,6 +78,12 @@ def spread(rows_by_class: Sequence[Tensor], most: int) -> list[list[int]]:
                 left -= 1
         deep += 1
     return picked
+
+
+def _image(values: NDArray[np.uint8]) -> Image.Image:
+    # Of bytes (H, W, 1 or 3).
+    grey = values.shape[2] == 1
+    return Image.fromarray(np.ascontiguousarray(values[..., 0] if grey else values))
 
 
 def _written(image: Image.Image, alt: str, *, exact: bool) -> Picture:

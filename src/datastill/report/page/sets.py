@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from datastill.base.wording import counted
 from datastill.data import ImageSet, as_kept, tiled
@@ -24,6 +23,7 @@ from datastill.report.page.parts import (
     Heat,
     Lines,
     Neighbour,
+    Picture,
     Section,
     Text,
     Tile,
@@ -205,7 +205,7 @@ def _repeat(held: Held) -> list[Block]:
     return [*again, *([Text("Citation (BibTeX)", cited)] if cited else [])]
 
 
-def thumbnail(data: ImageSet, name: str, most: int = 10) -> Any:
+def thumbnail(data: ImageSet, name: str, most: int = 10) -> Picture:
     """Return a few images of a set, one of each class as far as they go, beside each other."""
     kept = as_kept(data)
     rows = [row for rows in spread(kept.rows_by_class, most) for row in rows]

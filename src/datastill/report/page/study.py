@@ -38,7 +38,7 @@ def exhibit(
     sections = [
         Section("Assessments against test accuracy", [_chart(study, name, pictures)]),
         Section("Which assessment to trust", _table(study)),
-        Section("What it rests on", [Lines([*facts, *_made(study)])]),
+        Section("What it rests on", [Lines([*facts, *study_page.made(study.records)])]),
         Section("To repeat", [*repeated(recipe)]),
     ]
     return Exhibit(title, "study", sections)
@@ -81,7 +81,3 @@ def _table(study: Study) -> list[Grid | Lines]:
     rows = study_page.table(study)
     grid = Grid("Agreement with test accuracy", study_page.COLUMNS, rows)
     return [Lines([" ".join(study_page.LEGEND.split())]), grid]
-
-
-def _made(study: Study) -> list[str]:
-    return study_page.made(study.records)
