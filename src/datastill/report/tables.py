@@ -106,7 +106,7 @@ def assessments(found: Mapping[str, Assessed], random: Sequence[Mapping[str, Ass
             draws = [other[name].score for other in random]
             mean = fmean(draw.value for draw in draws)
             gain = one.score.worth - fmean(draw.worth for draw in draws)
-            beside, than = f"{mean:.4g}", "better" if gain > 0 else "worse" if gain < 0 else "equal"
+            beside, than = f"{mean:.4g}", than_random(gain)
         spread = f" ± {stdev(one.draws):.2g}" if one.draws else ""
         better, value = ARROWS[one.score.better], f"{one.score.value:.4g}{spread}"
         line = (f"  {name}", better, value, beside, than, f"{one.seconds:.3f}")
@@ -115,3 +115,12 @@ def assessments(found: Mapping[str, Assessed], random: Sequence[Mapping[str, Ass
     columns = ("assessment", "better", "this set", "random", "than random", "seconds")
     draws = f"; random: mean of {counted(len(random), 'draw')}" if random else ""
     return f"Assessments without a test set{draws}", columns, rows
+
+
+def than_random(gain: float) -> str:
+    """Say how a set compares with random images that it is so much better than.
+
+    >>> than_random(0.1), than_random(-2.0), than_random(0.0)
+    ('better', 'worse', 'equal')
+    """
+    return "better" if gain > 0 else "worse" if gain < 0 else "equal"

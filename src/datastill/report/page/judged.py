@@ -99,6 +99,5 @@ def strip(row: Mapping[str, Any]) -> Strip:
     verdict = ""
     if random:
         gain = value - fmean(random)
-        gain = gain if row["better"] == "higher" else -gain
-        verdict = "better" if gain > 0 else "worse" if gain < 0 else "equal"
+        verdict = tables.than_random(gain if row["better"] == "higher" else -gain)
     return Strip(str(row["name"]), str(row["better"]), value, random, verdict)
