@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -114,7 +114,9 @@ def work(task: Task) -> Outcome:
         unseen = f"{here()} does not see {task.current}: workers need the files of the run"
         return Outcome(here(), unseen, hopeless=True)
     try:
-        with _in(task.current):
+        # Paths of a description are meant from there; a process that is there already stays.
+        there = task.current == Path.cwd()
+        with contextlib.nullcontext() if there else contextlib.chdir(task.current):
             _carried_out(task, stop)
     except Stopped:
         return Outcome(here(), stopped=True)
@@ -134,13 +136,3 @@ def _carried_out(task: Task, stop: Asked) -> None:
         found = carry_out(unit, task.folder, keeping=keeping, observer=observer, stop=stop)
     row = row_of(found) if not unit.address else {}
     put_file(place_of(unit.spec, task.folder, unit.address) / DONE, json.dumps(row).encode())
-
-
-@contextlib.contextmanager
-def _in(folder: Path) -> Generator[None]:
-    # Where paths of a description are meant from; a process that is there already stays.
-    if folder == Path.cwd() or not folder.is_dir():
-        yield
-        return
-    with contextlib.chdir(folder):
-        yield
