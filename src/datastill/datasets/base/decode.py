@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from datastill.base import threads
 from datastill.base.errors import InputError
 from datastill.datasets.base.reading import Encoded, Pictures, Progress, Reading, Size, side_by_side
 from datastill.datasets.base.room import blank, coloured, require_size
@@ -153,8 +153,7 @@ def damaged_in(pictures: Pictures, reading: Reading, *, source: str) -> dict[int
 
 def workers() -> int:
     """Return how many threads may decode: as many processors as are ours, or torch is told."""
-    ours = getattr(os, "sched_getaffinity", None)
-    return max(1, min(len(ours(0)) if ours else os.cpu_count() or 1, torch.get_num_threads()))
+    return max(1, min(threads.cores(), torch.get_num_threads()))
 
 
 def upright(picture: Image.Image, *, colour: bool, own: bool = False) -> Image.Image:
