@@ -19,7 +19,7 @@ from datastill.base.rng import Key
 from datastill.datasets import load_split
 from datastill.evaluation import studies
 from datastill.evaluation.studies import examination
-from datastill.runs import findings, workshop
+from datastill.runs import findings, validating, workshop
 from datastill.runs.executors import processes
 from datastill.training.coresets import CORESETS
 from test_cli import files
@@ -111,6 +111,18 @@ def test_a_validation_by_three_processes_is_that_of_one(
     assert files(home / "apart") == files(home / "whole")
     assert timeless(runs.run(VALIDATE, executor=workers).report) == timeless(whole.report)
     assert any("by " in line for line in said)  # what runs where
+
+
+def test_a_network_that_was_trained_by_itself_is_not_trained_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units = VALIDATE.units()
+    runs.carry_out(units[0], "apart")
+    trained = count(monkeypatch, validating, "train_apart")
+    with ThreadPoolExecutor(1) as threads:
+        found = runs.validate(VALIDATE, "apart", executor=threads)
+    assert [given[0] for given in trained] == [unit.address for unit in units[1:]]
+    assert timeless(found.report) == timeless(runs.validate(VALIDATE, "whole").report)
 
 
 def test_a_comparison_by_three_processes_is_that_of_one(

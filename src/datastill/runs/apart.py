@@ -40,8 +40,9 @@ def known_of_pieces(
         conduct: how it is carried out.
     """
     done = {(one.source, one.model, one.number) for one in runner.found[runner.past :]}
-    units = [unit for unit in spec.units() if not done.issuperset(_places(unit.address, plans))]
     with nullcontext(folder) if folder is not None else TemporaryDirectory() as place:
+        done.update(trials_of(spec, place, runner.asked))
+        units = [one for one in spec.units() if not done.issuperset(_places(one.address, plans))]
         spread(units, place, conduct)
         return trials_of(spec, place, runner.asked)
 
