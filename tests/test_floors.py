@@ -31,7 +31,7 @@ FLOORS = [
     {"training.pool", "training.protocol", "training.stacked"},
     {"training.seeing"},
     {"training.coresets", "training.labeller"},
-    {"distillation.parameters"},
+    {"distillation.parameters", "distillation.papers"},
     {"distillation.sharing", "distillation.state"},
     {"distillation.parametrisations"},
     {"distillation.learned", "distillation.residual"},

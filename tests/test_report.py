@@ -15,15 +15,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 
 from conftest import blobs
-from datastill import load, runs, save
+from datastill import load, report, runs, save
 from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet
 from datastill.datasets import load_split
+from datastill.distillation.clom import PAPER as CLOM
+from datastill.distillation.methods import METHODS
+from datastill.report.figures import png
 from datastill.report.page import sets
+from datastill.report.page.citation import citation
 from datastill.report.page.held import Held
 from datastill.report.page.nearest import nearest
 from datastill.report.page.parts import Heat, Page
@@ -111,6 +116,28 @@ def test_a_set_is_shown_with_its_images_and_what_repeats_it(made: Path, run: Run
         assert np.array_equal(np.asarray(image.convert("L")), wanted[0].numpy())
     for wanted in ("digits", "datastill run set/run.toml", "updates = 12", "zhao2023dm", "MLP"):
         assert wanted in page.said
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS.names if METHODS.has(name)])
+def test_a_method_says_itself_what_to_cite_for_it(name: str) -> None:
+    papers = METHODS[name](1).papers
+    assert citation({"method": name}) == "\n\n".join(one.bibtex for one in papers)
+    assert citation({"method": name, "clom": {"alpha": 1}}).endswith(CLOM.bibtex)
+    assert bool(papers) == (name != "CIM")  # whose authors are not known here
+
+
+def test_code_that_a_file_names_is_not_loaded_to_cite_it(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text("raise SystemExit(3)")
+    assert citation({"method": f"{tmp_path / 'theirs.py'}:published"}) == ""
+    assert citation({"method": "theirs:published"}) == ""
+
+
+def test_figures_become_files_in_one_place() -> None:
+    figure = Figure(figsize=(2, 1))
+    assert Image.open(io.BytesIO(png(figure, dpi=50))).size == (100, 50)
+    source = Path(report.__file__).parents[1]
+    writers = [path.name for path in source.rglob("*.py") if "savefig" in path.read_text()]
+    assert writers == ["figures.py"]
 
 
 def test_commands_are_those_that_a_shell_takes(made: Path) -> None:

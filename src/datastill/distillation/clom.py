@@ -16,11 +16,19 @@ from datastill.base.wording import counted
 from datastill.compute.route import Route, require_route
 from datastill.data import Domain, ImageSet, require_given
 from datastill.data.losses import contrastive_loss
+from datastill.distillation.papers import Paper
 from datastill.training.pool import Member, Pool, by_architecture, require_members
 from datastill.training.seeing import Seen, Teacher, encoder, teacher
 
 EQUAL, ACCURACY = WEIGHTINGS = ("equal", "accuracy")
 """How original models share the weight of CLOM."""
+PAPER = Paper(
+    "lu2025clom",
+    "Lu and others",
+    "Dataset Distillation with Pre-trained Models: A Contrastive Approach",
+    "Neurocomputing 2025",
+    journal=True,
+)
 
 
 class Regulariser(Protocol):

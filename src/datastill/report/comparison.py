@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from datastill.evaluation.comparison import HARD, RANDOM, REAL, Row
+from datastill.report.figures import png
 from datastill.report.lettering import spelled
 from datastill.store import put_file
 from datastill.training.coresets import CORESETS
@@ -56,9 +56,7 @@ def plot(rows: Sequence[Row], title: str = "") -> Any:
 
 def write_plot(rows: Sequence[Row], path: Path, title: str = "") -> None:
     """Write the picture of a comparison as a PNG; see ``plot``."""
-    content = io.BytesIO()
-    plot(rows, title).savefig(content, format="png", dpi=150)
-    put_file(path, content.getvalue())
+    put_file(path, png(plot(rows, title), dpi=150))
 
 
 def _legend(rows: Sequence[Row]) -> list[Any]:

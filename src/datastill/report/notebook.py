@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from datastill.data import ImageSet
+from datastill.report.figures import png
 from datastill.report.preview import preview
 from datastill.report.tables import Table
 
@@ -37,9 +38,7 @@ def told(
 
 def drawn(figure: Any) -> Image.Image:
     """Return a matplotlib figure as a picture."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=90)
-    return Image.open(content)
+    return Image.open(io.BytesIO(png(figure, dpi=90)))
 
 
 def _picture(picture: Image.Image, title: str) -> str:

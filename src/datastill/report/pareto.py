@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
 from datastill.evaluation.studies import Study, Verdict
 from datastill.evaluation.studies.expenses import CHOICES, unbeaten
+from datastill.report.figures import png
 from datastill.store import replace_file
 
 PLOT = "pareto.png"
@@ -41,7 +40,6 @@ def pareto(study: Study) -> Figure:
     A line joins what nothing beats; the dashed one is a pick by chance.
     """
     figure = Figure(figsize=(4.2 * len(CHOICES), 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
     for panel, sets in zip(figure.subplots(1, len(CHOICES), sharey=True), CHOICES, strict=True):
         _draw(panel, study, sets)
     return figure
@@ -49,9 +47,7 @@ def pareto(study: Study) -> Figure:
 
 def write_pareto(study: Study, folder: Path) -> Path:
     """Write it as a PNG; return its path."""
-    content = io.BytesIO()
-    pareto(study).savefig(content, format="png", dpi=110)
-    replace_file(folder / PLOT, content.getvalue())
+    replace_file(folder / PLOT, png(pareto(study)))
     return folder / PLOT
 
 

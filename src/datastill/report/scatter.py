@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from datastill.evaluation.studies import Record, Study, Verdict
+from datastill.report.figures import png
 from datastill.store import replace_file
 
 SIDE = 3.2
@@ -38,7 +37,6 @@ def scatter(study: Study, names: Sequence[str], columns: int = 3) -> Figure:
     found = {verdict.name: verdict for verdict in study.verdicts}
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(SIDE * columns, SIDE * rows + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     panels: list[Axes] = list(grid.flat)
     for panel, name in zip(panels, names, strict=False):
@@ -60,9 +58,7 @@ def write_scatters(study: Study, folder: Path) -> list[Path]:
         pages.setdefault(f"scatter-{verdict.family}{part}.png", []).append(verdict.name)
     for page, names in pages.items():
         columns = 4 if len(names) > 12 else 3
-        content = io.BytesIO()
-        scatter(study, names, columns).savefig(content, format="png", dpi=110)
-        replace_file(folder / page, content.getvalue())
+        replace_file(folder / page, png(scatter(study, names, columns)))
     return [folder / page for page in sorted(pages)]
 
 

@@ -28,6 +28,7 @@ from datastill.data.pixels import ready
 from datastill.distillation.methods.base import (
     METHODS,
     Adam,
+    Paper,
     Published,
     Synthetic,
     Task,
@@ -37,6 +38,14 @@ from datastill.distillation.methods.base import (
 )
 from datastill.distillation.parametrisations import Tiles
 from datastill.networks import Network, evaluating, features
+
+PAPER = Paper(
+    "wang2025ncfm",
+    "Wang, Shaobo and Yang, Yicun and Liu, Zhiyuan and Sun, Chenghao and Hu, Xuming and "
+    "He, Conghui and Zhang, Linfeng",
+    "Dataset Distillation with Neural Characteristic Function: A Minmax Perspective",
+    "CVPR 2025",
+)
 
 
 @dataclass(frozen=True)
@@ -287,4 +296,5 @@ def published(ipc: int) -> Published:
         parametrisation=Tiles(2),
         needs=frozenset({"ends"}),
         clom=1.0,
+        papers=(PAPER,),
     )

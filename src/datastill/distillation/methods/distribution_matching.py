@@ -17,6 +17,7 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.methods.base import (
     METHODS,
     Need,
+    Paper,
     Published,
     Sgd,
     Synthetic,
@@ -111,4 +112,12 @@ def published(ipc: int) -> Published:
         init="real",
         augmented=True,
         protocol="dsa",
+        papers=(
+            Paper(
+                "zhao2023dm",
+                "Zhao, Bo and Bilen, Hakan",
+                "Dataset Condensation with Distribution Matching",
+                "WACV 2023",
+            ),
+        ),
     )

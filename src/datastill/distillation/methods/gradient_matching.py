@@ -25,6 +25,7 @@ from datastill.data import ByClass, ImageSet, sample_per_class
 from datastill.data.losses import Metric, gradient_distance
 from datastill.distillation.methods.base import (
     METHODS,
+    Paper,
     Published,
     Sgd,
     Synthetic,
@@ -44,6 +45,19 @@ GENERATIONS = 1000
 
 BATCH_STATISTICS = 16
 """Real images per class from which a network takes its batch statistics, as published."""
+
+CONDENSATION = Paper(
+    "zhao2021dc",
+    "Zhao, Bo and Mopuri, Konda Reddy and Bilen, Hakan",
+    "Dataset Condensation with Gradient Matching",
+    "ICLR 2021",
+)
+SIAMESE = Paper(
+    "zhao2021dsa",
+    "Zhao, Bo and Bilen, Hakan",
+    "Dataset Condensation with Differentiable Siamese Augmentation",
+    "ICML 2021",
+)
 
 
 @dataclass(frozen=True)
@@ -275,10 +289,12 @@ def published(ipc: int) -> Published:
         init="noise",
         augmented=False,
         protocol="dc",
+        papers=(CONDENSATION,),
     )
 
 
 @METHODS.register("DSA")
 def published_siamese(ipc: int) -> Published:
     """Return the settings of Differentiable Siamese Augmentation: from real images."""
-    return replace(published(ipc), init="real", augmented=True, protocol="dsa")
+    papers = (CONDENSATION, SIAMESE)
+    return replace(published(ipc), init="real", augmented=True, protocol="dsa", papers=papers)

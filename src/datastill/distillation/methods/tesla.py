@@ -23,6 +23,7 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.learned import JudgedLabels, LearnedRate
 from datastill.distillation.methods.base import (
     METHODS,
+    Paper,
     Published,
     Sgd,
     Synthetic,
@@ -192,6 +193,29 @@ COLUMNS = {
 }
 """Published settings for CIFAR-10, by images per class, but for what is tuned of one."""
 
+PAPERS = (
+    Paper(
+        "cui2023tesla",
+        "Cui, Justin and Wang, Ruochen and Si, Si and Hsieh, Cho-Jui",
+        "Scaling Up Dataset Distillation to ImageNet-1K with Constant Memory",
+        "ICML 2023",
+    ),
+    Paper(
+        "guo2024datm",
+        "Guo, Ziyao and Wang, Kai and Cazenavette, George and Li, Hui and Zhang, Kaipeng and "
+        "You, Yang",
+        "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching",
+        "ICLR 2024",
+    ),
+    Paper(
+        "cazenavette2022mtt",
+        "Cazenavette, George and Wang, Tongzhou and Torralba, Antonio and Efros, Alexei A. "
+        "and Zhu, Jun-Yan",
+        "Dataset Distillation by Matching Training Trajectories",
+        "CVPR 2022",
+    ),
+)
+
 
 @METHODS.register("TESLA")
 def published(ipc: int) -> Published:
@@ -214,4 +238,5 @@ def published(ipc: int) -> Published:
         protocol="dsa",
         parametrisation=LearnedRate(JudgedLabels(), lr=column.start),
         needs=frozenset({"trajectories"}),
+        papers=PAPERS,
     )

@@ -25,6 +25,7 @@ from datastill.distillation.methods.base.contract import (
     skipped,
 )
 from datastill.distillation.methods.base.sloping import sloping
+from datastill.distillation.papers import Paper
 from datastill.distillation.parameters import Adam, AdamW, Resting, Sgd
 from datastill.distillation.parametrisations import Synthetic
 
@@ -37,6 +38,7 @@ __all__ = [
     "Matching",
     "Method",
     "Need",
+    "Paper",
     "Periodic",
     "Publication",
     "Published",

@@ -15,6 +15,7 @@ from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
 from datastill.data import ByClass, Domain, ImageSet, require_given
 from datastill.distillation.descent import Descent
+from datastill.distillation.papers import Paper
 from datastill.distillation.parameters import Optimiser
 from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
 from datastill.distillation.sharing import Share
@@ -233,6 +234,7 @@ class Published:
             they were after several epochs, ``"ends"``, as they began and as they ended, or
             ``"originals"``, one as it is. What a method ``needs`` by its settings it says itself.
         clom: weight of CLOM that is part of the method, with the models that it needs.
+        papers: what to cite for a set that it made.
     """
 
     method: Method
@@ -245,6 +247,7 @@ class Published:
     needs: frozenset[Need] = frozenset()
     clom: float = 0.0
     strategy: str | None = None
+    papers: tuple[Paper, ...] = ()
 
     @property
     def lr(self) -> float:
