@@ -1,4 +1,4 @@
-"""What the README shows is what works."""
+"""What the README shows, and the pages that it leads to, is what works."""
 
 import re
 import sys
@@ -21,15 +21,25 @@ from datastill.training.pool import freeze
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+PYTHON = (ROOT / "docs" / "python.md").read_text()
+
+
+def test_it_is_short_and_begins_with_two_commands() -> None:
+    assert len(README.splitlines()) <= 80
+    assert re.findall(r"^    make \w+$", README, flags=re.M) == ["    make demo", "    make test"]
+    assert len(re.findall(r"^!\[", README, flags=re.M)) == 1
+    (table,) = re.findall(r"(?:^\|.*\n)+", README, flags=re.M)
+    assert table in RESULTS  # whose page says what it cannot tell
 
 
 def test_the_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", PYTHON, flags=re.DOTALL)
     assert len(code.strip().splitlines()) <= 16
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "python.md", "exec"), {})
     assert re.search(
         r"20 \{'match': .*'clom': .*\n\d+\.\d ± \d+\.\d % \(n=2\)", capsys.readouterr().out
     )
