@@ -1,9 +1,12 @@
 """The program of the plan of an answer, and what it works out of studies."""
 
+import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +14,8 @@ from conftest import blobs
 from datastill.base.rng import Key
 from datastill.evaluation.assessments import Score
 from datastill.evaluation.scores import Assessed
-from datastill.evaluation.studies import Outcome, Record
+from datastill.evaluation.statistics.differences import between
+from datastill.evaluation.studies import Outcome, Record, table_of
 from datastill.runs import DataSpec
 from datastill.runs.population import parse
 
@@ -21,6 +25,8 @@ sys.path.insert(0, str(BENCHMARKS))
 try:
     import answer
     import answer_analysis as analysis
+    import answer_block as block
+    import answer_hypotheses as hypotheses
 finally:
     sys.path.remove(str(BENCHMARKS))
 
@@ -82,7 +88,7 @@ def test_pairs_of_seeds_are_counted_within_recipes() -> None:
         for recipe, rows in (("a", [(0.1, 3), (0.2, 2), (0.3, 1)]), ("b", [(0.9, 1), (0.8, 2)]))
         for seed, (accuracy, score) in enumerate(rows)
     ]
-    agreeing, pairs, p = analysis.concordance(records, "score")
+    agreeing, pairs, p = block.concordance(records, "score")
     assert (agreeing, pairs) == (4, 4)
     assert p == pytest.approx(2 * 1 / 12)  # of 6 x 2 orders this one, and the other way round
 
@@ -102,7 +108,104 @@ def test_a_rule_loses_what_its_weight_loses_in_the_other_sweeps() -> None:
         ]
 
     records = [*sweep(0, (0.7, 0.8, 0.6)), *sweep(1, (0.7, 0.75, 0.78))]
-    found = analysis.regrets([*records, record("random-ipc10-seed0", 0.5)])
+    found = block.regrets([*records, record("random-ipc10-seed0", 0.5)])
     assert found["largest within 1.05"] == pytest.approx([3.0, 0.0])
     assert found["always 100"] == pytest.approx([3.0, 0.0])
     assert found["om-cross-entropy"] == pytest.approx([0.0, 20.0])
+
+
+def columns(seed: int, count: int = 18, families: int = 6) -> list[Record]:
+    """Recipes of several families, a set of each, and two scores that agree with accuracy."""
+    rng = np.random.default_rng(seed)
+    truth, close, far = rng.normal(size=(3, count)) * np.array([[1], [0.3], [1.5]])
+    return [
+        replace(
+            record(
+                f"r{i}", 0.5 + 0.1 * truth[i], close=-truth[i] - close[i], far=-truth[i] - far[i]
+            ),
+            recipe=f"r{i}",
+            method=f"f{i % families}",
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("bound", [-0.4, 0.0, 0.2, 0.5, 0.9])
+def test_a_p_value_is_small_where_the_interval_excludes_the_bound(seed: int, bound: float) -> None:
+    found = hypotheses.Correlations.of(columns(seed), ["close", "far", "nobody scored it"])
+    assert found.names == ("close", "far")
+    for what, p in found.above("far", bound).items():
+        low, high = (float(side[1]) for side in found.spreads[what].limits())
+        assert (p < 0.025) == (low > bound)
+        assert (p > 0.975) == (high < bound)
+    for what, p in found.ahead("close", "far", bound).items():
+        low, high = between(found.spreads[what], 0, 1)
+        assert (p < 0.025) == (low > bound)
+        assert (p > 0.975) == (high < bound)
+    assert found.ahead("close", "far", 2.1)["recipes"] > 0.999
+
+
+def test_scores_that_are_the_same_are_not_ahead_of_each_other() -> None:
+    twice = [
+        replace(one, scores={**one.scores, "again": one.scores["close"]}) for one in columns(0)
+    ]
+    found = hypotheses.Correlations.of(twice, ["close", "again"])
+    assert all(p >= 0.5 for p in found.ahead("close", "again", 0.0).values())
+    assert all(p < 1e-6 for p in found.ahead("close", "again", -0.03).values())
+
+
+def test_signs_are_flipped_and_p_values_corrected() -> None:
+    assert hypotheses.flipped([-1.0, -2.0, -0.5]) == 1 / 8
+    assert hypotheses.flipped([0.0, 0.0]) == 1.0
+    assert hypotheses.holm({"a": 0.5, "b": 0.01, "c": 0.9}) == pytest.approx(
+        {"b": 0.03, "a": 1.0, "c": 1.0}
+    )
+
+
+def scored(name: str, accuracy: float, names: Sequence[str], trials: int, luck: float) -> Record:
+    scores = {
+        one: Assessed(
+            Score(accuracy + luck * (place - 3), "higher"), 1.0, 2.0, (accuracy, accuracy)
+        )
+        for place, one in enumerate(names)
+    }
+    outcomes = tuple(Outcome(accuracy + 0.001 * trial, 10.0) for trial in range(trials))
+    return Record(name, "DM+CLOM" if "clom" in name else "DM", 10, outcomes, scores)
+
+
+def test_all_that_the_plan_asks_for_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng, names = np.random.default_rng(0), analysis.MAIN
+    made = answer.Answer(DataSpec("any"), answer.Size(), tmp_path)
+    recipes = [f"{name}-ipc10-seed0" for name in made.recipes]
+    seeds = [
+        f"{parse(made.kind(recipe))}-ipc10-seed{seed}"
+        for recipe in answer.BLOCK
+        for seed in range(4)
+    ]
+    for folder, sets, trials in (
+        ("recipes", recipes, 2),
+        ("published", recipes, 1),
+        ("block", seeds, 3),
+    ):
+        told = [
+            table_of(scored(name, a, names, trials, luck))
+            for name, a, luck in zip(
+                sets, rng.uniform(0.4, 0.8, len(sets)), rng.normal(size=len(sets)) / 90, strict=True
+            )
+        ]
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "study.json").write_text(json.dumps({"records": told, "models": 50.0}))
+    analysis.tell(tmp_path, answer.Size())
+    lines = capsys.readouterr().out.splitlines()
+    assert "45 sets, 13 families" in lines
+    for name in ("H1", "H2", "H3", "H4", "H5"):
+        assert any(line.startswith(f"{name}: p = ") and "by Holm" in line for line in lines)
+    assert sum(line.startswith("nothing beats, among") for line in lines) == 3
+    assert any(line.startswith("ceiling, all sets") for line in lines)
+    assert any(line.startswith("a pick by chance") for line in lines)
+    assert any(
+        line.startswith("H3's cost: proxy-likelihood 5.00 % of a published") for line in lines
+    )
