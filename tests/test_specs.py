@@ -47,6 +47,7 @@ TEXT = st.text(max_size=12)
 NAME = st.text(min_size=1, max_size=12)
 NAMES = st.lists(NAME, min_size=1, max_size=3, unique_by=str.casefold)
 COUNT = st.integers(1, 10**6)
+QUOTA = COUNT | st.sampled_from(["cat=5,rest=10", "proportional:500", '"cat, dog"=5,rest=1'])
 POSITIVE = st.floats(min_value=1e-300, max_value=1e30)
 SHARE = st.floats(min_value=1e-9, max_value=1, exclude_max=True)
 
@@ -109,7 +110,7 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         compute=COMPUTE,
         method=TEXT,
         model=TEXT,
-        ipc=COUNT | st.sampled_from(["cat=5,rest=10", "proportional:500", '"cat, dog"=5,rest=1']),
+        ipc=QUOTA,
         updates=maybe(COUNT),
         minutes=maybe(POSITIVE),
         lr=maybe(POSITIVE),
@@ -153,7 +154,7 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         CompareSpec,
         sets=NAMES,
         data=DATA,
-        ipc=maybe(COUNT | TEXT),
+        ipc=maybe(QUOTA),
         protocol=st.sampled_from(["dc", "dsa", "modern"]),
         trials=COUNT,
         against=st.lists(NAME, max_size=2, unique_by=str.casefold),

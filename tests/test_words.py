@@ -27,7 +27,7 @@ from datastill.report.folding import FRAME, folded, width_of
 from datastill.runs.differences import told
 from datastill.runs.filing import filed
 from datastill.runs.keeping import Keeping
-from datastill.runs.observer import Talking
+from datastill.runs.observer import Counted, Talking
 from datastill.runs.specs import DistillSpec
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
@@ -205,7 +205,7 @@ def test_a_note_that_has_no_room_gives_way_to_the_epoch(
     monkeypatch.setenv("COLUMNS", "80")
     shown: list[str] = []
     with Console().progress("training", 4) as bar:
-        assert bar.progress is not None
+        assert isinstance(bar, Bar)
         task = bar.progress.tasks[0]
         bar.within(0, 3, 10)
         shown.append(task.fields["note"])
@@ -297,7 +297,7 @@ def test_networks_in_the_making_are_shown_epoch_by_epoch(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, int, int]] = []
-    monkeypatch.setattr(Bar, "within", lambda _, *place: seen.append(place))
+    monkeypatch.setattr(Counted, "within", lambda _, *place: seen.append(place))
     run("distill --dataset digits --model MLP --ipc 1 --iterations 1 --quiet")
     run("validate condensed/digits/DM/IPC1 --model MLP --epochs 2 --num-eval 2")
     assert seen == [(0, 1, 3), (0, 2, 3), (0, 3, 3), (1, 1, 3), (1, 2, 3), (1, 3, 3)]

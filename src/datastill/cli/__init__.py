@@ -14,11 +14,12 @@ from datastill.base.errors import InputError, suggestion
 from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
 from datastill.cli.arguments import in_options
 from datastill.cli.grammar import filled, options_of, told
-from datastill.cli.interruption import Signalled, stoppable
+from datastill.cli.interruption import stoppable
 from datastill.cli.recipe import values_of_recipe
 from datastill.cli.run import carried_out
 from datastill.cli.sense import HELP, taken_apart
 from datastill.report.folding import folded, width_of
+from datastill.runs.stop import Signalled
 
 __all__ = ["ABOUT", "COMMANDS", "fail", "load", "main", "parse"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from datastill.base.errors import InputError, positive
-from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.mirror import Alphas, options
 from datastill.cli.options import Data, Logs, Machine, Resuming
 from datastill.runs.specs import DistillSpec, PoolSpec
+from datastill.runs.stop import Signals
 
 if TYPE_CHECKING:
     from datastill.runs.whole import Whole
@@ -62,24 +62,19 @@ class All:
     def run(self) -> None:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         plan, console = self.plan(), self.machine.console()
-        from datastill.runs.exchanging import give
-        from datastill.runs.filing import filed
-        from datastill.runs.whole import export_place, require_possible
-        from datastill.store import SET_FILE, require_free
-
-        folder = filed(plan.distill, Path(plan.validate.set), keeping, console)
-        judging = replace(plan.validate, set=str(folder))
         if not plan.train and (self.num, self.original_epochs) != (All.num, All.original_epochs):
             raise InputError("--num and --original-epochs are of models that guide; add --alphas")
-        require_free(folder, (SET_FILE,), overwrite=keeping.overwrite or keeping.resume)
-        exported = self.export and export_place(folder, self.export, again=self.resuming.resume)
-        require_possible(plan, console)
-        if plan.train:
-            carry_out(plan.train, self.pool_path, console, keeping)
-        carry_out(plan.distill, folder, console, keeping, facts=self.machine.origin)
-        carry_out(judging, folder, console, replace(keeping, overwrite=False))
-        if self.export and exported and not exported.exists():
-            console.show(give(folder / SET_FILE, self.export, exported)[1])
+        from datastill.runs.summaries import told
+        from datastill.runs.whole import carried_out
+
+        found = carried_out(
+            *(plan, self.export, self.machine.origin),
+            keeping=keeping,
+            observer=console,
+            stop=Signals(),
+        )
+        for one in found:
+            console.show(told(one))
 
     def plan(self) -> Whole:
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from datastill.cli.console import Console
-from datastill.cli.interruption import Signals
 from datastill.cli.options import Workers
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.specs import Spec
+from datastill.runs.stop import Signals
 
 
 def carry_out(

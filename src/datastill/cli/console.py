@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +12,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from datastill.base.wording import duration
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
 from datastill.report.folding import folded, width_of
-from datastill.runs.observer import tell_log
+from datastill.runs.observer import Counted, ignored, tell_log
 
 if TYPE_CHECKING:
     from datastill.report.tables import Table
@@ -30,55 +28,24 @@ BAR = 20
 """Columns of the bar itself, at the most."""
 BESIDE = BAR + 26
 """Columns that a bar takes besides its label and its note."""
-PLAIN_SECONDS = 20.0
-"""Where there is no terminal, progress is a line every so often."""
 
 
 @dataclass
-class Bar:
-    """Progress towards a known number of steps."""
+class Bar(Counted):
+    """Progress towards a known number of steps, drawn on a terminal."""
 
-    label: str
-    total: int
-    quiet: bool
-    progress: Progress | None = None
-    begun: int = 0
-    note: str = ""
-    started: float = field(default_factory=time.perf_counter)
-    said: float = field(default_factory=time.perf_counter)
+    progress: Progress = field(default_factory=Progress)
 
-    def at(self, step: float, note: str | None = None) -> None:
-        """Show that ``step`` of ``total`` are done; without a note the last one stays.
+    def show(self, step: float, note: str) -> None:
+        """Draw it."""
+        task = self.progress.task_ids[0]
+        room = self.progress.console.width - cell_len(self.label) - BESIDE
+        shown = "\n".join(_fitting(line, room) for line in note.split("\n"))
+        self.progress.update(task, completed=step, done=int(step), note=shown)
 
-        Args:
-            step: what is half done counts by half.
-            note: what else to say.
-        """
-        self.note = self.note if note is None else note
-        self._show(step, self.note)
 
-    def within(self, step: int, epoch: int, epochs: int) -> None:
-        """Show how far the network is that is trained after ``step`` others."""
-        if epoch < epochs:
-            last = f"; last {self.note}" if self.note else ""
-            self._show(step + epoch / epochs, f"epoch {epoch} of {epochs}{last}")
-
-    def _show(self, step: float, note: str) -> None:
-        if self.progress is not None:
-            task = self.progress.task_ids[0]
-            room = self.progress.console.width - cell_len(self.label) - BESIDE
-            shown = "\n".join(_fitting(line, room) for line in note.split("\n"))
-            self.progress.update(task, completed=step, done=int(step), note=shown)
-            return
-        now = time.perf_counter()
-        if not self.quiet and now - self.said > PLAIN_SECONDS:
-            self.said = now
-            done, left = step - self.begun, ""
-            if done > 0:
-                left = f"{duration((now - self.started) * (self.total - step) / done)} left"
-            note = note.replace("\n", "; ")
-            told = (f"{self.label}: {int(step)} of {self.total}", note, left)
-            print(", ".join(filter(None, told)), file=sys.stderr, flush=True)
+def _aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _fitting(note: str, room: int) -> str:
@@ -138,7 +105,7 @@ class Console:
                 bar.at(number)
 
     @contextmanager
-    def progress(self, label: str, total: int, begun: int = 0) -> Generator[Bar]:
+    def progress(self, label: str, total: int, begun: int = 0) -> Generator[Counted]:
         """Show progress: a bar on a terminal, a line now and then elsewhere.
 
         Args:
@@ -147,7 +114,7 @@ class Console:
             begun: how many were done before; what is left is told by the others.
         """
         if self.quiet or self.plain or not sys.stderr.isatty():
-            yield Bar(label, total, self.quiet, begun=begun)
+            yield Counted(ignored if self.quiet else _aside, label, total, begun)
             return
         columns = (
             TextColumn("{task.description}"),
@@ -158,4 +125,4 @@ class Console:
         )
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
             progress.add_task(label, total=total, completed=begun, done=begun, note="")
-            yield Bar(label, total, self.quiet, progress, begun)
+            yield Bar(ignored, label, total, begun, progress=progress)

@@ -49,9 +49,9 @@ class Export:
 
         console = Console(self.quiet)
         file = self.which.file(self.path, console, self.dataset)
-        target, remarks = give(file, self.to, self.out, overwrite=self.overwrite)
-        console.show(remarks)
+        exported = give(file, self.to, self.out, overwrite=self.overwrite)
+        console.show(exported.remarks)
         if self.repo is not None:
             from datastill.exchange.hub import push
 
-            console.message(f"pushed to {push(target, self.repo, private=self.private)}")
+            console.message(f"pushed to {push(exported.path, self.repo, private=self.private)}")

@@ -10,6 +10,7 @@ import tyro
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.mirror import options
+from datastill.report.commands import typed
 from datastill.runs import recipes
 
 Action = Annotated[
@@ -61,7 +62,7 @@ class Recipes:
             print("" if self.quiet else text, end="")  # as it is: for a file, say
         else:
             file = recipes.copy(self.recipe, self.to)
-            console.message(f"{file} is yours to change, then:\n  datastill run {file}")
+            console.message(f"{file} is yours to change, then:\n  {typed('run', file)}")
 
     def show_all(self, console: Console) -> None:
         """Print what each is, and say what to do with it."""
@@ -79,4 +80,4 @@ class Recipes:
 
         checked = check(spec, console)
         console.show([*checked.found, *told(checked.estimate)])
-        console.message(f"it can be carried out here:\n  datastill run {path}")
+        console.message(f"it can be carried out here:\n  {typed('run', path)}")

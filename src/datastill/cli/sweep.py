@@ -11,11 +11,11 @@ from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.described import asked
 from datastill.cli.grammar import options_of
-from datastill.cli.interruption import Signals
 from datastill.cli.mirror import options
 from datastill.cli.options import Workers
 from datastill.runs.recipes import find, kind_of
 from datastill.runs.specs import KINDS, Spec
+from datastill.runs.stop import Signals
 
 
 @options()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datastill.runs.futures import Executor, Future
     from datastill.runs.keeping import Keeping
     from datastill.runs.live import Reporter
-    from datastill.runs.observer import SILENT, Observer, Steps, Talking
+    from datastill.runs.observer import SILENT, Lines, Observer, Steps, Talking
     from datastill.runs.relabelling import Relabelled, relabel
     from datastill.runs.reporting import Reported, report
     from datastill.runs.specs import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         ValidateSpec,
         read,
     )
-    from datastill.runs.stop import Stopped, StopRequest
+    from datastill.runs.stop import Signals, Stopped, StopRequest
     from datastill.runs.studying import study
     from datastill.runs.sweeping import Swept, sweep
     from datastill.runs.training import Trained, train
@@ -64,7 +64,7 @@ _HOMES = {
     "futures": ("Executor", "Future"),
     "keeping": ("Keeping",),
     "live": ("Reporter",),
-    "observer": ("SILENT", "Observer", "Steps", "Talking"),
+    "observer": ("SILENT", "Lines", "Observer", "Steps", "Talking"),
     "relabelling": ("Relabelled", "relabel"),
     "reporting": ("Reported", "report"),
     "specs": (
@@ -73,7 +73,7 @@ _HOMES = {
         "SoftSpec",
         *("StudySpec", "TrainSpec", "Unit", "ValidateSpec", "read"),
     ),
-    "stop": ("StopRequest", "Stopped"),
+    "stop": ("Signals", "StopRequest", "Stopped"),
     "studying": ("study",),
     "sweeping": ("Swept", "sweep"),
     "training": ("Trained", "train"),
@@ -96,6 +96,7 @@ __all__ = [
     "Future",
     "JudgesSpec",
     "Keeping",
+    "Lines",
     "Observer",
     "OnTheFlySpec",
     "PoolSpec",
@@ -108,6 +109,7 @@ __all__ = [
     "Reporter",
     "Scored",
     "SelectSpec",
+    "Signals",
     "SoftSpec",
     "Steps",
     "StopRequest",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from datastill.data import ImageSet
 from datastill.datasets import load_split
 from datastill.evaluation.plan import EvaluationPlan, Result, collect
 from datastill.evaluation.validation import Draw
+from datastill.report.tables import Table, results
 from datastill.runs.computing import route_of
-from datastill.runs.distilling import folder_of
+from datastill.runs.distilling import distill, folder_of
 from datastill.runs.given import Conduct
-from datastill.runs.keeping import USUAL
-from datastill.runs.observer import Observer
+from datastill.runs.keeping import USUAL, Keeping
+from datastill.runs.observer import SILENT, Observer
 from datastill.runs.specs import (
     ClomSpec,
     ComputeSpec,
@@ -26,6 +28,8 @@ from datastill.runs.specs import (
     PoolSpec,
     TrainSpec,
 )
+from datastill.runs.stop import StopRequest
+from datastill.runs.training import train
 from datastill.runs.trials import TrialRunner
 from datastill.store import load, versions, write_json
 from datastill.training.coresets import CORESETS, picked
@@ -138,6 +142,34 @@ class Demonstration:
             for done, trial in enumerate(runner.run([plan], steps=steps), 1):
                 steps.at(done, f"{trial.source}: {100 * trial.accuracy:.1f} %")
         return collect(runner.found)
+
+
+def demonstrate(
+    demo: Demonstration, observer: Observer = SILENT, stop: StopRequest | None = None
+) -> Iterator[Table | str]:
+    """Do the whole job, and yield what a person is told: lines, and tables of what came of it.
+
+    Args:
+        demo: what is done, and where; what an earlier one left there is replaced.
+        observer: watches each run.
+        stop: asks to stop.
+    """
+    keeping, started = Keeping(overwrite=True), time.perf_counter()
+    yield f"1. Train {demo.originals.num} original models ({MODEL}) on the real digits."
+    train(demo.originals, demo.pool, keeping=keeping, observer=observer, stop=stop)
+    sizes = " and ".join(map(str, SIZES))
+    yield f"2. Distil {sizes} images per class by distribution matching, without and with CLOM."
+    for ipc in SIZES:
+        for clom in (False, True):
+            made = demo.distilled(ipc, clom)
+            distill(*made, keeping=keeping, observer=observer, stop=stop)
+    yield f"3. Train {counted(demo.trials, 'fresh network')} on each set, and test each once."
+    found = demo.contest(observer)
+    for ipc in SIZES:
+        title = f"{counted(ipc, 'image')} for each of 10 classes, {EPOCHS} epochs"
+        rows = [*found[ipc], *found[None]]
+        yield results(f"Test accuracy, {title}", rows, timed=False)
+    yield demo.farewell(time.perf_counter() - started)
 
 
 def _command(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from datastill.exchange.base import numbers_of
 from datastill.report.commands import typed
 from datastill.report.preview import write_preview
 from datastill.store import SET_FILE, load, locked, open_run, save, settle
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A set that was written for other programs.
+
+    Attributes:
+        path: of the file or folder.
+        remarks: what there is to say of it.
+    """
+
+    path: Path
+    remarks: tuple[str, ...]
 
 
 def destination(data: ImageSet, to: str, out: Path | None = None) -> Path:
@@ -37,9 +51,7 @@ def destination(data: ImageSet, to: str, out: Path | None = None) -> Path:
     return out or Path(name(data) if name else "")
 
 
-def give(
-    file: Path, to: str, out: Path | None = None, *, overwrite: bool = False
-) -> tuple[Path, list[str]]:
+def give(file: Path, to: str, out: Path | None = None, *, overwrite: bool = False) -> Exported:
     """Write a set for other programs.
 
     Args:
@@ -47,15 +59,12 @@ def give(
         to: name of the format.
         out: see ``destination``.
         overwrite: whether to replace a file that is there.
-
-    Returns:
-        Where it is written, and what there is to say of it.
     """
     data = load(file)
     target = destination(data, to, out)
     remarks = export_set(data, target, format=to, overwrite=overwrite)
     said = f"{counted(len(data), 'image')} in {target}"
-    return target, [said, *(f"  {remark}" for remark in remarks)]
+    return Exported(target, (said, *(f"  {remark}" for remark in remarks)))
 
 
 def bring(

@@ -26,10 +26,9 @@ from datastill.runs.observer import SILENT, Observer
 from datastill.runs.quota import parse
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import DataSpec, DistillSpec, Spec
-from datastill.store import SET_FILE, read_json, set_folder
-from datastill.store.succession import NEXT
+from datastill.store import SET_FILE, set_folder
+from datastill.store.succession import NEXT, settings_in
 
-SETTINGS = "settings.json"
 DIGITS = 8
 """Of a digest, in the name of a folder."""
 
@@ -102,24 +101,16 @@ def runs_in(folder: Path) -> list[Spec]:
 
 def _runs_at(place: Path) -> Iterator[Spec]:
     # As it was asked for, and as it repeats: a plan was made between the two.
-    for spec in (spec_of(_settings(place).get("run")), description_in(place / RUN_FILE)):
+    for spec in (spec_of(settings_in(place).get("run")), description_in(place / RUN_FILE)):
         if spec is not None:
             yield spec
-
-
-def _settings(place: Path) -> dict[str, Any]:
-    try:
-        found = read_json(place / SETTINGS)
-    except InputError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _is_longer(spec: Spec, folder: Path) -> bool:
     # Whether it differs from a run in a folder in having more updates, as far as can be told.
     if not isinstance(spec, DistillSpec):
         return False
-    descent = _settings(folder).get("descent")
+    descent = settings_in(folder).get("descent")
     updates = descent.get("updates", 0) if isinstance(descent, dict) else 0
     return (spec.updates is None or spec.updates > updates) and any(
         address(replace(one, updates=spec.updates, minutes=spec.minutes)) == address(spec)
@@ -153,8 +144,7 @@ def named_or_found(
     dataset = None if isinstance(data, DataSpec) else data
     for name, value in {"dataset": dataset, **asked}.items():
         if value != usual.get(name):
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} finds a set that no path names; leave it out")
+            raise InputError(f"`{name}` finds a set that no path names; leave it out")
     return set_file(Path(path))
 
 

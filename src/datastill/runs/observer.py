@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from datastill.base.wording import duration
 
 if TYPE_CHECKING:
     from datastill.distillation.loop import Snapshot
@@ -114,6 +117,75 @@ class _Told:
     def within(self, step: int, epoch: int, epochs: int) -> None:
         if epoch < epochs:
             self.told(self.label, step + epoch / epochs, self.total, f"epoch {epoch} of {epochs}")
+
+
+LINE_SECONDS = 20.0
+"""Between two lines about one piece of work."""
+
+
+@dataclass
+class Counted:
+    """Tells how far a piece of work is by a line now and then, and how long it may still take.
+
+    Attributes:
+        tell: is told lines.
+        label: what is done.
+        total: how many steps.
+        begun: how many were done before; what is left is told by the others.
+    """
+
+    tell: Callable[[str], None]
+    label: str
+    total: int
+    begun: int = 0
+    note: str = ""
+    started: float = field(default_factory=time.perf_counter)
+    said: float = field(default_factory=time.perf_counter)
+
+    def at(self, step: float, note: str | None = None) -> None:
+        """See ``Steps``; what is half done counts by half."""
+        self.note = self.note if note is None else note
+        self.show(step, self.note)
+
+    def within(self, step: int, epoch: int, epochs: int) -> None:
+        """See ``Steps``."""
+        if epoch < epochs:
+            last = f"; last {self.note}" if self.note else ""
+            self.show(step + epoch / epochs, f"epoch {epoch} of {epochs}{last}")
+
+    def show(self, step: float, note: str) -> None:
+        """Tell it, where the last line was some time ago."""
+        now = time.perf_counter()
+        if now - self.said <= LINE_SECONDS:
+            return
+        self.said = now
+        done, left = step - self.begun, ""
+        if done > 0:
+            left = f"{duration((now - self.started) * (self.total - step) / done)} left"
+        told = (f"{self.label}: {int(step)} of {self.total}", note.replace("\n", "; "), left)
+        self.tell(", ".join(filter(None, told)))
+
+
+@dataclass(frozen=True)
+class Lines(Talking):
+    """An observer that tells progress by a line every so often: for a log, or a notebook.
+
+    >>> runs = Lines(print)
+    >>> with runs.progress("training", 10) as steps:
+    ...     steps.at(3, "loss 0.5")  # too early for a line
+    """
+
+    @contextmanager
+    def progress(self, label: str, total: int, begun: int = 0) -> Generator[Steps]:
+        """See ``Observer``."""
+        yield Counted(self.tell, label, total, begun)
+
+    def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
+        """See ``Observer``."""
+        with self.progress(label, total) as steps:
+            for number, item in enumerate(items, 1):
+                yield item
+                steps.at(number)
 
 
 SILENT: Observer = Talking()

@@ -54,6 +54,7 @@ class Shelf:
         data: what is known of the images that they were to be trained on; by default of ``real``.
         name: of the dataset; by default that of ``real``.
         other: whether they are meant to be of another dataset than those images.
+        named: whether a person can say how many serve, and after which epoch: hints name that.
     """
 
     root: Path | str
@@ -61,6 +62,7 @@ class Shelf:
     data: Mapping[str, Any] | None = None
     name: str | None = None
     other: bool = False
+    named: bool = True
 
     def asked(self, spec: PoolSpec) -> Pool:
         """Read the models that a description asks for, see ``load``."""
@@ -164,7 +166,8 @@ class Shelf:
     def _members(self, name: str, num: int | None, epoch: int | None) -> Pool:
         if name.startswith(BACKBONE):
             return (backbone_member(name, self.real.domain),)
-        return load_pool(self._folder(name), num, epoch=epoch, factory=name)
+        folder = self._folder(name)
+        return load_pool(folder, num, epoch=epoch, factory=name, named=self.named)
 
 
 def _once(names: Sequence[str]) -> list[str]:

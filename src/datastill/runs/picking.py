@@ -76,7 +76,7 @@ def features_by(
     """
     if name is not None:
         _require_use(coresets)
-    shelf, named = Shelf(root, real), None if name == PIXELS else name
+    shelf, named = Shelf(root, real, named=False), None if name == PIXELS else name
     originals = _asked(coresets, shelf, named or usual)
     space, looking = _space(coresets, name, usual, shelf)
     if space is None or isinstance(space, str):

@@ -1,10 +1,14 @@
-"""Asking a run to stop where it can be taken up again."""
+"""Asking a run to stop where it can be taken up again; Ctrl-C and SIGTERM as such requests."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from datastill.base.signals import handled, words
 
 
 class Stopped(BaseException):
@@ -51,3 +55,49 @@ class StopRequest:
         """
         del when
         yield
+
+
+class Signalled(Stopped):
+    """The person, or the system, wants all to end.
+
+    Attributes:
+        code: the exit code that says by which signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(words(number))
+        self.code = 128 + number
+
+
+@dataclass
+class Signals(StopRequest):
+    """A request to stop that Ctrl-C and SIGTERM make, in a program as on the command line.
+
+    A first signal is heeded where the run can be taken up again, and a line on stderr says so; a
+    second one stops at once. Both raise ``Signalled``, which is a ``Stopped``.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    number: int | None = None
+
+    def raise_if_requested(self) -> None:
+        """See ``StopRequest``."""
+        if self.number is not None:
+            raise Signalled(self.number)
+        super().raise_if_requested()
+
+    @contextmanager
+    def heeded(self, when: str) -> Generator[None]:
+        """Note a first signal, for who looks at this request; a second one stops at once."""
+
+        def note(number: int, _: Any) -> None:
+            if self.requested:
+                raise Signalled(number)
+            self.requested, self.number = True, number
+            sys.stderr.write(f"stopping {when}; once more stops at once\n")
+            sys.stderr.flush()
+
+        with handled(note):
+            yield

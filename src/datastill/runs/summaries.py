@@ -19,6 +19,7 @@ from datastill.runs.assessing import Ranked, Scored
 from datastill.runs.comparing import Compared
 from datastill.runs.describing import repeated_by
 from datastill.runs.estimating import Estimate
+from datastill.runs.exchanging import Exported
 from datastill.runs.findings import Studied
 from datastill.runs.forecast import Cost
 from datastill.runs.quota import in_words
@@ -38,6 +39,11 @@ def told(found: Any) -> Iterator[Table | str]:
     """
     del found
     yield from ()
+
+
+@told.register
+def _(found: Exported) -> Iterator[Table | str]:
+    yield from found.remarks
 
 
 @told.register

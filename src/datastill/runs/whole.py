@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.datasets import is_testable, untestable
 from datastill.distillation.descent import starting_counts
 from datastill.distillation.methods import METHODS
 from datastill.exchange import FOLDERS
-from datastill.runs.distilling import folder_of
+from datastill.runs.distilling import distill, folder_of
+from datastill.runs.exchanging import give
+from datastill.runs.filing import filed
 from datastill.runs.guiding import guided
+from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.preparing import settled
 from datastill.runs.quota import parse
 from datastill.runs.reading import named, read_train, reading
 from datastill.runs.specs import DataSpec, DistillSpec, Spec, TrainSpec, ValidateSpec
+from datastill.runs.stop import StopRequest
+from datastill.runs.training import train
+from datastill.runs.validating import validate
+from datastill.store import SET_FILE, require_free
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,43 @@ def whole(
         against=tuple(against),
     )
     return Whole(train, spec, validate)
+
+
+def carried_out(
+    plan: Whole,
+    export: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    keeping: Keeping = USUAL,
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+) -> Iterator[Any]:
+    """Carry out the whole job, and yield what each step found: ``Trained``, ``Distilled``, ...
+
+    Args:
+        plan: the runs. The set gets the folder of its validation, or one beside it (``filed``).
+        export: name of a format in which the set is written too, beside itself.
+        facts: what else the set is to remember.
+        keeping: what becomes of what is there, and of a run that is cut off.
+        observer: watches.
+        stop: asks to stop.
+
+    Raises:
+        InputError: before anything is made, where that can be found out then.
+        Stopped: when that was asked for.
+    """
+    folder = filed(plan.distill, Path(plan.validate.set), keeping, observer)
+    require_free(folder, (SET_FILE,), overwrite=keeping.overwrite or keeping.resume)
+    exported = export and export_place(folder, export, again=keeping.resume)
+    require_possible(plan, observer)
+    if plan.train is not None:
+        how: dict[str, Any] = {"keeping": keeping, "observer": observer, "stop": stop}
+        yield train(plan.train, plan.distill.pool.path, **how)
+    yield distill(plan.distill, folder, keeping=keeping, observer=observer, stop=stop, facts=facts)
+    judging, keeping = replace(plan.validate, set=str(folder)), replace(keeping, overwrite=False)
+    yield validate(judging, folder, keeping=keeping, observer=observer, stop=stop)
+    if export and exported and not exported.exists():
+        yield give(folder / SET_FILE, export, exported)
 
 
 def _originals(spec: DistillSpec, epochs: int) -> TrainSpec | None:

@@ -36,6 +36,7 @@ from datastill.store.models import (
     save_member,
     write_manifest,
 )
+from datastill.store.opening import open_run, require_free
 from datastill.store.sets import (
     add_validation,
     assessment_file,
@@ -44,9 +45,7 @@ from datastill.store.sets import (
     load,
     log_file,
     networks_folder,
-    open_run,
     packed,
-    require_free,
     save,
     set_folder,
     set_header,

@@ -163,16 +163,21 @@ def load_snapshots(folder: Path, num: int | None = None, *, factory: str | None 
 
 
 def load_pool(
-    folder: Path, num: int | None = None, *, epoch: int | None = None, factory: str | None = None
+    folder: Path,
+    num: int | None = None,
+    *,
+    epoch: int | None = None,
+    factory: str | None = None,
+    named: bool = True,
 ) -> Pool:
     """Read the first ``num`` original models of a folder, or all, as they were at their end.
 
     Args:
         folder: see ``pool_folder``.
         num: how many.
-        epoch: which snapshot of each; by default the last, which a training that was cut off
-            does not have.
+        epoch: which snapshot of each; by default the last, which some lack that were cut off.
         factory: see ``load_member``.
+        named: whether who asks can say how many, and which snapshot: hints name that.
 
     Raises:
         InputError: when there are fewer.
@@ -182,8 +187,7 @@ def load_pool(
         for number, trained, path in members_in(folder)
         if epoch is None or trained == epoch
     }
-    members: list[Member] = []
-    cut_off: list[str] = []
+    members, cut_off = list[Member](), list[str]()
     for number, (trained, path) in sorted(found.items()):
         if len(members) == num:
             break
@@ -194,14 +198,20 @@ def load_pool(
         else:
             members.append(replace(member, dynamics=load_dynamics(folder, number)))
     if cut_off and len(members) < (num or len(found)):
-        done = f"take the {len(members)} that are done (--model-num), " if members else ""
-        raise InputError(
-            f"{folder}: {cut_off[0]}, its training was cut off; finish it ('datastill train' with "
-            f"--resume), {done}or name the --epoch of all"
-        )
+        raise _cut_off(folder, cut_off[0], len(members) if named else None)
     if len(members) < (num or 1):
         raise _too_few(folder, len(members), num, "" if epoch is None else f" at epoch {epoch}")
     return tuple(members)
+
+
+def _cut_off(folder: Path, which: str, done: int | None) -> InputError:
+    # What helps; of those that are done some can be taken by who can name their number.
+    some = f"take the {done} that are done (`num`), " if done else ""
+    more = "" if done is None else f", {some}or name the `epoch` of all"
+    return InputError(
+        f"{folder}: {which}, its training was cut off; finish it ('datastill train' with "
+        f"`resume=True`){more}"
+    )
 
 
 def _too_few(

@@ -1,4 +1,4 @@
-"""Sets of images and the folders of the runs that make them."""
+"""Sets of images, and the files that lie beside them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from datastill.data import (
 )
 from datastill.data.pixels import Pixels
 from datastill.identity import OF_A_SET, require_facts
-from datastill.store.checkpoints import ENDING
 from datastill.store.files import (
     FORMAT,
     domain_of,
@@ -40,61 +39,11 @@ from datastill.store.files import (
     write_json,
     writing,
 )
-from datastill.store.journal import LOG_FILE, Journal
-from datastill.store.succession import NEXT, RUN_FILES, SET_FILE, begin
+from datastill.store.journal import LOG_FILE
+from datastill.store.succession import SET_FILE
 
 BYTES = "pixels: bytes from 0 to 255; normalised as (byte / 255 - mean) / std, per channel"
 SPACE = "normalised: pixel = image * std + mean, per channel; pixels in [0, 1], not clamped"
-
-
-def open_run(
-    path: Path, settings: Mapping[str, Any], *, overwrite: bool = False, resumable: bool = True
-) -> Journal:
-    """Make a folder for a new run, write its settings, and return its journal.
-
-    A finished set that is there stays until this one is finished, too: see ``settle``. What a run
-    left there that was not finished is removed.
-
-    Args:
-        path: the folder.
-        settings: what the run follows from.
-        overwrite: whether it may replace another.
-        resumable: whether a run of its kind that was cut off can be gone on with.
-
-    Raises:
-        InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
-            written to.
-    """
-    require_free(path, (SET_FILE,), overwrite=overwrite)
-    require_finished(path, overwrite=overwrite, resumable=resumable)
-    require_writable(path)
-    place = begin(path, beside=(path / SET_FILE).exists())
-    write_json(place / "settings.json", settings)
-    return Journal(place / LOG_FILE)
-
-
-def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None:
-    """Refuse a folder that holds any of the files ``names``, unless they may be overwritten."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file, not a folder")
-    held = [name for name in names if (path / name).exists()]
-    if held and not overwrite:
-        hint = "pass `overwrite=True` to replace it"
-        if (path / NEXT).is_dir():
-            hint += ", or `resume=True` to go on with what was to replace it"
-        raise InputError(f"{path} holds another run ({held[0]}); {hint}")
-
-
-def require_finished(path: Path, *, overwrite: bool, resumable: bool = True) -> None:
-    """Refuse a folder with a run that did not come to its end, unless it may be overwritten."""
-    held = [name for name in RUN_FILES if (path / name).exists()]
-    held += [file.name for file in path.glob(f"*{ENDING}*")]
-    if held and not overwrite:
-        go_on = "`resume=True` to go on with it, or " if resumable else ""
-        raise InputError(
-            f"{path} holds another run that is not finished ({held[0]}); pass {go_on}"
-            "`overwrite=True` to start over"
-        )
 
 
 def set_folder(root: Path, dataset: str, method: str, ipc: int | str) -> Path:

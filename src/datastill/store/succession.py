@@ -10,12 +10,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from datastill.base.errors import InputError
 from datastill.store.checkpoints import ENDING, CheckpointFile
-from datastill.store.files import writing
+from datastill.store.files import read_json, writing
 from datastill.store.journal import LOG_FILE, TENSORBOARD_FOLDER
 
 NEXT, DONE, CLEARED = ".next", ".done", ".cleared"
+SETTINGS = "settings.json"
 SET_FILE = "synthetic.safetensors"
 GOOD_FILE = "last-good.safetensors"
 """The set before its pixels or losses ceased to be finite numbers."""
@@ -30,7 +33,7 @@ RUN_FILES = (
     GOOD_FILE,
     "preview.png",
     LOG_FILE,
-    "settings.json",
+    SETTINGS,
     "validation.json",
     "assessment.json",
     "run.toml",
@@ -58,6 +61,15 @@ def place_of(folder: Path) -> Path:
     """
     following = folder / NEXT
     return following if following.is_dir() else folder
+
+
+def settings_in(place: Path) -> dict[str, Any]:
+    """Return what a run was begun with, as far as its place tells."""
+    try:
+        found = read_json(place / SETTINGS)
+    except InputError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def begin(folder: Path, *, beside: bool) -> Path:

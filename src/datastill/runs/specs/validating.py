@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, not_negative, positive
+from datastill.runs.quota import parse
 from datastill.runs.specs.base import Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
 from datastill.training.labelling import EARLY
@@ -177,6 +178,8 @@ class CompareSpec(Spec):
                 typed=f"--against {EARLY} needs original models that were kept after several "
                 "epochs, such as --models-pool ConvNet (train --save-epochs)",
             )
+        if self.ipc is not None:
+            parse(self.ipc)
         if not self.sets and (self.data.name is None or self.ipc is None):
             raise InputError(
                 "name `sets` by their paths, or `data` and `ipc` to compare real images",
