@@ -8,7 +8,8 @@ from torch import nn
 
 from datastill.base import machine
 from datastill.compute import kernels
-from datastill.compute.kernels.instructions import ASKED, AVX2, AVX512, NEON, available, choosing
+from datastill.compute.kernels.instructions import ASKED, available, choosing
+from datastill.compute.kernels.source import AVX2, AVX512, NEON
 from datastill.networks.base.network import Network, passing
 
 

@@ -19,7 +19,7 @@ from datastill.base.rng import Key
 from datastill.compute import kernels, measuring, timing
 from datastill.compute import route as routes
 from datastill.compute.kernels import building
-from datastill.compute.kernels.instructions import SETS
+from datastill.compute.kernels.source import SETS
 from datastill.compute.measuring import Answer, Question, answer, fairly, known
 from datastill.compute.route import PLAIN, Route, candidates, logits
 from datastill.compute.tuning import Choice, fastest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import shutil
@@ -16,13 +15,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from datastill.base import machine
-from datastill.compute.kernels.instructions import Instructions
+from datastill.compute.kernels.source import FLAGS, SOURCE, Instructions, named, recipe
 
-SOURCE = Path(__file__).with_name("layers.cpp")
-FLAGS = (
-    *("-std=c++17", "-O3", "-fopenmp", "-fPIC", "-shared"),
-    *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
-)
 BUILD_SECONDS = 600
 """A busy machine with a slow disk takes its time; a compiler that hangs is given up."""
 
@@ -55,8 +49,7 @@ def built(best: Instructions) -> Path:
 
 def _kept(compiler: str, best: Instructions) -> Path:
     flags = (*FLAGS, *best.flags, *best.constants)
-    recipe = "\n".join([SOURCE.read_text(encoding="utf-8"), _told(compiler, "--version"), *flags])
-    name = f"layers-{best.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    name = f"layers-{best.name}-{recipe(SOURCE, flags, _told(compiler, '--version'))}"
     folder = machine.cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if trouble := untrusted(folder):
@@ -72,7 +65,7 @@ def _kept(compiler: str, best: Instructions) -> Path:
 
 def _found(folder: Path, name: str) -> Path | None:
     for file in sorted(folder.glob(f"{name}-*.so")):
-        if file.name == _named(name, file) and not untrusted(file):
+        if file.name == named(name, file) and not untrusted(file):
             return file
     return None
 
@@ -109,12 +102,7 @@ def _made(folder: Path, name: str, compile: Sequence[str], best: Instructions) -
             timeout=BUILD_SECONDS,
         )
         made.chmod(0o700)
-        return made.replace(folder / _named(name, made))
-
-
-def _named(name: str, file: Path) -> str:
-    # What a file is called, by what is in it.
-    return f"{name}-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}.so"
+        return made.replace(folder / named(name, made))
 
 
 def untrusted(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Sets of instructions that the kernels are built for, and which of them this machine has."""
+"""Which of the sets of instructions that kernels are built for this machine has, and uses."""
 
 from __future__ import annotations
 
@@ -7,87 +7,12 @@ import os
 import platform
 from collections.abc import Generator
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from datastill.base import machine
+from datastill.compute.kernels.source import SETS, Instructions
 
 ASKED = "DATASTILL_INSTRUCTIONS"
 """The environment variable that asks for a set by its name, in place of the best."""
-
-
-@dataclass(frozen=True)
-class Instructions:
-    """A set of instructions, and the blocks that suit its registers.
-
-    Attributes:
-        name: as people know it.
-        machines: what ``platform.machine`` calls those that may have it.
-        needs: the words by which the system says that processor and system have it.
-        flags: by which a compiler builds for it, and for nothing that it lacks.
-        lanes: numbers in a register: channels come in multiples of it.
-        rows: of a product that is held in registers, two of them wide.
-        tiles: of images whose products are found at once; as they lie in the caches of a core.
-        tiles_back: the same, for gradients of weights.
-        folded: channels of a first block from which on its norm is found before it is convolved,
-            and folded into its weights; 0 where it never is.
-    """
-
-    name: str
-    machines: tuple[str, ...]
-    needs: frozenset[str]
-    flags: tuple[str, ...]
-    lanes: int
-    rows: int
-    tiles: int
-    tiles_back: int
-    folded: int
-
-    @property
-    def constants(self) -> tuple[str, ...]:
-        """What the source is told."""
-        names = ("lanes", "rows", "tiles", "tiles_back", "folded")
-        return tuple(f"-DDATASTILL_{name.upper()}={getattr(self, name)}" for name in names)
-
-
-X86 = ("x86_64", "AMD64")
-AVX512 = Instructions(
-    "avx512",
-    X86,
-    frozenset(("avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma")),
-    (
-        *("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mavx2", "-mfma"),
-        "-mprefer-vector-width=512",
-    ),
-    lanes=16,
-    rows=8,
-    tiles=32,
-    tiles_back=64,
-    folded=0,
-)
-AVX2 = Instructions(
-    "avx2",
-    X86,
-    frozenset(("avx2", "fma")),
-    ("-mavx2", "-mfma", "-mprefer-vector-width=256"),
-    lanes=8,
-    rows=6,
-    tiles=24,
-    tiles_back=24,
-    folded=64,
-)
-NEON = Instructions(
-    "neon",
-    ("aarch64", "arm64"),
-    frozenset(("asimd",)),
-    ("-march=armv8-a",),
-    lanes=4,
-    rows=8,
-    tiles=32,
-    tiles_back=64,
-    folded=0,
-)
-SETS = (AVX512, AVX2, NEON)
-"""All of them, the best first."""
 
 _chosen: ContextVar[str] = ContextVar("instructions", default="")
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.compute.kernels.instructions import Instructions
+from datastill.compute.kernels.source import Instructions
 
 
 @dataclass(frozen=True, eq=False)
