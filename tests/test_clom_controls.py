@@ -1,0 +1,88 @@
+"""The controls of the decisive table: pairs of the sets of a study, made outside of it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pytest
+
+from datastill import load
+from datastill.cli import main
+from datastill.store import SET_FILE
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+try:
+    import clom_controls as controls
+finally:
+    sys.path.remove(str(BENCHMARKS))
+
+TINY = "--dataset digits --model ConvNetD1W16 --seed 3 --quiet --engine plain"
+STUDY = (
+    f"study {TINY} --ipc 1 --seeds 2 --population DM:3 DM:3:10 --batch-real 8 --inner-loop 1 "
+    "--num-eval 2 --epochs 1 --models-pool ConvNetD1W16 --model-num 1 --pool-path pool"
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("controls")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        main(f"train {TINY} --num 1 --epochs 1 --save-path pool".split())
+        main([*STUDY.split(), "--assessments", "om-accuracy"])
+    return place
+
+
+def given(study: Path, **more: object) -> argparse.Namespace:
+    asked: dict[str, object] = {
+        **{"dataset": "digits", "data_path": None, "engine": "plain", "model_num": 1},
+        **{"pool_path": study / "pool", "updates": 3, "alpha": 10.0, "ipc": 1, "seeds": 2},
+        **{"kinds": [], "out": study / "made", **more},
+    }
+    return argparse.Namespace(**asked)
+
+
+def test_twins_are_made_again_bit_for_bit_while_they_are_measured(study: Path) -> None:
+    found = study / "studies" / "digits"
+    bench, lengths = controls.bench_of(found, given(study)), controls.Lengths()
+    kept = load(found / "sets" / "DM-3-clom10-ipc1-seed1" / SET_FILE)
+    assert bench.twin(1).images.equal(kept.images)
+    assert bench.twin(1, lengths).images.equal(kept.images)
+    assert len(lengths.matching) == len(lengths.clom) == 3
+    assert min(lengths.matching) > 0
+    without = load(found / "sets" / "DM-3-ipc1-seed1" / SET_FILE)
+    assert bench.faster(1, 0.0).images.equal(without.images)
+    assert not bench.faster(1, 0.5).images.equal(without.images)
+
+
+def test_clom_alone_moves_by_its_own_gradient(study: Path) -> None:
+    bench = controls.bench_of(study / "studies" / "digits", given(study))
+    alone, both = bench.twin(0, alone=True), bench.twin(0)
+    assert alone.images.shape == both.images.shape
+    assert not alone.images.equal(both.images)
+    start = bench.faster(0, -1.0)  # steps of no length
+    lengths = controls.Lengths()
+    bench.twin(0, lengths)
+    assert not alone.images.equal(start.images)
+
+
+def test_controls_are_judged_beside_their_twins(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study)
+    found, asked = study / "studies" / "digits", given(study)
+    controls.make(found, asked)
+    made = sorted(path.parent for path in asked.out.glob(f"*/{SET_FILE}"))
+    assert len(made) == 4
+    before = [path.stat().st_mtime_ns for path in made]
+    controls.make(found, asked)
+    assert [path.stat().st_mtime_ns for path in made] == before
+    words = [*STUDY.split(), "--assessments", "om-accuracy", "--sets", *map(str, made)]
+    main(words)
+    rows = controls.tell(found, asked).splitlines()
+    assert [row.split(" | ")[0] for row in rows[2:]] == [
+        *("| DM-3", "| DM-3-clom10", "| alone", "| faster")
+    ]
+    assert all(row.split(" | ")[1] == "2" for row in rows[2:])
+    assert "(" in rows[4].split(" | ")[3]
