@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-ray bench check format clean
+.PHONY: demo test test-oldest test-ray test-wheel release bench check format clean
 
 demo: .venv/.ready
 	$(BIN)/datastill demo
@@ -16,6 +16,12 @@ test-oldest: .oldest/.ready
 
 test-ray: .venv/.ready
 	$(BIN)/pytest -m ray tests/test_ray.py
+
+test-wheel: .venv/.release
+	$(BIN)/pytest -m wheel tests/test_wheel.py
+
+release: .venv/.release
+	scripts/release
 
 bench: .venv/.ready
 	$(BIN)/python benchmarks/time_to_quality.py
@@ -38,5 +44,9 @@ format: .venv/.ready
 	$*/bin/pip install --quiet --disable-pip-version-check --constraint $(filter constraints%,$^) --editable '.[dev]'
 	touch $@
 
+.venv/.release: .venv/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,release]'
+	touch $@
+
 clean:
-	rm -rf .venv .oldest demo
+	rm -rf .venv .oldest demo dist
