@@ -179,8 +179,8 @@ def bench_of(study: Path, given: argparse.Namespace) -> Bench:
 def make(study: Path, given: argparse.Namespace) -> None:
     """Make the controls of every seed that are not there yet."""
     bench = bench_of(study, given)
-    for seed in range(given.seeds):
-        for control in CONTROLS:
+    for control in CONTROLS:
+        for seed in range(given.seeds):
             name = f"{control}-{given.updates}-clom{given.alpha:g}-ipc{given.ipc}-seed{seed}"
             place = given.out / name / SET_FILE
             if place.exists():
