@@ -4,20 +4,29 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from conftest import blobs
 from datastill.augment import dsa
 from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, Domain, ImageSet, sample_per_class
+from datastill.data.pixels import Part
+from datastill.datasets import load_split
 from datastill.distillation import loop as distillation
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task
 from datastill.networks import builder
+from datastill.training.fit import Fit
+from datastill.training.pool import train_member
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -78,6 +87,60 @@ def test_many_classes_of_large_images_are_seen_some_at_a_time(
     assert sum(classes for _, classes in seen) == classes
     moved = (snapshot.synthetic.images - start).flatten(1).norm(dim=1)
     assert bool((moved > 0).all())
+
+
+class Made(TorchDispatchMode):
+    """Notes how many numbers the largest tensor has that anything makes, not of a part's own."""
+
+    most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for one in tree_leaves(found):
+            if type(one) is torch.Tensor and not func.is_view:
+                self.most = max(self.most, one.numel())
+        return found
+
+
+def test_a_network_is_trained_on_real_images_of_which_none_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, chosen = load_split("digits", "train"), Part.chosen
+    sizes = list[int]()
+
+    def noted(self: Part) -> torch.Tensor:
+        found = chosen(self)
+        sizes.append(found.numel())
+        return found
+
+    monkeypatch.setattr(Part, "chosen", noted)
+    fit, route = Fit(epochs=1, batch=64), Route(chunk=64, kernels=False)
+    with Made() as made:
+        ((_, member),) = train_member("MLP", real, fit, key=Key(0), route=route)
+        assert member().facts["train_images"] > 1000
+    assert sizes  # batches, and chunks when it is tested
+    assert max(made.most, *sizes) < real.images.numel() / 4
+
+
+def test_of_what_chunks_come_to_one_is_there_at_a_time() -> None:
+    alive, most = weakref.WeakSet[Said](), list[int]()
+
+    def through(_: object, images: torch.Tensor) -> torch.Tensor:
+        most.append(len(alive))
+        alive.add(said := np.full((len(images), 3), len(most), np.float32).view(Said))
+        return torch.from_numpy(said)
+
+    images = torch.zeros(21, 1, 2, 2)
+    found = Route(chunk=4, kernels=False).over(through, torch.nn.Identity(), images)
+    assert torch.equal(found[:, 0], torch.arange(1.0, 7).repeat_interleave(4)[:21])
+    assert max(most) <= 1
+    assert len(most) == 6
+
+
+class Said(np.ndarray[Any, Any]):
+    """An array that it is known of whether anybody holds it."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 RUN = """

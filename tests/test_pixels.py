@@ -1,5 +1,7 @@
 """Images kept as pixels pass for the floats that they stand for."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +17,14 @@ from datastill.augment import dsa
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.data.pixels import Pixels, normalise
+from datastill.data.pixels import Part, Pixels, normalise
+from datastill.datasets import load_split
 from datastill.distillation.clom import contrastive_clom
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task
+from datastill.identity import set_apart
+from datastill.identity.content import digests_of
+from datastill.report.summary import summary
 from datastill.store import fingerprint
 from datastill.training.coresets import CORESETS, picked
 from datastill.training.fit import Fit, accuracy, train
@@ -67,9 +73,57 @@ def test_what_is_taken_equals_what_floats_give(take: Callable[[Tensor], Tensor])
     assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("take", TAKEN.values(), ids=TAKEN)
+def test_what_is_taken_of_a_part_equals_what_a_copy_gives(take: Callable[[Tensor], Tensor]) -> None:
+    whole = torch.randn(30, 3, 8, 6, generator=Key(3).generator())
+    rows = torch.randperm(30, generator=Key(4).generator())[:10]
+    part = Part(whole, rows)
+    assert part.held.data_ptr() == whole.data_ptr()
+    assert (part.shape, part.dtype, len(part)) == ((10, 3, 8, 6), torch.float32, 10)
+    found, wanted = take(part), take(whole[rows])
+    found = found.normalised() if isinstance(found, Part) else found
+    assert found.dtype == wanted.dtype
+    assert torch.equal(found, wanted)
+    for again in (copy.deepcopy(part), pickle.loads(pickle.dumps(part))):
+        assert type(again) is Tensor
+        assert torch.equal(again, whole[rows])
+
+
+def test_parts_of_a_set_copy_none_and_are_as_copies_are(tmp_path: Path) -> None:
+    real = load_split("digits", "train")
+    fitted, held = split_held_out(real, 0.1, key=Key(1))
+    for part in (fitted, held, *set_apart(real, 0.2), fitted.part(torch.tensor([5, 3, 900]))):
+        assert isinstance(part.images, Part)
+        assert part.images.held.data_ptr() == real.images.data_ptr()
+        assert type(part.take(torch.tensor([0])).images) is Tensor
+        alike = alike_of(part)
+        assert type(alike.images) is Tensor
+        assert fingerprint(part) == fingerprint(alike)
+        other = part.under(other_normalisation(real.domain))
+        assert torch.equal(other.images, alike.under(other.domain).images)
+        for set_, name in ((part, "part"), (alike, "alike")):
+            datastill.save(set_, tmp_path / name)
+        assert (tmp_path / "part").read_bytes() == (tmp_path / "alike").read_bytes()
+        assert summary(part) == summary(alike)
+    none = replace(fitted, digests=None)
+    assert (digests_of(none) == digests_of(alike_of(none))).all()
+    there = fitted.to("meta").images
+    assert (type(there), there.shape) == (Tensor, fitted.images.shape)
+    learned = replace(real, images=real.images.clone().requires_grad_())
+    assert learned.part(torch.tensor([0])).images.requires_grad  # gradients go through a copy
+
+
+def alike_of(data: ImageSet) -> ImageSet:
+    """Return a set with a copy of its images."""
+    return replace(data, images=data.images * 1)
+
+
 def test_a_part_is_kept_as_pixels_and_copies_none() -> None:
     kept, floats = pair()
     some = kept.part(torch.arange(10) % 2 == 1).part(torch.tensor([3, 0]))
+    for again in (copy.deepcopy(some), pickle.loads(pickle.dumps(some))):
+        assert torch.equal(again.held, kept.held[[7, 1]])
+        assert torch.equal(again.normalised(), some.normalised())
     assert isinstance(some, Pixels)
     assert some.held.data_ptr() == kept.held.data_ptr()
     assert some.shape == (2, 3, 8, 6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, Literal, get_args
@@ -77,3 +77,18 @@ def fused(function: Any) -> Any:
 def filled(images: Tensor, size: int) -> Tensor:
     """Fill up a batch by blank images, which cost less than compiling for another size."""
     return images if len(images) == size else F.pad(images, (0,) * 7 + (size - len(images),))
+
+
+def joined(parts: Iterable[Tensor], total: int) -> Tensor:
+    """Return what ``torch.cat`` makes of parts of so many rows, of which none is kept meanwhile.
+
+    A small tensor that stays while large ones come and go keeps the memory of these from becoming
+    one piece again: what 57,000 images come to, 128 at a time, took 700 MB more.
+    """
+    found, start = torch.empty(0), 0
+    for part in parts:
+        if not start:
+            found = part.new_empty((total, *part.shape[1:]))
+        found[start : start + len(part)] = part
+        start += len(part)
+    return found

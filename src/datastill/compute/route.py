@@ -20,6 +20,7 @@ from datastill.compute.arithmetic import (
     casting,
     filled,
     fused,
+    joined,
     multiplying,
     require_precision,
 )
@@ -195,7 +196,8 @@ class Route:
         way = self.settled(network, images)
         parts = way.split(images, network)
         with way.arithmetic(images.device):
-            return torch.cat([way.run(through, network, part)[:count] for part, count in parts])
+            said = (way.run(through, network, part)[:count] for part, count in parts)
+            return joined(said, len(images))
 
     def in_turns(
         self,

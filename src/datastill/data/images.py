@@ -16,7 +16,7 @@ from datastill.base.errors import InputError, of_kind
 from datastill.base.notebooks import of_set
 from datastill.base.wording import counted
 from datastill.data.domain import Domain, require_same_kind, size_of
-from datastill.data.pixels import Pixels
+from datastill.data.pixels import Part, Pixels
 from datastill.data.tiles import tiled, unfolded
 
 
@@ -28,7 +28,7 @@ class ImageSet:
 
     Attributes:
         images: ``(N, C, H, W)``, normalised as ``domain`` says; ``Pixels`` where floats of all of
-            them would take too much memory.
+            them would take too much memory, a ``Part`` of other images that are in memory.
         labels: ``(N,)`` int64, or ``(N, K)`` float: soft labels.
         domain: what the images share.
         facts: where the set comes from: how it was made, by which version, how it did.
@@ -81,10 +81,11 @@ class ImageSet:
         return self._of(rows, self.images[rows])
 
     def part(self, rows: Tensor) -> ImageSet:
-        """Do what ``take`` does for many rows: images that are kept as pixels stay so."""
-        if not isinstance(self.images, Pixels):
-            return self.take(rows)
-        return self._of(rows, self.images.part(rows))
+        """Do what ``take`` does for many rows, and copy no images: see ``Part``."""
+        images = self.images
+        if type(images) is Tensor and not images.requires_grad:
+            images = Part(images)
+        return self._of(rows, images.part(rows) if isinstance(images, Part) else images[rows])
 
     def _of(self, rows: Tensor, images: Tensor) -> ImageSet:
         known = None

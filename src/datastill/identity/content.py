@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datastill.data import ImageSet
-from datastill.data.pixels import Pixels, ready
+from datastill.data.pixels import Part, Pixels
 
 Digests = NDArray[np.uint64]
 """One number for each image; images have equal ones if their pixels are equal."""
@@ -105,21 +105,23 @@ def fingerprint(data: ImageSet) -> str:
     Of a set that is kept as pixels, these and their normalisation count.
     """
     digest = hashlib.blake2b(digest_size=8)
-    if isinstance(data.images, Pixels):
-        digest.update(repr(data.images.normalisation).encode())
-        some = torch.arange(len(data)).split(AT_ONCE)
-        parts = (data.images.part(rows).chosen() for rows in some)
-        _add(digest, (data.images.held.dtype, tuple(data.images.shape)), parts)
+    images = data.images
+    if isinstance(images, Pixels):
+        digest.update(repr(images.normalisation).encode())
+    if isinstance(images, Part):
+        some = torch.arange(len(data), device=images.device).split(AT_ONCE)
+        parts = (images.part(rows).chosen() for rows in some)
+        _add(digest, (images.held.dtype, tuple(images.shape)), parts)
     else:
-        _add(digest, (data.images.dtype, tuple(data.images.shape)), [data.images])
+        _add(digest, (images.dtype, tuple(images.shape)), [images])
     _add(digest, (data.labels.dtype, tuple(data.labels.shape)), [data.labels])
     return digest.hexdigest()
 
 
 def _as_they_are(images: Tensor) -> Digests:
-    if isinstance(images, Pixels):
+    if isinstance(images, Part):
         return digests(images.held, images.rows)
-    return digests(ready(images).detach())
+    return digests(images.detach())
 
 
 def _labelled(digests: Digests, labels: Tensor, classes: Sequence[str]) -> Digests:

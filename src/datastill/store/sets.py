@@ -25,7 +25,7 @@ from datastill.data import (
     unfolded,
     unnormalised,
 )
-from datastill.data.pixels import Pixels
+from datastill.data.pixels import Pixels, ready
 from datastill.identity import OF_A_SET, require_facts
 from datastill.store.files import (
     FORMAT,
@@ -98,7 +98,7 @@ def packed(data: ImageSet) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if isinstance(data.images, Pixels) and data.images.held.dtype == torch.uint8:
         header["space"] = BYTES
         return {"pixels": data.images.chosen(), "labels": data.labels}, header
-    return {"images": data.images, "labels": data.labels}, header
+    return {"images": ready(data.images), "labels": data.labels}, header
 
 
 def unpacked(tensors: Mapping[str, Tensor], header: Mapping[str, Any], source: Path) -> ImageSet:

@@ -10,20 +10,34 @@ from multiprocessing import parent_process
 NEEDED = "datastill.runs.executors.tasks"
 
 
-def begin() -> None:
-    """Leave signals of the terminal to the parent, and end when that has ended, however it did."""
+def begin(environment: "dict[str, str]") -> None:
+    """Leave signals of the terminal to the parent, and end when that has ended, however it did.
+
+    Args:
+        environment: of the parent, as it is to be here: a copy of a process has that of another.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def ready() -> "tuple[int, str]":
-    """Import what is needed.
+def imported() -> None:
+    """Import what is needed."""
+    import_module(NEEDED)
+
+
+def ready(threads: int) -> "tuple[int, str]":
+    """Import what is needed, and compute by so many threads.
 
     Returns:
         The number of this process, and in one line why it cannot work: nothing if it can.
     """
     try:
-        import_module(NEEDED)
+        imported()
+        import torch
+
+        torch.set_num_threads(threads)
     except Exception as error:
         said = str(error).splitlines() or [""]
         return os.getpid(), f"{type(error).__name__}: {said[0]}"

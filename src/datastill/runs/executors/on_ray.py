@@ -39,11 +39,11 @@ class OnRay(Ending):
 
     def __init__(self, address: str | None = None, *, jobs: int | None = None) -> None:
         whole(jobs=1 if jobs is None else jobs)
-        self.threads = share_of(jobs or cores_here())
+        threads = share_of(jobs or cores_here())
         self._ray: Any = imported("ray", "Ray carries out pieces where it is installed", "ray")
         if self._ray.is_initialized():
             raise InputError("Ray is at work in this process already; end it by ray.shutdown()")
-        said = {**ENVIRONMENT, "OMP_NUM_THREADS": str(self.threads)}
+        said = {**ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
         said |= {name: os.environ[name] for name in PASSED if name in os.environ}
         its = {"log_to_driver": False, "runtime_env": {"env_vars": said}}
         own = {"num_cpus": cores_here(), "include_dashboard": False}
@@ -51,9 +51,8 @@ class OnRay(Ending):
             self._ray.init(**its, **(own if address is None else {"address": address}))
         except Exception as error:
             raise InputError(f"Ray does not begin: {line(error)}") from None
-        self.jobs = max(1, int(self._ray.cluster_resources().get("CPU", 1)) // self.threads)
-        self._before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
+        self.jobs = max(1, int(self._ray.cluster_resources().get("CPU", 1)) // threads)
+        super().__init__(threads)
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Awaited:
         """Have a function called where Ray finds its cores, its GPU and its memory."""
@@ -66,10 +65,9 @@ class OnRay(Ending):
         task = self._ray.remote(**its)(function)
         return Awaited(self._ray, task.remote(*args))
 
-    def shutdown(self) -> None:
+    def end(self) -> None:
         """End Ray, or leave the cluster; what is under way there ends too."""
         self._ray.shutdown()
-        torch.set_num_threads(self._before)
 
 
 @dataclass(frozen=True)

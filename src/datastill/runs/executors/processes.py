@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +22,8 @@ from datastill.base import threads
 from datastill.base.errors import whole
 from datastill.runs.executors.beginning import begin, ready
 
+COPIED = "datastill.runs.executors.copied"
+"""What a process imports whose copies work."""
 ENVIRONMENT = {"PYTHONSAFEPATH": "1"}
 """What is said to every process: nothing that lies in the current folder is run unasked."""
 
@@ -47,12 +51,37 @@ def share_of(jobs: int) -> int:
     return max(1, min(cores // jobs, most))
 
 
+def context() -> BaseContext:
+    """Return how processes are begun."""
+    if sys.platform != "linux":  # elsewhere copies of a process with libraries are not safe
+        return get_context("spawn")
+    found = get_context("forkserver")
+    found.set_forkserver_preload([COPIED])
+    return found
+
+
 class Ending(ABC):
-    """What ends at the end of a ``with`` statement."""
+    """An executor that ends at the end of a ``with`` statement.
+
+    While it is open this process computes by as many threads as its workers do, so that it chooses
+    the same routes and comes to the same bits.
+
+    Args:
+        threads: of a worker.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads, self._before = threads, torch.get_num_threads()
+        torch.set_num_threads(threads)
 
     @abstractmethod
+    def end(self) -> None:
+        """End all workers: at once, whatever they do."""
+
     def shutdown(self) -> None:
-        """End all of it."""
+        """End all workers, and compute by as many threads as before."""
+        self.end()
+        torch.set_num_threads(self._before)
 
     def __enter__(self) -> Self:
         return self
@@ -69,8 +98,7 @@ class Ending(ABC):
 class Processes(Ending):
     """An executor of processes on this machine; one that is killed is replaced.
 
-    While it is open this process computes by as many threads as they do, so that it chooses the
-    same routes and comes to the same bits.
+    On Linux they are copies of one that has imported what all need, whose memory they share.
 
     Args:
         jobs: how many of them.
@@ -81,19 +109,18 @@ class Processes(Ending):
 
     def __init__(self, jobs: int) -> None:
         whole(jobs=jobs)
-        self.jobs, self.threads = jobs, share_of(jobs)
+        super().__init__(share_of(jobs))
+        self.jobs, self._closed = jobs, False
         self._hands = ThreadPoolExecutor(jobs, thread_name_prefix="datastill-worker")
         self._mine, self._starting = threading.local(), threading.Lock()
         self._pools: dict[int, ProcessPoolExecutor] = {}  # by the numbers of their processes
-        self._before, self._closed = torch.get_num_threads(), False
-        torch.set_num_threads(self.threads)
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Have a function called by the next process that is free."""
         return self._hands.submit(self._done, function, args)
 
-    def shutdown(self) -> None:
-        """End all processes: at once, whatever they do."""
+    def end(self) -> None:
+        """See ``Ending``."""
         self._closed = True
         self._hands.shutdown(wait=False, cancel_futures=True)
         with self._starting:
@@ -103,7 +130,6 @@ class Processes(Ending):
                 pool.shutdown(wait=False, cancel_futures=True)
             self._pools.clear()
         self._hands.shutdown()
-        torch.set_num_threads(self._before)
 
     def _done(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         # Called in a thread that looks after one process.
@@ -117,7 +143,6 @@ class Processes(Ending):
         held = getattr(self._mine, "pool", None)
         if held is not None:
             return held
-        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin)
         with self._starting:
             if self._closed:
                 raise WorkerLost("there are no processes any more")
@@ -125,7 +150,8 @@ class Processes(Ending):
             before = {name: os.environ.get(name) for name in said}
             os.environ.update(said)
             try:
-                begun = pool.submit(ready)
+                pool = ProcessPoolExecutor(1, context(), begin, (dict(os.environ),))
+                begun = pool.submit(ready, self.threads)
             finally:
                 _restore(before)
         try:
@@ -147,6 +173,8 @@ class Processes(Ending):
         pool: ProcessPoolExecutor = self._mine.pool
         with self._starting:
             self._pools.pop(self._mine.number, None)
+        with suppress(OSError):  # where the one it was copied from was killed, it is there still
+            os.kill(self._mine.number, signal.SIGKILL)
         pool.shutdown(wait=False)
         self._mine.pool = None
 
