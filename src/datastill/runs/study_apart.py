@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 from datastill.distillation.methods import METHODS
 from datastill.runs import judging
@@ -15,7 +17,15 @@ from datastill.runs.pieces import has_set, set_of
 from datastill.runs.population import Candidate, Kind, asks_models
 from datastill.runs.specs import StudySpec, Unit
 from datastill.runs.study_material import Material, of_set, settings_of, workshop
-from datastill.runs.study_pieces import EXAMS, JUDGES, SCORES, SETS
+from datastill.runs.study_pieces import (
+    EXAMS,
+    JUDGES,
+    SCORES,
+    SETS,
+    exam_asked,
+    kept,
+    scores_asked,
+)
 from datastill.store import StudyFolder
 
 
@@ -132,18 +142,21 @@ class Apart:
         if spec.judges.path is None:
             judging.train_own(spec, self.material.real.domain.name, self.ongoing)
             self.judges = judging.loaded(spec, folder.path, self.material.real)
-        held = folder.names()
+        new, held = take_sets(spec, self.material, self.judges, folder), folder.names()
         waited = (one for one in self.material.wanted if spec.guided_by_own and self._asks(one))
         guided = dict.fromkeys(one.run for one in waited if one.name not in held)
-        return [*(Unit(f"{SETS}/{run}", spec) for run in guided), *self.scored(held)]
+        units = (Unit(f"{SETS}/{run}", spec) for run in guided)
+        return [*units, *self.exams(new), *self.scored(held)]
 
     def exams(self, names: Iterable[str]) -> Iterator[Unit]:
         """Yield the networks that sets lack, those of large sets first, for they take longest."""
         folder, lacking = self.ongoing.folder, list[tuple[int, str, int]]()
         for name in names:
-            held = folder.load_record(name) or {}
-            done, size = len(held.get("trials", ())), -len(folder.load_set(name))
-            lacking += [(size, name, trial) for trial in range(done, self.spec.trials)]
+            held, data = folder.load_record(name) or {}, folder.load_set(name)
+            asked = exam_asked(self.settings, data)
+            for trial in range(len(held.get("trials", ())), self.spec.trials):
+                if not self.lies_there(f"{EXAMS}/{name}/{trial}", asked):
+                    lacking.append((-len(data), name, trial))
         return (Unit(f"{EXAMS}/{name}/{trial}", self.spec) for _, name, trial in sorted(lacking))
 
     def scored(self, names: Iterable[str]) -> list[Unit]:
@@ -152,7 +165,25 @@ class Apart:
             return []
         folder = self.ongoing.folder
         new = [name for name in names if not (folder.load_record(name) or {}).get("scores")]
-        return [Unit(f"{SCORES}/{name}", self.spec) for name in new]
+        lacking = list[str]()
+        for name in new:
+            asked = scores_asked(self.settings, folder.load_set(name), self.judges)
+            if not self.lies_there(f"{SCORES}/{name}", asked):
+                lacking.append(name)
+        return [Unit(f"{SCORES}/{name}", self.spec) for name in lacking]
+
+    def lies_there(self, address: str, asked: Mapping[str, Any]) -> bool:
+        """Tell whether what a piece says of a set lies there, whoever carried it out.
+
+        Raises:
+            InputError: when that follows from something else.
+        """
+        return kept(self.spec, self.ongoing.folder.path, address, asked) is not None
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """What must be equal for all sets: it takes digests of all images."""
+        return settings_of(self.spec, self.material)
 
     def _asks(self, one: Candidate) -> bool:
         return asks_models(one.kind, self.spec.method_settings)

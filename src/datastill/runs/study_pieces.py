@@ -144,18 +144,23 @@ def taken(
     Raises:
         InputError: when a piece follows from something else, or is damaged.
     """
-    found = _kept(spec, folder, f"{SCORES}/{record.name}", scores_asked(settings, data, judges))
+    found = kept(spec, folder, f"{SCORES}/{record.name}", scores_asked(settings, data, judges))
     if found is not None:
         record = record.with_scores({**found.scores, **record.scores})
     asked = exam_asked(settings, data)
     while True:
-        found = _kept(spec, folder, f"{EXAMS}/{record.name}/{len(record.trials)}", asked)
+        found = kept(spec, folder, f"{EXAMS}/{record.name}/{len(record.trials)}", asked)
         if found is None:
             return record
         record = record.with_trial(found.trials[0])
 
 
-def _kept(spec: StudySpec, folder: Path, address: str, asked: Mapping[str, Any]) -> Record | None:
+def kept(spec: StudySpec, folder: Path, address: str, asked: Mapping[str, Any]) -> Record | None:
+    """Return what a piece says of a set; None where it was not carried out.
+
+    Raises:
+        InputError: see ``taken``.
+    """
     place = place_of(spec, folder, address)
     if not (place / RECORD).exists():
         return None
