@@ -9,8 +9,9 @@ import torch
 
 from datastill import load, runs
 from datastill.base.errors import InputError
-from datastill.runs import sweeping
+from datastill.runs import recipes, sweeping
 from test_cli import Run, files, run
+from test_units import count
 
 __all__ = ["run"]
 
@@ -53,6 +54,12 @@ def test_every_combination_is_carried_out_and_filed(run: Run) -> None:
     after = times()
     assert len(after) == 6
     assert before.items() <= after.items()
+
+
+def test_the_file_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = count(monkeypatch, recipes, "text_of")
+    assert run("sweep some.toml --over lr-img=0.1,1 seed=0..1 --quiet").code == 0
+    assert len(read) <= 2  # of which kind it is, and what it says
 
 
 def test_an_executor_comes_to_the_same() -> None:

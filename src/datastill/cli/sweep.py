@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from datastill.base.errors import InputError
+from datastill.cli.about import load
 from datastill.cli.console import Console
 from datastill.cli.described import asked
-from datastill.cli.grammar import options_of
+from datastill.cli.grammar import filled, options_of
 from datastill.cli.mirror import options
 from datastill.cli.options import Workers
+from datastill.cli.recipe import values_of_recipe
+from datastill.cli.sense import taken_apart
 from datastill.runs.recipes import find, kind_of
 from datastill.runs.specs import KINDS, Spec
 from datastill.runs.stop import Signals
@@ -45,22 +49,25 @@ class Sweep:
 
         console = Console(self.quiet)
         console.listen()
-        specs = {name: self.spec(row) for name, row in points(values_over(self.over)).items()}
+        made, rows = self.maker(), points(values_over(self.over))
+        specs = {name: made(row) for name, row in rows.items()}
         with self.workers.executor() as executor:
             found = sweep(specs, self.out, observer=console, stop=Signals(), executor=executor)
         console.show(told(found))
 
-    def spec(self, values: dict[str, str]) -> Spec:
-        """Return what the run follows from that has these values of options."""
-        from datastill.cli import load, parse
-
+    def maker(self) -> Callable[[Mapping[str, str]], Spec]:
+        """Return what makes the run of the file, which is read once, of other values of options."""
         kind = kind_of(find(self.file))
         if kind not in KINDS:
             raise InputError(f"{self.file} is for 'datastill {kind}', of which there is no sweep")
-        known, words = options_of(load(kind)), list[str]()
-        for name, value in values.items():
-            bare = name in known and known[name].bare
-            words += [value] if bare else [f"--{name}={value}"]
-        command = parse([kind, *words], self.file)
-        own = getattr(command, "spec", None)
-        return asked(command, KINDS[kind]) if own is None else own()
+        known = options_of(load(kind))
+        said = values_of_recipe(taken_apart((), known, kind), known, self.file)
+
+        def made(values: Mapping[str, str]) -> Spec:
+            bare = {name for name in values if name in known and known[name].bare}
+            words = [one if name in bare else f"--{name}={one}" for name, one in values.items()]
+            typed = filled(load(kind), taken_apart(words, known, kind).values(said, known))
+            own = getattr(typed, "spec", None)
+            return asked(typed, KINDS[kind]) if own is None else own()
+
+        return made
