@@ -61,6 +61,30 @@ def test_assess_tells_and_writes_every_value(at_home: Run, home: Path) -> None:
     assert [row["value"] for row in second] == [row["value"] for row in rows.values()]
 
 
+def test_assess_takes_any_number_of_sets(at_home: Run, home: Path) -> None:
+    made = datastill.load(home / "condensed" / "digits" / "DM" / "IPC1")
+    for name in ("one", "other"):
+        datastill.save(made, home / f"{name}.safetensors")
+    line = "assess one.safetensors other.safetensors --assessments om-margin coverage --draws 1"
+    alone = at_home(f"{line} {POOL}")
+    assert alone.code == 0, alone.err
+    assert alone.out.index("Assessments of one.saf") < alone.out.index("Assessments of other.saf")
+    assert all(len(line) <= 80 for line in alone.out.splitlines() if "om-margin" in line)
+    tables = [home / f"{name}.assessment.json" for name in ("one", "other")]
+    values = [json.loads(table.read_text())["scores"][0]["value"] for table in tables]
+    assert values[0] == values[1]
+    for table in tables:
+        table.unlink()
+    beside = at_home(f"{line} {POOL} --jobs 2")
+    assert beside.code == 0, beside.err
+    assert [json.loads(table.read_text())["scores"][0]["value"] for table in tables] == values
+    assert beside.out.count("om-margin") == alone.out.count("om-margin") == 2
+    said = at_home(f"{line} {POOL} --out here")
+    assert (said.code, "--out takes a copy of one set" in said.err) == (2, True)
+    again = at_home(f"run {home}/one.assess.toml")  # which is about one
+    assert again.code == 0, again.err
+
+
 def test_assess_by_name_loads_the_epochs_that_names_ask_for(at_home: Run, home: Path) -> None:
     lone = home / "lone.safetensors"
     datastill.save(datastill.load(home / "condensed" / "digits" / "DM" / "IPC1"), lone)

@@ -61,6 +61,7 @@ FLOORS = [
     {"runs.executors"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.evaluation_plan", "runs.validated", "runs.material", "runs.budget", "runs.guiding"},
+    {"runs.scored"},
     {"runs.preparing"},
     {"runs.probing"},
     {"runs.ranks"},

@@ -215,9 +215,9 @@ def test_what_is_no_piece_is_told() -> None:
     for spec in (VALIDATE, STUDY):
         with pytest.raises(InputError, match="has no piece"):
             runs.carry_out(runs.Unit("../../MLP/0", spec), "here")
-    assess = runs.AssessSpec(set="nowhere")
-    with pytest.raises(InputError, match="'assess' has no pieces"):
-        runs.carry_out(runs.Unit("a", assess), "here")
+    rank = runs.RankSpec(sets=("nowhere",), by="coverage")
+    with pytest.raises(InputError, match="'select' has no pieces"):
+        runs.carry_out(runs.Unit("a", rank), "here")
     assert not Path("here").exists()
 
 

@@ -1,5 +1,8 @@
 """Pieces of runs carried out side by side by processes: the same bits, whatever happens to them."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,19 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from importlib import reload
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from datastill import runs, save
+from datastill import load, runs, save
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
 from datastill.evaluation import studies
 from datastill.evaluation.studies import examination
-from datastill.runs import findings, validating, workshop
-from datastill.runs.executors import processes
+from datastill.runs import findings, scored, study_pieces, validating, workshop
+from datastill.runs.executors import beginning, copied, processes
 from datastill.training.coresets import CORESETS
 from test_cli import files
 from test_units import COMPUTE, STUDY, TRAIN, VALIDATE, count, same_models, timeless
@@ -63,6 +69,10 @@ def full(domain):
         resource.setrlimit(resource.RLIMIT_FSIZE, (3 if first else -1, -1))
     return made(domain)
 '''
+
+
+WHAT = (("exams", "/0"), ("exams", "/1"), ("scores", ""))
+"""What is found out of a set: by two networks, and by assessments."""
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +196,142 @@ def test_a_guided_set_that_lies_there_waits_until_those_that_judge_are_read(
     assert files(home / "apart") == files(home / "whole")
 
 
+def test_what_was_made_and_said_of_sets_by_hand_is_not_done_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(studies.Resampling, bootstraps=30, permutations=99)
+    monkeypatch.setattr(findings, "Resampling", few)
+    spec = replace(STUDY, population=("random", "DM:1:1"), trials=2)
+    whole = runs.study(spec, "whole")
+    shutil.copytree("whole", "apart")
+    for record in Path("apart/sets").glob("*/record.json"):
+        record.unlink()
+    guided = next(Path("apart/sets").glob("DM*seed0"))
+    shutil.rmtree(guided)
+    runs.carry_out(runs.Unit("sets/DM-clom1-ipc1-seed0", spec), "apart")
+    names = [place.name for place in Path("apart/sets").iterdir()]
+    units = [f"{kind}/{name}{end}" for name in names for kind, end in WHAT]
+    for address in units[1:]:  # all but the first network of a set
+        runs.carry_out(runs.Unit(address, spec), "apart")
+    done = count(monkeypatch, study_pieces, "study_piece")
+    with ThreadPoolExecutor(1) as threads:
+        found = runs.study(spec, "apart", executor=threads)
+    new = [f"{kind}/{guided.name}{end}" for kind, end in WHAT]
+    assert sorted(address for _, address, *_ in done) == sorted([units[0], *new])
+    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
+    assert ranks[0] == ranks[1]
+    assert files(home / "apart") == files(home / "whole")
+
+
+@pytest.fixture
+def sets(home: Path) -> list[str]:
+    """Sets of a folder each, and one of a file."""
+    runs.train(replace(TRAIN, models=("MLP",)), "pretrained_model")
+    real = load_split("digits", "train")
+    for i in range(2):
+        save(
+            real.take(CORESETS["random"](real, [1] * 10, key=Key(i))), f"{i}/synthetic.safetensors"
+        )
+    return ["0", "1", "random.safetensors"]
+
+
+def of_sets(folder: Path) -> dict[str, Any]:
+    """Return all that is said of sets in a folder, by the names of files."""
+    found = sorted([*folder.rglob("*assessment*.json"), *folder.rglob("*assess*.toml")])
+    texts = {str(file.relative_to(folder)): file.read_text() for file in found}
+    return {
+        k: timeless(json.loads(text)) if k.endswith("json") else text for k, text in texts.items()
+    }
+
+
+def test_scores_of_sets_by_three_processes_are_those_of_one(
+    workers: runs.Processes, sets: list[str], home: Path
+) -> None:
+    pool = runs.PoolSpec(architectures=("MLP",))
+    names = ("om-accuracy", "fresh-feature-distance")
+    spec = runs.AssessSpec(set=sets[0], compute=COMPUTE, pool=pool, assessments=names, retests=1)
+    told = [timeless(values(runs.assess(replace(spec, set=one)))) for one in sets]
+    whole = runs.assess(spec, "0", others=sets[1:])
+    assert [values(one) for one in (whole, *whole.others)] == told
+    before = of_sets(home)
+    assert len(before) == 6
+    for file in before:
+        Path(file).unlink()
+    found = runs.assess(spec, "0", others=sets[1:], executor=workers)
+    assert of_sets(home) == before
+    assert [values(one) for one in (found, *found.others)] == told
+    assert [one.file for one in (found, *found.others)] == [
+        one.file for one in (whole, *whole.others)
+    ]
+    assert not list(home.rglob(".pieces"))
+    assert values(runs.assess(spec, executor=workers)) == told[0]  # and nothing is written
+    assert of_sets(home) == before
+
+
+def values(found: runs.Scored) -> Any:
+    """Return what was found of a set, by itself and beside random images."""
+    rows = (found.scores, *found.random)
+    return [{name: (one.score, one.draws) for name, one in row.items()} for row in rows]
+
+
+def test_scores_that_lie_there_are_taken_if_they_follow_from_the_same(
+    sets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = runs.PoolSpec(architectures=("MLP",))
+    spec = runs.AssessSpec(set="0", compute=COMPUTE, pool=pool, assessments=("om-accuracy",))
+    (unit,) = spec.units()
+    runs.carry_out(unit, "0")
+    made = count(monkeypatch, scored.scores, "assess")
+    with ThreadPoolExecutor(1) as threads:
+        found = runs.assess(spec, "0", others=["1"], executor=threads)
+    assert len(made) == 4  # the other one, and its random images
+    runs.carry_out(unit, "0")
+    made.clear()
+    assert values(runs.assess(spec, "0")) == values(found)
+    assert not made
+    runs.carry_out(unit, "0")
+    save(load("1"), "0/synthetic.safetensors")  # another set in the same place
+    made.clear()
+    with ThreadPoolExecutor(1) as threads:
+        other = runs.assess(spec, "0", executor=threads)
+    assert len(made) == 4
+    assert values(other)[0] == values(found.others[0])[0]
+
+
+def test_sets_that_cannot_be_scored_are_named_and_the_others_kept(
+    workers: runs.Processes, sets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = runs.PoolSpec(architectures=("MLP",))
+    spec = runs.AssessSpec(set="0", compute=COMPUTE, pool=pool, assessments=("coverage",), draws=1)
+    data, real = load("1"), load_split("digits", "train")
+    twice = torch.arange(len(real)).repeat(2)  # no random images are as many
+    save(real.take(twice), "1/synthetic.safetensors")
+    with pytest.raises(
+        InputError, match=r"1 piece could not.*: 1 \(.*2 are kept, and the same, ask"
+    ):
+        runs.assess(spec, "0", others=sets[1:], executor=workers)
+    save(data, "1/synthetic.safetensors")
+    made = count(monkeypatch, scored.scores, "assess")
+    with ThreadPoolExecutor(1) as threads:
+        runs.assess(spec, "0", others=sets[1:], executor=threads)
+    assert len(made) == 2  # of the one that was mended
+
+
+def test_what_of_several_sets_makes_no_sense_is_told(sets: list[str]) -> None:
+    spec = runs.AssessSpec(set="0")
+    with pytest.raises(InputError, match="is named twice"):
+        runs.assess(spec, "0", others=["1", "./0/synthetic.safetensors"])
+    with pytest.raises(InputError, match="`folder` takes a copy of one set"):
+        runs.assess(spec, "out", others=["1"])
+    for wrong in ("1", [3], None):
+        with pytest.raises(InputError, match="`others` must be"):
+            runs.assess(spec, others=wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="'assess' has no piece 'a'"):
+        runs.carry_out(runs.Unit("a", spec), "here")
+    assert not Path("out").exists()
+    assert not Path("here").exists()
+
+
 def test_an_executor_of_others_serves() -> None:
     with ThreadPoolExecutor(1) as threads:
         found = runs.train(TRAIN, "apart", executor=threads)
@@ -213,7 +359,7 @@ def test_what_goes_wrong_twice_is_named_and_the_others_are_kept(workers: runs.Pr
     said = "1 piece could not be carried out: own_workers:failing/0 (own_workers:failing fails for"
     assert str(told.value).startswith(said)
     assert "RuntimeError: a bug of one's own" in str(told.value)
-    assert "1 are kept" in str(told.value)
+    assert "1 is kept, and `resume=True` goes on" in str(told.value)
     found = runs.train(spec, "apart", keeping=runs.Keeping(resume=True))  # here it does not fail
     assert same_models(found.pool, runs.train(spec, "whole").pool)
     log = Path("apart/digits/original/MLP/log.jsonl").read_text()
@@ -236,6 +382,7 @@ def test_workers_that_cannot_import_are_told_in_one_line(
     broken.mkdir()
     (broken / "safetensors.py").write_text("raise ImportError('no such library')\n")
     monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
+    monkeypatch.setattr(processes, "context", partial(get_context, "spawn"))  # which import it anew
     with runs.Processes(1) as alone, pytest.raises(InputError, match="workers cannot begin: Impo"):
         runs.train(TRAIN, "apart", executor=alone)
     assert capfd.readouterr().err == ""
@@ -243,6 +390,33 @@ def test_workers_that_cannot_import_are_told_in_one_line(
         runs.train(TRAIN, "apart", keeping=runs.Keeping(resume=True)).pool,
         runs.train(TRAIN, "whole").pool,
     )
+
+
+def private(_: int) -> tuple[int, int, int]:
+    """Return by whom this process was begun, and kB that it shares with no other, and has."""
+    text = Path("/proc/self/smaps_rollup").read_text()
+    sizes = {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
+    return os.getppid(), sizes["Private_Dirty"], sizes["Anonymous"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are begun anew")
+def test_workers_share_the_memory_of_what_all_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAID_LATER", "than the first worker of this process began")
+    with runs.Processes(2) as workers:
+        seen = [one.result() for one in [workers.submit(private, i) for i in range(2)]]
+        assert workers.submit(os.getenv, "SAID_LATER").result()
+        threads = workers.submit(torch.get_num_threads).result()
+        assert threads == workers.threads
+    assert len({parent for parent, _, _ in seen} | {os.getpid()}) == 2
+    assert all(own < whole / 2 for _, own, whole in seen)
+
+
+def test_what_cannot_be_imported_is_left_to_workers_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beginning, "NEEDED", "datastill.no_such_module")
+    reload(copied)  # and nothing is raised, in a process that nobody hears
+    assert "no_such_module" in beginning.ready(torch.get_num_threads())[1]
 
 
 def test_each_process_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,17 +447,22 @@ def is_there(number: int) -> bool:
         return False
 
 
+def below(number: int) -> list[int]:
+    """Return the processes that one began, and that these began."""
+    tasks = Path(f"/proc/{number}/task").iterdir()
+    found = [int(word) for one in tasks for word in (one / "children").read_text().split()]
+    return found + [one for child in found for one in below(child)]
+
+
 def test_a_command_that_is_killed_leaves_no_workers_and_goes_on() -> None:
     spec = replace(TRAIN, models=("MLP",), num=2, epochs=3000, save_epochs=())
     Path("long.toml").write_text(spec.to_toml())
     line = "run long.toml --jobs 2 --save-path apart --checkpoint-minutes 0 --quiet"
     with subprocess.Popen([sys.executable, "-m", "datastill", *line.split()]) as first:
-        found: list[int] = []
         while len(list(Path("apart").rglob(".pieces/**/*.checkpoint"))) < 2:
             assert first.poll() is None
             time.sleep(0.05)
-        for thread in Path(f"/proc/{first.pid}/task").iterdir():
-            found += map(int, (thread / "children").read_text().split())
+        found = below(first.pid)
         first.kill()
     assert len(found) >= 2
     while any(map(is_there, found)):

@@ -97,8 +97,16 @@ def _labels(one: Ranking) -> str:
     return f"{one.labels}, {one.label_bytes / 1000:,.2f} kB{models}"
 
 
-def assessments(found: Mapping[str, Assessed], random: Sequence[Mapping[str, Assessed]]) -> Table:
-    """Say every score of a set, family by family, beside those of random real images."""
+def assessments(
+    found: Mapping[str, Assessed], random: Sequence[Mapping[str, Assessed]], whose: str = ""
+) -> Table:
+    """Say every score of a set, family by family, beside those of random real images.
+
+    Args:
+        found: the scores.
+        random: those of random images.
+        whose: the set, where there are several.
+    """
     families: dict[str, list[tuple[str, ...]]] = {}
     for name, one in found.items():
         beside, than = "", ""
@@ -114,7 +122,8 @@ def assessments(found: Mapping[str, Assessed], random: Sequence[Mapping[str, Ass
     rows = [row for kind in sorted(families) for row in ((kind, *[""] * 5), *families[kind])]
     columns = ("assessment", "better", "this set", "random", "than random", "seconds")
     draws = f"; random: mean of {counted(len(random), 'draw')}" if random else ""
-    return f"Assessments without a test set{draws}", columns, rows
+    of = f" of {whose}" if whose else ""
+    return f"Assessments{of} without a test set{draws}", columns, rows
 
 
 def than_random(gain: float) -> str:

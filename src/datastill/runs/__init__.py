@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from datastill.runs.assessing import Ranked, Scored, assess, rank
+    from datastill.runs.assessing import Ranked, assess, rank
     from datastill.runs.carrying import carry_out, run
     from datastill.runs.checking import Checked, check
     from datastill.runs.comparing import Compared, compare
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datastill.runs.observer import SILENT, Lines, Observer, Steps, Talking
     from datastill.runs.relabelling import Relabelled, relabel
     from datastill.runs.reporting import Reported, report
+    from datastill.runs.scored import Scored
     from datastill.runs.specs import (
         AssessSpec,
         ClomSpec,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from datastill.runs.validating import Validated, validate
 
 _HOMES = {
-    "assessing": ("Ranked", "Scored", "assess", "rank"),
+    "assessing": ("Ranked", "assess", "rank"),
     "carrying": ("carry_out", "run"),
     "checking": ("Checked", "check"),
     "comparing": ("Compared", "compare"),
@@ -67,6 +68,7 @@ _HOMES = {
     "observer": ("SILENT", "Lines", "Observer", "Steps", "Talking"),
     "relabelling": ("Relabelled", "relabel"),
     "reporting": ("Reported", "report"),
+    "scored": ("Scored",),
     "specs": (
         *("AssessSpec", "ClomSpec", "CompareSpec", "ComputeSpec", "DataSpec", "DistillSpec"),
         *("JudgesSpec", "OnTheFlySpec", "PoolSpec", "RankSpec", "RelabelSpec", "SelectSpec"),

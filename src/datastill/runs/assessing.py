@@ -1,55 +1,35 @@
-"""Scores without a test set: of one set beside random real images, of several to rank them."""
+"""Scores without a test set: of sets beside random real images, and of several to rank them."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
+from datastill.base.errors import InputError, of_kind
 from datastill.base.notebooks import of_run
-from datastill.base.rng import Key
-from datastill.base.wording import counted
-from datastill.data import ImageSet, require_held
+from datastill.data import ImageSet
+from datastill.datasets.base.sharing import shared_in
 from datastill.evaluation import scores
-from datastill.evaluation.assessments import Evidence, Score
-from datastill.evaluation.scores import Assessed, family, needs_of_all
+from datastill.evaluation.assessments import Score
 from datastill.evaluation.selection import climbed
-from datastill.identity import described
 from datastill.runs import originals
-from datastill.runs.computing import device_of, route_of
 from datastill.runs.describing import add_description, following, number_of, tell_damaged
+from datastill.runs.executors.spreading import Piece, carried_out, require_none
 from datastill.runs.finding import brought, results_at, set_file
-from datastill.runs.given import require_kinds
+from datastill.runs.futures import Executor
+from datastill.runs.given import Conduct, require_kinds
+from datastill.runs.keeping import USUAL
 from datastill.runs.observer import SILENT, Observer
-from datastill.runs.origin import Caveats, Origin
-from datastill.runs.provenance import Provenance
-from datastill.runs.reading import Read, moved
+from datastill.runs.origin import Caveats
+from datastill.runs.pieces import forget, place_of, require_address
+from datastill.runs.scored import Scored, evidence_of, keep, read_for, scored, scored_in
 from datastill.runs.specs import AssessSpec, RankSpec
-from datastill.store import assessment_file, fingerprint, load, locked, stem_of, write_json
-from datastill.training.coresets import CORESETS, picked
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """What assessments say of a set.
-
-    Attributes:
-        scores: by the names of the assessments.
-        random: the same of every random set of real images beside it.
-        caveats: what has to be known of them.
-        seconds: that the scores of the set took together, with what random ones need too.
-        file: where every value is written; None where nothing is.
-    """
-
-    scores: Mapping[str, Assessed]
-    random: tuple[Mapping[str, Assessed], ...]
-    caveats: Caveats
-    seconds: float
-    file: Path | None
-
-    _repr_html_ = of_run
+from datastill.runs.stop import StopRequest
+from datastill.store import assessment_file, load, locked, stem_of, write_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +55,20 @@ class Ranked:
     _repr_html_ = of_run
 
 
+SCORES = "scores"
+"""Address of the only piece: what assessments say of the set."""
+FILE = "scores.json"
+"""In its place, until the whole takes it."""
+
+
 def assess(
-    spec: AssessSpec, folder: Path | str | None = None, *, observer: Observer = SILENT
+    spec: AssessSpec,
+    folder: Path | str | None = None,
+    *,
+    others: Sequence[str] = (),
+    observer: Observer = SILENT,
+    stop: StopRequest | None = None,
+    executor: Executor | None = None,
 ) -> Scored:
     """Score a set without a test set, beside random real images of the same size.
 
@@ -85,40 +77,127 @@ def assess(
         folder: where ``assessment.json`` is written, with ``assess.toml``, which repeats it: that
             of the set, or another, which gets a copy of the set. What was asked for otherwise
             before stays; then it is ``assessment-2.json``. Without it nothing is written.
+        others: paths of more sets to score likewise, each by itself, and written beside it.
         observer: watches.
+        stop: asks the executor to stop; sets that are scored by then are kept.
+        executor: scores sets side by side, each as here.
 
     Raises:
-        InputError: when the set was made from other images, the original models or real images do
+        InputError: when a set was made from other images, the original models or real images do
             not suffice, or the folder cannot be written to.
     """
-    require_kinds(AssessSpec, spec, folder, observer=observer)
+    require_kinds(AssessSpec, spec, folder, observer=observer, stop=stop, executor=executor)
+    conduct = Conduct.of(USUAL, observer, stop, folder, executor)
+    specs = _specs(spec, others, folder)
+    with ExitStack() as stack:
+        places = [folder, *(folder and set_file(Path(path)).parent for path in others)]
+        pairs = zip(specs, places, strict=True)
+        jobs = [stack.enter_context(_job(one, place)) for one, place in pairs]
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="datastill-scores-")))
+        if executor is not None:
+            _spread(jobs, scratch, conduct)
+        elif others:  # their real images are read once
+            stack.enter_context(shared_in(scratch))
+        first, *more = [_ended(job, scratch, conduct) for job in jobs]
+    return replace(first, others=tuple(more))
+
+
+def assess_piece(spec: AssessSpec, address: str, folder: Path | str, conduct: Conduct) -> None:
+    """Score the set in a place of its own, unless what lies there says the same.
+
+    Args:
+        spec: what the scores follow from.
+        address: of the piece: there is one.
+        folder: for the results.
+        conduct: how it is carried out.
+    """
+    require_address(spec, address)
+    file, place = set_file(Path(spec.set)), place_of(spec, folder, address)
+    with locked(place), conduct.observer.progress("scoring", 1) as steps:
+        found = scored(spec, load(file), file, place / FILE, conduct.observer)
+        keep(*found, place / FILE)
+        steps.at(1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    # A set to be scored, and the file beside which that is written, if it is.
+    spec: AssessSpec
+    source: Path
+    made: ImageSet
+    file: Path | None
+
+    def root(self, scratch: Path) -> Path:
+        """Return the folder in which pieces lie."""
+        return scratch if self.file is None else self.file.parent
+
+
+class _Again(Piece):
+    # A piece that is carried out though it lies there: a worker asks what that follows from.
+    @property
+    def is_done(self) -> bool:
+        return False
+
+
+@contextmanager
+def _job(spec: AssessSpec, folder: Path | str | None) -> Generator[_Job]:
     source = set_file(Path(spec.set))
-    file, made = source, load(source)
+    made = load(source)
     if folder is None:
-        return _scored(spec, made, file, observer)[0]
+        yield _Job(spec, source, made, None)
+        return
     file = results_at(source, Path(folder))
     with locked(file.parent, f"{stem_of(file)}{spec.kind}."):
-        scored, evidence = _scored(spec, made, file, observer)
-        brought(source, file)
-        return _kept(scored, made, evidence, spec, file, observer)
+        yield _Job(spec, source, made, file)
 
 
-def _scored(
-    spec: AssessSpec, made: ImageSet, file: Path, observer: Observer
-) -> tuple[Scored, Evidence]:
-    read, caveats = _read({str(file): made}, spec, observer)
-    if spec.draws:
-        require_held(read.train, made.stored_counts, "`draws=0` goes without random images")
-    evidence = evidence_of(made, read, spec, spec.assessments)
-    judges = originals.told(evidence.pool, evidence.early)
-    observer.message(f"{file}: {counted(len(made), 'image')}, judged by {judges}")
-    started = time.perf_counter()
-    draws = 1 + spec.retests
-    found = scores.assess(evidence, spec.assessments or None, draws=draws)
-    seconds = time.perf_counter() - started
-    beside = _random(evidence, spec.draws)
-    random = tuple(scores.assess(other, found, draws=draws) for other in beside)
-    return Scored(found, random, caveats, seconds, None), evidence
+def _specs(spec: AssessSpec, others: Sequence[str], folder: Path | str | None) -> list[AssessSpec]:
+    # One for each set; none is named twice.
+    of_kind((list, tuple), "paths of sets", others=others)
+    for path in others:
+        of_kind((str, PathLike), "paths of sets", others=path)
+    specs = [spec, *(replace(spec, set=str(path)) for path in others)]
+    places = [set_file(Path(one.set)).resolve() for one in specs]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(f"{specs[number].set} is named twice; name each set once")
+    if others and folder is not None and Path(folder).resolve() != places[0].parent:
+        raise InputError(
+            "`folder` takes a copy of one set and what is said of it; of several that is written "
+            "beside each"
+        )
+    return specs
+
+
+def _spread(jobs: Sequence[_Job], scratch: Path, conduct: Conduct) -> None:
+    # Has an executor score the sets.
+    pieces = [_Again(job.spec.set, job.spec.units()[0], job.root(scratch)) for job in jobs]
+    assert conduct.executor is not None
+    require_none(*carried_out(pieces, conduct, conduct.executor), AssessSpec.kind)
+
+
+def _ended(job: _Job, scratch: Path, conduct: Conduct) -> Scored:
+    # Scores a set here, or takes what is said of it, and writes that down beside it.
+    spec, file, observer = job.spec, job.file or job.source, conduct.observer
+    kept = place_of(spec, job.root(scratch), SCORES) / FILE
+    if conduct.executor is None:
+        found, table = scored(spec, job.made, file, kept, observer)
+    else:
+        found, table = scored_in(kept)
+        for caveat in found.caveats:
+            observer.message(caveat)
+    found = replace(found, set=str(file))
+    if job.file is None:
+        return found
+    brought(job.source, file)
+    # What was asked for otherwise keeps its files.
+    name = f"{stem_of(file)}{spec.kind}.toml"
+    described = add_description(replace(spec, set=str(file)), file.with_name(name), observer)
+    place = following(assessment_file(file), number_of(described))
+    tell_damaged(place, observer)
+    write_json(place, table)
+    forget(spec, file.parent)
+    return replace(found, file=place)
 
 
 def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
@@ -134,7 +213,7 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     require_kinds(RankSpec, spec, observer=observer)
     sets = {path: load(set_file(Path(path))) for path in spec.sets}
     asked = {rung: scores.numbered(spec.by, rung) for rung in spec.rungs} or {0: spec.by}
-    read, caveats = _read(sets, spec, observer)
+    read, caveats = read_for(sets, spec, observer)
     evidence = evidence_of(read.train, read, spec, [spec.by])
     about = {name: evidence.of(data.to(read.train.images.device)) for name, data in sets.items()}
 
@@ -153,89 +232,3 @@ def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
         caveats,
         ladder.rungs if spec.rungs else {},
     )
-
-
-def _read(
-    made: Mapping[str, ImageSet], spec: AssessSpec | RankSpec, observer: Observer
-) -> tuple[Read, Caveats]:
-    origin = Origin.of(next(iter(made.values())), spec.data, observer)
-    read, caveats = origin.parts(made, observer)
-    return moved(read, device_of(spec.compute)), caveats
-
-
-def evidence_of(
-    made: ImageSet, read: Read, spec: AssessSpec | RankSpec, names: Sequence[str]
-) -> Evidence:
-    """Return what a set, or several, are judged by: without original models, where none is asked.
-
-    Args:
-        made: the set, or the training images for want of one.
-        read: the real images.
-        spec: says which models.
-        names: of the assessments; without any, the usual ones.
-    """
-    real, pool, early = read.train, (), ()
-    if not names or "originals" in needs_of_all(names):
-        pool, early = originals.load(spec.pool, real, names)
-    key = Key(spec.compute.seed).at("assess")
-    about = (made.to(real.images.device), real, pool, key, route_of(spec.compute), early)
-    return Evidence(*about, read.held_out, spec.pool.architectures)
-
-
-def _random(evidence: Evidence, draws: int) -> Iterator[Evidence]:
-    pick, real = CORESETS["random"], evidence.train
-    for i in range(draws):
-        key = evidence.key.at("random", i)
-        yield evidence.of(picked(pick, real, evidence.synthetic.stored_counts, key=key))
-
-
-def _kept(
-    scored: Scored,
-    made: ImageSet,
-    evidence: Evidence,
-    spec: AssessSpec,
-    file: Path,
-    observer: Observer,
-) -> Scored:
-    # Written beside the set; what was asked for otherwise keeps its files.
-    beside = replace(spec, set=str(file))
-    name = f"{stem_of(file)}{spec.kind}.toml"
-    described = add_description(beside, file.with_name(name), observer)
-    place = following(assessment_file(file), number_of(described))
-    tell_damaged(place, observer)
-    write_json(place, _written(made, evidence, scored, spec))
-    return replace(scored, file=place)
-
-
-def _written(
-    made: ImageSet, evidence: Evidence, scored: Scored, spec: AssessSpec
-) -> dict[str, Any]:
-    real = evidence.train
-    judges = {"pool": described(evidence.pool), "early": described(evidence.early)}
-    images = {
-        "dataset": real.domain.name,
-        "images": len(real),
-        "fingerprint": fingerprint(real),
-    }
-    data = {"set": fingerprint(made), "real": images}
-    return {
-        **Provenance.here(spec, real.images.device.type, judges, data).facts(),
-        "route": evidence.route.facts(),
-        "caveats": list(scored.caveats),
-        "seconds": round(scored.seconds, 3),
-        "scores": [_row(name, scored) for name in scored.scores],
-    }
-
-
-def _row(name: str, scored: Scored) -> dict[str, Any]:
-    one = scored.scores[name]
-    return {
-        "name": name,
-        "family": family(name),
-        "better": one.score.better,
-        "value": one.score.value,
-        **({"draws": list(one.draws)} if one.draws else {}),
-        "random": [other[name].score.value for other in scored.random],
-        "seconds": round(one.seconds, 4),
-        "seconds_once": round(one.once, 4),
-    }

@@ -76,6 +76,7 @@ PIECES = {
     "train": ("training", "train_piece"),
     "validate": ("validating", "validate_piece"),
     "compare": ("table", "compare_piece"),
+    "assess": ("assessing", "assess_piece"),
     "study": ("study_pieces", "study_piece"),
 }
 """Module and name of what carries out a piece of a run, by kind."""

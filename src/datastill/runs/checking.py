@@ -16,7 +16,6 @@ from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.methods import METHODS
 from datastill.evaluation.scores import epoch_of, family, needs_of_all, spelling
 from datastill.networks import build, find
-from datastill.runs.assessing import evidence_of
 from datastill.runs.computing import device_of, route_of
 from datastill.runs.estimating import Estimate, estimate, trial_on_the_fly
 from datastill.runs.evaluation_plan import labeller_of
@@ -34,6 +33,7 @@ from datastill.runs.population import wanted
 from datastill.runs.preparing import settled
 from datastill.runs.quota import in_words, parse
 from datastill.runs.reading import buildable, read_all, read_both, read_tested
+from datastill.runs.scored import evidence_of
 from datastill.runs.settings import adjusted
 from datastill.runs.specs import (
     AssessSpec,

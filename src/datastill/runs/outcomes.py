@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from datastill.runs.assessing import Ranked, Scored
+from datastill.runs.assessing import Ranked
 from datastill.runs.comparing import Compared
 from datastill.runs.distilling import Distilled
 from datastill.runs.findings import Studied
+from datastill.runs.scored import Scored
 from datastill.runs.training import Trained
 from datastill.runs.validating import Validated
 

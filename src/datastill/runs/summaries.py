@@ -15,7 +15,7 @@ from datastill.evaluation.comparison import label_bytes
 from datastill.report import study_page
 from datastill.report.summary import summary
 from datastill.report.tables import Table, assessments, comparison, rankings, results
-from datastill.runs.assessing import Ranked, Scored
+from datastill.runs.assessing import Ranked
 from datastill.runs.comparing import Compared
 from datastill.runs.describing import repeated_by
 from datastill.runs.estimating import Estimate
@@ -24,6 +24,7 @@ from datastill.runs.findings import Studied
 from datastill.runs.forecast import Cost
 from datastill.runs.quota import in_words
 from datastill.runs.relabelling import Relabelled
+from datastill.runs.scored import Scored
 from datastill.runs.sweeping import VALUES, Swept
 from datastill.runs.training import Row, Trained
 from datastill.runs.validating import Validated
@@ -90,13 +91,14 @@ def _(found: Compared) -> Iterator[Table | str]:
 
 @told.register
 def _(found: Scored) -> Iterator[Table | str]:
-    yield assessments(found.scores, found.random)
-    yield (
-        f"seconds: of each alone, once the real images have passed the networks; "
-        f"all of them, with that, took {found.seconds:.1f} s for this set"
-    )
-    if found.file is not None:
-        yield f"every value is in {found.file}"
+    for one in (found, *found.others):
+        yield assessments(one.scores, one.random, one.set if found.others else "")
+        yield (
+            f"seconds: of each alone, once the real images have passed the networks; "
+            f"all of them, with that, took {one.seconds:.1f} s for this set"
+        )
+        if one.file is not None:
+            yield f"every value is in {one.file}"
 
 
 @told.register

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datastill.base.errors import InputError
 from datastill.base.own_code import line
-from datastill.base.wording import counted
+from datastill.base.wording import are, counted
 from datastill.compute import measuring
 from datastill.runs.executors.board import Board, opened
 from datastill.runs.executors.processes import Unready
@@ -99,7 +99,7 @@ def spread(
     pieces = [Piece(unit.address, unit, Path(folder)) for unit in units]
     if conduct.executor is not None and (follows is not nothing or not all_done(pieces)):
         failed, done = carried_out(pieces, conduct, conduct.executor, follows, urgency)
-        require_none(failed, done)
+        require_none(failed, done, pieces[0].unit.spec.kind if pieces else "")
 
 
 def all_done(pieces: Iterable[Piece]) -> bool:
@@ -132,8 +132,17 @@ def carried_out(
     return spreading.failed, spreading.done
 
 
-def require_none(failed: Mapping[str, str], done: int) -> None:
+RESUMED = ("train", "validate", "compare")
+"""Kinds of runs that go on where that is asked for; others do of themselves."""
+
+
+def require_none(failed: Mapping[str, str], done: int, kind: str = "") -> None:
     """Refuse to go on without some pieces.
+
+    Args:
+        failed: why, by their titles.
+        done: how many are kept.
+        kind: of the run.
 
     Raises:
         InputError: naming them.
@@ -142,9 +151,10 @@ def require_none(failed: Mapping[str, str], done: int) -> None:
         return
     some = [f"{title} ({reason})" for title, reason in failed.items()]
     more = f" and {len(some) - TOLD} more" if some[TOLD:] else ""
+    again = "`resume=True`" if kind in RESUMED else "the same, asked for again,"
     raise InputError(
         f"{counted(len(some), 'piece')} could not be carried out: "
-        f"{'; '.join(some[:TOLD])}{more}; {done} are kept, and `resume=True` goes on"
+        f"{'; '.join(some[:TOLD])}{more}; {done} {are(done)} kept, and {again} goes on"
     )
 
 

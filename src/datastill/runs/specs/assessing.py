@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from datastill.base.errors import InputError, not_negative, positive
-from datastill.runs.specs.base import Spec
+from datastill.runs.specs.base import Spec, Unit
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, PoolSpec
 
 
@@ -35,6 +35,10 @@ class AssessSpec(Spec):
     assessments: tuple[str, ...] = ()
     draws: int = 3
     retests: int = 0
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return the only piece: what is said of the set."""
+        return (Unit("scores", self),)
 
     def check(self) -> None:
         """See ``Part``."""
