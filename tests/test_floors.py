@@ -80,7 +80,7 @@ FLOORS = [
     {"runs.study_apart"},
     {"runs.studying", "runs.checking", "runs.whole"},
     {"runs.outcomes", "runs.sweeping"},
-    {"runs.summaries", "runs.beholding"},
+    {"runs.summaries", "runs.beholding", "runs.standing"},
     {"runs.exhibiting"},
     {"runs.reporting", "runs.notebook"},
     {"runs.live"},

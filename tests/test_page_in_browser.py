@@ -116,6 +116,39 @@ def test_an_image_is_enlarged_beside_its_nearest_real_one(tab: Tab) -> None:
     assert not dialog.is_visible()
 
 
+def test_images_are_one_stop_of_the_tab_key_and_arrows_go_through_them(tab: Tab) -> None:
+    focused = "document.activeElement.dataset.name || ''"
+    tiles = tab.page.locator(".tile")
+    tiles.first.focus()
+    seen: list[str] = []
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "End", "ArrowRight", "Home"):
+        tab.page.keyboard.press(key)
+        seen.append(tab.page.evaluate(focused))
+    assert [name[0] for name in seen] == ["0", "1", "1", "0", "9", "9", "0"]
+    assert seen[0] == "0, number 1"
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Tab")
+    assert tab.page.evaluate(focused) == ""  # beyond all twenty
+    tab.page.keyboard.press("Shift+Tab")
+    assert tab.page.evaluate(focused).startswith("1,")
+
+
+def test_charts_and_pictures_have_names_that_say_something(tab: Tab) -> None:
+    names = tab.page.evaluate(
+        "[...document.querySelectorAll('.drawing svg')].map((svg) => "
+        "svg.closest('[role=graphics-document]').getAttribute('aria-label'))"
+    )
+    titles = tab.page.evaluate(
+        "[...document.querySelectorAll('.chart')].filter((one) => one.querySelector('svg'))"
+        ".map((one) => one.querySelector('figcaption').textContent)"
+    )
+    assert names == titles
+    alts = tab.page.evaluate("[...document.images].map((one) => one.alt)")
+    assert min(map(len, alts)) > 8
+    heads = "[...document.querySelectorAll('table')].map((t) => t.caption.textContent.trim()"
+    assert all(tab.page.evaluate(f"{heads} && t.tHead.rows[0].cells[0].scope === 'col')"))
+
+
 def test_a_point_of_a_study_shows_its_set(tab: Tab) -> None:
     chart = tab.page.locator("[data-chart^=agreement]")
     chart.scroll_into_view_if_needed()

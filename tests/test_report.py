@@ -35,7 +35,7 @@ from datastill.report.page.parts import Heat, Page
 from datastill.report.page.render import ASSETS, LIBRARIES, html
 from datastill.report.page.seen import by_class, taken
 from datastill.runs import (
-    CompareSpec,
+    AssessSpec,
     DataSpec,
     DistillSpec,
     Keeping,
@@ -459,8 +459,9 @@ def test_original_models_in_training_are_followed(tmp_path: Path) -> None:
 
 def test_runs_without_a_page_refuse_one(made: Path, tmp_path: Path) -> None:
     keeping, where = Keeping(report_minutes=1), str(made)
-    with pytest.raises(InputError, match="'compare' has no page while it goes on"):
-        runs.compare(CompareSpec(sets=(where,)), tmp_path / "c", keeping=keeping)
+    assessed = {"one": AssessSpec(set=where)}
+    with pytest.raises(InputError, match="'assess' has no page while it goes on"):
+        runs.sweep(assessed, tmp_path / "c", keeping=keeping)
     with pytest.raises(InputError, match="`report_minutes` writes a page into the folder of a run"):
         runs.validate(ValidateSpec(set=where), keeping=keeping)
     assert not (tmp_path / "c").exists()

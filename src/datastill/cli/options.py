@@ -51,13 +51,10 @@ class Logs:
     Attributes:
         tensorboard: write to TensorBoard too, in a folder 'tensorboard' beside log.jsonl.
         trackio: write to Trackio too; its dashboard shows the runs of each dataset.
-        report_minutes: minutes between two pages, report.html in the folder of the run, on which a
-            browser follows it; 0 for none.
     """
 
     tensorboard: bool = False
     trackio: bool = False
-    report_minutes: float = 0.0
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -67,7 +64,7 @@ class Logs:
 
 @options()
 class Resuming:
-    """What becomes of a run that is cut off.
+    """What becomes of a run that is cut off, and who follows it.
 
     Attributes:
         resume: go on with the run of the same options that was cut off here, as if it had not been,
@@ -75,14 +72,17 @@ class Resuming:
             run that is not finished is refused; but a study always goes on.
         checkpoint_minutes: minutes between two checkpoints, to resume from; 0 for one at every
             update or epoch. A network that is trained is always kept.
+        report_minutes: minutes between two pages, report.html in the folder of the run, on which a
+            browser follows it; 0 for none.
     """
 
     resume: bool = False
     checkpoint_minutes: float = 5.0
+    report_minutes: float = 0.0
 
     def keeping(self, *, overwrite: bool = False, logs: Logs | None = None) -> Keeping:
         """Return what is kept of the run."""
-        sinks, minutes = (logs.sinks, logs.report_minutes) if logs else ((), 0.0)
+        sinks, minutes = logs.sinks if logs else (), self.report_minutes
         return Keeping(self.resume, overwrite, self.checkpoint_minutes, sinks, minutes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from datastill.base.rng import Key
 from datastill.compute.route import Route
@@ -105,7 +106,11 @@ class EvaluationPlan:
 
 @dataclass(frozen=True)
 class Result:
-    """All trials of one architecture on one set; see ``Trial``."""
+    """All trials of one architecture on one set; see ``Trial``.
+
+    Attributes:
+        right: of each trial, nothing of those that do not say.
+    """
 
     source: str
     model: str
@@ -113,6 +118,41 @@ class Result:
     seconds: float
     together: int = 1
     obstacle: str = ""
+    right: tuple[tuple[int, ...], ...] = ()
+    tested: tuple[int, ...] = ()
+
+
+def trial_of(row: Mapping[str, Any]) -> Trial:
+    """Return a trial that was told of in a file; its network is not kept.
+
+    Raises:
+        KeyError, TypeError, ValueError: when it is none.
+    """
+    found = Trial(**{**row, **counts_in(row)}, network=None)
+    if not 0 <= float(found.accuracy) <= 1:
+        raise ValueError("an accuracy is no share")
+    return found
+
+
+def counts_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row of a file says of test images class by class, if it does.
+
+    Raises:
+        TypeError, ValueError: when that makes no sense.
+    """
+    right, tested = (tuple(row.get(name) or ()) for name in ("right", "tested"))
+    counted = all(type(n) is int and n >= 0 for n in (*right, *tested))
+    if not counted or len(right) not in (0, len(tested)):
+        raise ValueError("test images of classes that cannot be counted")
+    if any(some > all_ for some, all_ in zip(right, tested, strict=False)):
+        raise ValueError("more test images of a class are right than there are")
+    return {"right": right, "tested": tested}
+
+
+def of_all(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Return what trials of one architecture on one set say class by class, if one does."""
+    tested = next((trial.tested for trial in trials if trial.tested), ())
+    return {"right": tuple(trial.right for trial in trials), "tested": tested} if tested else {}
 
 
 def collect(trials: Iterable[Trial]) -> list[Result]:
@@ -128,6 +168,7 @@ def collect(trials: Iterable[Trial]) -> list[Result]:
             round(sum(trial.seconds for trial in group), 1),
             max(trial.together for trial in group),
             next((trial.obstacle for trial in group if trial.obstacle), ""),
+            **of_all(group),
         )
         for (source, model), group in groups.items()
     ]

@@ -20,7 +20,7 @@ from datastill.data import ImageSet, require_given
 from datastill.networks import Model, Network, build, find, name_of
 from datastill.training import stacked
 from datastill.training.accuracies import Accuracies
-from datastill.training.fit import Epoch, Fitting, accuracy, epochs
+from datastill.training.fit import Epoch, Fitting, accuracy_by_class, epochs
 from datastill.training.labeller import Labeller
 from datastill.training.protocol import Protocol
 
@@ -38,6 +38,9 @@ class Trial:
         seconds: that training and testing took; of networks trained at once, a share for each.
         together: networks that were trained at once, this one counted.
         obstacle: why that were not more, where it could have been.
+        right: test images of each class that it labels correctly; none where an older version
+            wrote it down.
+        tested: test images of each class; likewise.
     """
 
     source: str
@@ -48,6 +51,8 @@ class Trial:
     seconds: float
     together: int = 1
     obstacle: str = ""
+    right: tuple[int, ...] = ()
+    tested: tuple[int, ...] = ()
 
 
 class Watch(typing.Protocol):
@@ -225,13 +230,17 @@ class _Pairing:
         networks = [self._built(data, i) for data, i in zip(sets, numbers, strict=False)]
         self._train(networks, sets, numbers)
         found = [
-            accuracy(network, judge, route=self.route)
+            accuracy_by_class(network, judge, route=self.route)
             for network, judge in zip(networks, judges, strict=True)
         ]
         seconds = (time.perf_counter() - started) / len(sets)
         return [
-            Trial(self.source, self.model, *row, seconds, len(sets))
-            for row in zip(numbers, networks, found, strict=False)
+            Trial(
+                *(self.source, self.model, number, network, reached, seconds, len(sets)),
+                right=right,
+                tested=self.test.counts,
+            )
+            for number, network, (reached, right) in zip(numbers, networks, found, strict=False)
         ]
 
     def _train(self, networks: Sequence[Network], sets: Sequence[ImageSet], numbers: range) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
@@ -46,6 +47,17 @@ def folded(text: str, width: int | None) -> str:
     if width is None:
         return text
     return "\n".join(broken for line in text.split("\n") for broken in _broken(line, width))
+
+
+def wrapped(names: Sequence[str], width: int = 30, most: int = 4) -> list[str]:
+    r"""Break names that are too long for an axis into lines, cut if they differ before that.
+
+    >>> wrapped(["synthetic, ConvNetD1W16, dsa, 30 epochs, seed 3"])
+    ['synthetic, ConvNetD1W16, dsa,\n30 epochs, seed 3']
+    """
+    cut = [textwrap.fill(one, width, max_lines=most, placeholder=" …") for one in names]
+    told_apart = len(set(cut)) == len(set(names))
+    return cut if told_apart else [textwrap.fill(one, width) for one in names]
 
 
 def _broken(line: str, width: int) -> Iterator[str]:

@@ -99,7 +99,9 @@ class Beholder:
     def _by_class(self, made: ImageSet, file: Path) -> ByClass | None:
         files = sorted(networks_folder(file).glob("*.safetensors"))[:MOST_NETWORKS]
         if not files:
-            raise InputError("no network was kept; datastill validate --save-model keeps them")
+            raise InputError(
+                "an older version wrote none down, and no network was kept; a validation tells"
+            )
         origin = Origin.of(made, self.data, self.observer)
         test = origin.images({"the set": made}, SILENT, train=False).test
         networks = [load_member(path) for path in files]

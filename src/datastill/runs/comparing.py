@@ -114,18 +114,18 @@ def compare(
         InputError: when something does not fit together, or the folder holds another comparison.
         Stopped: when that was asked for.
     """
-    conduct = conduct_of(CompareSpec, spec, folder, keeping, observer, stop, executor)
     path_of("the path of a folder", root=root)
+    conduct = conduct_of(CompareSpec, spec, folder or root, keeping, observer, stop, executor)
     run = _Run.of(spec, folder, root, conduct)
     if run.out is None:
         return run.carried_out()
     if (finished := run.finished(run.out)) is not None:
-        return finished
+        return run.conduct.ended(finished)
     require_free(run.out, (VALUES, PLOT), overwrite=keeping.overwrite)
     require_own(spec, run.out)
     kept = checkpoint_file(run.out, spec.kind)
     with locked(run.out), provisional(run.out, lambda: kept.exists):
-        return run.carried_out()
+        return run.conduct.ended(run.carried_out())
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ class _Run:
         out = None if folder is None else Path(folder)
         early = early_labels(spec, material, terms)
         found = provenance_of(spec, material, terms, device, early and early.facts())
-        return cls(spec, material, terms, entries, found, out, early, conduct)
+        return cls(spec, material, terms, entries, found, out, early, conduct.into(out))
 
     def finished(self, out: Path) -> Compared | None:
         """Return what was found before, where nothing remains to be done.
@@ -240,6 +240,7 @@ class _Run:
         """Return every value, and all that it follows from."""
         return {
             **self.provenance.facts(),
+            "classes": list(self.material.real.domain.classes),
             "routes": {model: route.facts() for model, route in self.terms.routes.items()},
             "caveats": list(self.material.caveats),
             **({"early_labels_chosen": dict(self.choice)} if self.choice else {}),

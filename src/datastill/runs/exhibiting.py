@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from datastill.runs.beholding import Beholder
 from datastill.runs.describing import description_in, repeated_by
 from datastill.runs.gathering import COMPARED, COMPARISON, POOL, SET, STUDIED, STUDY, Lying
 from datastill.runs.recipes import RUN_FILE
+from datastill.runs.specs import CompareSpec, ValidateSpec
+from datastill.runs.standing import exam_of, of_study, so_far
 from datastill.store import (
     LOG_FILE,
     SET_FILE,
     Frames,
     StudyFolder,
     assessment_file,
+    checkpoint_file,
     load,
     load_frames,
     load_member,
@@ -83,23 +86,38 @@ class Exhibiting:
         shown = file.parent if file.name == SET_FILE else file
         events = [*_events(log_file(file))]
         assessments = [*_assessments(file)]
-        held = Held(str(shown), data, events, frames, assessments, recipe, missing=missing)
+        trials = so_far(checkpoint_file(file.parent, stem_of(file) + ValidateSpec.kind))
+        held = Held(
+            *(str(shown), data, events, frames, assessments, recipe),
+            missing=missing,
+            exam=exam_of(file),
+            so_far=trials,
+        )
         return held if self.beholder is None else self.beholder.looked_at(held, file, self.most)
 
     def _comparison(self, folder: Path, name: str) -> Exhibit:
+        kept = checkpoint_file(folder, CompareSpec.kind)
+        if kept.exists:
+            return comparison.under_way(so_far(kept), str(folder), name, _recipe(folder))
         table = _table(folder / COMPARED)
         return comparison.exhibit(table, str(folder), name, _recipe(folder))
 
     def _study(self, folder: Path, name: str) -> Exhibit:
+        standing, told = of_study(folder), (str(folder), name)
         if not (folder / STUDIED).is_file():
-            raise InputError(f"the study in {folder} is not finished; datastill study goes on")
+            pictures = dict(_pictures(folder, standing.made[: self.most]))
+            recipe = _recipe(folder)
+            return study.under_way(standing, *told, pictures=pictures, recipe=recipe)
         table = _table(folder / STUDIED)
         with damaged(folder / STUDIED):
             found = study_of(table, Key(_seed(folder)))
             facts = [str(fact) for fact in table.get("facts", ())]
         pictures = dict(_pictures(folder, [record.name for record in found.records]))
         return study.exhibit(
-            *(found, facts, str(folder), name), pictures=pictures, recipe=_recipe(folder)
+            *(found, facts, *told),
+            pictures=pictures,
+            recipe=_recipe(folder),
+            standing=standing,
         )
 
     def _pool(self, folder: Path, name: str) -> Exhibit:
@@ -189,7 +207,7 @@ def _recipe(folder: Path) -> tuple[str, str] | None:
     return path.read_text(encoding="utf-8"), str(path)
 
 
-def _pictures(folder: Path, names: list[str]) -> Iterator[tuple[str, Picture]]:
+def _pictures(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Picture]]:
     held = StudyFolder(folder)
     there = set(held.names())
     for name in names:

@@ -98,8 +98,13 @@ def trials_in(finished: Mapping[str, Any]) -> list[Trial]:
         values = one["accuracies"]["values"]
         seconds, together = (one.get("seconds") or 0) / len(values), one.get("together") or 1
         obstacle = str(one.get("obstacle") or "")
+        right = one.get("right") or [()] * len(values)
         found += [
-            Trial(one["source"], one["model"], i, None, accuracy, seconds, together, obstacle)
+            Trial(
+                *(one["source"], one["model"], i, None, accuracy, seconds, together, obstacle),
+                tuple(right[i]),
+                tuple(one.get("tested") or ()) if right[i] else (),
+            )
             for i, accuracy in enumerate(values)
         ]
     return found
@@ -121,6 +126,7 @@ def _cut(held: Mapping[str, Any], count: int) -> dict[str, Any]:
             **one,
             "accuracies": {"values": one["accuracies"]["values"][:count]},
             "seconds": round((one.get("seconds") or 0) * share, 1),
+            **({"right": one["right"][:count]} if one.get("right") else {}),
         }
         for one in held["results"]
     ]

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError
-from datastill.store import EVOLUTION_FILE, LOG_FILE, SET_FILE, members_in, place_of
+from datastill.store import (
+    EVOLUTION_FILE,
+    LOG_FILE,
+    SET_FILE,
+    checkpoint_file,
+    members_in,
+    place_of,
+)
 from datastill.store.studies import RECORD_FILE
 
 SET, UNDER_WAY, COMPARISON, STUDY, POOL = "set", "run", "comparison", "study", "pool"
 COMPARED, STUDIED = "comparison.json", "study.json"
 """Files with what a comparison and a study found."""
+JUDGES, COMPARISON_RUN = "judges.json", "compare"
+"""The file by which a study begins, and how a comparison calls its checkpoints."""
 DEEPEST = 8
 """Folders within each other that are looked into."""
 
@@ -73,12 +82,16 @@ def _at(path: Path) -> Iterator[Lying]:
         folders[:] = [] if own or len(here.parts) - base >= DEEPEST else names
 
 
+def _has_records(folder: Path) -> bool:
+    return any((folder / "sets").glob(f"*/{RECORD_FILE}"))
+
+
 def _itself(folder: Path) -> Lying | None:
     if (folder / SET_FILE).is_file():
         return Lying(SET, folder / SET_FILE)
-    if (folder / COMPARED).is_file():
+    if (folder / COMPARED).is_file() or checkpoint_file(folder, COMPARISON_RUN).exists:
         return Lying(COMPARISON, folder)
-    if (folder / STUDIED).is_file() or any((folder / "sets").glob(f"*/{RECORD_FILE}")):
+    if any((folder / file).is_file() for file in (STUDIED, JUDGES)) or _has_records(folder):
         return Lying(STUDY, folder)
     if any(members_in(folder)):
         return Lying(POOL, folder)

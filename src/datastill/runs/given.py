@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from datastill.base.errors import InputError, of_kind, path_of, told
 from datastill.runs.futures import Executor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PAGED = ("train", "distill", "validate")
+PAGED = ("train", "distill", "validate", "compare", "study")
 """Kinds of runs that have a page while they go on."""
 WATCHES = ("message", "progress", "follow", "snapshot")
 """Methods of an ``Observer``."""
@@ -59,9 +59,16 @@ class Conduct:
         if keeping.report_minutes:
             # What writes pages looks at all that there is, and so stands above; it is asked now.
             live = import_module("datastill.runs.live")
-            pages = live.Reporter(folder, keeping.report_minutes, observer)
-            return cls(keeping, pages, stop or StopRequest(), executor, pages.write)
+            pages = live.Reporter(folder, keeping.report_minutes, observer, awaited=True)
+            return cls(keeping, pages, stop or StopRequest(), executor, pages.end)
         return cls(keeping, observer, stop or StopRequest(), executor)
+
+    def into(self, folder: Path | None) -> Conduct:
+        """Return it for a folder that was found since; the page of the run is written there."""
+        if not self.keeping.report_minutes:
+            return self
+        pages = replace(cast(Any, self.observer), folder=folder)
+        return replace(self, observer=pages, end=pages.end)
 
     def ended(self, found: T) -> T:
         """Take note that a run has ended, and return what it found."""

@@ -29,12 +29,15 @@ class Reporter:
         minutes: between two pages.
         observer: who else watches.
         clock: says the time in seconds.
+        awaited: whether somebody will say that the run has ended, see ``end``; without that it has
+            whenever no piece of work goes on.
     """
 
     folder: Path | str
     minutes: float = 1.0
     observer: Observer = SILENT
     clock: Callable[[], float] = time.monotonic
+    awaited: bool = False
     written: float = field(default=float("-inf"), init=False)
     told: str = field(default="", init=False)
     going: int = field(default=0, init=False)
@@ -57,6 +60,9 @@ class Reporter:
             self.going += 1
             try:
                 yield _Watched(self, steps, label, total)
+            except BaseException:
+                self.awaited = False  # a browser need not wait for more
+                raise
             finally:
                 self.going -= 1
                 self.write()
@@ -82,6 +88,11 @@ class Reporter:
         if self.due:
             self.write()
 
+    def end(self) -> None:
+        """Take note that the run has ended, and write its page for good."""
+        self.awaited = False
+        self.write()
+
     def write(self, now: Snapshot | None = None) -> None:
         """Write the page, as the files of the run have it, or with the set as it is ``now``.
 
@@ -90,7 +101,8 @@ class Reporter:
         from datastill.runs.reporting import write_live
 
         self.written = self.clock()
-        seconds, made = (60 * self.minutes if self.going else 0), now and now.synthetic
+        seconds = 60 * self.minutes if self.going or self.awaited else 0
+        made = now and now.synthetic
         try:
             write_live(Path(self.folder), seconds, self.told, made)
         except InputError as error:

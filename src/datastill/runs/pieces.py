@@ -10,6 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError, suggestion
 from datastill.data import ImageSet
+from datastill.evaluation.plan import trial_of
 from datastill.evaluation.validation import Trial
 from datastill.runs.keeping import require_same_run
 from datastill.runs.series import COMMAND, Series, followed_from
@@ -100,8 +101,8 @@ def trials_of(
         held = read_json(file)
         try:
             asked_then, rows = held["asked"], held["trials"]
-            some = [Trial(**row, network=None) for row in rows]
-        except (KeyError, TypeError) as error:
+            some = [trial_of(row) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{file} is damaged: {error!r}; delete it") from None
         require_same_run(asked_then, plain(asked), file.parent)
         found |= {(one.source, one.model, one.number): one for one in some}

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from datastill.base.errors import InputError, of_kind, path_of, require_file
 from datastill.base.wording import counted, listed
-from datastill.data import ImageSet, stored_bytes
-from datastill.evaluation.comparison import label_bytes
-from datastill.report.page import comparison, render, sets
+from datastill.data import ImageSet
+from datastill.report.page import render, sets
 from datastill.report.page.held import Held
 from datastill.report.page.parts import Exhibit, Page, Section
-from datastill.report.validations import labelled_results
+from datastill.report.page.worth import of_set, worth
 from datastill.runs.beholding import Beholder
 from datastill.runs.exhibiting import Exhibiting, under_way
 from datastill.runs.gathering import SET, UNDER_WAY, Lying, gathered, lying
@@ -139,25 +137,10 @@ def _title(exhibits: Sequence[Exhibit]) -> str:
 
 def _overview(held: Sequence[Held]) -> Iterator[Section]:
     # Sets that were validated, beside each other.
-    points = [point for one in held for point in _points(one)]
-    if len({point["set"] for point in points}) > 1 and len(held) > 1:
-        chart = comparison.worth(points, "worth-of-all")
+    points = [point for one in held for point in of_set(one)]
+    if len({point.name for point in points}) > 1 and len(held) > 1:
+        chart = worth(points, "worth-of-all")
         yield Section("Bytes against accuracy", [chart])
-
-
-def _points(held: Held) -> Iterator[dict[str, Any]]:
-    data = held.data
-    for source, model, terms, reached in labelled_results(
-        data.facts.get("validated"), data.domain.name
-    ):
-        if source == "synthetic":
-            yield {
-                "set": f"{held.name}, {model}, {terms}",
-                "kind": str(data.facts.get("method") or "unknown method"),
-                "bytes": stored_bytes(data.images) + label_bytes(data),
-                "accuracy": 100 * reached.mean,
-                "told": str(reached),
-            }
 
 
 def _free(file: Path) -> Path:

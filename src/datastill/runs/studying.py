@@ -72,12 +72,12 @@ def study(
     if keeping.overwrite or keeping.sinks:
         raise InputError(
             "a study goes on with what it has and keeps no journal: of `keeping` it takes "
-            "`checkpoint_minutes` alone, and another `folder` to start over"
+            "`checkpoint_minutes` and `report_minutes`, and another `folder` to start over"
         )
     material = read(spec, observer)
     with _place(folder) as path:
         ongoing = Ongoing(StudyFolder(path), conduct)
-        studied = _studied(spec, material, ongoing, reassess)
+        studied = conduct.ended(_studied(spec, material, ongoing, reassess))
     return studied if folder is not None else replace(studied, folder=None, plots=())
 
 

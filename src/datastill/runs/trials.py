@@ -10,7 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
-from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.plan import EvaluationPlan, trial_of
 from datastill.evaluation.validation import Trial, Watch
 from datastill.runs.given import Conduct
 from datastill.runs.observer import Steps
@@ -216,9 +216,7 @@ def trials_of(checkpoint: Checkpoint) -> tuple[list[Trial], dict[str, Route], in
     """
     facts = checkpoint.facts
     try:
-        trials = [Trial(**row, network=None) for row in facts["trials"]]
-        if not all(0 <= float(trial.accuracy) <= 1 for trial in trials):
-            raise ValueError("an accuracy is no share")
+        trials = [trial_of(row) for row in facts["trials"]]
         routes = {name: Route(**route) for name, route in facts["routes"].items()}
         return trials, routes, int(facts["logged"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.evaluation.comparison import Ranking, Row, compared
-from datastill.evaluation.plan import Result
+from datastill.evaluation.plan import Result, counts_in
 from datastill.training.accuracies import Accuracies
 
 
@@ -42,4 +42,15 @@ def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
 
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
     values = tuple(map(float, row["accuracies"]["values"]))
-    return {**row, "accuracies": Accuracies(values)}
+    return {**row, "accuracies": Accuracies(values), **_counts(row, len(values))}
+
+
+def _counts(row: Mapping[str, Any], count: int) -> dict[str, Any]:
+    # Class by class, of each of so many networks, where it is there; older files do not say.
+    held, tested = row.get("right") or (), row.get("tested") or ()
+    if not held:
+        return {"right": (), "tested": ()}
+    if len(held) != count:
+        raise ValueError("counts of other networks than there are")
+    found = [counts_in({"right": right, "tested": tested}) for right in held]
+    return {"right": tuple(one["right"] for one in found), "tested": found[0]["tested"]}

@@ -239,8 +239,17 @@ def optimisers(weights: Iterable[Tensor], fit: Fit) -> Iterator[torch.optim.SGD]
 
 def accuracy(network: nn.Module, data: ImageSet, *, route: Route | None = None) -> float:
     """Return the share of ``data`` that ``network`` labels correctly, in evaluation mode."""
-    found = predict(network, data.images, route=route)
-    return float((found.argmax(1) == data.hard_labels).float().mean())
+    return accuracy_by_class(network, data, route=route)[0]
+
+
+def accuracy_by_class(
+    network: nn.Module, data: ImageSet, *, route: Route | None = None
+) -> tuple[float, tuple[int, ...]]:
+    """Return ``accuracy``, and how many images of each class are labelled correctly."""
+    labels = data.hard_labels
+    right = predict(network, data.images, route=route).argmax(1) == labels
+    counts = torch.bincount(labels[right], minlength=len(data.domain.classes))
+    return float(right.float().mean()), tuple(map(int, counts.tolist()))
 
 
 def predict(network: nn.Module, images: Tensor, *, route: Route | None = None) -> Tensor:

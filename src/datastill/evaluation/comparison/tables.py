@@ -11,7 +11,7 @@ from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet, stored_labels, tiled
 from datastill.data.labels import hardened
-from datastill.evaluation.plan import EvaluationPlan
+from datastill.evaluation.plan import EvaluationPlan, of_all
 from datastill.evaluation.validation import Draw, Trial
 from datastill.training.accuracies import Accuracies, Difference, difference
 from datastill.training.coresets import Coreset, Known, picked, without_chance
@@ -203,6 +203,7 @@ class Row:
         seconds: that training and testing took.
         learning_rate: that training started from, where it is the set's own.
         model_bytes: of the original models that label on the fly.
+        right: see ``Result``; so is the last.
     """
 
     name: str
@@ -218,6 +219,8 @@ class Row:
     seconds: float
     learning_rate: float | None = None
     model_bytes: int = 0
+    right: tuple[tuple[int, ...], ...] = ()
+    tested: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
@@ -278,6 +281,7 @@ def _row(group: Sequence[tuple[Entry, Trial, Fit]]) -> Row:
         round(sum(each.seconds for _, each, _ in group), 1),
         one.rate,
         one.model_bytes,
+        **of_all([each for _, each, _ in group]),
     )
 
 

@@ -221,4 +221,4 @@ def validated(name: str, data: ImageSet, bench: Bench, trial: int) -> Outcome:
         watch=bench.watch,
     )
     (found,) = rounds
-    return Outcome(found.accuracy, found.seconds)
+    return Outcome(found.accuracy, found.seconds, found.right, found.tested)

@@ -13,6 +13,7 @@ from typing import Any
 
 from datastill.data import ImageSet
 from datastill.evaluation.assessments import Score
+from datastill.evaluation.plan import counts_in
 from datastill.evaluation.scores import Assessed
 
 GUIDED = "+CLOM"
@@ -26,10 +27,16 @@ SETTINGS = ("method_settings", "descent", "dsa_strategy", "model", "init")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One network trained on a set: its accuracy on the test set, and the seconds it took."""
+    """One network trained on a set: its accuracy on the test set, and the seconds it took.
+
+    Attributes:
+        right: see ``Trial``; so is the last. Older studies do not say.
+    """
 
     accuracy: float
     seconds: float
+    right: tuple[int, ...] = ()
+    tested: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def record_of(table: Mapping[str, Any]) -> Record:
         AttributeError, KeyError, TypeError, ValueError: when it is no such table.
     """
     scores = {str(name): _assessed(found) for name, found in dict(table["scores"]).items()}
-    trials = tuple(Outcome(**trial) for trial in table["trials"])
+    trials = tuple(Outcome(**{**trial, **counts_in(trial)}) for trial in table["trials"])
     if not all(0 <= trial.accuracy <= 1 and trial.seconds >= 0 for trial in trials):
         raise ValueError("an accuracy that is no share, or a negative time")
     recipe = str(table.get("recipe", ""))  # older studies do not say

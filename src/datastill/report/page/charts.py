@@ -14,6 +14,7 @@ from typing import Any
 from datastill.evaluation.comparison import Row
 from datastill.evaluation.plan import Result
 from datastill.evaluation.studies import Record, Verdict
+from datastill.report.folding import wrapped
 from datastill.training.accuracies import Accuracies
 
 Spec = dict[str, Any]
@@ -39,7 +40,12 @@ def course(name: str, values: Sequence[tuple[int, float]]) -> Spec:
         "data": {"values": [{"update": step, "value": value} for step, value in shown]},
         "mark": {"type": "line", "point": len(shown) < 40, "color": INKS[0], "strokeWidth": 1.5},
         "encoding": {
-            "x": {"field": "update", "type": "quantitative", "title": "update"},
+            "x": {
+                "field": "update",
+                "type": "quantitative",
+                "title": "update",
+                "axis": {"tickCount": 10, "tickMinStep": 1},
+            },
             "y": {
                 "field": "value",
                 "type": "quantitative",
@@ -110,6 +116,7 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
         found: what networks reached.
         names: of what they were trained on, one for each.
     """
+    names = wrapped(names)
     values = [
         value
         for name, row in zip(names, found, strict=True)
@@ -120,15 +127,16 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
         "type": "nominal",
         "title": None,
         "sort": list(dict.fromkeys(names)),
-        "axis": {"labelLimit": 220},
+        "axis": {"labelLimit": 220, "labelExpr": r"split(datum.label, '\n')"},
     }
+    deepest = 1 + max((name.count("\n") for name in names), default=0)
     mean, network = "datum.kind === 'mean'", "datum.kind === 'network'"
     tips = _tips("name", "network", accuracy="accuracy, %")
     bar = {"type": "rule", "color": INKS[0], "strokeWidth": 2}
     ring = {"type": "point", "size": 45, "color": INKS[7], "yOffset": 6}
     diamond = {"type": "point", "shape": "diamond", "filled": True, "size": 110, "color": INKS[0]}
     return {
-        **_view(26 * len(set(names))),
+        **_view((11 + 15 * deepest) * len(set(names))),
         "data": {"values": values},
         "encoding": {"y": along},
         "layer": [
@@ -259,7 +267,7 @@ def _coloured(field: str, names: Sequence[str]) -> Spec:
         "type": "nominal",
         "title": field,
         "scale": {"domain": list(names), "range": inks},
-        "legend": {"orient": "bottom", "columns": 4, "labelLimit": 200},
+        "legend": {"orient": "bottom", "columns": 3, "labelLimit": 280},
     }
 
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from datastill.evaluation.comparison import Row
+from datastill.evaluation.plan import Result
 from datastill.report import tables
 from datastill.report.commands import typed
-from datastill.report.comparison import is_real
 from datastill.report.page import charts
+from datastill.report.page.classes import class_by_class
+from datastill.report.page.judged import so_far
 from datastill.report.page.parts import Block, Chart, Exhibit, Grid, Lines, Section, Text
+from datastill.report.page.worth import of_rows, worth
 from datastill.store.results import rows_in
 
 
@@ -30,8 +33,8 @@ def exhibit(
     """
     rows, rankings = rows_in(report)
     found: list[tuple[str, list[Block]]] = [
-        ("What networks reach", [*_accuracies(rows, name)]),
-        ("Bytes against accuracy", [worth(points(rows), f"worth-{name}")]),
+        ("What networks reach", [*_accuracies(rows, report, name)]),
+        ("Bytes against accuracy", [worth(of_rows(rows), f"worth-{name}")]),
         ("DD-Ranking", [Grid(*table) for table in tables.rankings(rankings)]),
         ("To know", [*_caveats(report)]),
         ("To repeat", [*repeated(recipe)]),
@@ -40,7 +43,27 @@ def exhibit(
     return Exhibit(title, "comparison", sections)
 
 
-def _accuracies(rows: Sequence[Row], name: str) -> Iterator[Block]:
+def under_way(
+    found: Sequence[Result], title: str, name: str, recipe: tuple[str, str] | None
+) -> Exhibit:
+    """Return what a page says of a comparison that is not finished.
+
+    Args:
+        found: what networks reached by now.
+        title: see ``exhibit``.
+        name: see there.
+        recipe: see there.
+    """
+    none = Lines(["No network is trained yet."])
+    shown = so_far(found, f"so-far-{name}") if found else none
+    sections = [
+        Section("So far", [Lines(["It is not finished."]), shown]),
+        Section("To repeat", [*repeated(recipe)]),
+    ]
+    return Exhibit(title, "comparison", sections)
+
+
+def _accuracies(rows: Sequence[Row], report: Mapping[str, Any], name: str) -> Iterator[Block]:
     grids = [Grid(*table) for table in tables.comparison(rows)]
     for i, model in enumerate(dict.fromkeys(row.model for row in rows)):
         own = [row for row in rows if row.model == model]
@@ -54,32 +77,15 @@ def _accuracies(rows: Sequence[Row], name: str) -> Iterator[Block]:
             "numbers.",
             opened=True,
         )
+        if (table := _by_class(own, report)) is not None:
+            yield table
 
 
-def points(rows: Sequence[Row], of: str = "") -> list[dict[str, Any]]:
-    """Return what ``charts.worth`` draws of the rows of a comparison."""
-    return [
-        {
-            "set": f"{of}{row.title}, {row.model}",
-            "kind": "real images" if is_real(row) else "synthetic images",
-            "bytes": row.image_bytes + row.label_bytes + row.model_bytes,
-            "accuracy": 100 * row.accuracies.mean,
-            "told": str(row.accuracies),
-        }
-        for row in rows
-    ]
-
-
-def worth(found: Sequence[Mapping[str, Any]], name: str) -> Chart:
-    """Return the chart of accuracy by bytes."""
-    rows = [(str(one["set"]), f"{one['bytes']:,}", str(one["told"])) for one in found]
-    return Chart(
-        name,
-        "What is reached with how many bytes",
-        charts.worth(found),
-        Grid("Bytes and accuracy", ("trained on", "bytes", "test accuracy"), rows),
-        "Bytes of images, labels, and of models that label on the fly, along a logarithmic axis.",
-    )
+def _by_class(own: Sequence[Row], report: Mapping[str, Any]) -> Grid | None:
+    # Older comparisons do not say how their classes are called, nor how networks do on each.
+    names = report.get("classes")
+    classes = [str(name) for name in names] if isinstance(names, list) else []
+    return class_by_class([(row.title, row) for row in own], classes, f": {own[0].model}")
 
 
 def _caveats(report: Mapping[str, Any]) -> Iterator[Block]:

@@ -27,7 +27,7 @@ def _of_making(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         each = ""
         if isinstance(step, int) and step > 0:
             each = f", {seconds / step:.3g} s for each of {counted(step, 'update')}"
-        yield "making it", f"{duration(seconds)}{each}"
+        yield "making it", f"{_spent(seconds)}{each}"
 
 
 def _of_judging(held: Held) -> Iterator[tuple[str, str]]:
@@ -39,10 +39,14 @@ def _of_judging(held: Held) -> Iterator[tuple[str, str]]:
             seconds = number_in(row, "seconds")
             if seconds is not None and values:
                 networks = f"{counted(len(values), 'network')}, {row.get('model')}"
-                yield f"training {networks}, on {row.get('source')}", duration(seconds)
+                yield f"training {networks}, on {row.get('source')}", _spent(seconds)
     for report in held.assessments:
         if (seconds := number_in(report, "seconds")) is not None:
-            yield "assessing it", duration(seconds)
+            yield "assessing it", _spent(seconds)
+
+
+def _spent(seconds: float) -> str:
+    return "less than a second" if seconds < 1 else duration(seconds)
 
 
 def _of_keeping(held: Held) -> Iterator[tuple[str, str]]:

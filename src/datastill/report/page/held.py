@@ -12,6 +12,8 @@ from torch import Tensor
 
 from datastill.base.errors import is_number
 from datastill.data import ImageSet
+from datastill.evaluation.plan import Result
+from datastill.evaluation.studies import Record
 
 
 def number_in(facts: Mapping[str, Any], name: str) -> float | None:
@@ -67,6 +69,55 @@ class ByClass:
 
 
 @dataclass(frozen=True, eq=False)
+class Exam:
+    """What a study knows of one of its sets.
+
+    Attributes:
+        record: of the set.
+        random: those of random real images of the study, as many of each class.
+        terms: by what networks were trained, in words.
+    """
+
+    record: Record
+    random: Sequence[Record]
+    terms: str
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How far a study is.
+
+    Attributes:
+        made: names of the sets that are there.
+        missing: of those that are to be made.
+        records: of sets that were assessed, or trained on, by their names.
+        trials: networks that are to be trained on each; 0 where nobody knows.
+    """
+
+    made: Sequence[str]
+    missing: Sequence[str]
+    records: Mapping[str, Record]
+    trials: int
+
+    @property
+    def trained(self) -> int:
+        """Networks that were trained."""
+        return sum(len(record.trials) for record in self.records.values())
+
+    @property
+    def left(self) -> int:
+        """Networks that are to be trained, if no set equals another, which would not count."""
+        done = sum(min(len(one.trials), self.trials) for one in self.records.values())
+        return self.trials * (len(self.made) + len(self.missing)) - done
+
+    @property
+    def extended(self) -> bool:
+        """Whether more was asked for than there is of sets, and of networks on those that count."""
+        few = any(len(record.trials) < self.trials for record in self.records.values())
+        return bool(self.missing) or few
+
+
+@dataclass(frozen=True, eq=False)
 class Held:
     """All that a page says of a set.
 
@@ -82,6 +133,8 @@ class Held:
         by_class: see there; None where no networks were kept.
         missing: why something of that is not there, by what it is.
         under_way: how far its run is, in words; nothing of one that is finished.
+        exam: what a study knows of it; None where it is in none.
+        so_far: what networks reached of a validation that goes on.
     """
 
     name: str
@@ -95,6 +148,8 @@ class Held:
     by_class: ByClass | None = None
     missing: Mapping[str, str] = field(default_factory=dict[str, str])
     under_way: str = ""
+    exam: Exam | None = None
+    so_far: Sequence[Result] = ()
 
     @property
     def validations(self) -> Sequence[Mapping[str, Any]]:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+FEW = 2
+"""Images of a class, up to which classes stand beside each other."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -135,6 +138,11 @@ class Gallery:
 
     classes: Sequence[tuple[str, Sequence[Tile]]]
     block: ClassVar[str] = "gallery"
+
+    @property
+    def few(self) -> bool:
+        """Whether so few are of each class that several classes find room beside each other."""
+        return max((len(tiles) for _, tiles in self.classes), default=0) <= FEW
 
 
 @dataclass(frozen=True)

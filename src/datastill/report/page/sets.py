@@ -72,7 +72,8 @@ def _images(held: Held, most: int) -> list[Block]:
     ]
     count, lines = sum(map(len, shown)), list[str]()
     if count < len(data):
-        lines.append(f"{count} of {counted(len(data), 'image')} are shown.")
+        of = f", of {len(classes)} of {len(shown)} classes" if len(classes) < len(shown) else ""
+        lines.append(f"{count} of {counted(len(data), 'image')} are shown{of}.")
     if held.nearest is not None:
         lines.append(
             "An image that is chosen stands beside the real training image that is nearest to it, "

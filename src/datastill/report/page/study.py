@@ -6,11 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datastill.base.wording import counted
+from datastill.evaluation.plan import Result
 from datastill.evaluation.studies import Study, Verdict
 from datastill.report import study_page
 from datastill.report.page import charts
 from datastill.report.page.comparison import repeated
-from datastill.report.page.parts import Chart, Choice, Exhibit, Grid, Lines, Picture, Section
+from datastill.report.page.held import Standing
+from datastill.report.page.parts import (
+    Block,
+    Chart,
+    Choice,
+    Exhibit,
+    Facts,
+    Gallery,
+    Grid,
+    Lines,
+    Picture,
+    Section,
+    Tile,
+)
+from datastill.training.accuracies import Accuracies
 
 MOST = 60
 """Assessments that a chart can be of: the best ones."""
@@ -24,6 +39,7 @@ def exhibit(
     *,
     pictures: Mapping[str, Picture],
     recipe: tuple[str, str] | None,
+    standing: Standing,
 ) -> Exhibit:
     """Return all that a page says of a study.
 
@@ -34,14 +50,85 @@ def exhibit(
         name: which nothing else on the page has.
         pictures: of its sets, by their names.
         recipe: text of the file that repeats it, and its path.
+        standing: how far it is, if it was taken up again.
     """
+    more = [Section("It goes on", [far(standing)])] if standing.extended else []
     sections = [
+        *more,
         Section("Assessments against test accuracy", [_chart(study, name, pictures)]),
         Section("Which assessment to trust", _table(study)),
         Section("What it rests on", [Lines([*facts, *study_page.made(study.records)])]),
         Section("To repeat", [*repeated(recipe)]),
     ]
     return Exhibit(title, "study", sections)
+
+
+def under_way(
+    standing: Standing,
+    title: str,
+    name: str,
+    *,
+    pictures: Mapping[str, Picture],
+    recipe: tuple[str, str] | None,
+) -> Exhibit:
+    """Return what a page says of a study that is not finished.
+
+    Args:
+        standing: how far it is.
+        title: see ``exhibit``; so are the others.
+        name: see there.
+        pictures: of those of its sets that are shown.
+        recipe: see there.
+    """
+    tiles = [(one, [Tile(picture, one)]) for one, picture in pictures.items()]
+    left = len(standing.made) - len(tiles)
+    more = [Lines([f"{left} more are not shown."])] if left else []
+    sections = [
+        Section("How far it is", [Lines(["It is not finished."]), far(standing)]),
+        Section("What networks reach so far", _so_far(standing, name)),
+        Section("Sets that are made", [Gallery(tiles), *more] if tiles else []),
+        Section("To repeat", [*repeated(recipe)]),
+    ]
+    return Exhibit(title, "study", [one for one in sections if one.blocks])
+
+
+def far(standing: Standing) -> Facts:
+    """Say what is made, what is judged, and what is left of a study."""
+    made, missing = len(standing.made), len(standing.missing)
+    scored = sum(bool(record.scores) for record in standing.records.values())
+    left = standing.left
+    rows = [
+        ("sets", f"{made} made, {missing} left"),
+        ("assessed", f"{scored}, {made + missing - scored} left"),
+        ("networks", f"{standing.trained} trained and tested, {left} left"),
+    ]
+    if left:
+        rows.append(("to know", "a set that equals another one does not count, nor is it judged"))
+    return Facts(rows)
+
+
+def _so_far(standing: Standing, name: str) -> list[Block]:
+    known = [record for record in standing.records.values() if record.trials]
+    known.sort(key=lambda record: -record.accuracy)
+    if not known:
+        return []
+    found = [Accuracies(tuple(one.accuracy for one in record.trials)) for record in known]
+    results = [
+        Result(record.name, "", reached, 0) for record, reached in zip(known, found, strict=True)
+    ]
+    rows = [
+        (one.name, one.method, str(one.ipc), str(reached), str(len(one.scores)))
+        for one, reached in zip(known, found, strict=True)
+    ]
+    return [
+        Chart(
+            f"far-{name}",
+            "Test accuracy of networks, the best set first",
+            charts.accuracies(results[:MOST], [one.source for one in results[:MOST]]),
+            Grid("Sets", ("set", "method", "ipc", "accuracy", "assessments"), rows),
+            "A ring is one network; the diamond is their mean.",
+        )
+    ]
 
 
 def _chart(study: Study, name: str, pictures: Mapping[str, Picture]) -> Chart:

@@ -50,6 +50,31 @@
   });
   dialog.addEventListener("close", () => { if (tiles[shown]) tiles[shown].focus(); });
 
+  // Images of a set are one stop of the Tab key; arrows go through them, up and down by classes.
+  all(".gallery").forEach((gallery) => {
+    const own = all(".tile", gallery), lists = all(".tiles", gallery).map((list) => all(".tile", list));
+    const go = (next) => {
+      if (!next) return;
+      own.forEach((tile) => tile.setAttribute("tabindex", tile === next ? "0" : "-1"));
+      next.focus();
+    };
+    own.forEach((tile, place) => {
+      tile.setAttribute("tabindex", place ? "-1" : "0");
+      tile.addEventListener("focus", () => own.forEach((one) => one.setAttribute("tabindex", one === tile ? "0" : "-1")));
+      tile.addEventListener("keydown", (event) => {
+        const row = lists.findIndex((list) => list.includes(tile)), column = lists[row].indexOf(tile);
+        const beside = (list) => list && list[Math.min(column, list.length - 1)];
+        const next = {
+          ArrowLeft: () => own[place - 1], ArrowRight: () => own[place + 1], Home: () => own[0], End: () => own.at(-1),
+          ArrowUp: () => beside(lists[row - 1]), ArrowDown: () => beside(lists[row + 1]),
+        }[event.key];
+        if (!next) return;
+        event.preventDefault();
+        go(next());
+      });
+    });
+  });
+
   // A set on its way.
   all(".evolution").forEach((figure) => {
     const range = one("input", figure), frames = all(".frame", figure), output = one("output", figure);
@@ -121,7 +146,8 @@
   };
   const draw = async (drawing, chart, spec) => {
     const name = drawing.dataset.chart;
-    const found = await vegaEmbed(drawing, { ...spec, data: chart.spec.data, config }, {
+    const description = one("figcaption", drawing.closest("figure")).textContent;
+    const found = await vegaEmbed(drawing, { ...spec, description, data: chart.spec.data, config }, {
       mode: "vega-lite", renderer: "svg", actions: false, ast: true,
     });
     found.view.addEventListener("mouseover", (_, item) => { if (item && item.datum) inspect(name, item.datum); });
