@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"base.errors", "base.wording", "base.signals", "base.moved", "base.notebooks"},
+    {"base.errors", "base.wording", "base.signals", "base.moved", "base.notebooks", "base.waits"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},
@@ -54,11 +54,14 @@ FLOORS = [
     {"runs.specs", "runs.keeping"},
     {"runs.finding", "runs.given", "runs.gathering"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
+    {"runs.catalogue"},
+    {"runs.inventory"},
     {"runs.old_recipes"},
     {"runs.describing", "runs.provenance", "runs.picking"},
     {"runs.series", "runs.carrying", "runs.needed", "runs.settings"},
     {"runs.pieces", "runs.filing"},
     {"runs.executors"},
+    {"runs.cleaning"},
     {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
     {"runs.evaluation_plan", "runs.validated", "runs.material", "runs.budget", "runs.guiding"},
     {"runs.scored"},
@@ -83,6 +86,7 @@ FLOORS = [
     {"runs.summaries", "runs.beholding", "runs.standing"},
     {"runs.exhibiting"},
     {"runs.reporting", "runs.notebook"},
+    {"runs.records"},
     {"runs.live"},
     {"runs"},
     {"cli"},

@@ -211,7 +211,7 @@ ALONE = {
 """Options that stand for no value of a description each."""
 WHERE = {
     *("save_path", "out", "overwrite", "add", "resume", "checkpoint_minutes", "save_model"),
-    *("reassess", "recipe", "quiet", "plain", "tensorboard", "trackio"),
+    *("reassess", "recipe", "quiet", "json", "plain", "tensorboard", "trackio"),
     *("report_minutes", "jobs", "on"),
 }
 """Options that say what becomes of files, what is said, or who works: no part of what a run follows

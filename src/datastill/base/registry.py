@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from importlib.metadata import EntryPoint
@@ -54,14 +56,17 @@ class Registry(Generic[T]):
         """
         self.kind, self.group, self.expected = kind, group, expected
         self._items: dict[str, tuple[str, T]] = {}
+        self._modules: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[U], U]:
         """Return a decorator that files its argument under ``name``."""
+        module = str(sys._getframe(1).f_globals.get("__doc__") or "")
 
         def add(item: U) -> U:
             if plain(name) in self._items:
                 raise ValueError(f"{self.kind} {name!r} is already registered")
             self._items[plain(name)] = (name, cast(T, item))
+            self._modules[plain(name)] = module
             return item
 
         return add
@@ -97,6 +102,23 @@ class Registry(Generic[T]):
         """Every registered or provided name, in alphabetical order."""
         known = {**self._provided, **self._items}
         return sorted((name for name, _ in known.values()), key=str.casefold)
+
+    def about(self, name: str, *, module: bool = True) -> str:
+        """Return a line about an item: the first of the docstring of the module that registers it.
+
+        Args:
+            name: of the item; what a package provides is not loaded, and told by that package.
+            module: False where a module registers several, each with a docstring of its own; what
+                has an attribute ``about`` says it by that.
+        """
+        found = self._find(name)
+        if found not in self._items:
+            point = self._provided.get(found)
+            return f"from the package {point[1].dist.name}" if point and point[1].dist else ""
+        item: Any = self._items[found][1]
+        own = getattr(item, "about", None) or inspect.getdoc(item)
+        said = self._modules[found] if module else own
+        return next(iter(str(said or "").replace("``", "'").strip().splitlines()), "")
 
     def has(self, name: str) -> bool:
         """Tell whether a name was registered, whatever packages or persons may bring."""

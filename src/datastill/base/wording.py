@@ -41,6 +41,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
 
 
+def sized(number: int) -> str:
+    """Say how large a file is.
+
+    >>> sized(12), sized(26_237), sized(1_400_000), sized(3 * 10**9)
+    ('12 B', '26 kB', '1.4 MB', '3.0 GB')
+    """
+    if number < 1000:
+        return f"{number} B"
+    if number < 999_500:
+        return f"{number / 1e3:.0f} kB"
+    return f"{number / 1e6:.1f} MB" if number < 999_950_000 else f"{number / 1e9:.1f} GB"
+
+
 def listed(names: Sequence[str], word: str = "and") -> str:
     """Say several things one after another.
 

@@ -13,13 +13,13 @@ from datastill.base import machine
 from datastill.base.errors import InputError, suggestion
 from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
 from datastill.cli.arguments import in_options
+from datastill.cli.described import given
 from datastill.cli.grammar import filled, options_of, told
-from datastill.cli.interruption import stoppable
 from datastill.cli.recipe import values_of_recipe
 from datastill.cli.run import carried_out
 from datastill.cli.sense import HELP, taken_apart
 from datastill.report.folding import folded, width_of
-from datastill.runs.stop import Signalled
+from datastill.runs.stop import Signalled, stoppable
 
 __all__ = ["ABOUT", "COMMANDS", "fail", "load", "main", "parse"]
 
@@ -30,14 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exits with 0 when all went well, with 2 and one line on stderr when the person can put it
     right, and with 130 or 143 when Ctrl-C or SIGTERM stopped it.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = [*(sys.argv[1:] if arguments is None else arguments)]  # `list` is a command here
     try:
         words, file = carried_out(words)
         command = parse(words, file)
         if command is not None:
             machine.keep_memory()
             with stoppable():
-                command.run()
+                _tell(words[0], command, command.run())
     except InputError as error:
         fail(in_options(error.typed, _known(words)))
     except BrokenPipeError:
@@ -87,6 +87,14 @@ def fail(message: str) -> typing.NoReturn:
     line = "datastill: " + " ".join(message.split())
     print(folded(line, width_of(sys.stderr)), file=sys.stderr)
     sys.exit(2)
+
+
+def _tell(name: str, command: Command, found: Any) -> None:
+    # What was found, for programs, where that was asked for: the one place.
+    if given(command).get("json"):
+        from datastill.runs.records import in_json
+
+        print(in_json(name, found))
 
 
 def _last_line(stopped: Signalled, words: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from datastill.report.folding import folded
 
@@ -13,7 +13,7 @@ INDENT = 12
 COMMANDS = (
     *("train", "distill", "validate", "compare", "assess", "select", "study", "show"),
     *("report", "relabel", "import", "export", "estimate", "run", "sweep", "recipes"),
-    *("all", "demo"),
+    *("list", "clean", "all", "demo"),
 )
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains
@@ -45,7 +45,9 @@ The same by hand:
 class Command(Protocol):
     """A frozen dataclass of options that can be run."""
 
-    def run(self) -> None: ...
+    def run(self) -> Any:
+        """Do it, and return what was found, if anything."""
+        ...
 
 
 def load(name: str) -> type[Command]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from datastill.base.errors import InputError, positive
 from datastill.cli.described import asked
@@ -59,7 +59,7 @@ class All:
     logs: Logs = Logs()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         plan, console = self.plan(), self.machine.console()
         if not plan.train and (self.num, self.original_epochs) != (All.num, All.original_epochs):
@@ -73,8 +73,7 @@ class All:
             observer=console,
             stop=Signals(),
         )
-        for one in found:
-            console.show(told(one))
+        return [one for one in found if console.show(told(one)) or True]
 
     def plan(self) -> Whole:
         positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)

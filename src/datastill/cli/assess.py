@@ -33,10 +33,10 @@ class Assess:
     data: Data = Data()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         given: Any = self.path  # a recipe is about one
         paths = given if isinstance(given, tuple) else (given,)
         spec, console = asked(replace(self, path=None), AssessSpec), self.machine.console()
         files = [str(self.which.file(one, console, spec.data)) for one in paths or (None,)]
         spec, folder = replace(spec, set=files[0]), self.out or Path(files[0]).parent
-        carry_out(spec, folder, console, USUAL, self.workers, others=files[1:])
+        return carry_out(spec, folder, console, USUAL, self.workers, others=files[1:])

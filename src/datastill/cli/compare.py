@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.cli.carrying import carry_out
@@ -40,7 +41,7 @@ class Compare:
     data: Data = Data()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         if not self.learning_rates:
             raise InputError("--learning-rates needs at least one value")
         if not self.dd_ranking and self.learning_rates != type(self).learning_rates:
@@ -49,4 +50,4 @@ class Compare:
         keeping = self.resuming.keeping(overwrite=self.overwrite)
         from datastill.runs.comparing import FOLDER
 
-        carry_out(spec, self.out, console, keeping, self.workers, root=FOLDER)
+        return carry_out(spec, self.out, console, keeping, self.workers, root=FOLDER)

@@ -18,7 +18,7 @@ from datastill.report.folding import folded, width_of
 from datastill.runs.observer import Counted, ignored, tell_log
 
 if TYPE_CHECKING:
-    from datastill.report.tables import Table
+    from datastill.report.tables import Listing, Table
 
 T = TypeVar("T")
 
@@ -61,16 +61,19 @@ class Console:
         quiet: nothing is said or drawn.
         plain: progress is told line by line.
         terse: progress is all that is told: somebody else says what is done.
+        aside: lines go to stderr, and tables nowhere: what was found is printed otherwise.
     """
 
     quiet: bool = False
     plain: bool = False
     terse: bool = False
+    aside: bool = False
 
     def message(self, text: str = "") -> None:
         """Print a line, its arguments in the words of the command line."""
         if not (self.quiet or self.terse):
-            print(folded(in_options(text, None), width_of(sys.stdout)), flush=True)
+            out = sys.stderr if self.aside else sys.stdout
+            print(folded(in_options(text, None), width_of(out)), file=out, flush=True)
 
     def snapshot(self, _: object, /) -> None:
         """Look away from the set that is distilled."""
@@ -86,15 +89,21 @@ class Console:
                 self.message(one)
             else:
                 title, columns, rows = one
-                self.message(title)
+                if not self.aside:
+                    self.message(title)
                 self._print(table(columns, rows, width_of(sys.stdout) or WIDE))
 
     def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table of text, long lines folded."""
         self._print(listing(columns, rows, width_of(sys.stdout) or WIDE))
 
+    def listings(self, found: Iterable[Listing | str]) -> None:
+        """Print lines, and tables of text."""
+        for one in found:
+            self.message(one) if isinstance(one, str) else self.listing(*one)
+
     def _print(self, lines: Iterable[str]) -> None:
-        if not (self.quiet or self.terse):
+        if not (self.quiet or self.terse or self.aside):
             print("\n".join([*lines, ""]), flush=True)
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datastill.cli.described import asked
 from datastill.cli.mirror import options
@@ -28,7 +29,7 @@ class Demo:
     trials: int = 5
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         console, compute = self.machine.console(), asked(self.machine, ComputeSpec)
         from datastill.runs.demonstration import Demonstration, demonstrate
 

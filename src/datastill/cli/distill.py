@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
@@ -40,12 +40,12 @@ class Distill:
     logs: Logs = Logs()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         from datastill.runs.ranks import led
 
-        led(self.distilled)
+        return led(self.distilled)
 
-    def distilled(self, ranks: Ranks | None) -> None:
+    def distilled(self, ranks: Ranks | None) -> Any:
         spec, console = asked(self, DistillSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         from datastill.runs.distilling import folder_of
@@ -53,15 +53,15 @@ class Distill:
 
         folder = filed(spec, folder_of(spec, self.save_path), keeping, console)
         facts = self.machine.origin
-        plan = carry_out(spec, folder, console, keeping, facts=facts, ranks=ranks).plan
-        if plan is None:
+        made = carry_out(spec, folder, console, keeping, facts=facts, ranks=ranks)
+        if (plan := made.plan) is None:
             console.message(f"look at {folder / 'preview.png'}, then:\n  {_next(spec, folder)}")
-            return
+            return made
         test, compute = DataSpec(spec.data.name, path=spec.data.path), spec.compute
         judging = ValidateSpec(
             set=str(folder), data=test, compute=compute, models=(spec.model,), trials=plan.networks
         )
-        carry_out(judging, folder, console, replace(keeping, overwrite=False))
+        return [made, carry_out(judging, folder, console, replace(keeping, overwrite=False))]
 
 
 def _next(spec: DistillSpec, path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from datastill.base.errors import positive
 from datastill.cli.described import asked
@@ -36,7 +37,7 @@ class Estimate:
     data: Data = Data()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         spec = asked(self, DistillSpec)
         positive(trials=self.num_eval)
         if self.models_pool:
@@ -48,4 +49,6 @@ class Estimate:
         if self.forget:
             measuring.forget()
         console = self.machine.console()
-        console.show(told(estimate(spec, trials=self.num_eval, observer=console)))
+        found = estimate(spec, trials=self.num_eval, observer=console)
+        console.show(told(found))
+        return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.cli.console import Console
 from datastill.cli.mirror import OnePath, options
-from datastill.cli.options import Which
+from datastill.cli.options import Talk, Which
 
 
 @options()
@@ -27,7 +27,6 @@ class Export:
             login'.
         private: with --repo: make it a private one.
         overwrite: replace a file that is there. A folder is never replaced.
-        quiet: say nothing but errors.
     """
 
     path: OnePath = None
@@ -38,16 +37,16 @@ class Export:
     repo: str | None = None
     private: bool = False
     overwrite: bool = False
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         if (self.repo is not None or self.private) and self.to != "hub":
             raise InputError("--repo and --private have a meaning with --to hub only; add --to hub")
         if self.private and self.repo is None:
             raise InputError("--private has no meaning without --repo; add that")
         from datastill.runs.exchanging import give
 
-        console = Console(self.quiet)
+        console = self.talk.console()
         file = self.which.file(self.path, console, self.dataset)
         exported = give(file, self.to, self.out, overwrite=self.overwrite)
         console.show(exported.remarks)
@@ -55,3 +54,4 @@ class Export:
             from datastill.exchange.hub import push
 
             console.message(f"pushed to {push(exported.path, self.repo, private=self.private)}")
+        return exported

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from datastill.base.errors import InputError, positive
-from datastill.base.wording import counted
-from datastill.cli.console import Console
 from datastill.cli.mirror import options
+from datastill.cli.options import Talk
 
 READ = ("format", "normalised_with", "experiment", "factor")
 """Options that say how a file is read."""
@@ -39,7 +38,6 @@ class Import:
         factor: pictures along a side of one image (IDC, IDM). Default: as its name or its seams
             say, or 1.
         overwrite: replace the set that is there.
-        quiet: say nothing but errors.
     """
 
     path: Annotated[Path, tyro.conf.Positional]
@@ -51,26 +49,22 @@ class Import:
     experiment: int | None = None
     factor: int | None = None
     overwrite: bool = False
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         positive(factor=self.factor)
         if self.experiment is not None and self.experiment < 0:
             raise InputError(f"--experiment counts from 0, found {self.experiment}")
         from datastill.exchange import Claim, Reading
-        from datastill.runs.exchanging import bring, next_line
-        from datastill.store import SET_FILE
+        from datastill.runs.exchanging import bring, place_for, told_of_import
 
-        out = self.out or Path("imported") / (self.path.stem or self.path.absolute().name)
+        out = self.out or place_for(self.path)
         data, remarks = bring(
             *(self.path, out, Claim(self.dataset, self.data_path, self.normalised_with)),
             format=self.format,
             reading=Reading(self.experiment, self.factor),
             overwrite=self.overwrite,
         )
-        console = Console(self.quiet)
-        console.message(f"{self.path}: {counted(len(data), 'image')} of {data.domain.name}")
-        console.show(f"  {remark}" for remark in remarks)
-        console.message(f"{out / SET_FILE} is the set; look at {out / 'preview.png'}, then:")
         said = {name: getattr(self, name) for name in READ}
-        console.message(f"  {next_line(data, self.path, out, said)}")
+        self.talk.console().show(told_of_import(data, self.path, out, remarks, said))
+        return {"folder": out, "images": len(data), "remarks": remarks, **data.facts}

@@ -25,6 +25,8 @@ Paths = Annotated[
     tyro.conf.arg(metavar="[PATH ...]", help_behavior_hint=SILENT),
 ]
 """Any number of sets by their paths."""
+File = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+"""A file that describes a run, or the name of a recipe."""
 Alphas = Annotated[
     tuple[float | Literal["auto"], ...],
     tyro.conf.arg(metavar="[FLOAT [FLOAT ...]]|auto", help_behavior_hint=SILENT),

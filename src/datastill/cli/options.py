@@ -17,6 +17,25 @@ class Data:
     """How a dataset is read."""
 
 
+@options()
+class Talk:
+    """What is said, and how.
+
+    Attributes:
+        quiet: say nothing but errors.
+        json: print what was found as one JSON object, and nothing else on stdout.
+    """
+
+    quiet: bool = False
+    json: bool = False
+
+    def console(self, *, plain: bool = False) -> Console:
+        """Return what says things, those too that the library has to say."""
+        console = Console(self.quiet, plain, aside=self.json)
+        console.listen()
+        return console
+
+
 @options(ComputeSpec, at="compute.")
 class Machine:
     """How to compute.
@@ -24,19 +43,15 @@ class Machine:
     Attributes:
         recipe: read options from this file, or from a recipe that comes with datastill, by its
             name, such as FashionMNIST-DM-10-clom; those on the command line win.
-        quiet: say nothing but errors.
         plain: tell progress line by line, on a terminal too.
     """
 
     recipe: Path | None = None
-    quiet: bool = False
     plain: bool = False
+    talk: Talk = Talk()
 
     def console(self) -> Console:
-        """Return what says things, those too that the library has to say."""
-        console = Console(self.quiet, self.plain)
-        console.listen()
-        return console
+        return self.talk.console(plain=self.plain)
 
     @property
     def origin(self) -> dict[str, str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
 from datastill.cli.mirror import options
+from datastill.cli.options import Talk
 from datastill.report.commands import typed
 from datastill.runs import recipes
 
@@ -38,46 +39,40 @@ class Recipes:
             can be carried out here. Default: list.
         recipe: which one: the name of one in the list, or a file of your own.
         to: with copy: the file to write. Default: its name, here.
-        quiet: say nothing but errors.
     """
 
     action: Action = "list"
     recipe: Name = None
     to: File = None
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
-        console = Console(self.quiet)
+    def run(self) -> Any:
+        console = self.talk.console()
         if self.action == "list":
-            self.show_all(console)
-            return
+            found = recipes.table()
+            console.listing(("recipe", "command", "of"), found)
+            return found
         if self.recipe is None:
             raise InputError(f"name the recipe: datastill recipes {self.action} RECIPE")
         if self.action != "copy" and self.to is not None:
             raise InputError(f"no option takes {self.to}; see datastill recipes --help")
         if self.action == "check":
-            self.check(recipes.find(self.recipe), console)
-        elif self.action == "show":
-            text = recipes.text_of(recipes.find(self.recipe))
-            print("" if self.quiet else text, end="")  # as it is: for a file, say
-        else:
+            return self.check(recipes.find(self.recipe), console)
+        if self.action == "copy":
             file = recipes.copy(self.recipe, self.to)
             console.message(f"{file} is yours to change, then:\n  {typed('run', file)}")
+            return file
+        text = recipes.text_of(recipes.find(self.recipe))
+        print("" if self.talk.quiet or self.talk.json else text, end="")  # as it is: for a file
+        return text
 
-    def show_all(self, console: Console) -> None:
-        """Print what each is, and say what to do with it."""
-        found = [(name, recipes.read(recipes.find(name)).spec) for name in recipes.names()]
-        rows = [(name, spec.kind, recipes.in_words(spec)) for name, spec in found]
-        console.listing(("recipe", "command", "of"), rows)
-
-    def check(self, path: Path, console: Console) -> None:
+    def check(self, path: Path, console: Console) -> Any:
         """Say whether a recipe can be carried out here, what with, and what it will cost."""
         spec = recipes.described(path)
         from datastill.runs.checking import check
-
-        console.listen()
         from datastill.runs.summaries import told
 
         checked = check(spec, console)
-        console.show([*checked.found, *told(checked.estimate)])
+        console.show(told(checked))
         console.message(f"it can be carried out here:\n  {typed('run', path)}")
+        return checked

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datastill.cli.carrying import carry_out
-from datastill.cli.console import Console
 from datastill.cli.described import asked
 from datastill.cli.mirror import options
-from datastill.cli.options import Which
+from datastill.cli.options import Talk, Which
 from datastill.runs.keeping import Keeping
 from datastill.runs.specs import RelabelSpec
 
@@ -25,21 +25,21 @@ class Relabel:
         dataset: dataset by which to find the set.
         out: folder for the new set. Default: that of the set with '-soft' added.
         overwrite: replace the set that is there.
-        quiet: say nothing but errors.
     """
 
     dataset: str | None = None
     which: Which = Which()
     out: Path | None = None
     overwrite: bool = False
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         spec = asked(self, RelabelSpec)
         from datastill.runs.filing import filed
         from datastill.runs.relabelling import beside
 
-        console, keeping = Console(self.quiet), Keeping(overwrite=self.overwrite)
+        console, keeping = self.talk.console(), Keeping(overwrite=self.overwrite)
         file = self.which.file(spec.set, console, self.dataset)
         spec = replace(spec, set=str(file))
-        carry_out(spec, self.out or filed(spec, beside(file), keeping, console), console, keeping)
+        out = self.out or filed(spec, beside(file), keeping, console)
+        return carry_out(spec, out, console, keeping)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from datastill.cli.console import Console
 from datastill.cli.mirror import Paths, options
+from datastill.cli.options import Talk
 
 
 @options()
@@ -22,7 +23,6 @@ class Report:
         dataset: real images that sets were made from, where these do not say it.
         data_path: folder with their files.
         pool_path: folder with original models.
-        quiet: say nothing but errors.
     """
 
     paths: Paths = ()
@@ -30,13 +30,14 @@ class Report:
     dataset: str | None = None
     data_path: Path | None = None
     pool_path: Path = Path("pretrained_model")
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         from datastill.runs.reporting import report
         from datastill.runs.specs import DataSpec
 
-        console = Console(self.quiet)
+        console = self.talk.console()
         data = DataSpec(self.dataset, path=self.data_path and str(self.data_path))
         found = report(self.paths, self.out, data=data, pool_path=self.pool_path, observer=console)
         console.message(f"look at {found.file}")
+        return found

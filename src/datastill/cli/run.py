@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
-
-import tyro
 
 from datastill.base.errors import InputError
-from datastill.cli.mirror import options
+from datastill.cli.mirror import File, options
+from datastill.cli.options import Talk
 from datastill.cli.sense import is_option
 from datastill.runs.recipes import find, kind_of
 
@@ -25,11 +23,10 @@ class Run:
     Attributes:
         file: file that describes a run, folder of a run that has one (run.toml), or the name of a
             recipe that comes with datastill.
-        quiet: say nothing but errors.
     """
 
-    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    quiet: bool = False
+    file: File
+    talk: Talk = Talk()
 
 
 def carried_out(words: Sequence[str]) -> tuple[list[str], str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.mirror import options
@@ -20,5 +22,5 @@ class Select:
     data: Data = Data()
     machine: Machine = Machine()
 
-    def run(self) -> None:
-        carry_out(asked(self, RankSpec), None, self.machine.console())
+    def run(self) -> Any:
+        return carry_out(asked(self, RankSpec), None, self.machine.console())

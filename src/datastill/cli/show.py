@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError, positive, require_file
 from datastill.base.wording import listed
-from datastill.cli.console import Console
 from datastill.cli.mirror import Paths, options
-from datastill.cli.options import Which
+from datastill.cli.options import Talk, Which
 
 
 @options()
@@ -25,7 +25,6 @@ class Show:
         grid: draw all images, a row for each class and nothing else, into this file.
         most: images of each class that --png shows.
         scale: times that --grid enlarges them.
-        quiet: say nothing but errors.
     """
 
     paths: Paths = ()
@@ -35,15 +34,15 @@ class Show:
     grid: Path | None = None
     most: int = 10
     scale: int = 1
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         self.check()
         from datastill.report.preview import beside, grid, preview, write_picture
         from datastill.runs.summaries import side_by_side
         from datastill.store import load
 
-        console, name = Console(self.quiet), self.dataset
+        console, name = self.talk.console(), self.dataset
         files = [self.which.file(path, console, name) for path in self.paths or (None,)]
         sets = [load(file) for file in files]
         drawn = [path for path in (self.png, self.grid) if path]
@@ -51,9 +50,11 @@ class Show:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
         if self.grid is not None:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
-        console.listing(*side_by_side(files, sets))
+        columns, rows = side_by_side(files, sets)
+        console.listing(columns, rows)
         if drawn:
             console.message(f"drawn: {listed([str(path) for path in drawn])}")
+        return {name: {row[0]: row[i] for row in rows} for i, name in enumerate(columns) if i}
 
     def check(self) -> None:
         """Refuse options that make no sense."""

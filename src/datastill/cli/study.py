@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
@@ -37,10 +38,11 @@ class Study:
     data: Data = Data()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         spec, console = asked(self, StudySpec), self.machine.console()
         from datastill.datasets import dataset_name
 
         name = dataset_name(str(spec.data.name), spec.data.path, spec.data.sides)
         place, keeping = self.save_path / name, self.resuming.keeping()
-        carry_out(spec, place, console, keeping, self.workers, reassess=self.reassess)
+        more = {"reassess": self.reassess}
+        return carry_out(spec, place, console, keeping, self.workers, **more)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
-
-import tyro
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.cli.about import load
-from datastill.cli.console import Console
 from datastill.cli.described import asked
 from datastill.cli.grammar import filled, options_of
-from datastill.cli.mirror import options
-from datastill.cli.options import Workers
+from datastill.cli.mirror import File, options
+from datastill.cli.options import Talk, Workers
 from datastill.cli.recipe import values_of_recipe
 from datastill.cli.sense import taken_apart
 from datastill.runs.recipes import find, kind_of
@@ -34,26 +31,25 @@ class Sweep:
             recipe that comes with datastill.
         over: options of the command of its kind, and their values: alphas=1,10,100 seed=0..4.
         out: folder for the runs.
-        quiet: say nothing but errors.
     """
 
-    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    file: File
     over: tuple[str, ...] = ()
     out: Path = Path("sweep")
     workers: Workers = Workers()
-    quiet: bool = False
+    talk: Talk = Talk()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         from datastill.runs.summaries import told
         from datastill.runs.sweeping import points, sweep, values_over
 
-        console = Console(self.quiet)
-        console.listen()
+        console = self.talk.console()
         made, rows = self.maker(), points(values_over(self.over))
         specs = {name: made(row) for name, row in rows.items()}
         with self.workers.executor() as executor:
             found = sweep(specs, self.out, observer=console, stop=Signals(), executor=executor)
         console.show(told(found))
+        return found
 
     def maker(self) -> Callable[[Mapping[str, str]], Spec]:
         """Return what makes the run of the file, which is read once, of other values of options."""

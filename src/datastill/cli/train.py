@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
@@ -39,11 +39,12 @@ class Train:
     logs: Logs = Logs()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         spec, console = asked(self, TrainSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         found = carry_out(spec, self.save_path, console, keeping, self.workers, add=self.add)
         console.message(f"They are in {found.folder}. Next:\n  {self.next(spec, found)}")
+        return found
 
     def next(self, spec: TrainSpec, found: Trained) -> str:
         """Return the command that makes a set under the eyes of these models."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.cli.carrying import carry_out
@@ -42,12 +43,13 @@ class Validate:
     logs: Logs = Logs()
     machine: Machine = Machine()
 
-    def run(self) -> None:
+    def run(self) -> Any:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         spec, console = self.spec(), self.machine.console()
         file = self.which.file(spec.set, console, spec.data)
         spec, folder = replace(spec, set=str(file)), self.out or file.parent
-        carry_out(spec, folder, console, keeping, self.workers, save_models=self.save_model)
+        more = {"save_models": self.save_model}
+        return carry_out(spec, folder, console, keeping, self.workers, **more)
 
     def spec(self) -> ValidateSpec:
         """Return what the validation follows from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,29 @@ def bring(
         save(data, place / SET_FILE)
         settle(place)
     return data, remarks
+
+
+def place_for(path: Path) -> Path:
+    """Return the usual folder for a set of another project, by the name of its file."""
+    return Path("imported") / (path.stem or path.absolute().name)
+
+
+def told_of_import(
+    data: ImageSet, path: Path, out: Path, remarks: Sequence[str], said: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what is told of a set of another project that became one of ours.
+
+    Args:
+        data: the set.
+        path: that it was read from.
+        out: its folder.
+        remarks: what was guessed.
+        said: options that say how it was read.
+    """
+    yield f"{path}: {counted(len(data), 'image')} of {data.domain.name}"
+    yield from (f"  {remark}" for remark in remarks)
+    yield f"{out / SET_FILE} is the set; look at {out / 'preview.png'}, then:"
+    yield f"  {next_line(data, path, out, said)}"
 
 
 def next_line(data: ImageSet, path: Path, out: Path, said: Mapping[str, Any]) -> str:

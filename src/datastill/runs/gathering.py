@@ -68,14 +68,14 @@ def _at(path: Path) -> Iterator[Lying]:
         if path.suffix == ".safetensors":
             yield Lying(SET, path)
         return
-    one = _itself(path)
+    one = itself(path)
     if one is not None:
         yield one
         return
     base = len(path.parts)
     for place, folders, _ in os.walk(path):
         here = Path(place)
-        own = None if here == path else _itself(here)
+        own = None if here == path else itself(here)
         if own is not None:
             yield own
         names = sorted(name for name in folders if not name.startswith("."))
@@ -86,7 +86,8 @@ def _has_records(folder: Path) -> bool:
     return any((folder / "sets").glob(f"*/{RECORD_FILE}"))
 
 
-def _itself(folder: Path) -> Lying | None:
+def itself(folder: Path) -> Lying | None:
+    """Return what a folder is itself; None where it is nothing that a run made."""
     if (folder / SET_FILE).is_file():
         return Lying(SET, folder / SET_FILE)
     if (folder / COMPARED).is_file() or checkpoint_file(folder, COMPARISON_RUN).exists:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -34,6 +34,8 @@ PAUSES = 100
 
 MOST = 90
 """Characters of what PyTorch says of a process that is lost."""
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -164,11 +166,14 @@ def _meet() -> None:
     atexit.register(distributed.destroy_process_group)
 
 
-def led(begin: Callable[[Ranks | None], None]) -> None:
+def led(begin: Callable[[Ranks | None], T]) -> T | None:
     """Have the first process that torchrun started begin something, and the others follow it.
 
     Args:
         begin: is given them all; None where torchrun started none.
+
+    Returns:
+        What that returns; None in the others.
 
     Raises:
         InputError: when they cannot be reached, or one is lost.
@@ -176,8 +181,8 @@ def led(begin: Callable[[Ranks | None], None]) -> None:
     with joined() as ranks:
         if ranks is not None and ranks.rank:
             ranks.follow()
-        else:
-            begin(ranks)
+            return None
+        return begin(ranks)
 
 
 @contextmanager

@@ -218,6 +218,12 @@ def copy(name: str, to: Path | None = None) -> Path:
     return file
 
 
+def table() -> list[tuple[str, str, str]]:
+    """Return of every recipe that comes with datastill its name, its command, and what of."""
+    found = [(name, read(find(name)).spec) for name in names()]
+    return [(name, spec.kind, in_words(spec)) for name, spec in found]
+
+
 def in_words(spec: Spec) -> str:
     """Say what a run is about.
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
-from datastill.base.signals import handled, words
+from datastill.base.signals import handled, importing, leave, words
 
 
 class Stopped(BaseException):
@@ -101,3 +102,20 @@ class Signals(StopRequest):
 
         with handled(note):
             yield
+
+
+@contextmanager
+def stoppable() -> Generator[None]:
+    """Raise ``Signalled`` where a signal arrives, and no run that can be taken up is at work.
+
+    While a module is imported the process ends at once instead: libraries swallow exceptions there,
+    or go on half-loaded. No file is being written then, and the system lets go of locks.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if importing(frame):
+            leave(number)
+        raise Signalled(number)
+
+    with handled(stop):
+        yield

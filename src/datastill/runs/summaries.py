@@ -7,21 +7,24 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-from datastill.base.wording import counted, duration
+from datastill.base.wording import counted, duration, sized
 from datastill.compute.measuring import Answer
 from datastill.data import ImageSet, stored_bytes
 from datastill.data.labels import hardened
 from datastill.evaluation.comparison import label_bytes
 from datastill.report import study_page
 from datastill.report.summary import summary
-from datastill.report.tables import Table, assessments, comparison, rankings, results
+from datastill.report.tables import Listing, Table, assessments, comparison, rankings, results
 from datastill.runs.assessing import Ranked
+from datastill.runs.checking import Checked
+from datastill.runs.cleaning import Cleaned
 from datastill.runs.comparing import Compared
 from datastill.runs.describing import repeated_by
 from datastill.runs.estimating import Estimate
 from datastill.runs.exchanging import Exported
 from datastill.runs.findings import Studied
 from datastill.runs.forecast import Cost
+from datastill.runs.inventory import FINISHED, Inventory, Item
 from datastill.runs.quota import in_words
 from datastill.runs.relabelling import Relabelled
 from datastill.runs.scored import Scored
@@ -174,6 +177,12 @@ def _(found: Estimate) -> Iterator[Table | str]:
     )
 
 
+@told.register
+def _(found: Checked) -> Iterator[Table | str]:
+    yield from found.found
+    yield from told(found.estimate)
+
+
 def _reason(answer: Answer) -> str:
     took = ", ".join(f"{way} {seconds:.3g} s" for way, seconds in answer.seconds.items())
     when = "measured before; `forget=True` measures again"
@@ -191,9 +200,44 @@ def _terms(title: str, cost: Cost, unit: str, divisor: float) -> Table:
     return title, ("", unit, "share"), [*rows, ("together", f"{cost.seconds / divisor:.3f}", "")]
 
 
-def side_by_side(
-    files: Sequence[Path], sets: Sequence[ImageSet]
-) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+def there(found: Inventory) -> Iterator[Listing]:
+    """Yield tables of text, each with its columns, of what lies here and what can be named."""
+    if found.items:
+        rows = [
+            (str(one.path), sized(one.bytes), f"{one.kind}: {one.about}", _course(one))
+            for one in found.items
+        ]
+        yield ("path", "size", "what it is", "how it did"), rows
+    if len(found.names) == 1:
+        ((kind, names),) = found.names.items()
+        yield (kind, ""), [*names.items()]
+    elif found.names:
+        yield (
+            ("", "names (datastill list KIND tells of each)"),
+            [(kind, ", ".join(names)) for kind, names in found.names.items()],
+        )
+
+
+def _course(one: Item) -> str:
+    state = "" if one.state == FINISHED else one.state
+    return "; ".join(filter(None, (one.result, state, one.advice)))
+
+
+def told_of_leftovers(cleaned: Cleaned) -> Iterator[Listing | str]:
+    """Yield what may go, or what is gone, and how much that is."""
+    gone, left = cleaned.deleted, cleaned.left
+    shown = left if gone is None else gone
+    if shown:
+        rows = [(str(one.path), sized(one.bytes), one.why) for one in shown]
+        yield ("may go" if gone is None else "deleted", "size", "what it is"), rows
+    if gone is not None and left:
+        yield f"{left[0].path} stays: a run is at work there, or it cannot be deleted"
+    total = sized(sum(one.bytes for one in shown))
+    done = f"{total} in all; `yes=True` deletes it" if gone is None else f"{total} deleted"
+    yield done if gone or left else "there is nothing that may go"
+
+
+def side_by_side(files: Sequence[Path], sets: Sequence[ImageSet]) -> Listing:
     """Say what sets hold, where they come from and how they did.
 
     Args:

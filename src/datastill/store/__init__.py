@@ -12,6 +12,7 @@ from datastill.store.checkpoints import (
 from datastill.store.evolution import Frames, keep_frame, load_frames, steps_of
 from datastill.store.files import (
     domain_of,
+    header_of,
     new_folder,
     plain,
     put_file,
@@ -84,6 +85,7 @@ __all__ = [
     "described_set",
     "domain_of",
     "fingerprint",
+    "header_of",
     "keep_frame",
     "load",
     "load_dynamics",

@@ -88,14 +88,33 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     if not path.is_file():
         raise InputError(f"no {kind} at {path}")
     with damaged(path, "not a safetensors file"), safe_open(path, framework="pt") as file:
-        header = json.loads((file.metadata() or {}).get("datastill", "null"))
+        header = _header(path, kind, file)
         # In memory of their own: a file that is mapped is not replaced on every system.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    return tensors, header
+
+
+def header_of(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """Read what ``save_tensors`` wrote beside tensors, and the shapes of these, not themselves.
+
+    Raises:
+        InputError: see ``load_tensors``.
+    """
+    if not path.is_file():
+        raise InputError(f"no {kind} at {path}")
+    with damaged(path, "not a safetensors file"), safe_open(path, framework="pt") as file:
+        header = _header(path, kind, file)
+        shapes = {n: tuple(file.get_slice(n).get_shape()) for n in file.keys()}  # noqa: SIM118
+    return header, shapes
+
+
+def _header(path: Path, kind: str, file: Any) -> dict[str, Any]:
+    header = json.loads((file.metadata() or {}).get("datastill", "null"))
     if not isinstance(header, dict) or header.get("kind") != kind:
         raise InputError(f"{path} was not written by datastill as an {kind}")
     if header.get("format") != FORMAT:
         raise InputError(f"{path} has format {header.get('format')}, not {FORMAT}")
-    return tensors, header
+    return header
 
 
 def domain_of(table: Mapping[str, Any]) -> Domain:

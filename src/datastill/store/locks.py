@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,14 @@ from datastill.store.checkpoints import ENDING
 from datastill.store.files import PARTIAL, writing
 from datastill.store.succession import complete
 
+try:
+    import fcntl
+except ImportError:  # as on Windows
+    fcntl = None
+
+BY_NAME = "-by-name"
+LOCK = re.compile(rf"\.([\w.-]+\.)?lock({BY_NAME})?")
+"""Names of the files of locks."""
 WITHOUT_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL}
 """What file systems answer that know no locks: some of networks, of phones, in user space."""
 
@@ -63,6 +72,58 @@ def _locked(folder: Path, stem: str) -> Generator[None]:
         lock.release()
 
 
+def locks_in(folder: Path) -> list[Path]:
+    """Return the files of locks in a folder, held or left behind."""
+    found = [path for path in folder.glob(".*lock*") if LOCK.fullmatch(path.name)]
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+def at_work(folder: Path) -> bool:
+    """Tell whether a process is at work in a folder, or on files in it."""
+    return any(is_held(path) for path in locks_in(folder))
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process has the lock of a file; it is left as it is."""
+    if path.name.endswith(BY_NAME) or fcntl is None:
+        return _is_named(path)
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # gone, or none of this user's business
+        return False
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(opened)
+    return False
+
+
+def drop(path: Path) -> None:
+    """Remove the file of a lock that nobody holds; one that is held stays."""
+    kind = SoftFileLock if path.name.endswith(BY_NAME) else FileLock
+    lock = kind(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
+        return
+    path.unlink(missing_ok=True)
+    lock.release()
+
+
+def _is_named(path: Path) -> bool:
+    # By the process that a file names, or by the way of systems that have no other.
+    kind = SoftFileLock if path.name.endswith(BY_NAME) else FileLock
+    lock = kind(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
 def _held(path: Path) -> BaseFileLock:
     lock = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
@@ -71,7 +132,7 @@ def _held(path: Path) -> BaseFileLock:
         if error.errno not in WITHOUT_LOCKS:
             raise
     path.unlink(missing_ok=True)
-    named = path.with_name(f"{path.name}-by-name")
+    named = path.with_name(f"{path.name}{BY_NAME}")
     return _taken(SoftFileLock(named, thread_local=False), f" (if none is, delete {named})")
 
 

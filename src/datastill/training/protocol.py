@@ -42,8 +42,12 @@ class Protocol:
     @property
     def words(self) -> str:
         """What is done to training images, to be read after how long the training is."""
-        told = {NONE: "without augmentation", DSA: "with DSA augmentation"}
-        return told.get(self.augmentation, f"with augmentation {self.augmentation}")
+        return _words(self.augmentation)
+
+
+def _words(augmentation: str) -> str:
+    told = {NONE: "without augmentation", DSA: "with DSA augmentation"}
+    return told.get(augmentation, f"with augmentation {augmentation}")
 
 
 def published_fit(epochs: int) -> Fit:
@@ -94,6 +98,12 @@ class Preset:
     fit: Callable[[int], Fit]
     epochs: int
     augmentation: str = NONE
+
+    @property
+    def words(self) -> str:
+        """See ``Protocol``, with what else is done that the field does not."""
+        mixed = " and CutMix" if self.fit(self.epochs).cutmix else ""
+        return _words(self.augmentation) + mixed
 
 
 PRESETS = {

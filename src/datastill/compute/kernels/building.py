@@ -49,7 +49,7 @@ def built(best: Instructions) -> Path:
 
 def _kept(compiler: str, best: Instructions) -> Path:
     flags = (*FLAGS, *best.flags, *best.constants)
-    name = f"layers-{best.name}-{recipe(SOURCE, flags, _told(compiler, '--version'))}"
+    name = _name(compiler, best)
     folder = machine.cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if trouble := untrusted(folder):
@@ -61,6 +61,24 @@ def _kept(compiler: str, best: Instructions) -> Path:
         return file
     with _alone(Path(tempfile.gettempdir(), f"datastill-{os.geteuid()}-{name}.lock")):
         return _found(folder, name) or _made(folder, name, [compiler, *flags], best)
+
+
+def _name(compiler: str, best: Instructions) -> str:
+    flags = (*FLAGS, *best.flags, *best.constants)
+    return f"layers-{best.name}-{recipe(SOURCE, flags, _told(compiler, '--version'))}"
+
+
+def superseded(best: Instructions) -> list[Path]:
+    """Return the kernels that are kept for a set of instructions, of another source or compiler.
+
+    Those of other sets, which other machines that share the folder may need, are not among them.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("g++")
+    if compiler is None:
+        return []
+    now = f"{_name(compiler, best)}-"
+    held = machine.cache_folder().glob(f"layers-{best.name}-*.so")
+    return sorted(path for path in held if not path.name.startswith(now))
 
 
 def _found(folder: Path, name: str) -> Path | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from datastill.base import machine
+from datastill.compute.kernels import building
 from datastill.compute.kernels.building import Unavailable, built
 from datastill.compute.kernels.instructions import asked, found
 from datastill.compute.kernels.library import Library
@@ -52,6 +53,12 @@ def build() -> str:
     """Return what tells kernels of one source, compiler and set from others, empty without any."""
     known = _known()
     return "" if isinstance(known, str) else known.build
+
+
+def superseded() -> list[Path]:
+    """Return the kernels that are kept here, and that another version, or compiler, built."""
+    best = found(asked()) if platform.system() == "Linux" else ""
+    return [] if isinstance(best, str) else building.superseded(best)
 
 
 def _known() -> Library | str:

@@ -1,4 +1,4 @@
-"""Dataset Condensation with Gradient Matching (Zhao, Mopuri and Bilen, ICLR 2021), DC.
+"""Gradient matching: DC (Zhao, Mopuri and Bilen, ICLR 2021), and DSA, with one augmentation.
 
 With Differentiable Siamese Augmentation (Zhao and Bilen, ICML 2021), DSA, it is the same method
 under a task that augments.
