@@ -105,6 +105,9 @@ def test_what_is_damaged_not_finished_or_under_way_is_told_as_that() -> None:
     assert "is damaged" in items[SET].advice
     assert (items[begun].kind, items[begun].state) == ("run", UNFINISHED)
     assert "--resume" in items[begun].advice
+    Path("comparison/begun").mkdir()
+    Path("comparison/begun/compare.checkpoint").touch()
+    assert by_path()[Path("comparison/begun")].state == UNFINISHED
     with held(begun):
         assert by_path()[begun].state == BUSY
     assert by_path()[begun].state == UNFINISHED
