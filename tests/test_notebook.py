@@ -29,8 +29,12 @@ def test_a_set_is_a_picture_of_it() -> None:
 
 
 def test_a_set_of_many_classes_is_no_wall() -> None:
-    (shown,) = pictures(blobs(classes=60, per_class=1)._repr_html_())
+    html = blobs(classes=60, per_class=1)._repr_html_()
+    (shown,) = pictures(html)
     assert shown.height < 700
+    assert "10 of 60 classes are shown." in html
+    assert "9 of 25 classes are shown." in blobs(classes=25, per_class=1)._repr_html_()
+    assert "are shown" not in blobs(classes=10, per_class=1)._repr_html_()
 
 
 def test_a_set_without_images_has_no_picture() -> None:
@@ -55,6 +59,7 @@ def test_runs_are_pictures_and_tables(tmp_path) -> None:
     judged = runs.validate(ValidateSpec(set=where, models=("MLP",), trials=1, epochs=1))
     assert "mean ± std" in judged._repr_html_()
     assert "<table>" in judged._repr_html_()
+    assert re.search(r'<tr><th scope="row"[^>]*>synthetic</th><td>', judged._repr_html_())
     rivals = CompareSpec(
         sets=(where,), models=("MLP",), against=("random",), trials=1, epochs=1, real_epochs=0
     )

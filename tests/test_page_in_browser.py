@@ -273,3 +273,13 @@ def test_a_run_that_goes_on_is_loaded_again_until_somebody_says_no(
     assert tab.page.get_by_role("button", name="reload it yourself").is_disabled()
     assert not tab.errors
     tab.context.close()
+
+
+def test_axes_of_a_single_value_have_plain_numbers(browser: Any, tmp_path: Path) -> None:
+    run = DistillSpec(data=DataSpec("digits"), method="DM", model="MLP", ipc=1, updates=1, batch=4)
+    runs.distill(run, tmp_path / "set")
+    tab = Tab(browser, runs.report(tmp_path / "set", tmp_path / "page.html").file)
+    texts = tab.page.locator(".drawing svg text").all_text_contents()
+    assert texts
+    assert not [text for text in texts if text.endswith("000000")]
+    tab.context.close()

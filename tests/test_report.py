@@ -31,7 +31,7 @@ from datastill.report.page import sets
 from datastill.report.page.citation import citation
 from datastill.report.page.held import Held
 from datastill.report.page.nearest import nearest
-from datastill.report.page.parts import Heat, Page
+from datastill.report.page.parts import Gallery, Heat, Page, Picture, Tile
 from datastill.report.page.render import ASSETS, LIBRARIES, html
 from datastill.report.page.seen import by_class, taken
 from datastill.runs import (
@@ -476,3 +476,41 @@ def test_what_is_no_page_is_refused(tmp_path: Path) -> None:
         runs.report([3], tmp_path / "page.html")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="`data` must be a DataSpec"):
         runs.report(tmp_path, tmp_path / "p.html", data="digits")  # pyright: ignore[reportArgumentType]
+
+
+def test_losses_that_are_no_numbers_are_counted_and_not_drawn(made: Path) -> None:
+    lines = ['{"event":"update","step":1,"match":NaN}', '{"event":"update","step":2,"match":0.5}']
+    (made / "log.jsonl").write_text(
+        "\n".join([*lines, '{"event":"update","step":3,"match":1e999}'])
+    )
+    runs.report(made, "page.html")
+    page = page_at(Path("page.html"))
+    assert (
+        "2 of 3 values of match that its run wrote down are not finite, and not drawn." in page.said
+    )
+    (made / "log.jsonl").write_text(lines[0])
+    runs.report(made, "page.html")
+    assert "1 of 1 values of match" in page_at(Path("page.html")).said
+
+
+def test_a_validation_of_unknown_terms_says_so(made: Path) -> None:
+    row = {"source": "synthetic", "model": "MLP", "accuracies": {"values": [0.5]}, "seconds": 1.0}
+    data = load(made)
+    facts = {**data.facts, "validated": [{"results": [row]}]}
+    save(replace(data, facts=facts), made / "synthetic.safetensors")
+    runs.report(made, "page.html")
+    said = page_at(Path("page.html")).said
+    assert "MLP, unknown protocol" in said
+    assert "None" not in said
+
+
+def test_many_classes_stand_beside_each_other_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    domain = Domain("odd", (1, 4, 4), tuple(map(str, range(300))), (0.5,), (0.25,))
+    data = ImageSet(torch.zeros(600, 1, 4, 4), torch.arange(600) % 300, domain)
+    save(data, tmp_path / "set" / "synthetic.safetensors")
+    runs.report(tmp_path / "set", tmp_path / "page.html")
+    page = page_at(tmp_path / "page.html")
+    assert "200 of 600 images are shown, of 200 of 300 classes." in page.said
+    galleries = [str(a["class"]) for _, a in page.tags if "gallery" in str(a.get("class"))]
+    assert galleries == ["gallery few"]
+    assert not Gallery([("a", [Tile(Picture("", "", 1, 1), "a")] * 3)]).few

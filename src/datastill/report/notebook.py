@@ -12,7 +12,7 @@ from PIL import Image
 
 from datastill.data import ImageSet
 from datastill.report.figures import png
-from datastill.report.preview import preview
+from datastill.report.preview import drawn_classes, preview
 from datastill.report.tables import Table
 
 CLASSES, IMAGES = 10, 10
@@ -21,7 +21,12 @@ CLASSES, IMAGES = 10, 10
 
 def of_set(data: ImageSet) -> str:
     """Return a set as HTML: what it is in a line, and a picture of some of its images."""
-    return told(repr(data), [preview(data, most=IMAGES, classes=CLASSES)] if len(data) else [])
+    if not len(data):
+        return told(repr(data))
+    there = len(data.domain.classes)
+    shown = len(drawn_classes(there, CLASSES))
+    left = [f"{shown} of {there} classes are shown."] if shown < there else []
+    return told(repr(data), [preview(data, most=IMAGES, classes=CLASSES)], left)
 
 
 def told(
@@ -41,6 +46,14 @@ def drawn(figure: Any) -> Image.Image:
     return Image.open(io.BytesIO(png(figure, dpi=90)))
 
 
+def _cells(row: Sequence[str]) -> str:
+    # The first one says what the row is of.
+    first, *others = map(html.escape, row)
+    return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
+        f"<td>{cell}</td>" for cell in others
+    )
+
+
 def _picture(picture: Image.Image, title: str) -> str:
     content = io.BytesIO()
     picture.save(content, format="PNG")
@@ -51,8 +64,6 @@ def _picture(picture: Image.Image, title: str) -> str:
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     caption = f"<caption>{html.escape(title)}</caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -32,6 +32,15 @@ def show(data: ImageSet, *, most: int = 10) -> Image.Image:
     return preview(data, most=most)
 
 
+def drawn_classes(count: int, most: int) -> range:
+    """Return which of so many classes are drawn, spread evenly.
+
+    >>> list(drawn_classes(5, 10)), list(drawn_classes(25, 10))
+    ([0, 1, 2, 3, 4], [0, 3, 6, 9, 12, 15, 18, 21, 24])
+    """
+    return range(0, count, -(-count // most))
+
+
 def preview(data: ImageSet, *, most: int = 10, side: int = 56, classes: int = ROWS) -> Image.Image:
     """Draw up to ``most`` images of every class, or of some classes, beside its name.
 
@@ -50,7 +59,7 @@ def preview(data: ImageSet, *, most: int = 10, side: int = 56, classes: int = RO
     height, width = (n * scale for n in data.domain.shape[1:])
     columns = min(most, max(data.counts))
     every = list(enumerate(zip(data.domain.classes, data.rows_by_class, strict=True)))
-    drawn = every[:: -(-len(every) // classes)]
+    drawn = [every[k] for k in drawn_classes(len(every), classes)]
     size = max(11, min(16, height // 2))
     labels = [label(name, k, size=size, width=WIDEST) for k, (name, _) in drawn]
     margin = 12 + max(int(font.getlength(text)) for text, font in labels)

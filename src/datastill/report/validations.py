@@ -75,7 +75,8 @@ def _labels(reports: Sequence[Report], dataset: str) -> list[str]:
 def _label(report: Report, dataset: str) -> str:
     protocol = _table(report, "protocol")
     fit, name = _table(protocol, "fit"), protocol.get("name")
-    parts = [_word(name), f"{_word(fit.get('epochs'))} epochs"]
+    parts = ["unknown protocol" if name is None else _word(name)]
+    parts += [f"{_word(fit['epochs'])} epochs"] if fit.get("epochs") is not None else []
     usual = PRESETS[name].augmentation if isinstance(name, str) and name in PRESETS else None
     if protocol.get("augmentation", usual) != usual:
         parts.append(f"augmentation {_word(protocol['augmentation'])}")

@@ -25,6 +25,8 @@ SHAPES = (
     *("triangle-down", "triangle-right", "triangle-left"),
 )
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+PLAIN = ".5~g"
+"""Numbers along an axis: where there is but one value, Vega writes six zeros behind it."""
 DECADES = 10
 """From this ratio of the largest to the smallest on, an axis is logarithmic."""
 POINTS = 400
@@ -44,12 +46,13 @@ def course(name: str, values: Sequence[tuple[int, float]]) -> Spec:
                 "field": "update",
                 "type": "quantitative",
                 "title": "update",
-                "axis": {"tickCount": 10, "tickMinStep": 1},
+                "axis": {"tickCount": 10, "tickMinStep": 1, "format": PLAIN},
             },
             "y": {
                 "field": "value",
                 "type": "quantitative",
                 "title": name,
+                "axis": {"format": PLAIN},
                 "scale": {"zero": False, "type": scale},
             },
             "tooltip": [
@@ -76,7 +79,11 @@ def courses(lines: Mapping[str, Sequence[tuple[int, float]]]) -> Spec:
         "data": {"values": values},
         "mark": {"type": "line", "point": True, "strokeWidth": 1.5},
         "encoding": {
-            "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1}},
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "axis": {"tickMinStep": 1, "format": PLAIN},
+            },
             "y": {
                 "field": "loss",
                 "type": "quantitative",
@@ -150,7 +157,7 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
 def _across(mark: Spec, only: str, field: str, more: Spec) -> Spec:
     # A layer of accuracies.
     x = {"field": field, "type": "quantitative", "title": "test accuracy, %"}
-    shown = {"scale": {"zero": False, "padding": 12}, "axis": {"tickCount": 8}}
+    shown = {"scale": {"zero": False, "padding": 12}, "axis": {"tickCount": 8, "format": PLAIN}}
     return {
         "transform": [{"filter": only}],
         "mark": mark,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from datastill.base.wording import counted
 from datastill.data import ImageSet, as_kept, tiled
@@ -177,28 +178,30 @@ def _taken(held: Held) -> list[Block]:
 
 
 def _losses(held: Held, name: str) -> list[Block]:
-    lines: dict[str, list[tuple[int, float]]] = {}
+    lines, lost = dict[str, list[tuple[int, float]]](), Counter[str]()
     for event in held.events:
         step = number_in(event, "step")
         for key in event if event.get("event") == "update" and step is not None else ():
             value = number_in(event, key)
             if key not in ("event", "step") and value is not None:
                 lines.setdefault(key, []).append((int(step or 0), value))
-    if not lines:
-        return [Lines(["Its run wrote no losses down."])]
-    return [
-        Chart(
-            f"loss-{name}-{i}",
-            f"Loss: {key}",
-            charts.course(key, values),
-            Grid(
-                f"Loss {key}",
-                ("update", "value"),
-                [(str(step), f"{value:.6g}") for step, value in charts.thinned(values)],
-            ),
-        )
-        for i, (key, values) in enumerate(lines.items())
+            lost[key] += value is None and isinstance(event[key], float)
+    told = [
+        f"{count} of {count + len(lines.get(key, ()))} values of {key} that its run wrote down are "
+        "not finite, and not drawn."
+        for key, count in lost.items()
+        if count
     ]
+    drawn = [_loss(f"loss-{name}-{i}", key, lines[key]) for i, key in enumerate(lines)]
+    if not drawn and not told:
+        told = ["Its run wrote no losses down."]
+    return [*([Lines(told)] if told else []), *drawn]
+
+
+def _loss(name: str, key: str, values: Sequence[tuple[int, float]]) -> Chart:
+    rows = [(str(step), f"{value:.6g}") for step, value in charts.thinned(values)]
+    table = Grid(f"Loss {key}", ("update", "value"), rows)
+    return Chart(name, f"Loss: {key}", charts.course(key, values), table)
 
 
 def _repeat(held: Held) -> list[Block]:
