@@ -1,6 +1,9 @@
 """What is said to those who add something is true: files, tables, targets, and the version."""
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -72,3 +75,30 @@ def test_the_changelog_has_the_version() -> None:
     )
     assert headings
     assert headings[0][0] == project["version"]
+
+
+def released(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Ask for a release of the checkout in a folder, where there is nothing but git and a shell."""
+    env = {**os.environ, "PATH": f"{folder / 'tools'}", "CXX": "g++"}
+    bash = shutil.which("bash") or "bash"
+    command = [bash, str(folder / "scripts" / "release")]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_release_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    tools, scripts = tmp_path / "tools", tmp_path / "scripts"
+    for folder in (tools, scripts):
+        folder.mkdir()
+    for name in ("git", "dirname", "uname"):
+        (tools / name).symlink_to(shutil.which(name) or pytest.skip(f"no {name}"))
+    shutil.copy(ROOT / "scripts" / "release", scripts)
+    (tmp_path / ".gitignore").write_text("*\n")
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    lacking = released(tmp_path)
+    assert lacking.returncode == 2
+    assert re.match(r"release: no \S*g\+\+, which builds kernels for x86_64 ", lacking.stderr)
+    (tmp_path / ".gitignore").unlink()
+    unfinished = released(tmp_path)
+    assert unfinished.returncode == 2
+    assert unfinished.stderr.startswith("release: there is something that was not committed")
+    assert not (tmp_path / "dist").exists()

@@ -104,6 +104,16 @@ def test_a_wheel_for_unknown_processors_is_refused_in_a_line(tmp_path: Path) -> 
         wheel_for("sparc", tmp_path)
 
 
+KEPT = """
+import ctypes
+def local(name, mode=0, whole=ctypes.CDLL):
+    return whole(name, 0 if "global_deps" in str(name) else mode)
+ctypes.CDLL, whole = local, ctypes.CDLL
+import torch
+ctypes.CDLL = whole
+"""
+"""Has PyTorch keep its OpenMP to itself, as its builds for aarch64 do."""
+
 LOADED = """
 import json, torch
 def mapped():
@@ -117,13 +127,16 @@ print(json.dumps({"home": datastill.__file__, "missing": kernels.missing(),
 """
 
 
+@pytest.mark.parametrize("before", ["", KEPT], ids=["", "kept"])
 @pytest.mark.parametrize("best", available(), ids=lambda best: best.name)
 def test_kernels_are_those_of_the_wheel_and_share_the_threads_of_pytorch(
-    best: object, clean: Path, wheel: Path, tmp_path: Path
+    best: object, before: str, clean: Path, wheel: Path, tmp_path: Path
 ) -> None:
     name = getattr(best, "name", "")
     bare = {"PATH": str(clean / "bin"), "XDG_CACHE_HOME": str(tmp_path), "CXX": ""}
-    found = json.loads(run(clean / "bin/python", "-c", LOADED, **bare, DATASTILL_INSTRUCTIONS=name))
+    found = json.loads(
+        run(clean / "bin/python", "-c", before + LOADED, **bare, DATASTILL_INSTRUCTIONS=name)
+    )
     assert found["missing"] == ""
     assert Path(found["home"]).is_relative_to(clean)
     assert found["set"] == name

@@ -16,7 +16,7 @@ from datastill.compute.kernels.building import Unavailable, built
 from datastill.compute.kernels.instructions import asked, found
 from datastill.compute.kernels.library import Library
 from datastill.compute.kernels.operands import unanswered
-from datastill.compute.kernels.shipped import shipped
+from datastill.compute.kernels.shipped import share_openmp, shipped
 from datastill.compute.kernels.source import Instructions
 from datastill.compute.kernels.trial import failing
 
@@ -87,7 +87,10 @@ def _shipped(best: Instructions) -> Library | str:
     # Empty where none came along.
     try:
         file = shipped(best)
-        return "" if file is None else _tried(best, file, file.stem)
+        if file is None:
+            return ""
+        share_openmp()
+        return _tried(best, file, file.stem)
     except (Unavailable, Wrong) as error:
         return str(error)
     except OSError as error:
