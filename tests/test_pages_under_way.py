@@ -151,6 +151,8 @@ def test_a_set_of_a_study_shows_what_the_study_knows_of_it(tmp_path: Path) -> No
     assert "random images" in said
     assert "om-accuracy" in said
     assert f"{record['scores']['coverage']['score']['value']:.4g}" in said
+    assert "1 MLP take" in said  # the study's own model
+    assert "made with the other sets of its study: datastill run" in said
     assert "No network was trained on it yet" not in said
     assert "No assessment was made of it yet" not in said
 

@@ -14,10 +14,12 @@ from datastill.report.page.held import ByClass, Held, Nearest, Taken
 from datastill.report.page.nearest import nearest
 from datastill.report.page.pictures import spread
 from datastill.report.page.seen import by_class, taken
+from datastill.runs.judging import OWN
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.origin import Origin
 from datastill.runs.originals import Shelf, told
 from datastill.runs.specs import DataSpec
+from datastill.runs.standing import study_of_set
 from datastill.store import load_member, networks_folder
 
 MOST_NETWORKS = 10
@@ -53,7 +55,7 @@ class Beholder:
         missing, found = dict(held.missing), dict[str, Any]()
         looks = {
             "nearest": lambda: self._nearest(held.data, most),
-            "taken": lambda: self._taken(held.data),
+            "taken": lambda: self._taken(held.data, file),
             "by_class": lambda: self._by_class(held.data, file),
         }
         for name, look in looks.items():
@@ -83,9 +85,18 @@ class Beholder:
         real = self._real(made)
         return nearest(made, real.under(made.domain), rows)
 
-    def _taken(self, made: ImageSet) -> Taken:
+    def _taken(self, made: ImageSet, file: Path) -> Taken:
+        study = study_of_set(file)
+        try:
+            return self._taken_by(self.pool_path, made)
+        except InputError:
+            if study is None or not (study / OWN).is_dir():
+                raise
+        return self._taken_by(study / OWN, made)
+
+    def _taken_by(self, pool_path: Path, made: ImageSet) -> Taken:
         known: Mapping[str, Any] = made.facts.get("data") or {}
-        shelf = Shelf(self.pool_path, made, {"content": known.get("content")}, made.domain.name)
+        shelf = Shelf(pool_path, made, {"content": known.get("content")}, made.domain.name)
         names = _architectures(made)
         if names:
             pool = shelf.load(names, None)

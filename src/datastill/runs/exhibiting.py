@@ -12,6 +12,7 @@ from datastill.base.errors import InputError, damaged
 from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.evaluation.studies import study_of
+from datastill.report.commands import typed
 from datastill.report.page import comparison, judged, pool, sets, study
 from datastill.report.page.held import Held
 from datastill.report.page.parts import Exhibit, Picture
@@ -21,7 +22,7 @@ from datastill.runs.describing import description_in, repeated_by
 from datastill.runs.gathering import COMPARED, COMPARISON, POOL, SET, STUDIED, STUDY, Lying
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import CompareSpec, ValidateSpec
-from datastill.runs.standing import exam_of, of_study, so_far
+from datastill.runs.standing import exam_of, of_study, so_far, study_of_set
 from datastill.store import (
     LOG_FILE,
     SET_FILE,
@@ -86,6 +87,10 @@ class Exhibiting:
         shown = file.parent if file.name == SET_FILE else file
         events = [*_events(log_file(file))]
         assessments = [*_assessments(file)]
+        study = study_of_set(file)
+        if recipe is None and study is not None and (study / RUN_FILE).is_file():
+            again = typed("run", _near(study / RUN_FILE))
+            missing["recipe"] = f"It is made with the other sets of its study: {again}"
         trials = so_far(checkpoint_file(file.parent, stem_of(file) + ValidateSpec.kind))
         held = Held(
             *(str(shown), data, events, frames, assessments, recipe),
@@ -213,6 +218,12 @@ def _pictures(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Picture
     for name in names:
         if name in there:
             yield name, sets.thumbnail(held.load_set(name), name)
+
+
+def _near(path: Path) -> Path:
+    # As somebody types it here.
+    here = Path.cwd().resolve()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _table(path: Path) -> dict[str, Any]:

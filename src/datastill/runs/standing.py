@@ -41,15 +41,20 @@ def exam_of(file: Path) -> Exam | None:
     Raises:
         InputError: when a file of it is damaged.
     """
-    sets = file.resolve().parent.parent
-    record = _record(file.with_name(RECORD_FILE)) if sets.name == SETS else None
-    if record is None:
+    folder = study_of_set(file)
+    record = None if folder is None else _record(file.with_name(RECORD_FILE))
+    if folder is None or record is None:
         return None
-    folder = StudyFolder(sets.parent)
-    others = (_record(path) for path in sorted(sets.glob(f"*/{RECORD_FILE}")))
+    others = (_record(path) for path in sorted((folder / SETS).glob(f"*/{RECORD_FILE}")))
     alike = [one for one in others if one and (one.method, one.ipc) == ("random", record.ipc)]
     random = [one for one in alike if one.name != record.name]
-    return Exam(record, random, _terms(folder.path))
+    return Exam(record, random, _terms(folder))
+
+
+def study_of_set(file: Path) -> Path | None:
+    """Return the folder of the study that a set is in; None of one that is in none."""
+    sets = file.resolve().parent.parent
+    return sets.parent if sets.name == SETS and (sets.parent / SETTINGS).is_file() else None
 
 
 def so_far(file: CheckpointFile) -> list[Result]:
