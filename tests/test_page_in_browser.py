@@ -188,6 +188,22 @@ def test_it_follows_the_theme_and_can_be_told_otherwise(
     tab.context.close()
 
 
+def test_on_paper_it_is_light_and_has_the_numbers(browser: Any, page_file: Path) -> None:
+    tab = Tab(browser, page_file, color_scheme="dark")
+    tab.page.emulate_media(media="print", color_scheme="dark")
+    background = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(255, 255, 255)"
+    closed = tab.page.locator("details:not([open])")
+    before = closed.count()
+    tab.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert before
+    assert closed.count() == 0
+    tab.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert closed.count() == before
+    assert not tab.page.get_by_role("button", name="copy").first.is_visible()
+    tab.context.close()
+
+
 def test_a_narrow_window_has_no_sideways_scroll(browser: Any, page_file: Path) -> None:
     tab = Tab(browser, page_file, NARROW)
     width = tab.page.evaluate("document.documentElement.scrollWidth")

@@ -98,6 +98,12 @@
     });
   });
 
+  // On paper nothing can be opened: numbers that were folded away are printed too.
+  const folded = () => all("details:not([open])");
+  let unfolded = [];
+  addEventListener("beforeprint", () => { unfolded = folded(); unfolded.forEach((one) => { one.open = true; }); });
+  addEventListener("afterprint", () => unfolded.forEach((one) => { one.open = false; }));
+
   // A run that goes on writes this page again.
   const live = one("#live");
   if (live && Number(live.dataset.seconds) > 0) {
