@@ -18,6 +18,7 @@ __all__ = ["home"]
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # Ray is free to warn of its own plans
 ]
 
