@@ -86,18 +86,29 @@ def made(folder: Path) -> None:
 
 
 def held(parent: int) -> dict[str, float]:
-    """Return the MiB that the processes below one hold together, and that the largest has."""
-    numbers = [int(word) for word in _children(parent)]
-    sizes = [_rollup(number) for number in numbers]
-    sizes = [size for size in sizes if size]
-    return {"processes": len(sizes), "together": sum(sizes), "largest": max(sizes, default=0)}
+    """Return the MiB that the processes below one hold together, and that the largest has.
+
+    That from which workers are copied counts too, but is no worker.
+    """
+    sizes = {number: size for number in _below(parent) if (size := _rollup(number))}
+    workers = [size for number, size in sizes.items() if not _children(number)]
+    together = sum(sizes.values())
+    return {"processes": len(workers), "together": together, "largest": max(workers, default=0)}
 
 
-def _children(parent: int) -> list[str]:
-    found: list[str] = []
-    for thread in Path(f"/proc/{parent}/task").iterdir():
-        found += (thread / "children").read_text().split()
+def _children(parent: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    except OSError:  # it has ended
+        pass
     return found
+
+
+def _below(parent: int) -> list[int]:
+    children = _children(parent)
+    return [*children, *(one for child in children for one in _below(child))]
 
 
 def _rollup(number: int) -> float:
@@ -106,7 +117,7 @@ def _rollup(number: int) -> float:
         command = Path(f"/proc/{number}/cmdline").read_text()
     except OSError:
         return 0.0
-    if "spawn_main" not in command:
+    if "spawn_main" not in command and "forkserver" not in command:
         return 0.0
     return next(int(line.split()[1]) / 1024 for line in text.splitlines() if "Pss:" in line)
 
@@ -117,31 +128,37 @@ def weigh(jobs: int, seconds: float, folder: Path) -> dict[str, Any]:
     line = [sys.executable, "-m", "datastill", *words.split(), "--jobs", str(jobs)]
     most: dict[str, Any] = {"together": 0.0}
     with subprocess.Popen(line, cwd=folder) as process:
-        started = time.perf_counter()
-        while time.perf_counter() - started < seconds and process.poll() is None:
+        started = None
+        while process.poll() is None and (not started or time.perf_counter() < started + seconds):
             time.sleep(1)
             now = held(process.pid)
+            if now["processes"] == jobs:  # what comes before takes a busy machine long
+                started = started or time.perf_counter()
             most = max(most, now, key=lambda one: one["together"])
-        process.terminate()
+        for _ in range(2):  # the second ends it at once, in the middle of an epoch
+            process.terminate()
+            time.sleep(1)
     return most
 
 
 def main() -> None:
     """Measure, print and write every value."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="of the timings; 0 for none")
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--weigh", type=float, default=90, help="seconds")
+    parser.add_argument("--weigh", type=float, default=90, help="seconds, once all are there")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     found: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        made(folder)
-        for name, measure in (
+        if given.repeats:
+            made(folder)
+        timed = (
             ("steps", lambda: steps(given.epochs)),
             ("validation of four networks", lambda: validation(folder, given.epochs)),
-        ):
+        )
+        for name, measure in timed if given.repeats else ():
             rows = [measure() for _ in range(given.repeats)]
             ratios = [row["two of one thread"] / row["one of two threads"] for row in rows]
             found[name] = {"seconds": rows, "ratio": statistics.median(ratios), "ratios": ratios}

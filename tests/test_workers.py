@@ -411,6 +411,40 @@ def test_workers_share_the_memory_of_what_all_import(monkeypatch: pytest.MonkeyP
     assert all(own < whole / 2 for _, own, whole in seen)
 
 
+ORIGINAL_KILLED = """
+import os, signal
+from datastill import runs
+
+if __name__ == "__main__":
+    spec = runs.read(open("some.toml").read())[0]
+    with runs.Processes(1) as workers:
+        worker, original = (workers.submit(one).result() for one in (os.getpid, os.getppid))
+        os.kill(original, signal.SIGKILL)
+        said = []
+        runs.train(spec, "apart", executor=workers, observer=runs.Talking(tell=said.append))
+        print(worker, original, workers.submit(os.getppid).result(), *said, sep="\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are begun anew")
+def test_where_the_process_is_killed_that_workers_are_copies_of_there_are_others() -> None:
+    spec = replace(TRAIN, models=("MLP",), num=1)
+    Path("some.toml").write_text(spec.to_toml())
+    Path("killing.py").write_text(ORIGINAL_KILLED)
+    done = subprocess.run(
+        [sys.executable, "killing.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    worker, original, other, *said = done.stdout.splitlines()
+    assert original != other
+    assert [line for line in said if line.endswith("once more")] == [
+        "MLP/0: WorkerLost: the process that worked on it was killed; once more"
+    ]
+    assert not is_there(int(worker))  # nor does it go on with a piece that another has
+    found = runs.train(spec, "apart", keeping=runs.Keeping(resume=True))
+    assert same_models(found.pool, runs.train(spec, "whole").pool)
+
+
 def test_what_cannot_be_imported_is_left_to_workers_to_tell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
