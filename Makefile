@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-ray test-wheel release bench check format clean
+.PHONY: demo test test-oldest test-ray test-wheel release site bench check format clean
 
 demo: .venv/.ready
 	$(BIN)/datastill demo
@@ -22,6 +22,11 @@ test-wheel: .venv/.release
 
 release: .venv/.release
 	scripts/release
+
+# Into site/, of docs/ and of what the program says of itself.
+site: .venv/.site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/pytest -m site tests/test_site.py
 
 bench: .venv/.ready
 	$(BIN)/python benchmarks/time_to_quality.py
@@ -48,5 +53,10 @@ format: .venv/.ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,release]'
 	touch $@
 
+# What only the site needs.
+.venv/.site: .venv/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .oldest demo dist
+	rm -rf .venv .oldest demo dist site

@@ -9,7 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
-    {"base.errors", "base.wording", "base.signals", "base.moved", "base.notebooks", "base.waits"},
+    {"base.notebooks"},
+    {"base.errors", "base.wording", "base.signals", "base.moved", "base.waits"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},

@@ -26,10 +26,11 @@ PYTHON = (ROOT / "docs" / "python.md").read_text()
 
 
 def test_it_is_short_and_begins_with_two_commands() -> None:
-    assert len(README.splitlines()) <= 80
+    assert len(README.splitlines()) <= 100
     assert re.findall(r"^    make \w+$", README, flags=re.M) == ["    make demo", "    make test"]
     assert len(re.findall(r"^!\[", README, flags=re.M)) == 1
-    (table,) = re.findall(r"(?:^\|.*\n)+", README, flags=re.M)
+    table, *others = re.findall(r"(?:^\|.*\n)+", README, flags=re.M)
+    assert len(others) <= 1
     assert table in RESULTS  # whose page says what it cannot tell
 
 

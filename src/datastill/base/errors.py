@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from datastill.base.notebooks import of_error
+
 
 class InputError(ValueError):
     """Something that was asked for cannot be done as asked.
@@ -32,6 +34,8 @@ class InputError(ValueError):
     def __init__(self, message: str, *, typed: str | None = None) -> None:
         super().__init__(message)
         self.typed = typed or message
+
+    _render_traceback_ = of_error  # what a notebook shows of it
 
 
 LARGEST = 1e30
