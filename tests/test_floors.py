@@ -53,7 +53,7 @@ FLOORS = [
     {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop", "runs.futures"},
     {"runs.differences", "runs.population"},
     {"runs.specs", "runs.keeping"},
-    {"runs.finding", "runs.given", "runs.gathering"},
+    {"runs.finding", "runs.given", "runs.gathering", "runs.labels"},
     {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
     {"runs.catalogue"},
     {"runs.inventory"},

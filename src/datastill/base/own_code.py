@@ -21,6 +21,9 @@ PLUGINS = {
     "METHODS": "distillation/methods",
     "CORESETS": "training/coresets",
     "FORMATS": "exchange",
+    "DATASETS": "datasets",
+    "NETWORKS": "networks",
+    "ASSESSMENTS": "evaluation/assessments",
 }
 """Folders of parts that register themselves."""
 

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datastill.base import machine
+from datastill.base import machine, waits
 from datastill.base.errors import InputError, suggestion
 from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
 from datastill.cli.arguments import in_options
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = parse(words, file)
         if command is not None:
             machine.keep_memory()
-            with stoppable():
+            with stoppable(), waits.shown(quiet=given(command).get("quiet", False)):
                 _tell(words[0], command, command.run())
     except InputError as error:
         fail(in_options(error.typed, _known(words)))

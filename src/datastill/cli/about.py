@@ -13,7 +13,7 @@ INDENT = 12
 COMMANDS = (
     *("train", "distill", "validate", "compare", "assess", "select", "study", "show"),
     *("report", "relabel", "import", "export", "estimate", "run", "sweep", "recipes"),
-    *("list", "clean", "all", "demo"),
+    *("list", "clean", "completion", "all", "demo"),
 )
 ABOUT = """\
 datastill: from a labelled image dataset to a tiny synthetic one that trains

@@ -76,8 +76,8 @@ class All:
         return [one for one in found if console.show(told(one)) or True]
 
     def plan(self) -> Whole:
-        positive(iterations=self.iterations, epochs=self.epochs, num_eval=self.num_eval)
-        positive(num=self.num, original_epochs=self.original_epochs)
+        checked = ("iterations", "epochs", "num_eval", "num", "original_epochs")
+        positive(**{name: getattr(self, name) for name in checked})
         spec = asked(self, DistillSpec)
         pool = PoolSpec(num=self.num, path=str(self.pool_path))
         pool = replace(pool, architectures=(self.model,)) if spec.clom else pool

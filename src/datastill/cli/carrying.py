@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +31,12 @@ def carry_out(
         workers: carry out pieces of it; None for none.
         more: what else the verb takes.
     """
-    from datastill.runs.carrying import verb_of
+    from datastill.runs.carrying import usable, verb_of
     from datastill.runs.summaries import told
 
-    verb = verb_of(spec.kind)
     given = {"folder": folder, "keeping": keeping, "observer": console, "stop": Signals()}
-    taken = signature(verb).parameters
-    known = {name: given[name] for name in given if name in taken}
     with nullcontext() if workers is None else workers.executor() as executor:
-        found = verb(spec, **known, **more, **({"executor": executor} if executor else {}))
+        how = usable(spec, {**given, "executor": executor}) if executor else usable(spec, given)
+        found = verb_of(spec.kind)(spec, **how, **more)
     console.show(told(found))
     return found

@@ -32,5 +32,5 @@ class Clean:
 
         console, found = self.talk.console(), leftovers(self.paths)
         cleaned = clean(found) if self.yes else Cleaned(tuple(found))
-        console.listings(told_of_leftovers(cleaned))
+        console.show(told_of_leftovers(cleaned))
         return cleaned

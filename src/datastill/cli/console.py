@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -12,10 +12,11 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from datastill.base import waits
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
 from datastill.report.folding import folded, width_of
-from datastill.runs.observer import Counted, ignored, tell_log
+from datastill.runs.observer import Counted, ignored
 
 if TYPE_CHECKING:
     from datastill.report.tables import Listing, Table
@@ -45,6 +46,7 @@ class Bar(Counted):
 
 
 def _aside(line: str) -> None:
+    waits.said()
     print(line, file=sys.stderr, flush=True)
 
 
@@ -72,38 +74,29 @@ class Console:
     def message(self, text: str = "") -> None:
         """Print a line, its arguments in the words of the command line."""
         if not (self.quiet or self.terse):
+            waits.said()
             out = sys.stderr if self.aside else sys.stdout
             print(folded(in_options(text, None), width_of(out)), file=out, flush=True)
 
     def snapshot(self, _: object, /) -> None:
         """Look away from the set that is distilled."""
 
-    def listen(self) -> None:
-        """Say from now on what the library logs, every line once."""
-        tell_log(self.message)
-
-    def show(self, found: Iterable[Table | str]) -> None:
-        """Print lines, and tables with numbers to the right of their columns."""
+    def show(self, found: Iterable[Table | Listing | str]) -> None:
+        """Print lines, tables with numbers to the right of their columns, and tables of text."""
         for one in found:
+            width = width_of(sys.stdout) or WIDE
             if isinstance(one, str):
                 self.message(one)
+            elif len(one) == 2:
+                self._print(listing(*one, width))
             else:
-                title, columns, rows = one
                 if not self.aside:
-                    self.message(title)
-                self._print(table(columns, rows, width_of(sys.stdout) or WIDE))
-
-    def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table of text, long lines folded."""
-        self._print(listing(columns, rows, width_of(sys.stdout) or WIDE))
-
-    def listings(self, found: Iterable[Listing | str]) -> None:
-        """Print lines, and tables of text."""
-        for one in found:
-            self.message(one) if isinstance(one, str) else self.listing(*one)
+                    self.message(one[0])
+                self._print(table(one[1], one[2], width))
 
     def _print(self, lines: Iterable[str]) -> None:
         if not (self.quiet or self.terse or self.aside):
+            waits.said()
             print("\n".join([*lines, ""]), flush=True)
 
     def follow(self, items: Iterable[T], label: str, total: int, /) -> Iterator[T]:
@@ -122,6 +115,7 @@ class Console:
             total: how many steps.
             begun: how many were done before; what is left is told by the others.
         """
+        waits.begin(label)  # until the first step, which a bar shows at once
         if self.quiet or self.plain or not sys.stderr.isatty():
             yield Counted(ignored if self.quiet else _aside, label, total, begun)
             return
@@ -132,6 +126,8 @@ class Console:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
+        waits.said()
+        waits.begin("")
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
             progress.add_task(label, total=total, completed=begun, done=begun, note="")
             yield Bar(ignored, label, total, begun, progress=progress)

@@ -11,9 +11,17 @@ from typing import Any, TypeVar
 
 from datastill.base.errors import InputError
 from datastill.cli.arguments import name_of
-from datastill.cli.labels import on_the_fly, soft, typed_labels
 from datastill.cli.settings import settings_of, typed_settings
-from datastill.runs.specs import CompareSpec, DistillSpec, Spec, StudySpec, ValidateSpec
+from datastill.runs.labels import on_the_fly, soft, typed_labels
+from datastill.runs.specs import (
+    CompareSpec,
+    ComputeSpec,
+    DataSpec,
+    DistillSpec,
+    Spec,
+    StudySpec,
+    ValidateSpec,
+)
 from datastill.runs.specs.base import PLACE, Part, default_of, kinds_of, part_of, require_unsaid
 
 P = TypeVar("P", bound=Part)
@@ -26,6 +34,8 @@ MADE: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 }
 """What is made of options that stand for no value each."""
 
+USUAL_MODEL = "ConvNet"
+"""Architecture where none is named."""
 LEAST: Mapping[str, Any] = {"alphas": (0.0,), "by": ""}
 """What stands for the first value of a part that is left out, while the others are checked."""
 
@@ -113,6 +123,20 @@ def said(part: Part, kind: str = "", at: str = "") -> Iterator[tuple[str, Any]]:
             if paths:
                 value = tuple(map(Path, value)) if isinstance(value, tuple) else Path(value)
             yield name_of(kind, path), TYPED[path][0](value) if path in TYPED else value
+
+
+def repeated(part: DataSpec | ComputeSpec) -> dict[str, Any]:
+    """Return the options that belong into the next command too, by their names.
+
+    >>> repeated(ComputeSpec(seed=3, device="cpu")), repeated(DataSpec("digits", size=16))
+    ({'device': 'cpu'}, {'dataset': 'digits', 'size': '16x16'})
+    """
+    at = "data." if isinstance(part, DataSpec) else "compute."
+    return {
+        k: value
+        for k, value in said(part, at=at)
+        if k != "seed" and value != "auto" and value is not False  # a share of 0 is said
+    }
 
 
 def _sides(text: str) -> tuple[int, int]:

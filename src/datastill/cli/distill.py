@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.carrying import carry_out
-from datastill.cli.described import asked
-from datastill.cli.hints import USUAL_MODEL, repeated
+from datastill.cli.described import USUAL_MODEL, asked, repeated
 from datastill.cli.mirror import options
 from datastill.cli.options import Data, Logs, Machine, Resuming
 from datastill.cli.settings import Settings
 from datastill.report.commands import typed
-from datastill.runs.specs import DataSpec, DistillSpec, ValidateSpec
+from datastill.runs.specs import DistillSpec
 
 if TYPE_CHECKING:
     from datastill.runs.ranks import Ranks
@@ -48,7 +47,7 @@ class Distill:
     def distilled(self, ranks: Ranks | None) -> Any:
         spec, console = asked(self, DistillSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
-        from datastill.runs.distilling import folder_of
+        from datastill.runs.distilling import folder_of, judged_by
         from datastill.runs.filing import filed
 
         folder = filed(spec, folder_of(spec, self.save_path), keeping, console)
@@ -57,10 +56,7 @@ class Distill:
         if (plan := made.plan) is None:
             console.message(f"look at {folder / 'preview.png'}, then:\n  {_next(spec, folder)}")
             return made
-        test, compute = DataSpec(spec.data.name, path=spec.data.path), spec.compute
-        judging = ValidateSpec(
-            set=str(folder), data=test, compute=compute, models=(spec.model,), trials=plan.networks
-        )
+        judging = judged_by(spec, folder, plan.networks)
         return [made, carry_out(judging, folder, console, replace(keeping, overwrite=False))]
 
 

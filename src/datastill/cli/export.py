@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import InputError
 from datastill.cli.mirror import OnePath, options
 from datastill.cli.options import Talk, Which
 
@@ -40,18 +39,12 @@ class Export:
     talk: Talk = Talk()
 
     def run(self) -> Any:
-        if (self.repo is not None or self.private) and self.to != "hub":
-            raise InputError("--repo and --private have a meaning with --to hub only; add --to hub")
-        if self.private and self.repo is None:
-            raise InputError("--private has no meaning without --repo; add that")
         from datastill.runs.exchanging import give
 
         console = self.talk.console()
         file = self.which.file(self.path, console, self.dataset)
-        exported = give(file, self.to, self.out, overwrite=self.overwrite)
-        console.show(exported.remarks)
-        if self.repo is not None:
-            from datastill.exchange.hub import push
-
-            console.message(f"pushed to {push(exported.path, self.repo, private=self.private)}")
-        return exported
+        found = give(
+            *(file, self.to, self.out, self.repo), private=self.private, overwrite=self.overwrite
+        )
+        console.show(found.remarks)
+        return found

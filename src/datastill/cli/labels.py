@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from datastill.base.errors import InputError
 from datastill.cli.mirror import options
-from datastill.runs.specs import OnTheFlySpec, SoftSpec
-
-ON_THE_FLY = "on-the-fly"
 
 
 @options()
@@ -31,43 +26,3 @@ class SoftLabels:
     soft_loss: Literal["cross-entropy", "kl", "mse"] | None = None
     temperature: float | None = None
     ground_truth: float | None = None
-
-
-def soft(values: Mapping[str, Any]) -> SoftSpec:
-    """Return how networks learn from soft labels of a set, of the values of options.
-
-    Raises:
-        InputError: for what only labels on the fly have.
-    """
-    loss, ground_truth = values["soft_loss"], values["ground_truth"]
-    if values["labels"] == ON_THE_FLY:
-        return SoftSpec()
-    if loss == "mse" or ground_truth is not None:
-        what = "--soft-loss mse" if ground_truth is None else "--ground-truth"
-        raise InputError(f"{what} is for labels given on the fly; add --labels on-the-fly")
-    return SoftSpec(loss=loss or "cross-entropy", temperature=values["temperature"])
-
-
-def on_the_fly(values: Mapping[str, Any]) -> OnTheFlySpec | None:
-    """Return how networks learn from labels on the fly, of the values of options."""
-    if values["labels"] != ON_THE_FLY:
-        return None
-    known = {name: values[name] for name in ("temperature", "ground_truth")}
-    return OnTheFlySpec(loss=values["soft_loss"] or "kl", **known)
-
-
-def typed_labels(soft: SoftSpec, fly: OnTheFlySpec | None) -> dict[str, Any]:
-    """Return the options that ask for labels, by their names.
-
-    Raises:
-        InputError: for what no option says.
-    """
-    if fly is not None and soft != SoftSpec():
-        raise InputError("no option says the loss of own soft labels beside labels on the fly")
-    told = fly or soft
-    return {
-        "labels": ON_THE_FLY if fly else "own",
-        "soft_loss": None if told.loss == type(told)().loss else told.loss,
-        "temperature": told.temperature,
-        "ground_truth": fly and fly.ground_truth,
-    }

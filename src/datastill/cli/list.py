@@ -34,5 +34,5 @@ class List:
         from datastill.runs.summaries import there
 
         console, found = self.talk.console(), inventory(self.what)
-        console.listings(there(found))
+        console.show(there(found))
         return found

@@ -9,6 +9,7 @@ from typing import Any
 from datastill.cli.console import Console
 from datastill.cli.mirror import options
 from datastill.runs.keeping import Keeping
+from datastill.runs.observer import tell_log
 from datastill.runs.specs import ComputeSpec, DataSpec
 
 
@@ -32,7 +33,7 @@ class Talk:
     def console(self, *, plain: bool = False) -> Console:
         """Return what says things, those too that the library has to say."""
         console = Console(self.quiet, plain, aside=self.json)
-        console.listen()
+        tell_log(console.message)
         return console
 
 
@@ -83,8 +84,9 @@ class Resuming:
 
     Attributes:
         resume: go on with the run of the same options that was cut off here, as if it had not been,
-            or with a validation of fewer networks; from the start if there is none. Without it a
-            run that is not finished is refused; but a study always goes on.
+            or with a finished one of fewer updates, or of fewer networks that validate; from the
+            start if there is none. Without it a run that is not finished is refused; but a study
+            always goes on.
         checkpoint_minutes: minutes between two checkpoints, to resume from; 0 for one at every
             update or epoch. A network that is trained is always kept.
         report_minutes: minutes between two pages, report.html in the folder of the run, on which a

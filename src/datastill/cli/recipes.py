@@ -9,7 +9,7 @@ import tyro
 
 from datastill.base.errors import InputError
 from datastill.cli.console import Console
-from datastill.cli.mirror import options
+from datastill.cli.mirror import OnePath, options
 from datastill.cli.options import Talk
 from datastill.report.commands import typed
 from datastill.runs import recipes
@@ -21,9 +21,6 @@ Action = Annotated[
 ]
 Name = Annotated[
     str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RECIPE]", help_behavior_hint="")
-]
-File = Annotated[
-    Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE]", help_behavior_hint="")
 ]
 
 
@@ -43,14 +40,14 @@ class Recipes:
 
     action: Action = "list"
     recipe: Name = None
-    to: File = None
+    to: OnePath = None
     talk: Talk = Talk()
 
     def run(self) -> Any:
         console = self.talk.console()
         if self.action == "list":
             found = recipes.table()
-            console.listing(("recipe", "command", "of"), found)
+            console.show([(("recipe", "command", "of"), found)])
             return found
         if self.recipe is None:
             raise InputError(f"name the recipe: datastill recipes {self.action} RECIPE")

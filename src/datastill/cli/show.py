@@ -51,7 +51,7 @@ class Show:
         if self.grid is not None:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
         columns, rows = side_by_side(files, sets)
-        console.listing(columns, rows)
+        console.show([(columns, rows)])
         if drawn:
             console.message(f"drawn: {listed([str(path) for path in drawn])}")
         return {name: {row[0]: row[i] for row in rows} for i, name in enumerate(columns) if i}

@@ -40,9 +40,8 @@ class Study:
 
     def run(self) -> Any:
         spec, console = asked(self, StudySpec), self.machine.console()
-        from datastill.datasets import dataset_name
+        from datastill.runs.studying import folder_of
 
-        name = dataset_name(str(spec.data.name), spec.data.path, spec.data.sides)
-        place, keeping = self.save_path / name, self.resuming.keeping()
+        place, keeping = folder_of(spec, self.save_path), self.resuming.keeping()
         more = {"reassess": self.reassess}
         return carry_out(spec, place, console, keeping, self.workers, **more)

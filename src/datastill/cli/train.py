@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.carrying import carry_out
-from datastill.cli.described import asked
-from datastill.cli.hints import USUAL_MODEL, repeated
+from datastill.cli.described import USUAL_MODEL, asked, repeated
 from datastill.cli.mirror import options
 from datastill.cli.options import Data, Logs, Machine, Resuming, Workers
 from datastill.report.commands import typed

@@ -214,13 +214,15 @@ YELLOW = {
     "n01531178": "goldfinch",
 }
 
-DATASETS.register(WHOLE)(ImageNet(WHOLE))
-for name, subset, folders in (
-    ("ImageNette", NETTE, ("imagenette2", "imagenette2-320", "imagenette2-160")),
-    ("ImageWoof", WOOF, ("imagewoof2", "imagewoof2-320", "imagewoof2-160")),
-    ("ImageMeow", MEOW, ()),
-    ("ImageSquawk", SQUAWK, ()),
-    ("ImageFruit", FRUIT, ()),
-    ("ImageYellow", YELLOW, ()),
-):
-    DATASETS.register(name)(ImageNet(name, subset, folders))
+
+def _folders(name: str) -> tuple[str, ...]:
+    return (name, f"{name}-320", f"{name}-160")
+
+
+DATASETS.register("ImageNet-1K")(ImageNet(WHOLE))
+DATASETS.register("ImageNette")(ImageNet("ImageNette", NETTE, _folders("imagenette2")))
+DATASETS.register("ImageWoof")(ImageNet("ImageWoof", WOOF, _folders("imagewoof2")))
+DATASETS.register("ImageMeow")(ImageNet("ImageMeow", MEOW))
+DATASETS.register("ImageSquawk")(ImageNet("ImageSquawk", SQUAWK))
+DATASETS.register("ImageFruit")(ImageNet("ImageFruit", FRUIT))
+DATASETS.register("ImageYellow")(ImageNet("ImageYellow", YELLOW))

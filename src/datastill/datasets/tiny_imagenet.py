@@ -148,4 +148,4 @@ def _require_known(place: Path, classes: list[str]) -> None:
             raise InputError(f"{place / name} is a class that has no training pictures")
 
 
-DATASETS.register(NAME)(TinyImageNet())
+DATASETS.register("TinyImageNet")(TinyImageNet())

@@ -61,7 +61,11 @@ def vgg(domain: Domain, *, depth: int, norm: Norm = instance_norm) -> Network:
     return Network(nn.Sequential(*layers), head, Stages(tuple(ends), 4))
 
 
-for _depth in STAGES:
-    NETWORKS.register(f"VGG{_depth}")(
-        Family(partial(vgg, depth=_depth), {"BN": {"norm": nn.BatchNorm2d}})
-    )
+def _family(depth: int) -> Family:
+    return Family(partial(vgg, depth=depth), {"BN": {"norm": nn.BatchNorm2d}})
+
+
+NETWORKS.register("VGG11")(_family(11))
+NETWORKS.register("VGG13")(_family(13))
+NETWORKS.register("VGG16")(_family(16))
+NETWORKS.register("VGG19")(_family(19))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import signature
 from os import PathLike
@@ -124,8 +124,13 @@ def carry_out(
 
 
 def _whole(spec: Spec, folder: Path | str, how: dict[str, Any]) -> Any:
+    return run(spec, folder, **usable(spec, how))
+
+
+def usable(spec: Spec, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the verb of a run has a use for, of all that it may be given."""
     taken = signature(verb_of(spec.kind)).parameters
-    return run(spec, folder, **{name: value for name, value in how.items() if name in taken})
+    return {name: value for name, value in how.items() if name in taken}
 
 
 def verb_of(kind: str) -> Callable[..., Any]:

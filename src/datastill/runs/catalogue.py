@@ -8,7 +8,6 @@ from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import Registry
 from datastill.base.wording import counted
 from datastill.runs import recipes
-from datastill.training.protocol import PRESETS
 
 REGISTRIES = {
     "methods": ("distillation.methods", "METHODS", True),
@@ -39,6 +38,8 @@ def catalogue(kind: str) -> dict[str, str]:
     '1000 epochs with DSA augmentation'
     """
     if kind == "protocols":
+        from datastill.training.protocol import PRESETS  # names of kinds wait for no torch
+
         return {
             name: f"{counted(one.epochs, 'epoch')} {one.words}" for name, one in PRESETS.items()
         }

@@ -81,9 +81,9 @@ def leftovers(paths: Sequence[Path | str] = ()) -> list[Leftover]:
     for place in map(Path, paths or usual):
         if not place.is_dir():
             raise InputError(f"there is no folder {place}; name one that holds what runs made")
-        awaited(f"looking at what may go in {place}")
-        for folder, one in walked(place):
-            found += _left_in(folder) if one is not None else ()  # others' locks are theirs
+        with awaited(f"looking at what may go in {place}"):
+            for folder, one in walked(place):
+                found += _left_in(folder) if one is not None else ()  # others' locks are theirs
     if not paths:
         found += [_leftover(path, "kernels of another version", None) for path in superseded()]
     return [one for one in found if is_own(one.path)]

@@ -33,7 +33,7 @@ from datastill.runs.quota import parse
 from datastill.runs.ranks import Ranks, ended
 from datastill.runs.reading import named
 from datastill.runs.recipes import RUN_FILE
-from datastill.runs.specs import DistillSpec
+from datastill.runs.specs import DataSpec, DistillSpec, ValidateSpec
 from datastill.runs.stop import StopRequest
 from datastill.runs.telling import announce, explained, foresee, keep, keep_good, told_again
 from datastill.store import (
@@ -244,6 +244,14 @@ def distill(
         conduct = Conduct.of(USUAL, observer, stop)
         found = Distilling(spec, Path(place), conduct, more, passing=True).go()
     return Distilled(found.set, None, found.plan)
+
+
+def judged_by(spec: DistillSpec, folder: Path, trials: int) -> ValidateSpec:
+    """Return what tests the set of a run by so many networks, of its own architecture."""
+    test, models = DataSpec(spec.data.name, path=spec.data.path), (spec.model,)
+    return ValidateSpec(
+        set=str(folder), data=test, compute=spec.compute, models=models, trials=trials
+    )
 
 
 def folder_of(spec: DistillSpec, root: Path | str) -> Path:

@@ -10,6 +10,7 @@ import torch
 from datastill.augment import dsa, policy_for
 from datastill.base.errors import positive
 from datastill.base.rng import Key
+from datastill.base.waits import awaited
 from datastill.compute import kernels
 from datastill.compute.measuring import Answer
 from datastill.compute.peak import Peak
@@ -188,7 +189,8 @@ def _update(
     judge = (_guide(spec, spec.model, real),) if "originals" in published.needs else ()
     known = Needed(_followed(spec, published, real), judge)
     task = task_of(spec, real, published, known)
-    found = probed(published.method, task, descent)
+    with awaited(f"trying a few updates of {spec.method}"):
+        found = probed(published.method, task, descent)
     images = sum(starting_counts(real, descent)) * descent.parametrisation.parts
     clom, most = _guided(spec, real, found.made, images)
     here = real.images.device.type == "cpu"  # a GPU holds no libraries

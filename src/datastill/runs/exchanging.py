@@ -51,20 +51,41 @@ def destination(data: ImageSet, to: str, out: Path | None = None) -> Path:
     return out or Path(name(data) if name else "")
 
 
-def give(file: Path, to: str, out: Path | None = None, *, overwrite: bool = False) -> Exported:
+def give(
+    file: Path,
+    to: str,
+    out: Path | None = None,
+    repo: str | None = None,
+    *,
+    private: bool = False,
+    overwrite: bool = False,
+) -> Exported:
     """Write a set for other programs.
 
     Args:
         file: of the set.
         to: name of the format.
         out: see ``destination``.
+        repo: with the format of the Hugging Face hub: push it to OWNER/NAME there.
+        private: with that: make it a private one.
         overwrite: whether to replace a file that is there.
+
+    Raises:
+        InputError: for what makes no sense, or when something is there.
     """
+    if (repo is not None or private) and to != "hub":
+        raise InputError("`repo` and `private` have a meaning with `to='hub'` only; add `to='hub'`")
+    if private and repo is None:
+        raise InputError("`private` has no meaning without `repo`; add that")
     data = load(file)
     target = destination(data, to, out)
     remarks = export_set(data, target, format=to, overwrite=overwrite)
-    said = f"{counted(len(data), 'image')} in {target}"
-    return Exported(target, (said, *(f"  {remark}" for remark in remarks)))
+    said = [f"{counted(len(data), 'image')} in {target}", *(f"  {one}" for one in remarks)]
+    if repo is not None:
+        from datastill.exchange.hub import push
+
+        said.append(f"pushed to {push(target, repo, private=private)}")
+    return Exported(target, tuple(said))
 
 
 def bring(

@@ -121,11 +121,11 @@ def found(paths: Sequence[Path | str] = (), *, deepest: int = DEEPEST) -> list[I
     for place in map(Path, paths or [name for name in USUAL if Path(name).is_dir()]):
         if not place.exists():
             raise InputError(f"there is no {place}; name what runs made, or a folder of such")
-        awaited(f"looking at what lies in {place}")
         if place.is_file():
             items += [item_of(Lying(SET, place))] if place.suffix == ".safetensors" else []
             continue
-        items += (item_of(one) for _, one in walked(place, deepest) if one is not None)
+        with awaited(f"looking at what lies in {place}"):
+            items += [item_of(one) for _, one in walked(place, deepest) if one is not None]
     return items
 
 

@@ -201,7 +201,9 @@ def tell_log(tell: Callable[[str], None]) -> None:
     log = logging.getLogger("datastill")
     for handler in [each for each in log.handlers if isinstance(each, _Listener)]:
         log.removeHandler(handler)
-    log.addHandler(_Listener(tell))
+    listener = _Listener(tell)
+    listener.setLevel(logging.INFO)
+    log.addHandler(listener)
     log.setLevel(logging.INFO)
 
 

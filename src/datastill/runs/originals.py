@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.base.waits import awaited
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.scores import epoch_of
@@ -77,7 +78,9 @@ class Shelf:
             InputError: for an architecture that is unknown, named twice or without models, and for
                 models that were trained on other images than they should.
         """
-        return self._ready([m for name in _once(names) for m in self._members(name, num, epoch)])
+        with awaited(f"reading original models in {self.root}"):
+            found = [m for name in _once(names) for m in self._members(name, num, epoch)]
+        return self._ready(found)
 
     def snapshots(self, names: Sequence[str], num: int | None) -> Pool:
         """Read ``num`` models of each architecture, or all, as they were after every kept epoch.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from datastill.base.rng import Key
+from datastill.base.waits import awaited
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split, untestable
@@ -78,7 +79,9 @@ def read_apart(
         observer: watches.
         foresee: may refuse them.
     """
-    train = load_split(named(data), "train", data.path, _foreseeing(data, observer, foresee))
+    how = _foreseeing(data, observer, foresee)
+    with awaited(f"reading the training images of {named(data)}"):
+        train = load_split(named(data), "train", data.path, how)
     tell_share(data, train, observer)
     return moved(apart(train, data.assess_share), device)
 
@@ -95,7 +98,8 @@ def read_all(
 ) -> Read:
     """Do what ``read_apart`` does, and read the test images where there are any."""
     how = _foreseeing(data, observer, foresee)
-    train, test = load_dataset(named(data), data.path, how)
+    with awaited(f"reading the images of {named(data)}"):
+        train, test = load_dataset(named(data), data.path, how)
     tell_share(data, train, observer)
     return moved(apart(train, data.assess_share, test), device)
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from datastill.base.errors import InputError, truth
 from datastill.base.wording import counted
 from datastill.data import ImageSet
+from datastill.datasets import dataset_name
 from datastill.evaluation.studies import Record
 from datastill.evaluation.studies.scopes import LEAST
 from datastill.runs import differences, judging
@@ -37,6 +38,11 @@ BEGUN_WITH = (SETTINGS, "judges*.json", "run*.toml")
 """What is written before the first step, by patterns."""
 WRITTEN_LATER = ("device", "engine")
 """What an earlier version did not write down."""
+
+
+def folder_of(spec: StudySpec, root: Path | str) -> Path:
+    """Return the folder of a study in the one for all."""
+    return Path(root) / dataset_name(str(spec.data.name), spec.data.path, spec.data.sides)
 
 
 def study(

@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from datastill.base import machine
+from datastill.base.waits import awaited
 from datastill.compute.kernels.source import FLAGS, SOURCE, Instructions, named, recipe
 
 BUILD_SECONDS = 600
@@ -59,7 +60,10 @@ def _kept(compiler: str, best: Instructions) -> Path:
         )
     if (file := _found(folder, name)) is not None:
         return file
-    with _alone(Path(tempfile.gettempdir(), f"datastill-{os.geteuid()}-{name}.lock")):
+    with (
+        awaited("waiting for another process, which builds datastill's kernels"),
+        _alone(Path(tempfile.gettempdir(), f"datastill-{os.geteuid()}-{name}.lock")),
+    ):
         return _found(folder, name) or _made(folder, name, [compiler, *flags], best)
 
 

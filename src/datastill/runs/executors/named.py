@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from datastill.base.errors import InputError
+from datastill.base.waits import awaited
 from datastill.runs.executors.on_ray import OnRay
 from datastill.runs.executors.processes import Processes
 from datastill.runs.futures import Executor
@@ -28,5 +29,6 @@ def executor_named(
         name, colon, address = on.partition(":")
         if name != RAY or (colon and not address):
             raise InputError(f"`on` must be ray or ray:ADDRESS, found {on!r}")
-        return OnRay(address or None, jobs=jobs)
+        with awaited("asking Ray for workers"):
+            return OnRay(address or None, jobs=jobs)
     return nullcontext() if jobs is None or jobs == 1 else Processes(jobs)
