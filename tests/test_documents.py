@@ -93,6 +93,14 @@ def told(module: ModuleType, does: str) -> list[str]:
     ]
 
 
+def test_what_methods_follow_is_what_the_page_asks_to_cite() -> None:
+    page = " ".join(PAGES["citing.md"].split())
+    papers = [paper for name in METHODS.names for paper in METHODS[name](1).papers]
+    assert len(papers) >= 6
+    for paper in papers:
+        assert f"*{paper.title}*, {paper.where}" in page
+
+
 def test_verbs_and_kinds_are_all_told() -> None:
     _, _, text = PAGES["design.md"].partition("evidence whether to trust it:\n\n")
     said = re.findall(r"^ {4}(\w+)", text.partition("\n\n")[0], flags=re.M)
