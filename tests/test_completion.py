@@ -34,7 +34,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for shell in SHELLS:
         line = [sys.executable, "-c", CODE, shell]
         done = subprocess.run(line, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0, done.stderr
         found[shell] = tmp_path_factory.mktemp("scripts") / f"datastill.{shell}"
         found[shell].write_text(done.stdout)
     return found

@@ -76,7 +76,8 @@ def told(
 
 AS_INSTALLED, AS_MODULE = ["-P", "-c", COMMAND], ["-m", "datastill"]
 DISTILL = (
-    "distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine plain --save-path .."
+    "distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine plain "
+    "--save-path .. --quiet"
 )
 
 

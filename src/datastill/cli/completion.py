@@ -13,6 +13,7 @@ from datastill.base.own_code import names_in
 from datastill.cli.about import COMMANDS, load
 from datastill.cli.grammar import Option, options_of
 from datastill.cli.mirror import options
+from datastill.cli.options import Talk
 from datastill.runs.catalogue import KINDS
 from datastill.runs.recipes import names
 
@@ -42,6 +43,7 @@ class Completion:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="{bash,zsh,fish}"),
     ]
+    talk: Talk = Talk()
 
     def run(self) -> Any:
         whole = ArgumentParser("datastill")
@@ -51,7 +53,9 @@ class Completion:
             part = commands.add_parser(name, help=str(kind.__doc__).splitlines()[0])
             for option in options_of(kind).values():
                 add(part, option, name)
-        print(shtab.complete(whole, self.shell))
+        text = shtab.complete(whole, self.shell)
+        print("" if self.talk.quiet or self.talk.json else text, end="")
+        return text
 
 
 def add(part: ArgumentParser, option: Option, command: str) -> None:
