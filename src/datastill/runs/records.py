@@ -41,8 +41,8 @@ def in_json(command: str, found: Any) -> str:
 def plain(value: Any) -> Any:
     """Return a value as strict JSON can hold it.
 
-    >>> plain({"a": (1, float("nan")), "b": Path("x/y")})
-    {'a': [1, None], 'b': 'x/y'}
+    >>> plain({"a": (1, float("nan")), "b": {"c": 0.5}})
+    {'a': [1, None], 'b': {'c': 0.5}}
     """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
