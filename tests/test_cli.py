@@ -428,3 +428,17 @@ def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (tmp_path / "demo" / "with-clom" / "digits" / "DM" / "IPC1" / "preview.png").is_file()
     results = json.loads((tmp_path / "demo" / "demo.json").read_text())["results"]
     assert len(results) == 7
+    told = run("report demo --out page.html")
+    assert (told.code, told.err) == (0, "")
+    page = Path("page.html").read_text(encoding="utf-8")
+    order = ["What networks reach", "The sets: an image of each class"]
+    order += ["distilled with CLOM, 10 images for each class", "What it was made of"]
+    places = [page.index(wanted) for wanted in [*order, "Original models, each at"]]
+    assert places == sorted(places)
+    table = " ".join(said.out.partition("minus random (95 %)")[2].split("\n")[2].split())
+    shown = " ".join(re.sub("<[^>]*>", " ", page).split())
+    assert table in shown  # the row of the set, as it was said
+    Path("demo/demo.json").write_text('{"results": [{"ipc": 1}], "sets": []}')
+    told = run("report demo --out page.html")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert "make it anew: datastill demo" in told.err

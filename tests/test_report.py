@@ -370,6 +370,9 @@ def test_a_comparison_a_study_and_models_are_shown(tmp_path: Path, run: Run) -> 
         *("Spearman's rank correlation", names[0], names[-1], "held-out %"),
     ):
         assert wanted in page.said
+    assert re.findall(r"</a> <small>(\w+)", Path("page.html").read_text()) == [
+        *("comparison", "study", "pool")  # which lies between the two
+    ]
     drawn = {attributes["data-chart"] for _, attributes in page.tags if "data-chart" in attributes}
     (content,) = re.findall(
         r'<script type="application/json" id="charts">(.*?)</script>', Path("page.html").read_text()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from datastill.base.rng import Key
 from datastill.base.wording import counted
@@ -17,6 +18,7 @@ from datastill.evaluation.validation import Draw
 from datastill.report.tables import Table, results
 from datastill.runs.computing import route_of
 from datastill.runs.distilling import distill, folder_of
+from datastill.runs.gathering import DEMO_FILE
 from datastill.runs.given import Conduct
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
@@ -40,6 +42,8 @@ MODEL, ALPHA, EPOCHS, UPDATES = "ConvNetD2W32", 10.0, 200, 150
 twice."""
 SIZES = (1, 10)
 """Images per class."""
+MADE = ((False, "distilled"), (True, "distilled with CLOM"))
+"""Sets of each size, without CLOM and with it, as results call them."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,21 @@ class Demonstration:
         found[None] = self._judged(whole, test, min(2, self.trials), observer)
         for ipc in SIZES:
             found[ipc] = self._judged(self._sets(ipc, real), test, self.trials, observer)
-        results = [asdict(result) for ipc in (*SIZES, None) for result in found[ipc]]
-        write_json(self.root / "demo.json", {"versions": versions(), "results": results})
+        results = [
+            {"ipc": ipc, **asdict(result)}  # none of all real images
+            for ipc in (*SIZES, None)
+            for result in found[ipc]
+        ]
+        table = {"versions": versions(), "epochs": EPOCHS, "results": results}
+        write_json(self.root / DEMO_FILE, {**table, "sets": [*self._named()]})
         return found
+
+    def _named(self) -> Iterator[dict[str, Any]]:
+        # Where each set lies, for a page of them.
+        for ipc in SIZES:
+            for clom, name in MADE:
+                place = self.distilled(ipc, clom)[1].relative_to(self.root)
+                yield {"ipc": ipc, "source": name, "folder": place.as_posix()}
 
     def farewell(self, seconds: float) -> str:
         """Return what is said at the end: what it took, and what to do with it."""
@@ -126,7 +142,7 @@ class Demonstration:
         pick, counts = CORESETS["random"], [ipc] * len(real.domain.classes)
         key = Key(self.compute.seed).at("random")
         sets: dict[str, Draw] = {"random": lambda i: picked(pick, real, counts, key=key.at(i))}
-        for clom, name in ((False, "distilled"), (True, "distilled with CLOM")):
+        for clom, name in MADE:
             made = load(self.distilled(ipc, clom)[1])
             sets[name] = lambda _, made=made: made
         return sets

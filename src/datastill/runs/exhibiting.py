@@ -13,13 +13,23 @@ from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.evaluation.studies import study_of
 from datastill.report.commands import typed
-from datastill.report.page import comparison, judged, pool, sets, study
+from datastill.report.page import comparison, demo, judged, pool, sets, study
 from datastill.report.page.held import Held
 from datastill.report.page.parts import Exhibit, Picture
 from datastill.report.page.pictures import bytes_of
 from datastill.runs.beholding import Beholder
 from datastill.runs.describing import description_in, repeated_by
-from datastill.runs.gathering import COMPARED, COMPARISON, POOL, SET, STUDIED, STUDY, Lying
+from datastill.runs.gathering import (
+    COMPARED,
+    COMPARISON,
+    DEMO,
+    DEMO_FILE,
+    POOL,
+    SET,
+    STUDIED,
+    STUDY,
+    Lying,
+)
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import CompareSpec, ValidateSpec
 from datastill.runs.standing import exam_of, of_study, so_far, study_of_set
@@ -68,6 +78,8 @@ class Exhibiting:
             held = self.held(one.path)
         elif one.kind == COMPARISON:
             return self._comparison(one.path, name), None
+        elif one.kind == DEMO:
+            return demo.exhibit(_table(one.path / DEMO_FILE), one.path, name), None
         elif one.kind == STUDY:
             return self._study(one.path, name), None
         elif one.kind == POOL or is_training(one.path):

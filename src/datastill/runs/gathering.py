@@ -19,6 +19,8 @@ from datastill.store import (
 from datastill.store.studies import RECORD_FILE
 
 SET, UNDER_WAY, COMPARISON, STUDY, POOL = "set", "run", "comparison", "study", "pool"
+DEMO, DEMO_FILE, DEMO_SETS = "demo", "demo.json", "with-clom"
+"""What the demo found, in a folder that holds its sets and original models too."""
 COMPARED, STUDIED = "comparison.json", "study.json"
 """Files with what a comparison and a study found."""
 JUDGES, COMPARISON_RUN = "judges.json", "compare"
@@ -32,7 +34,7 @@ class Lying:
     """Something that a run made, or makes.
 
     Attributes:
-        kind: ``SET``, ``UNDER_WAY``, ``COMPARISON``, ``STUDY`` or ``POOL``.
+        kind: ``SET``, ``UNDER_WAY``, ``COMPARISON``, ``STUDY``, ``POOL`` or ``DEMO``.
         path: of the file of a set, or the folder of anything else.
     """
 
@@ -78,6 +80,8 @@ def _at(path: Path) -> Iterator[Lying]:
         own = None if here == path else itself(here)
         if own is not None:
             yield own
+        elif (here / DEMO_FILE).is_file() and (here / DEMO_SETS).is_dir():
+            yield Lying(DEMO, here)  # and what it holds
         names = sorted(name for name in folders if not name.startswith("."))
         folders[:] = [] if own or len(here.parts) - base >= DEEPEST else names
 

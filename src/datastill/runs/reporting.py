@@ -117,7 +117,7 @@ def page_of(found: Iterable[Lying], count: int, beholder: Beholder | None) -> Pa
     most = max(LEAST, ALL_IMAGES // max(count, 2))
     exhibiting = Exhibiting(beholder, most)
     shown = [exhibiting.of(one, str(i)) for i, one in enumerate(found)]
-    exhibits = [exhibit for exhibit, _ in shown]
+    exhibits = sorted((exhibit for exhibit, _ in shown), key=_place)
     held = [known for _, known in shown if known is not None]
     told = "; ".join(known.under_way for known in held if known.under_way)
     return Page(_title(exhibits), exhibits, [*_overview(held)], under_way=told)
@@ -128,10 +128,17 @@ def sets_among(found: Sequence[Lying]) -> int:
     return sum(one.kind in (SET, UNDER_WAY) for one in found)
 
 
+def _place(exhibit: Exhibit) -> int:
+    # What was found of a demo opens its page; what the rest came from ends it.
+    return {"demo": 0, "study": 2, "pool": 3}.get(exhibit.kind, 1)
+
+
 def _title(exhibits: Sequence[Exhibit]) -> str:
     if len(exhibits) == 1:
         return f"{exhibits[0].kind}: {exhibits[0].title}"
     kinds = [exhibit.kind for exhibit in exhibits]
+    if kinds.count("demo") == 1:
+        return "What the demo made"
     return listed([counted(kinds.count(kind), kind) for kind in dict.fromkeys(kinds)])
 
 

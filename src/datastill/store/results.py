@@ -40,6 +40,25 @@ def rows_in(table: Mapping[str, Any]) -> tuple[list[Row], list[Ranking]]:
         raise InputError(f"the comparison that was kept makes no sense: {error!r}") from None
 
 
+def demo_in(table: Mapping[str, Any]) -> dict[int, list[Result]]:
+    """Return the results of a demo by images per class, each with those of all real images.
+
+    Raises:
+        InputError: when they are none.
+    """
+    try:
+        found: dict[int | None, list[Result]] = {}
+        for row in table["results"]:
+            told = {name: value for name, value in row.items() if name != "ipc"}
+            found.setdefault(row["ipc"], []).append(Result(**_typed(told)))
+        whole = found.pop(None, [])
+        return {int(ipc or 0): [*rows, *whole] for ipc, rows in found.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"what the demo found makes no sense: {error!r}; make it anew: datastill demo"
+        ) from None
+
+
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
     values = tuple(map(float, row["accuracies"]["values"]))
     return {**row, "accuracies": Accuracies(values), **_counts(row, len(values))}

@@ -160,6 +160,14 @@ class Evolution:
 
 
 @dataclass(frozen=True)
+class Sheets:
+    """Pictures of several sets, each with a line that says which it is."""
+
+    pictures: Sequence[tuple[str, Picture]]
+    block: ClassVar[str] = "sheets"
+
+
+@dataclass(frozen=True)
 class Heat:
     """Counts by what is and what it is taken for.
 
@@ -220,7 +228,7 @@ class Text:
     block: ClassVar[str] = "text"
 
 
-Block = Facts | Lines | Grid | Chart | Gallery | Evolution | Heat | Strips | Text
+Block = Facts | Lines | Grid | Chart | Gallery | Evolution | Sheets | Heat | Strips | Text
 
 
 @dataclass(frozen=True)
@@ -233,7 +241,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """All that a page says of one thing: a set, a comparison, a study, original models.
+    """All that a page says of one thing: a set, a comparison, a study, original models, a demo.
 
     Attributes:
         title: what it is.
