@@ -23,7 +23,7 @@ from datastill.datasets.base.making import (
 )
 from datastill.datasets.base.places import Place, place, sized
 from datastill.datasets.base.reading import Reading, Size, Split, sides
-from datastill.datasets.base.sharing import once
+from datastill.datasets.base.sharing import noted, once
 from datastill.identity import Aside, Content, digests, kept_aside
 
 
@@ -136,7 +136,8 @@ def require_named(made: Domain, real: Domain, dataset: str | PathLike[str]) -> N
 
 def agreed(name: str, path: Path | str | None = None) -> bool:
     """Tell whether everybody agrees which images of a dataset are for tests: see ``Place``."""
-    return place(name, None if path is None else Path(path)).agreed
+    where = None if path is None else Path(path)
+    return noted(("agreed", name, path and str(path)), lambda: place(name, where).agreed)
 
 
 def dataset_name(name: str, path: Path | str | None = None, size: Size | None = None) -> str:

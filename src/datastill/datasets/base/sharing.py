@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -61,6 +62,28 @@ def once(asked: tuple[Any, ...], reading: Reading, make: Callable[[], Sets]) -> 
             if not _write(made, place):
                 return made
     return _mapped(place)
+
+
+def noted(asked: tuple[Any, ...], find: Callable[[], bool]) -> bool:
+    """Return what another process has found out about files; or find it out, and note it.
+
+    Args:
+        asked: what is asked.
+        find: answers it.
+    """
+    folder = _place.get()
+    if folder is None:
+        return find()
+    file = folder / f"{hashlib.sha256(repr(asked).encode()).hexdigest()[:16]}.json"
+    if file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    found = find()
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_suffix(f".{os.getpid()}.partial")
+        scratch.write_text(json.dumps(found), encoding="utf-8")
+        scratch.replace(file)
+    return found
 
 
 def _write(made: Sets, place: Path) -> bool:

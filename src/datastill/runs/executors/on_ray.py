@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import torch
 
 from datastill.base.errors import InputError, whole
 from datastill.base.libraries import imported
 from datastill.base.own_code import line
+from datastill.datasets.base.sharing import shared_in
+from datastill.runs.executors.away import Returned, filed, forget, work_away
+from datastill.runs.executors.packing import File, Packer
 from datastill.runs.executors.processes import ENVIRONMENT, Ending, cores_here, share_of
+from datastill.runs.executors.tasks import Task, work
 
 RETRIES = 3
 """How often Ray begins a task anew whose worker, or whose machine, is lost."""
@@ -23,6 +32,9 @@ PASSED = ("PYTHONPATH", "XDG_CACHE_HOME")
 MEMORY = 700 * 2**20
 """Bytes that a worker takes: PyTorch and a network. Images come beside, once for a machine."""
 
+PATIENCE = 10
+"""Seconds for which machines are waited for, at the end, that remove what was sent to them."""
+
 
 class OnRay(Ending):
     """An executor whose work is done by Ray, which is started here, or joined.
@@ -32,13 +44,18 @@ class OnRay(Ending):
             it again.
         jobs: pieces at a time for which the cores of a machine are shared out; None for one core
             each.
+        seen: whether workers see the files of this process; None: those of this machine do. Where
+            they do not, what pieces read is sent with them, and what they write comes back.
 
     Raises:
         InputError: when Ray is not installed, or cannot be joined.
     """
 
-    def __init__(self, address: str | None = None, *, jobs: int | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, *, jobs: int | None = None, seen: bool | None = None
+    ) -> None:
         whole(jobs=1 if jobs is None else jobs)
+        self.seen = address is None if seen is None else seen
         threads = share_of(jobs or cores_here())
         self._ray: Any = imported("ray", "Ray carries out pieces where it is installed", "ray")
         if self._ray.is_initialized():
@@ -53,6 +70,11 @@ class OnRay(Ending):
             raise InputError(f"Ray does not begin: {line(error)}") from None
         self.jobs = max(1, int(self._ray.cluster_resources().get("CPU", 1)) // threads)
         super().__init__(threads)
+        self.place, self._kept = f"datastill-{uuid4().hex}", ExitStack()
+        if not self.seen:  # real images that are read here from now on are sent from there
+            images = Path(self._kept.enter_context(TemporaryDirectory(prefix="datastill-images-")))
+            self._kept.enter_context(shared_in(images))
+            self.packer = Packer(self._put, images)
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Awaited:
         """Have a function called where Ray finds its cores, its GPU and its memory."""
@@ -62,12 +84,42 @@ class OnRay(Ending):
             "memory": MEMORY,
             "max_retries": RETRIES,
         }
-        task = self._ray.remote(**its)(function)
-        return Awaited(self._ray, task.remote(*args))
+        if self.seen or function is not work or not args[0].unit.address:
+            return Awaited(self._ray, self._ray.remote(**its)(function).remote(*args))
+        task: Task = args[0]
+        sent = (task, self.packer.packed(task), self.place)
+        back = self._ray.remote(**its)(carried_away).remote(*sent)
+        return Awaited(self._ray, back, lambda returned: filed(returned, task.folder))
 
     def end(self) -> None:
-        """End Ray, or leave the cluster; what is under way there ends too."""
+        """End Ray, or leave the cluster; what is under way there ends too, and what was sent."""
+        if not self.seen:
+            with suppress(Exception):  # a machine that is lost keeps what it has
+                self._ray.wait(gone := self._forgotten(), num_returns=len(gone), timeout=PATIENCE)
         self._ray.shutdown()
+        self._kept.close()
+
+    def _put(self, content: Any) -> Any:
+        try:
+            return self._ray.put(content)
+        except Exception as error:
+            raise InputError(f"Ray's object store takes no more files: {line(error)}") from None
+
+    def _forgotten(self) -> list[Any]:
+        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        task, nodes = self._ray.remote(num_cpus=0)(forget), self._ray.nodes()
+        there = [on(node["NodeID"], soft=False) for node in nodes if node["Alive"]]
+        return [task.options(scheduling_strategy=one).remote(self.place) for one in there]
+
+
+def carried_away(task: Task, files: Sequence[File], place: str) -> Returned:
+    """Carry out a piece by files that are sent, as a task of Ray."""
+    return work_away(task, files, place, import_module("ray").get)
+
+
+def as_it_is(found: Any) -> Any:
+    """Return what it is given."""
+    return found
 
 
 @dataclass(frozen=True)
@@ -77,10 +129,12 @@ class Awaited:
     Attributes:
         ray: the library.
         of: reference to it.
+        taken: what is made of it here.
     """
 
     ray: Any
     of: Any
+    taken: Callable[[Any], Any] = as_it_is
 
     def done(self) -> bool:
         """See ``Future``."""
@@ -88,7 +142,7 @@ class Awaited:
 
     def result(self) -> Any:
         """See ``Future``."""
-        return self.ray.get(self.of)
+        return self.taken(self.ray.get(self.of))
 
     def cancel(self) -> None:
         """Do nothing: pieces look whether they are still wanted before they begin."""

@@ -41,6 +41,7 @@ class Task:
         current: folder from which relative paths are meant.
         checkpoint_minutes: between two checkpoints.
         fastest: which routes were chosen for networks, so that all compute alike.
+        images: folder with real images that workers of a machine share; None: on the board.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Task:
     current: Path
     checkpoint_minutes: float
     fastest: Mapping[str, measuring.Answer] = field(default_factory=dict[str, measuring.Answer])
+    images: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def _carried_out(task: Task, stop: Asked) -> None:
     measuring.hold(task.fastest)
     keeping = Keeping(resume=True, checkpoint_minutes=task.checkpoint_minutes)
     observer = Telling(task.board, task.title)
-    with shared_in(task.board.folder / IMAGES if task.board.is_seen else None):
+    on_board = task.board.folder / IMAGES if task.board.is_seen else None
+    with shared_in(task.images or on_board):
         found = carry_out(unit, task.folder, keeping=keeping, observer=observer, stop=stop)
     row = row_of(found) if not unit.address else {}
     put_file(place_of(unit.spec, task.folder, unit.address) / DONE, json.dumps(row).encode())
