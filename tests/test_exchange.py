@@ -724,7 +724,7 @@ def test_a_set_goes_out_and_comes_back_by_the_command_line(run: Run, tmp_path: P
         }
         again = run(f"import {path} --out back/{name}")
         assert again.code == 2
-        assert "holds another run" in again.err
+        assert "this very run is in" in again.err
         again = run(f"export a.safetensors --to {name}")
         assert again.code == 2
         assert "is there" in again.err

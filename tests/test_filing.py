@@ -51,7 +51,9 @@ def test_a_run_that_differs_gets_a_folder_beside_the_usual_one(run: Run) -> None
     assert not torch.equal(load(own).images, load(USUAL).images)
     for line in (LINE, f"{LINE} --seed 1", f"{LINE} --seed 1 --method dm"):
         again = run(line)
-        assert (again.code, "pass --overwrite to replace it" in again.err) == (2, True)
+        assert (again.code, "holds another" in again.err) == (2, False)
+        assert f"this very run is in {USUAL}" in again.err
+        assert "finished; pass --resume with more --iterations to go on" in again.err
         assert "is finished" in done(run, f"{line} --resume")
     done(run, f"{LINE} --seed 2 --resume")
     assert len(others(USUAL)) == 2
@@ -74,6 +76,49 @@ def test_what_looks_for_the_set_finds_the_first_and_names_the_others(run: Run) -
     assert str(own) in done(run, f"show {which}")
     ranked = run(f"select --by class-mean-accuracy {own} {own}")
     assert "no image set" not in ranked.err
+
+
+def test_the_same_run_asked_for_twice_is_told_apart_from_another(run: Run) -> None:
+    done(run, "train --dataset digits --model MLP --num 1 --epochs 1")
+    done(run, LINE)
+    compared = (
+        "compare --dataset digits --ipc 1 --against random --model MLP --epochs 1 --real-epochs 0 "
+        "--num-eval 1"
+    )
+    soft = f"relabel {USUAL} --models-pool MLP"
+    whole = "all --dataset digits --model MLP --ipc 1 --iterations 1 --epochs 1 --num-eval 1"
+    whole += " --save-path whole"
+    for line, place, passed in (
+        (LINE, USUAL, "--resume with more --iterations to go on with it, or --overwrite"),
+        (compared, "comparison/digits-IPC1-dsa", "--resume to be told again, or --overwrite"),
+        (soft, "condensed/digits/DM/IPC1-soft", "--overwrite to start over"),
+        (whole, "whole/digits/DM/IPC1", "--resume to go on after it, or --overwrite"),
+    ):
+        if line != LINE:
+            done(run, line)
+        before = contents(Path(place))
+        said = run(line)
+        told = " ".join(said.err.split())
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert told.startswith(f"datastill: this very run is in {place}, finished; pass {passed}")
+        assert contents(Path(place)) == before
+        done(run, f"{line} --overwrite")
+    for line in (LINE, compared, whole):
+        done(run, f"{line} --resume")
+    longer = LINE.replace("--iterations 3", "--iterations 4")
+    assert "going on after update 3" in done(run, f"{longer} --resume")
+
+
+def test_a_run_that_was_cut_off_is_told_so_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    stopped(SPEC, tmp_path / "IPC1")
+    with pytest.raises(
+        InputError, match=r"this very run is in .*, not finished; pass `resume=True"
+    ):
+        runs.distill(SPEC, tmp_path / "IPC1")
+    runs.distill(SPEC, tmp_path / "IPC1", keeping=Keeping(resume=True))
+    stopped(SPEC, tmp_path / "IPC1", overwrite=True)  # and the finished one is still there
+    with pytest.raises(InputError, match="not finished; pass `resume=True"):
+        runs.distill(SPEC, tmp_path / "IPC1")
 
 
 def stopped(spec: DistillSpec, folder: Path, **keeping: Any) -> None:

@@ -239,7 +239,7 @@ def test_relabel_and_validate_side_by_side(ready: Run, tmp_path: Path) -> None:
         assert sources == ["synthetic", "synthetic, hard labels"]
     again = ready("relabel --dataset digits --ipc 1 --models-pool MLP --temperature 3")
     assert again.code == 2
-    assert "holds another run" in again.err
+    assert "this very run is in" in again.err
 
 
 @pytest.mark.parametrize(

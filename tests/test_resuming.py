@@ -305,7 +305,7 @@ def test_a_signal_saves_first_and_resuming_ends_as_if_there_had_been_none(
         assert len(said.err.splitlines()) == 2
     refused = run(f"{line} --save-path cut")
     assert refused.code == 2
-    assert "that is not finished" in refused.err
+    assert "this very run is in cut/digits/" in refused.err
     assert "pass --resume to go on with it, or --overwrite to start over" in refused.err
     said = run(f"{line} --save-path cut --resume")
     assert said.code == 0, said.err

@@ -199,7 +199,7 @@ def test_a_set_stays_until_the_other_is_finished(
     assert finished(folder) == before
     assert "2" in run(f"show {SET}").out
     refused = run(f"{DISTILL} --seed 1")
-    assert "pass --overwrite to replace it, or --resume to go on" in refused.err
+    assert "not finished; pass --resume to go on with it, or --overwrite" in refused.err
     assert "not 2: this one is in" in run(f"{DISTILL} --seed 2 --resume").out
     assert "is finished" in run(f"{DISTILL} --resume").out
     said = run(f"{DISTILL} --seed 1 --resume")

@@ -21,7 +21,7 @@ from datastill.runs.computing import device_of
 from datastill.runs.describing import require_own, write_description
 from datastill.runs.early import EarlyLabels, early_labels
 from datastill.runs.early import told as told_of_choice
-from datastill.runs.filing import filed
+from datastill.runs.filing import filed, require_new
 from datastill.runs.futures import Executor
 from datastill.runs.gathering import COMPARED
 from datastill.runs.given import Conduct, conduct_of
@@ -166,8 +166,12 @@ class _Run:
         """Return what was found before, where nothing remains to be done.
 
         Raises:
-            InputError: when another comparison was finished there.
+            InputError: when another comparison was finished there, or this one, and nothing was
+                said of it.
         """
+        require_new(
+            *(self.spec, out, self.conduct.keeping, "`resume=True` to be told again"), file=VALUES
+        )
         if not self.conduct.keeping.resume or not (out / VALUES).exists():
             return None
         report = read_json(out / VALUES)

@@ -17,6 +17,7 @@ from datastill.datasets import dataset_name
 from datastill.distillation.methods import METHODS
 from datastill.runs.course import Diverged, Progress, follow, progress_of
 from datastill.runs.describing import write_description
+from datastill.runs.filing import require_new
 from datastill.runs.forecast import Plan
 from datastill.runs.given import Conduct, require_kinds
 from datastill.runs.keeping import USUAL, Keeping, require_same_run
@@ -54,6 +55,8 @@ from datastill.store import (
 )
 
 COMMAND = "distill"
+FURTHER = "`resume=True` with more `updates` to go on with it"
+"""What else can be done with a finished set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +104,7 @@ class Distilling:
                 said = f"the run in {self.folder} is finished: {told_again(self.folder)}"
                 self.conduct.observer.message(said)
                 return Distilled(load(self.folder), self.folder, work.plan)
+            require_new(self.spec, self.folder, self.conduct.keeping, FURTHER, begun=True)
             with provisional(self.folder, self.begun):
                 return Distilled(self.make(work), self.folder, work.plan)
 

@@ -99,6 +99,43 @@ def runs_in(folder: Path) -> list[Spec]:
     return [spec for place in (folder, folder / NEXT) for spec in _runs_at(place)]
 
 
+def require_new(
+    spec: Spec,
+    folder: Path,
+    keeping: Keeping,
+    more: str,
+    *,
+    file: str = SET_FILE,
+    begun: bool = False,
+) -> None:
+    """Refuse a run that was carried out there before, asked for in just the same way.
+
+    Args:
+        spec: what it follows from.
+        folder: of the run.
+        keeping: whether it is to go on with what is there, or may overwrite it.
+        more: what else can be done with it when it is finished, said after "pass".
+        file: that the folder of a finished one has.
+        begun: whether one that is not finished counts too: nobody is at work in the folder.
+
+    Raises:
+        InputError: then, saying whether it is finished, and what to pass.
+    """
+    if keeping.resume or keeping.overwrite:
+        return
+    done, asked = (folder / file).exists(), address(spec)
+    if begun and asked in map(address, _runs_at(folder / NEXT if done else folder)):
+        raise InputError(
+            f"this very run is in {folder}, not finished; pass `resume=True` to go on with it, or "
+            "`overwrite=True` to start over"
+        )
+    if done and asked in map(address, _runs_at(folder)):
+        raise InputError(
+            f"this very run is in {folder}, finished; pass {more}, or `overwrite=True` to start "
+            "over"
+        )
+
+
 def _runs_at(place: Path) -> Iterator[Spec]:
     # As it was asked for, and as it repeats: a plan was made between the two.
     for spec in (spec_of(settings_in(place).get("run")), description_in(place / RUN_FILE)):

@@ -14,7 +14,7 @@ from datastill.distillation.methods import METHODS
 from datastill.exchange import FOLDERS
 from datastill.runs.distilling import distill, folder_of
 from datastill.runs.exchanging import give
-from datastill.runs.filing import filed
+from datastill.runs.filing import filed, require_new
 from datastill.runs.guiding import guided
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
@@ -112,6 +112,7 @@ def carried_out(
         Stopped: when that was asked for.
     """
     folder = filed(plan.distill, Path(plan.validate.set), keeping, observer)
+    require_new(plan.distill, folder, keeping, "`resume=True` to go on after it")
     require_free(folder, (SET_FILE,), overwrite=keeping.overwrite or keeping.resume)
     exported = export and export_place(folder, export, again=keeping.resume)
     require_possible(plan, observer)

@@ -40,6 +40,11 @@ def open_run(
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
             written to.
     """
+    same = settings_in(path) == plain(settings)
+    if same and (path / SET_FILE).exists() and not overwrite:
+        raise InputError(
+            f"this very run is in {path}, finished; pass `overwrite=True` to start over"
+        )
     require_free(path, (SET_FILE,), overwrite=overwrite)
     again = not resumable and settings_in(place_of(path)) == plain(settings)  # it was killed
     require_finished(path, overwrite=overwrite or again, resumable=resumable)
