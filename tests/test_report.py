@@ -460,6 +460,21 @@ def test_original_models_in_training_are_followed(tmp_path: Path) -> None:
     assert not [1 for _, attributes in after.tags if attributes.get("id") == "live"]
 
 
+def test_a_sweep_has_one_page_of_all_its_runs(tmp_path: Path, run: Run) -> None:
+    specs = {"one": replace(MADE, updates=2), "two": replace(MADE, updates=2, ipc=2)}
+    runs.sweep(specs, tmp_path / "sweep", keeping=Keeping(report_minutes=1e-9))
+    page = page_at(tmp_path / "sweep" / "report.html")
+    assert "2 synthetic sets" in page.said
+    assert not [1 for _, attributes in page.tags if attributes.get("id") == "live"]
+    line = f"sweep {tmp_path / 'sweep' / 'one' / 'run.toml'} --over seed=0..1 --out more"
+    for added in ("--report-minutes 1", "report-minutes=1,2"):
+        first, *rest = line.partition(" --out")
+        said = run(f"{first} {added}{''.join(rest)}")
+        assert (said.code, len(said.err.splitlines())) == (2, 1)
+        assert "no option --report-minutes" in said.err or "one and the same run" in said.err
+    assert not (tmp_path / "more").exists()
+
+
 def test_runs_without_a_page_refuse_one(made: Path, tmp_path: Path) -> None:
     keeping, where = Keeping(report_minutes=1), str(made)
     assessed = {"one": AssessSpec(set=where)}

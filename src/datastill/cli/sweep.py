@@ -41,11 +41,11 @@ class Sweep:
 
     def run(self) -> Any:
         from datastill.runs.summaries import told
-        from datastill.runs.sweeping import points, sweep, values_over
+        from datastill.runs.sweeping import different, points, sweep, values_over
 
         console = self.talk.console()
         made, rows = self.maker(), points(values_over(self.over))
-        specs = {name: made(row) for name, row in rows.items()}
+        specs = different({name: made(row) for name, row in rows.items()})
         with self.workers.executor() as executor:
             found = sweep(specs, self.out, observer=console, stop=Signals(), executor=executor)
         console.show(told(found))

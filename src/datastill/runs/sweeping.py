@@ -92,6 +92,22 @@ def points(over: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
     return {",".join(f"{name}={value}" for name, value in row.items()): row for row in rows}
 
 
+def different(specs: Mapping[str, Spec]) -> Mapping[str, Spec]:
+    """Return runs, no two of which are the same.
+
+    Raises:
+        InputError: when two are: what was to differ is nothing that a run follows from.
+    """
+    first: dict[str, str] = {}
+    for name, spec in specs.items():
+        if (other := first.setdefault(spec.digest, name)) != name:
+            raise InputError(
+                f"{other} and {name} are one and the same run: what differs between them is "
+                "nothing that a run follows from; leave it out of `over`"
+            )
+    return specs
+
+
 def sweep(
     specs: Mapping[str, Spec],
     folder: Path | str,
@@ -125,7 +141,7 @@ def sweep(
         rows = {piece.title: _row(piece) for piece in pieces if piece.title not in failed}
         write_json(Path(folder, VALUES), {"runs": _told(specs, rows)})
     require_none(failed, done)
-    return Swept(rows, Path(folder))
+    return conduct.ended(Swept(rows, Path(folder)))
 
 
 def _pieces(specs: Any, folder: Any) -> list[Piece]:
