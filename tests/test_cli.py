@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -438,6 +439,11 @@ def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     table = " ".join(said.out.partition("minus random (95 %)")[2].split("\n")[2].split())
     shown = " ".join(re.sub("<[^>]*>", " ", page).split())
     assert table in shown  # the row of the set, as it was said
+    assert "<h1>What the demo made</h1>" in page
+    shutil.copytree("demo/with-clom/digits/DM/IPC1", "other")
+    assert run("report other demo --out page.html").code == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "<h1>1 demo, 5 synthetic sets and 1 pool</h1>" in page
     Path("demo/demo.json").write_text('{"results": [{"ipc": 1}], "sets": []}')
     told = run("report demo --out page.html")
     assert (told.code, told.err.count("\n")) == (2, 1)

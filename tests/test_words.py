@@ -181,6 +181,15 @@ def test_pages_show_tables_as_they_are_printed() -> None:
         assert list(table(head, full, 80)) == shown
 
 
+def test_a_long_path_leaves_room_for_what_is_said_of_it() -> None:
+    path = "demo/pretrained_model/digits/original/ConvNetD2W32"
+    row = (path, "357 kB", "pool: digits, ConvNetD2W32, 3 models", "held-out 97.1 to 100.0 %")
+    lines = list(listing(("path", "size", "what it is", "how it did"), [row], 80))
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 4  # its head, and three
+    assert "".join(line[:40].strip() for line in lines[1:]) == path
+
+
 def test_one_set_has_one_number_of_bytes_of_labels(run: Run, tmp_path: Path) -> None:
     save(blobs(per_class=5), tmp_path / "set" / "synthetic.safetensors")
     assert "labels 20" in run("show set").out

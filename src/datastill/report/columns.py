@@ -57,6 +57,7 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
     """
     texts, number = [columns, *rows], len(columns)
     wide = [max(cell_len(row[i]) for row in texts) for i in range(number)]
+    wide[0] = min(wide[0], max(width // 2, width - sum(len(GAP) + one for one in wide[1:])))
     left = width - sum(wide[:1]) - len(GAP) * (number - 1)
     for i in range(1, number):
         wide[i] = min(wide[i], max(1, left // (number - i)))

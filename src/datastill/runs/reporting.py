@@ -137,7 +137,9 @@ def _title(exhibits: Sequence[Exhibit]) -> str:
     if len(exhibits) == 1:
         return f"{exhibits[0].kind}: {exhibits[0].title}"
     kinds = [exhibit.kind for exhibit in exhibits]
-    if kinds.count("demo") == 1:
+    if kinds[0] == "demo" and all(
+        Path(one.title).is_relative_to(exhibits[0].title) for one in exhibits
+    ):
         return "What the demo made"
     return listed([counted(kinds.count(kind), kind) for kind in dict.fromkeys(kinds)])
 

@@ -157,7 +157,8 @@ def accuracies(found: Sequence[Result] | Sequence[Row], names: Sequence[str]) ->
 def _across(mark: Spec, only: str, field: str, more: Spec) -> Spec:
     # A layer of accuracies.
     x = {"field": field, "type": "quantitative", "title": "test accuracy, %"}
-    shown = {"scale": {"zero": False, "padding": 12}, "axis": {"tickCount": 8, "format": PLAIN}}
+    scale = {"zero": False, "padding": 12, "nice": False}  # which would go beyond 100 %
+    shown = {"scale": scale, "axis": {"tickCount": 8, "format": PLAIN}}
     return {
         "transform": [{"filter": only}],
         "mark": mark,
