@@ -95,6 +95,7 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
         known = os.environ.get("PYTHONPATH", "")
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(guard), known))))
         patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # of others, and not asked for
         with OnRay(jobs=2, seen=False) as found:
             yield found
         assert not folder_of(found.place).exists()

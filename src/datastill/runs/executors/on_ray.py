@@ -63,7 +63,8 @@ class OnRay(Ending):
         said = {**ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
         said |= {name: os.environ[name] for name in PASSED if name in os.environ}
         its = {"log_to_driver": False, "runtime_env": {"env_vars": said}}
-        own = {"num_cpus": cores_here(), "include_dashboard": False}
+        # Otherwise one is joined that runs here, or that one which was killed has left a note of.
+        own = {"address": "local", "num_cpus": cores_here(), "include_dashboard": False}
         try:
             self._ray.init(**its, **(own if address is None else {"address": address}))
         except Exception as error:
