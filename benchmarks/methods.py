@@ -15,7 +15,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,24 +97,33 @@ class Bench:
     cell: Cell
     folder: Path
 
-    def run(self, seed: int) -> None:
-        """Make the sets of a seed, and judge them."""
+    def judge(self, row: str, seed: int) -> None:
+        """Make the sets of a row, and judge them; beside DM's also those that are picked.
+
+        Rows are judged by themselves, so that they are told as they come: the networks of a seed
+        are the same for all of them.
+        """
         cell = self.cell
-        sets = [
-            made for row, updates in cell.updates.items() for made in self.row(row, updates, seed)
-        ]
-        pool = [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
+        sets = [*self.row(row, cell.updates[row], seed)][::-1]  # the last point first
+        self.compare(row, seed, "hard", sets, PICKED if row == "DM" else ())
+        if row == "CIM":
+            self.compare(row, seed, "soft", sets[:1], ("random", "rded"))
+
+    def compare(
+        self, row: str, seed: int, labels: str, sets: list[str], against: Iterable[str]
+    ) -> None:
+        """Judge sets by two networks, and keep what is found."""
+        cell, name = self.cell, f"{self.name}-seed{seed}-{row}-{labels}"
         usual = [*("--dataset", cell.dataset), *("--ipc", str(cell.ipc)), *("--seed", str(seed))]
         usual += [*self.data, *("--protocol", "modern"), *("--epochs", str(cell.epochs))]
-        usual += [*("--num-eval", "2"), *("--real-epochs", "0"), "--resume", *pool]
-        out = self.folder / f"{self.name}-seed{seed}"
-        hard = [*usual, *("--against", *PICKED), *("--coreset-features", "ConvNet")]
-        typed("compare", *sets, *hard, "--out", f"{out}-hard")
-        soft = [*usual, *("--against", "random", "rded"), *("--labels", "on-the-fly")]
-        best = [str(self.place("CIM", seed) / str(cell.updates["CIM"]) / SET)]
-        typed("compare", *best, *soft, "--out", f"{out}-soft")
-        for kind in ("hard", "soft"):
-            shutil.copy(Path(f"{out}-{kind}") / "comparison.json", OUT / f"{out.name}-{kind}.json")
+        usual += [*("--num-eval", "2"), *("--real-epochs", "0"), "--resume"]
+        usual += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
+        names = tuple(against)
+        usual += ["--against", *names, *(["--coreset-features", "ConvNet"] if names else [])]
+        if labels == "soft":
+            usual += ["--labels", "on-the-fly"]
+        typed("compare", *sets, *usual, "--out", str(self.folder / name))
+        shutil.copy(self.folder / name / "comparison.json", OUT / f"{name}.json")
 
     def row(self, row: str, updates: int, seed: int) -> Iterator[str]:
         """Make a row's sets, and return where they lie: the later goes on from the earlier."""
@@ -195,17 +204,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("cells", nargs="*", choices=[*CELLS, []])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--rows", nargs="+", choices=[*ROWS], help="make the sets of these alone")
+    parser.add_argument("--rows", nargs="+", choices=[*ROWS], help="these alone")
+    parser.add_argument("--make", action="store_true", help="make sets, and judge none")
     parser.add_argument("--folder", type=Path, default=Path("methods"))
     given = parser.parse_args()
     for seed in range(given.seeds):
         for name in given.cells:
             bench = Bench(name, CELLS[name], given.folder)
-            if given.rows:
-                for row in given.rows:
+            for row in given.rows or CELLS[name].updates:
+                if given.make:
                     print(*bench.row(row, CELLS[name].updates[row], seed), flush=True)
-            else:
-                bench.run(seed)
+                else:
+                    bench.judge(row, seed)
     (OUT / "tables.md").write_text(tables())
 
 
