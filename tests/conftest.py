@@ -14,6 +14,7 @@ os.environ.update(told_of_cores())  # before PyTorch is loaded
 os.environ["XDG_CACHE_HOME"] = own_cache()  # tests depend on nothing that a machine remembers
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 os.environ["DATASTILL_ENGINE"] = "kernels"  # nor does a clock decide by what a network runs
+os.environ["DATASTILL_PATIENCE"] = "1e9"  # nor what is awaited: it would be said by a clock
 os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns
 
 import pytest
@@ -21,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datastill.base import waits
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
 from datastill.identity import keys_of
@@ -30,7 +30,6 @@ from datastill.training.coresets import Known
 from datastill.training.dynamics import Dynamics
 from datastill.training.pool import Member
 
-waits.SECONDS = 1e9  # what is awaited is said by no clock while tests run
 build_once()
 
 

@@ -40,7 +40,7 @@ def test_the_tables_of_clom_follow_from_the_values() -> None:
 
 
 def test_the_page_of_clom_tells_what_the_tables_hold() -> None:
-    page = (RESULTS / "clom" / "README.md").read_text()
+    page = (RESULTS / "clom" / "pairs.md").read_text()
     written = (RESULTS / "clom" / "tables.md").read_text()
     rows = re.findall(r"^\| (?:DM|DSA), \d+ \|.*\| (.* %.*) \| (.* %.*) \| (.*), 3 \|$", page, re.M)
     assert len(rows) == 7
@@ -49,13 +49,27 @@ def test_the_page_of_clom_tells_what_the_tables_hold() -> None:
     assert "+0.3 (-0.4 to +1.0)" in page  # ResNet18: by networks, not by three seeds alike
 
 
+def test_clom_in_one_page_tells_what_its_plan_came_to() -> None:
+    clom, folder = program("clom"), RESULTS / "clom" / "decisive"
+    written = (folder / "tables.md").read_text()
+    assert clom.table(clom.read(folder / "values.json")) in written
+    for page in (folder.parent / "README.md", folder / "README.md"):
+        rows = re.findall(
+            r"^\| (\w+), (\d+) \| ([^(|]*) (?:\(.*\) )?\| ([^(|]*) ", page.read_text(), re.M
+        )
+        assert len(rows) == 3
+        for method, updates, without, guided in rows:
+            line = re.findall(rf"^\| {method}-{updates} \|.*$", written, re.M)[0]
+            assert without.strip() in line
+            assert guided.strip() in line
+
+
 def test_the_forms_of_clom_follow_from_the_values(capsys: pytest.CaptureFixture[str]) -> None:
     forms = program("clom_forms")
     for file in sorted((RESULTS / "clom").glob("forms-*.json")):
         forms.tell(file)
     told = capsys.readouterr().out
-    page = (RESULTS / "clom" / "README.md").read_text()
-    section = page.split("## The contrastive form")[1]
+    section = (RESULTS / "clom" / "forms.md").read_text()
     cells = re.findall(r"[+-]\d\.\d \([^)]*\)", section)
     assert len(cells) == 23
     for cell in cells:

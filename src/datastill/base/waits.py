@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -10,7 +11,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SECONDS = 1.0
+PATIENCE = "DATASTILL_PATIENCE"
+"""The environment variable that says ``SECONDS``, for whoever reads stderr by a program."""
+
+
+def _patience() -> float:
+    # What makes no sense is what is usual: this is said of no result.
+    try:
+        return min(max(float(os.environ.get(PATIENCE, "")), 0.1), 1e9)
+    except ValueError:
+        return 1.0
+
+
+SECONDS = _patience()
 """Without anything on the screen, after which it is said what is awaited."""
 READY = "getting ready (loading PyTorch)"
 """What is awaited first."""
