@@ -55,7 +55,7 @@ def test_clom_in_one_page_tells_what_its_plan_came_to() -> None:
     assert clom.table(clom.read(folder / "values.json")) in written
     for page in (folder.parent / "README.md", folder / "README.md"):
         rows = re.findall(
-            r"^\| (\w+), (\d+) \| ([^(|]*) (?:\(.*\) )?\| ([^(|]*) ", page.read_text(), re.M
+            r"^\| (\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) ", page.read_text(), re.M
         )
         assert len(rows) == 3
         for method, updates, without, guided in rows:
