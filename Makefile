@@ -15,7 +15,7 @@ test-oldest: .oldest/.ready
 	.oldest/bin/pytest --numprocesses auto --dist loadfile
 
 test-ray: .venv/.ready
-	$(BIN)/pytest -m ray tests/test_ray.py tests/test_ray_away.py
+	$(BIN)/pytest -m ray tests/test_ray.py tests/test_ray_away.py tests/test_ray_joined.py
 
 test-wheel: .venv/.release
 	$(BIN)/pytest -m wheel tests/test_wheel.py

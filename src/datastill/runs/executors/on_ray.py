@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -35,6 +36,27 @@ MEMORY = 700 * 2**20
 PATIENCE = 10
 """Seconds for which machines are waited for, at the end, that remove what was sent to them."""
 
+ANSWER = 10
+"""Seconds within which the first machine of a cluster answers, if it is there."""
+
+
+def require_answer(address: str | None) -> None:
+    """Refuse an address ``HOST:PORT`` at which nothing answers: Ray would wait for minutes.
+
+    Raises:
+        InputError: saying so.
+    """
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdecimal() or "/" in host:
+        return  # a word of Ray's, or the address of a client
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"no Ray answers at {address} ({line(error)}); say the address that "
+            "'ray start --head' printed on the cluster's first machine"
+        ) from None
+
 
 class OnRay(Ending):
     """An executor whose work is done by Ray, which is started here, or joined.
@@ -63,6 +85,7 @@ class OnRay(Ending):
         said = {**ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
         said |= {name: os.environ[name] for name in PASSED if name in os.environ}
         its = {"log_to_driver": False, "runtime_env": {"env_vars": said}}
+        require_answer(address)
         # Otherwise one is joined that runs here, or that one which was killed has left a note of.
         own = {"address": "local", "num_cpus": cores_here(), "include_dashboard": False}
         try:
