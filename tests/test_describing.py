@@ -78,7 +78,7 @@ def test_a_set_is_made_again_by_the_file_in_its_folder(run: Run, more: str) -> N
         assert same_sets(made, folder)
         assert (made / RUN_FILE).read_bytes() == (folder / RUN_FILE).read_bytes()
     said = run(f"run {folder}")
-    assert (said.code, "pass --overwrite" in said.err) == (2, True)
+    assert (said.code, "this very run" in said.err, "--overwrite" in said.err) == (2, True, True)
 
 
 def test_a_set_made_by_python_is_repeated_from_its_folder(tmp_path: Path) -> None:
