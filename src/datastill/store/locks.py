@@ -102,26 +102,28 @@ def is_held(path: Path) -> bool:
 
 def drop(path: Path) -> None:
     """Remove the file of a lock that nobody holds; one that is held stays."""
-    kind = SoftFileLock if path.name.endswith(BY_NAME) else FileLock
-    lock = kind(path, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except (Timeout, OSError):
-        return
-    path.unlink(missing_ok=True)
-    lock.release()
+    if (lock := _free(path)) is not None:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _is_named(path: Path) -> bool:
     # By the process that a file names, or by the way of systems that have no other.
+    lock = _free(path)
+    if lock is not None:
+        lock.release()
+    return lock is None
+
+
+def _free(path: Path) -> BaseFileLock | None:
+    # The lock of a file, held now; None where somebody else has it.
     kind = SoftFileLock if path.name.endswith(BY_NAME) else FileLock
     lock = kind(path, thread_local=False)
     try:
         lock.acquire(blocking=False)
     except (Timeout, OSError):
-        return True
-    lock.release()
-    return False
+        return None
+    return lock
 
 
 def _held(path: Path) -> BaseFileLock:
