@@ -41,3 +41,13 @@ class Paper:
             f"@{kind}{{{self.key},\n  author = {{{self.authors}}},\n  title = {{{self.title}}},\n"
             f"  {place} = {{{where}}},\n  year = {{{year}}}\n}}"
         )
+
+
+TRAJECTORIES = Paper(
+    "cazenavette2022mtt",
+    "Cazenavette, George and Wang, Tongzhou and Torralba, Antonio and Efros, Alexei A. "
+    "and Zhu, Jun-Yan",
+    "Dataset Distillation by Matching Training Trajectories",
+    "CVPR 2022",
+)
+"""What more than one method follows stands here."""

@@ -38,6 +38,7 @@ from datastill.distillation.methods.base.students import (
     less,
     require_followed,
 )
+from datastill.distillation.papers import TRAJECTORIES
 
 
 @dataclass(frozen=True)
@@ -207,13 +208,7 @@ PAPERS = (
         "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching",
         "ICLR 2024",
     ),
-    Paper(
-        "cazenavette2022mtt",
-        "Cazenavette, George and Wang, Tongzhou and Torralba, Antonio and Efros, Alexei A. "
-        "and Zhu, Jun-Yan",
-        "Dataset Distillation by Matching Training Trajectories",
-        "CVPR 2022",
-    ),
+    TRAJECTORIES,
 )
 
 

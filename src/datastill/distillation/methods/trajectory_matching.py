@@ -18,7 +18,6 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.learned import LearnedRate
 from datastill.distillation.methods.base import (
     METHODS,
-    Paper,
     Published,
     Sgd,
     Synthetic,
@@ -33,6 +32,7 @@ from datastill.distillation.methods.base.students import (
     less,
     require_followed,
 )
+from datastill.distillation.papers import TRAJECTORIES
 from datastill.training.pool import Trajectory
 
 
@@ -159,13 +159,5 @@ def published(ipc: int) -> Published:
         protocol="dsa",
         parametrisation=LearnedRate(lr=0.01),
         needs=frozenset({"trajectories"}),
-        papers=(
-            Paper(
-                "cazenavette2022mtt",
-                "Cazenavette, George and Wang, Tongzhou and Torralba, Antonio and Efros, Alexei A. "
-                "and Zhu, Jun-Yan",
-                "Dataset Distillation by Matching Training Trajectories",
-                "CVPR 2022",
-            ),
-        ),
+        papers=(TRAJECTORIES,),
     )
