@@ -14,11 +14,11 @@ from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.evaluation import studies
 from datastill.identity import described
-from datastill.runs import findings
+from datastill.runs import findings, study_material
 from datastill.runs.carrying import carry_out
 from datastill.runs.distilling import distill
 from datastill.runs.keeping import Keeping
-from datastill.runs.observer import Talking
+from datastill.runs.observer import SILENT, Talking
 from datastill.runs.specs import (
     ComputeSpec,
     DataSpec,
@@ -238,6 +238,22 @@ def test_a_study_holds_images_out_of_everything(typed: Path) -> None:
     with pytest.raises(InputError, match=r"`assess_share=0.05` keeps some"):
         study(spec, "other")
     assert not Path("other").exists()
+
+
+def test_what_sets_follow_from_takes_one_look_at_all_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    material = study_material.read(SPEC, SILENT)
+    look, seen = study_material.fingerprint, list[int]()
+
+    def looked(data: datastill.ImageSet) -> str:
+        seen.append(len(data))
+        return look(data)
+
+    monkeypatch.setattr(study_material, "fingerprint", looked)
+    first = study_material.settings_of(SPEC, material)
+    assert study_material.settings_of(SPEC, material) == first
+    assert seen == [len(material.real), len(material.test)]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def take_sets(
         and has_set(spec, folder.path, f"{SETS}/{one.run}", one.name)
         and (judges.guides or not asks_models(one.kind, spec.method_settings))
     ]
-    if not new:  # what sets follow from takes digests of all images
+    if not new:
         return names
     shop = workshop(spec, material, judges, folder.path / judging.OWN)
     asked = settings_of(spec, material)
@@ -182,7 +182,7 @@ class Apart:
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """What must be equal for all sets: it takes digests of all images."""
+        """What must be equal for all sets."""
         return settings_of(self.spec, self.material)
 
     def _asks(self, one: Candidate) -> bool:

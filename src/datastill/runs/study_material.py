@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ class Material:
     def names(self) -> set[str]:
         """Names of all sets."""
         return {*self.brought, *(candidate.name for candidate in self.wanted)}
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, str]:
+        """Of the training and test images, of which all are looked at: once."""
+        return {"real": fingerprint(self.real), "test": fingerprint(self.test)}
 
 
 def read(spec: StudySpec, observer: Observer) -> Material:
@@ -136,8 +142,7 @@ def settings_of(spec: StudySpec, material: Material) -> dict[str, Any]:
         **({} if not spec.settings else {"settings": dict(spec.settings)}),
         **({} if spec.data.mirror is None else {"mirror": real.domain.mirror}),
     }
-    data = {"real": fingerprint(real), "test": fingerprint(material.test)}
-    asked = Provenance.here(spec, real.images.device.type, resolved, data).asked
+    asked = Provenance.here(spec, real.images.device.type, resolved, material.fingerprints).asked
     return {name: value for name, value in asked.items() if name not in (EXECUTION, "versions")}
 
 
