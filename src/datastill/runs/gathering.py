@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,20 +70,29 @@ def _at(path: Path) -> Iterator[Lying]:
         if path.suffix == ".safetensors":
             yield Lying(SET, path)
         return
-    one = itself(path)
-    if one is not None:
-        yield one
-        return
-    base = len(path.parts)
-    for place, folders, _ in os.walk(path):
-        here = Path(place)
-        own = None if here == path else itself(here)
-        if own is not None:
-            yield own
+    for here, one in folders_in(path, itself):
+        if one is not None:
+            yield one
         elif (here / DEMO_FILE).is_file() and (here / DEMO_SETS).is_dir():
             yield Lying(DEMO, here)  # and what it holds
+
+
+def folders_in(
+    path: Path, known: Callable[[Path], Lying | None], deepest: int = DEEPEST
+) -> Iterator[tuple[Path, Lying | None]]:
+    """Yield folders, and what each is that a run made; into such a one it is not looked further.
+
+    Args:
+        path: where to begin. Links and hidden folders in there are not followed.
+        known: says what a folder is, see ``itself``.
+        deepest: folders within each other.
+    """
+    base = len(path.parts)
+    for place, folders, _ in os.walk(path):
+        one = known(here := Path(place))
+        yield here, one
         names = sorted(name for name in folders if not name.startswith("."))
-        folders[:] = [] if own or len(here.parts) - base >= DEEPEST else names
+        folders[:] = [] if one or len(here.parts) - base >= deepest else names
 
 
 def _has_records(folder: Path) -> bool:

@@ -19,12 +19,14 @@ from datastill.runs.catalogue import KINDS, catalogue
 from datastill.runs.gathering import (
     COMPARED,
     COMPARISON,
+    DEEPEST,
     POOL,
     SET,
     STUDIED,
     STUDY,
     UNDER_WAY,
     Lying,
+    folders_in,
     itself,
 )
 from datastill.store import (
@@ -46,8 +48,8 @@ USUAL = (
     "runs",
 )
 """Folders into which commands write that were told no other."""
-DEEPEST, MOST = 8, 20_000
-"""Folders within each other that are looked into, and folders in all."""
+MOST = 20_000
+"""Folders that are looked into, in all."""
 FINISHED, UNFINISHED, BUSY, DAMAGED = "finished", "not finished", "at work", "damaged"
 RESUMED = "the same command with --resume goes on"
 
@@ -166,29 +168,20 @@ def walked(path: Path, deepest: int = DEEPEST) -> Iterator[tuple[Path, Lying | N
     Raises:
         InputError: when they are too many.
     """
-    base, seen = len(path.parts), 0
-    for place, folders, _ in os.walk(path):
-        here, seen = Path(place), seen + 1
-        if seen > MOST:
+    for number, (here, one) in enumerate(folders_in(path, _made, deepest), 1):
+        if number > MOST:
             raise InputError(f"{path} holds more than {MOST} folders; name those to look into")
-        one = itself(here) or _begun(here)
-        if one is not None and one.kind == UNDER_WAY and not _is_run(here):
-            one = None
         yield here, one
-        names = sorted(name for name in folders if not name.startswith("."))
-        folders[:] = [] if one or len(here.parts) - base >= deepest else names
 
 
-def _begun(folder: Path) -> Lying | None:
-    # A run of which there is nothing but what it goes on from.
-    return Lying(UNDER_WAY, folder) if any(place_of(folder).glob(f"*{ENDING}")) else None
-
-
-def _is_run(folder: Path) -> bool:
-    # A log alone may be anybody's.
-    place = place_of(folder)
+def _made(folder: Path) -> Lying | None:
+    # Of a run there may be nothing but what it goes on from; a log alone may be anybody's.
+    one, place = itself(folder), place_of(folder)
+    if one is not None and one.kind != UNDER_WAY:
+        return one
     begun = (place / EVOLUTION_FILE).is_file() or any(place.glob(f"*{ENDING}"))
-    return begun or bool(settings_in(place))
+    is_run = begun or (one is not None and settings_in(place))
+    return Lying(UNDER_WAY, folder) if is_run else None
 
 
 def _state(folder: Path, kind: str) -> tuple[str, str]:
