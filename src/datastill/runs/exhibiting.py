@@ -47,6 +47,7 @@ from datastill.store import (
     members_in,
     place_of,
     read_json,
+    read_table,
     stem_of,
 )
 from datastill.store.succession import MANIFEST
@@ -79,7 +80,7 @@ class Exhibiting:
         elif one.kind == COMPARISON:
             return self._comparison(one.path, name), None
         elif one.kind == DEMO:
-            return demo.exhibit(_table(one.path / DEMO_FILE), one.path, name), None
+            return demo.exhibit(read_table(one.path / DEMO_FILE), one.path, name), None
         elif one.kind == STUDY:
             return self._study(one.path, name), None
         elif one.kind == POOL or is_training(one.path):
@@ -116,7 +117,7 @@ class Exhibiting:
         kept = checkpoint_file(folder, CompareSpec.kind)
         if kept.exists:
             return comparison.under_way(so_far(kept), str(folder), name, _recipe(folder))
-        table = _table(folder / COMPARED)
+        table = read_table(folder / COMPARED)
         return comparison.exhibit(table, str(folder), name, _recipe(folder))
 
     def _study(self, folder: Path, name: str) -> Exhibit:
@@ -125,7 +126,7 @@ class Exhibiting:
             pictures = dict(_pictures(folder, standing.made[: self.most]))
             recipe = _recipe(folder)
             return study.under_way(standing, *told, pictures=pictures, recipe=recipe)
-        table = _table(folder / STUDIED)
+        table = read_table(folder / STUDIED)
         with damaged(folder / STUDIED):
             found = study_of(table, Key(_seed(folder)))
             facts = [str(fact) for fact in table.get("facts", ())]
@@ -163,7 +164,7 @@ def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held
         InputError: when nothing is known of its images, or a file is damaged.
     """
     place = place_of(folder)
-    settings = _table(place / "settings.json") if (place / "settings.json").is_file() else {}
+    settings = read_table(place / "settings.json") if (place / "settings.json").is_file() else {}
     found = load_frames(place)
     if now is None and found is None:
         raise InputError(f"the run in {folder} has no image to show yet")
@@ -210,7 +211,7 @@ def _assessments(file: Path) -> Iterator[Mapping[str, Any]]:
     others = file.parent.glob(f"{stem_of(file)}assessment-[0-9]*.json")
     for path in (first, *sorted(others)):
         if path.is_file():
-            table = _table(path)
+            table = read_table(path)
             with damaged(path):
                 for row in table["scores"]:
                     judged.strip(row)
@@ -238,16 +239,9 @@ def _near(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _table(path: Path) -> dict[str, Any]:
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is damaged: it holds no table")
-    return found
-
-
 def _seed(folder: Path) -> int:
     settings = folder / "settings.json"
-    return int(_table(settings).get("seed", 0)) if settings.is_file() else 0
+    return int(read_table(settings).get("seed", 0)) if settings.is_file() else 0
 
 
 def _list(path: Path) -> list[Mapping[str, Any]]:

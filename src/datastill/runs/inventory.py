@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.waits import awaited
@@ -37,6 +36,7 @@ from datastill.store import (
     members_in,
     place_of,
     read_json,
+    read_table,
 )
 from datastill.store.checkpoints import ENDING
 from datastill.store.locks import at_work
@@ -217,7 +217,7 @@ def _set(file: Path) -> tuple[str, str]:
 def _comparison(folder: Path) -> tuple[str, str]:
     if not (folder / COMPARED).is_file():
         return "", ""
-    rows = rows_in(_table(folder / COMPARED))[0]
+    rows = rows_in(read_table(folder / COMPARED))[0]
     small = [row for row in rows if row.images == min(row.images for row in rows)]  # not all real
     own = [row for row in small if row.name != "random"] or small
     best = max(own, key=lambda row: row.accuracies.mean)
@@ -229,7 +229,7 @@ def _study(folder: Path) -> tuple[str, str]:
     sets = counted(len(StudyFolder(folder).names()), "set")
     if not (folder / STUDIED).is_file():
         return sets, ""
-    verdicts = _table(folder / STUDIED)["verdicts"]
+    verdicts = read_table(folder / STUDIED)["verdicts"]
     return sets, f"{verdicts[0]['name']} agrees best" if verdicts else ""
 
 
@@ -250,13 +250,6 @@ def _run(folder: Path) -> tuple[str, str]:
     name = data.get("name") if isinstance(data, dict) else None
     parts = [name, settings.get("method"), run.get("kind") if isinstance(run, dict) else None]
     return ", ".join(str(part) for part in parts if part), ""
-
-
-def _table(file: Path) -> Mapping[str, Any]:
-    table = read_json(file)
-    if not isinstance(table, dict):
-        raise InputError(f"{file} is damaged: it holds no table")
-    return table
 
 
 _TELLS = {SET: _set, COMPARISON: _comparison, STUDY: _study, POOL: _pool, UNDER_WAY: _run}

@@ -67,6 +67,18 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a table that ``write_json`` wrote.
+
+    Raises:
+        InputError: when it cannot be read, or is damaged: it is no table, say.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged: it holds no table")
+    return found
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     return {"datastill": version("datastill"), "torch": torch.__version__}
