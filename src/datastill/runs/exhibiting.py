@@ -50,7 +50,7 @@ from datastill.store import (
     read_table,
     stem_of,
 )
-from datastill.store.succession import MANIFEST
+from datastill.store.succession import MANIFEST, SETTINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ def under_way(folder: Path, now: ImageSet | None = None, told: str = "") -> Held
         InputError: when nothing is known of its images, or a file is damaged.
     """
     place = place_of(folder)
-    settings = read_table(place / "settings.json") if (place / "settings.json").is_file() else {}
+    settings = read_table(place / SETTINGS) if (place / SETTINGS).is_file() else {}
     found = load_frames(place)
     if now is None and found is None:
         raise InputError(f"the run in {folder} has no image to show yet")
@@ -240,7 +240,7 @@ def _near(path: Path) -> Path:
 
 
 def _seed(folder: Path) -> int:
-    settings = folder / "settings.json"
+    settings = folder / SETTINGS
     return int(read_table(settings).get("seed", 0)) if settings.is_file() else 0
 
 

@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError
+from datastill.runs.specs import CompareSpec
 from datastill.store import (
     EVOLUTION_FILE,
     LOG_FILE,
     SET_FILE,
+    StudyFolder,
     checkpoint_file,
     members_in,
     place_of,
 )
-from datastill.store.studies import RECORD_FILE
 
 SET, UNDER_WAY, COMPARISON, STUDY, POOL = "set", "run", "comparison", "study", "pool"
 DEMO, DEMO_FILE, DEMO_SETS = "demo", "demo.json", "with-clom"
 """What the demo found, in a folder that holds its sets and original models too."""
 COMPARED, STUDIED = "comparison.json", "study.json"
 """Files with what a comparison and a study found."""
-JUDGES, COMPARISON_RUN = "judges.json", "compare"
-"""The file by which a study begins, and how a comparison calls its checkpoints."""
+JUDGES = "judges.json"
+"""The file by which a study begins."""
 DEEPEST = 8
 """Folders within each other that are looked into."""
 
@@ -95,20 +96,17 @@ def folders_in(
         folders[:] = [] if one or len(here.parts) - base >= deepest else names
 
 
-def _has_records(folder: Path) -> bool:
-    return any((folder / "sets").glob(f"*/{RECORD_FILE}"))
-
-
 def itself(folder: Path) -> Lying | None:
     """Return what a folder is itself; None where it is nothing that a run made."""
     if (folder / SET_FILE).is_file():
         return Lying(SET, folder / SET_FILE)
-    if (folder / COMPARED).is_file() or checkpoint_file(folder, COMPARISON_RUN).exists:
+    if (folder / COMPARED).is_file() or checkpoint_file(folder, CompareSpec.kind).exists:
         return Lying(COMPARISON, folder)
-    if any((folder / file).is_file() for file in (STUDIED, JUDGES)) or _has_records(folder):
+    begun = any((folder / file).is_file() for file in (STUDIED, JUDGES))
+    if begun or any(StudyFolder(folder).record_files()):
         return Lying(STUDY, folder)
     if any(members_in(folder)):
         return Lying(POOL, folder)
     place = place_of(folder)
-    begun = (place / EVOLUTION_FILE, place / LOG_FILE)
-    return Lying(UNDER_WAY, folder) if any(file.is_file() for file in begun) else None
+    begun = any((place / file).is_file() for file in (EVOLUTION_FILE, LOG_FILE))
+    return Lying(UNDER_WAY, folder) if begun else None

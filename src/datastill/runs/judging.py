@@ -12,6 +12,7 @@ from datastill.identity import called, described
 from datastill.networks import find
 from datastill.runs import differences
 from datastill.runs.examining import Ongoing
+from datastill.runs.gathering import JUDGES
 from datastill.runs.given import Conduct
 from datastill.runs.keeping import Keeping
 from datastill.runs.originals import Shelf
@@ -23,7 +24,7 @@ from datastill.training.pool import Pool, by_epoch
 
 OWN = "pretrained_model"
 """Where a study keeps its own, in its folder."""
-FILE, EARLY_FILE = "judges.json", "judges-after-{}.json"
+FILE, EARLY_FILE = JUDGES, "judges-after-{}.json"
 
 
 @dataclass(frozen=True, eq=False)

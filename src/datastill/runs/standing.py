@@ -11,14 +11,13 @@ from datastill.evaluation.plan import Result, collect
 from datastill.evaluation.studies import Record, record_of
 from datastill.report.page.held import Exam, Standing
 from datastill.runs.describing import descriptions
+from datastill.runs.examining import SETTINGS
 from datastill.runs.population import wanted
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
 from datastill.runs.trials import trials_of
 from datastill.store import CheckpointFile, StudyFolder, read_json
-from datastill.store.studies import RECORD_FILE
-
-SETTINGS, SETS = "settings.json", "sets"
+from datastill.store.studies import RECORD_FILE, SETS_FOLDER
 
 
 def of_study(folder: Path) -> Standing:
@@ -45,7 +44,7 @@ def exam_of(file: Path) -> Exam | None:
     record = None if folder is None else _record(file.with_name(RECORD_FILE))
     if folder is None or record is None:
         return None
-    others = (_record(path) for path in sorted((folder / SETS).glob(f"*/{RECORD_FILE}")))
+    others = (_record(path) for path in sorted(StudyFolder(folder).record_files()))
     alike = [one for one in others if one and (one.method, one.ipc) == ("random", record.ipc)]
     random = [one for one in alike if one.name != record.name]
     return Exam(record, random, _terms(folder))
@@ -54,7 +53,7 @@ def exam_of(file: Path) -> Exam | None:
 def study_of_set(file: Path) -> Path | None:
     """Return the folder of the study that a set is in; None of one that is in none."""
     sets = file.resolve().parent.parent
-    return sets.parent if sets.name == SETS and (sets.parent / SETTINGS).is_file() else None
+    return sets.parent if sets.name == SETS_FOLDER and (sets.parent / SETTINGS).is_file() else None
 
 
 def so_far(file: CheckpointFile) -> list[Result]:

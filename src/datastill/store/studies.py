@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from datastill.store.files import read_json, require_writable, write_json, writi
 from datastill.store.sets import load, save
 from datastill.store.succession import SET_FILE
 
-RECORD_FILE = "record.json"
+SETS_FOLDER, RECORD_FILE = "sets", "record.json"
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class StudyFolder:
 
     def names(self) -> list[str]:
         """Name the sets that are there, in alphabetical order."""
-        return sorted(file.parent.name for file in (self.path / "sets").glob(f"*/{SET_FILE}"))
+        return sorted(file.parent.name for file in (self.path / SETS_FOLDER).glob(f"*/{SET_FILE}"))
 
     def load_set(self, name: str) -> ImageSet:
         """Read a set."""
-        return load(self.path / "sets" / name)
+        return load(self.path / SETS_FOLDER / name)
 
     def save_set(self, name: str, data: ImageSet) -> None:
         """Write a set, all of it or nothing."""
-        save(data, self.path / "sets" / name / SET_FILE)
+        save(data, self.path / SETS_FOLDER / name / SET_FILE)
 
     def load_record(self, name: str) -> dict[str, Any] | None:
         """Read what is known of a set; None where nothing is."""
@@ -48,7 +48,11 @@ class StudyFolder:
 
     def record_file(self, name: str) -> Path:
         """Return where it is kept what is known of a set."""
-        return self.path / "sets" / name / RECORD_FILE
+        return self.path / SETS_FOLDER / name / RECORD_FILE
+
+    def record_files(self) -> Iterator[Path]:
+        """Yield all that are there, in no order."""
+        return (self.path / SETS_FOLDER).glob(f"*/{RECORD_FILE}")
 
     def keep(self, name: str, value: Mapping[str, Any], hint: str, *, told: Told = plainly) -> None:
         """Write what the study rests on, or make sure that it is what it was.

@@ -18,6 +18,7 @@ from datastill.runs.pieces import FOLDER
 from datastill.runs.specs import DataSpec
 from datastill.runs.specs.base import PLACE, Part
 from datastill.store.locks import LOCK
+from datastill.store.studies import SETS_FOLDER
 
 P = TypeVar("P", bound=Part)
 
@@ -158,9 +159,9 @@ def _of_run(task: Task) -> Iterator[Path]:
     folder, address = task.folder, task.unit.address
     _, _, tail = address.partition("/")
     if task.unit.spec.kind == "study":
-        yield from (folder / "sets" / tail.partition("/")[0]).glob("*")
+        yield from (folder / SETS_FOLDER / tail.partition("/")[0]).glob("*")
         for place in folder.glob("[!.]*"):
-            if place.is_dir() and place.name != "sets":
+            if place.is_dir() and place.name != SETS_FOLDER:
                 yield from _kept(place)
     for pieces in (folder / FOLDER, *folder.glob(f"*/{FOLDER}")):
         for place in pieces.glob("*"):
