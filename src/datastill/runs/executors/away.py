@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,13 @@ class _There:
     sent: Task
     base: Path
 
-    @property
+    @cached_property
     def run(self) -> Path:
         """The folder of the run: the same where a piece is sent once more."""
         told = f"{self.sent.folder}\n{self.sent.unit.spec.digest}\n{self.sent.unit.address}"
         return self.base / RUN / hashlib.sha256(told.encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """The piece as it is carried out."""
         unit = replace(self.sent.unit, spec=with_places(self.sent.unit.spec, self._moved))
