@@ -18,7 +18,7 @@ from datastill.evaluation.validation import Draw
 from datastill.report.tables import Table, results
 from datastill.runs.computing import route_of
 from datastill.runs.distilling import distill, folder_of
-from datastill.runs.gathering import DEMO_FILE
+from datastill.runs.gathering import DEMO_FILE, DEMO_SETS
 from datastill.runs.given import Conduct
 from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
@@ -92,7 +92,7 @@ class Demonstration:
         if clom:
             pool = PoolSpec(architectures=(MODEL,), path=str(self.pool))
             spec = replace(spec, pool=pool, clom=ClomSpec(alphas=(ALPHA,)))
-        return spec, folder_of(spec, self.root / ("with-clom" if clom else "without-clom"))
+        return spec, folder_of(spec, self.root / (DEMO_SETS if clom else "without-clom"))
 
     def contest(self, observer: Observer) -> dict[int | None, list[Result]]:
         """Train networks on every set, and write every value.
