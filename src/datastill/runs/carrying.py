@@ -115,16 +115,13 @@ def carry_out(
     spec = unit.spec
     require_kinds(Spec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     if not unit.address:
-        return _whole(spec, folder, {"keeping": keeping, "observer": observer, "stop": stop})
+        how = {"keeping": keeping, "observer": observer, "stop": stop}
+        return run(spec, folder, **usable(spec, how))
     if spec.kind not in PIECES:
         raise InputError(f"a run of kind {spec.kind!r} has no pieces")
     module, name = PIECES[spec.kind]
     piece = getattr(import_module(f"datastill.runs.{module}"), name)
     return piece(spec, unit.address, folder, Conduct.of(keeping, observer, stop))
-
-
-def _whole(spec: Spec, folder: Path | str, how: dict[str, Any]) -> Any:
-    return run(spec, folder, **usable(spec, how))
 
 
 def usable(spec: Spec, how: Mapping[str, Any]) -> dict[str, Any]:
