@@ -84,10 +84,7 @@ def _record(path: Path) -> Record | None:
 
 def _terms(folder: Path) -> str:
     # By what networks were trained in a study, in words, as far as that is known.
-    path = folder / SETTINGS
-    if not path.is_file():
-        return ""
-    settings = read_json(path)
+    settings = read_json(folder / SETTINGS)
     try:
         protocol = settings["protocol"]
         epochs = protocol["fit"]["epochs"]
