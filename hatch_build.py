@@ -71,9 +71,8 @@ def _built(source: ModuleType, best: Any, compiler: str, folder: Path) -> Path:
     share one set of threads, and a system without libgomp serves.
     """
     compiled, linked = folder / f"{best.name}.o", folder / f"{best.name}.so"
-    flags = (*source.FLAGS, *best.flags, *best.constants)
     for command in (
-        [compiler, *flags, "-c", str(source.SOURCE), "-o", str(compiled)],
+        [compiler, *best.options, "-c", str(source.SOURCE), "-o", str(compiled)],
         [compiler, "-shared", "-Wl,--as-needed", str(compiled), "-o", str(linked)],
     ):
         subprocess.run(command, check=True)

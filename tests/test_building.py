@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from datastill.compute import kernels
-from datastill.compute.kernels import building, trusted
+from datastill.compute.kernels import building, source, trusted
 from datastill.compute.kernels.instructions import ASKED as SET_ASKED
 from datastill.compute.kernels.instructions import available
 from datastill.compute.kernels.operands import ASKED
@@ -59,7 +59,7 @@ def test_kernels_are_built_once(tmp_path: Path) -> None:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Have kernels built in a place of their own, by a compiler in a hurry."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(building, "FLAGS", ("-O0", *building.FLAGS[2:], "-std=c++17"))
+    monkeypatch.setattr(source, "FLAGS", ("-O0", *source.FLAGS[2:], "-std=c++17"))
     trusted._trusted.cache_clear()
     yield tmp_path / "datastill"
     trusted._trusted.cache_clear()
@@ -202,10 +202,10 @@ def test_wrong_results_are_put_aside(
     layer: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right, wrong = MISTAKES[layer]
-    source = building.SOURCE.read_text()
-    assert source.count(right) == 1
+    text = building.SOURCE.read_text()
+    assert text.count(right) == 1
     other = tmp_path / "layers.cpp"
-    other.write_text(source.replace(right, wrong))
+    other.write_text(text.replace(right, wrong))
     monkeypatch.setattr(building, "SOURCE", other)
     if layer == "wide first block":
         folding = [each.name for each in available() if each.folded]

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from datastill.base import machine
 from datastill.base.waits import awaited
-from datastill.compute.kernels.source import FLAGS, SOURCE, Instructions, named, recipe
+from datastill.compute.kernels.source import SOURCE, Instructions, built_name, named
 
 BUILD_SECONDS = 600
 """A busy machine with a slow disk takes its time; a compiler that hangs is given up."""
@@ -37,7 +37,7 @@ def built(best: Instructions) -> Path:
     Raises:
         Unavailable: where there is no compiler, it fails, or there is no place that is safe.
     """
-    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("g++")
+    compiler = _compiler()
     if compiler is None:
         raise Unavailable("no g++ was found")
     if not hasattr(os, "geteuid"):  # as on Windows
@@ -48,8 +48,11 @@ def built(best: Instructions) -> Path:
         raise Unavailable(f"they could not be built: {_said(error)}") from None
 
 
+def _compiler() -> str | None:
+    return shutil.which(os.environ.get("CXX", "g++")) or shutil.which("g++")
+
+
 def _kept(compiler: str, best: Instructions) -> Path:
-    flags = (*FLAGS, *best.flags, *best.constants)
     name = _name(compiler, best)
     folder = machine.cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,12 +67,11 @@ def _kept(compiler: str, best: Instructions) -> Path:
         awaited("waiting for another process, which builds datastill's kernels"),
         _alone(Path(tempfile.gettempdir(), f"datastill-{os.geteuid()}-{name}.lock")),
     ):
-        return _found(folder, name) or _made(folder, name, [compiler, *flags], best)
+        return _found(folder, name) or _made(folder, name, [compiler, *best.options], best)
 
 
 def _name(compiler: str, best: Instructions) -> str:
-    flags = (*FLAGS, *best.flags, *best.constants)
-    return f"layers-{best.name}-{recipe(SOURCE, flags, _told(compiler, '--version'))}"
+    return built_name(SOURCE, best, _told(compiler, "--version"))
 
 
 def superseded(best: Instructions) -> list[Path]:
@@ -77,7 +79,7 @@ def superseded(best: Instructions) -> list[Path]:
 
     Those of other sets, which other machines that share the folder may need, are not among them.
     """
-    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("g++")
+    compiler = _compiler()
     if compiler is None:
         return []
     now = f"{_name(compiler, best)}-"

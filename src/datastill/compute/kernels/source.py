@@ -50,6 +50,11 @@ class Instructions:
         names = ("lanes", "rows", "tiles", "tiles_back", "folded")
         return tuple(f"-DDATASTILL_{name.upper()}={getattr(self, name)}" for name in names)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All that a compiler is told, besides files."""
+        return (*FLAGS, *self.flags, *self.constants)
+
 
 X86 = ("x86_64", "AMD64")
 AVX512 = Instructions(
@@ -92,10 +97,13 @@ SETS = (AVX512, AVX2, NEON)
 """All of them, the best first."""
 
 
-def recipe(source: Path, flags: tuple[str, ...], *more: str) -> str:
-    """Return the digest of a source, flags and whatever else a library follows from."""
-    told = "\n".join([source.read_text(encoding="utf-8"), *more, *flags])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+def built_name(source: Path, best: Instructions, *more: str) -> str:
+    """Return how the name of a library for a set of instructions begins.
+
+    It says what the library follows from: its source, flags, and whatever else there is.
+    """
+    recipe = "\n".join([source.read_text(encoding="utf-8"), *more, *best.options])
+    return f"layers-{best.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
 
 
 def named(name: str, file: Path) -> str:
@@ -108,4 +116,4 @@ def shipped_name(best: Instructions) -> str:
 
     Whose compiler built it is not part of it, as where it is used there may be none.
     """
-    return f"layers-{best.name}-{recipe(SOURCE, (*FLAGS, *best.flags, *best.constants))}"
+    return built_name(SOURCE, best)
