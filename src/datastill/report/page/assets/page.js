@@ -53,11 +53,6 @@
   // Images of a set are one stop of the Tab key; arrows go through them, up and down by classes.
   all(".gallery").forEach((gallery) => {
     const own = all(".tile", gallery), lists = all(".tiles", gallery).map((list) => all(".tile", list));
-    const go = (next) => {
-      if (!next) return;
-      own.forEach((tile) => tile.setAttribute("tabindex", tile === next ? "0" : "-1"));
-      next.focus();
-    };
     own.forEach((tile, place) => {
       tile.setAttribute("tabindex", place ? "-1" : "0");
       tile.addEventListener("focus", () => own.forEach((one) => one.setAttribute("tabindex", one === tile ? "0" : "-1")));
@@ -70,7 +65,7 @@
         }[event.key];
         if (!next) return;
         event.preventDefault();
-        go(next());
+        next()?.focus();
       });
     });
   });
