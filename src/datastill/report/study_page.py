@@ -14,7 +14,6 @@ from datastill.report.pareto import PLOT
 from datastill.report.reliability import reliability_section
 from datastill.report.study_cells import grid, interval, percent, plain, points, star
 from datastill.store import replace_file, writing
-from datastill.training.accuracies import Accuracies
 
 COLUMNS = (
     "assessment",
@@ -159,7 +158,7 @@ def _grouped(verdict: Verdict, groups: Sequence[str]) -> tuple[str, ...]:
 
 
 def _set(record: Record) -> tuple[str, ...]:
-    found = Accuracies(tuple(trial.accuracy for trial in record.trials))
+    found = record.accuracies
     spread = "" if found.std is None else f" ± {100 * found.std:.2f}"
     accuracy = f"{100 * found.mean:.2f}{spread}"
     told = record.name, record.method, record.recipe_name, str(record.ipc)

@@ -15,6 +15,7 @@ from datastill.data import ImageSet
 from datastill.evaluation.assessments import Score
 from datastill.evaluation.plan import counts_in
 from datastill.evaluation.scores import Assessed
+from datastill.training.accuracies import Accuracies
 
 GUIDED = "+CLOM"
 
@@ -64,6 +65,11 @@ class Record:
     def accuracy(self) -> float:
         """The mean over the trials."""
         return fmean(trial.accuracy for trial in self.trials)
+
+    @property
+    def accuracies(self) -> Accuracies:
+        """Those of the trials."""
+        return Accuracies(tuple(trial.accuracy for trial in self.trials))
 
     @property
     def recipe_name(self) -> str:

@@ -71,9 +71,13 @@ def so_far(found: Sequence[Result], name: str, title: str = "Test accuracy so fa
 
 def _examined(exam: Exam, classes: Sequence[str], name: str) -> Iterator[Block]:
     trials = exam.record.trials
-    reached = Accuracies(tuple(trial.accuracy for trial in trials))
     told = ", ".join(part for part in ("in its study", exam.terms) if part)
-    rows = [Result("this set", "", reached, sum(trial.seconds for trial in trials))]
+    own = Result(
+        *("this set", "", exam.record.accuracies, 0),
+        right=tuple(trial.right for trial in trials),
+        tested=next((trial.tested for trial in trials if trial.tested), ()),
+    )
+    rows = [own]
     random = [trial.accuracy for one in exam.random for trial in one.trials]
     if random:
         rows.append(Result("random images", "", Accuracies(tuple(random)), 0))
@@ -88,12 +92,7 @@ def _examined(exam: Exam, classes: Sequence[str], name: str) -> Iterator[Block]:
         ),
         DOTS,
     )
-    result = Result(
-        *("this set", exam.terms, reached, 0),
-        right=tuple(trial.right for trial in trials),
-        tested=next((trial.tested for trial in trials if trial.tested), ()),
-    )
-    table = class_by_class([("this set", result)], classes, f", {told}")
+    table = class_by_class([(own.source, own)], classes, f", {told}")
     if table is not None:
         yield table
 

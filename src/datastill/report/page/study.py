@@ -25,7 +25,6 @@ from datastill.report.page.parts import (
     Section,
     Tile,
 )
-from datastill.training.accuracies import Accuracies
 
 MOST = 60
 """Assessments that a chart can be of: the best ones."""
@@ -112,19 +111,16 @@ def _so_far(standing: Standing, name: str) -> list[Block]:
     known.sort(key=lambda record: -record.accuracy)
     if not known:
         return []
-    found = [Accuracies(tuple(one.accuracy for one in record.trials)) for record in known]
-    results = [
-        Result(record.name, "", reached, 0) for record, reached in zip(known, found, strict=True)
-    ]
+    results = [Result(one.name, "", one.accuracies, 0) for one in known[:MOST]]
     rows = [
-        (one.name, one.method, str(one.ipc), str(reached), str(len(one.scores)))
-        for one, reached in zip(known, found, strict=True)
+        (one.name, one.method, str(one.ipc), str(one.accuracies), str(len(one.scores)))
+        for one in known
     ]
     return [
         Chart(
             f"far-{name}",
             "Test accuracy of networks, the best set first",
-            charts.accuracies(results[:MOST], [one.source for one in results[:MOST]]),
+            charts.accuracies(results, [one.source for one in results]),
             Grid("Sets", ("set", "method", "ipc", "accuracy", "assessments"), rows),
             "A ring is one network; the diamond is their mean.",
         )
