@@ -12,8 +12,9 @@ from datastill.evaluation.scores import Assessed, family
 from datastill.training.accuracies import difference
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
-Listing = tuple[Sequence[str], Sequence[Sequence[str]]]
 """A title, the heads of the columns, and rows of as many cells."""
+Listing = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""The same without a title."""
 REFERENCE = "random"
 ARROWS = {"higher": "↑ higher", "lower": "↓ lower"}
 
