@@ -13,7 +13,7 @@ from datastill.data import ImageSet, stored_bytes, tiled
 from datastill.data.pixels import Pixels
 from datastill.evaluation.comparison import label_bytes
 from datastill.identity import called
-from datastill.report.validations import labelled_on_the_fly, results
+from datastill.report.validations import labelled_on_the_fly, results, table_in
 from datastill.training.coresets import CORESETS, looks_at_features
 
 SOME = 256
@@ -101,9 +101,9 @@ def _of_pixels(images: Pixels) -> dict[str, str]:
 
 
 def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
-    descent, clom, from_file = (_table(facts, name) for name in ("descent", "clom", "imported"))
-    relabelled = _table(facts, "relabelled")
-    content = _table(_table(facts, "data"), "content")
+    descent, clom, from_file = (table_in(facts, name) for name in ("descent", "clom", "imported"))
+    relabelled = table_in(facts, "relabelled")
+    content = table_in(table_in(facts, "data"), "content")
     return {
         "method": str(facts.get("method", "")),
         "network": str(facts.get("model", "")),
@@ -114,17 +114,17 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
             clom, alpha="alphas", models="models_pool", distance="distance", weighting="weighting"
         ),
         "guided by": _originals(clom),
-        "chosen by": _originals(_table(facts, "select")),
-        "started by features of": _originals(_table(facts, "features")),
+        "chosen by": _originals(table_in(facts, "select")),
+        "started by features of": _originals(table_in(facts, "features")),
         "started in the space of": _space(descent, facts),
-        "compared under": _originals(_table(facts, "compared_under")),
-        "started as judged by": _originals(_table(facts, "coreset_originals")),
+        "compared under": _originals(table_in(facts, "compared_under")),
+        "started as judged by": _originals(table_in(facts, "coreset_originals")),
         "seed": str(facts.get("seed", "")),
         "imported from": _told(from_file, file="file", format="format", digest="fingerprint"),
         "learning rate": _rate(facts.get("learning_rate")),
         "soft labels": _told(relabelled, models="teachers", temperature="temperature"),
         "labelled by": _originals(relabelled),
-        "versions": ", ".join(f"{k} {v}" for k, v in _table(facts, "versions").items()),
+        "versions": ", ".join(f"{k} {v}" for k, v in table_in(facts, "versions").items()),
     }
 
 
@@ -159,11 +159,6 @@ def _originals(facts: Mapping[str, Any]) -> str:
 
 def _words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _table(facts: Any, name: str) -> Mapping[str, Any]:
-    found = facts.get(name) if isinstance(facts, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _list(facts: Any, name: str) -> Sequence[Any]:

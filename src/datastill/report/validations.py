@@ -51,7 +51,7 @@ def _rows(report: Any) -> dict[tuple[str, str], Accuracies]:
     rows = report.get("results") if isinstance(report, Mapping) else None
     found: dict[tuple[str, str], Accuracies] = {}
     for row in rows if isinstance(rows, list) else []:
-        values = _table(row, "accuracies").get("values")
+        values = table_in(row, "accuracies").get("values")
         if isinstance(values, list) and values and all(map(_is_share, values)):
             place = _word(row.get("source")), _word(row.get("model"))
             found[place] = Accuracies(tuple(map(float, values)))
@@ -73,8 +73,8 @@ def _labels(reports: Sequence[Report], dataset: str) -> list[str]:
 
 
 def _label(report: Report, dataset: str) -> str:
-    protocol = _table(report, "protocol")
-    fit, name = _table(protocol, "fit"), protocol.get("name")
+    protocol = table_in(report, "protocol")
+    fit, name = table_in(protocol, "fit"), protocol.get("name")
     parts = ["unknown protocol" if name is None else _word(name)]
     parts += [f"{_word(fit['epochs'])} epochs"] if fit.get("epochs") is not None else []
     usual = PRESETS[name].augmentation if isinstance(name, str) and name in PRESETS else None
@@ -82,9 +82,9 @@ def _label(report: Report, dataset: str) -> str:
         parts.append(f"augmentation {_word(protocol['augmentation'])}")
     if fit.get("temperature") is not None:
         parts.append(f"temperature {_word(fit['temperature'])}")
-    if fly := _table(report, "labels_on_the_fly"):
+    if fly := table_in(report, "labels_on_the_fly"):
         parts.append(f"on the fly {_word(fly.get('loss'))}")
-    own = _table(report, "learning_rates").get("synthetic")
+    own = table_in(report, "learning_rates").get("synthetic")
     if own is not None:
         parts.append(f"its own learning rate {_word(own)}")
     if report.get("dataset", dataset) != dataset:
@@ -102,7 +102,7 @@ def labelled_on_the_fly(held: Any) -> list[str]:
     """
     found: list[str] = []
     for report in held if isinstance(held, list) else []:
-        fly = _table(report, "labels_on_the_fly")
+        fly = table_in(report, "labels_on_the_fly")
         given = fly.get("originals")
         listed = given if isinstance(given, list | tuple) else ()
         models = [one for one in listed if isinstance(one, Mapping)]
@@ -114,9 +114,9 @@ def labelled_on_the_fly(held: Any) -> list[str]:
 
 
 def _terms(report: Report) -> dict[str, str]:
-    protocol = _table(report, "protocol")
-    terms = {**_table(protocol, "fit"), **protocol, "seed": report.get("seed")}
-    fly = _table(report, "labels_on_the_fly")
+    protocol = table_in(report, "protocol")
+    terms = {**table_in(protocol, "fit"), **protocol, "seed": report.get("seed")}
+    fly = table_in(report, "labels_on_the_fly")
     asked = {"temperature of labels": "temperature", "ground truth": "ground_truth"}
     labels = {word: fly[name] for word, name in asked.items() if name in fly}
     labels |= {"labels by": ", ".join(labelled_on_the_fly([report]))} if fly else {}
@@ -136,7 +136,8 @@ def _is_share(value: Any) -> bool:
     return number and math.isfinite(value) and 0 <= value <= 1
 
 
-def _table(facts: Any, name: str) -> Mapping[str, Any]:
+def table_in(facts: Any, name: str) -> Mapping[str, Any]:
+    """Return a table among facts; an empty one where there is none, or something else."""
     found = facts.get(name) if isinstance(facts, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 

@@ -10,6 +10,7 @@ from datastill.data import stored_bytes
 from datastill.evaluation.comparison import label_bytes
 from datastill.report.page.held import Held, number_in
 from datastill.report.page.parts import Block, Facts, Lines
+from datastill.report.validations import table_in
 
 
 def cost(held: Held) -> Iterator[Block]:
@@ -55,8 +56,7 @@ def _of_keeping(held: Held) -> Iterator[tuple[str, str]]:
 
 
 def _of_machine(facts: Mapping[str, Any]) -> str:
-    execution = facts.get("execution")
-    known = execution if isinstance(execution, Mapping) else {}
+    known = table_in(facts, "execution")
     told = [str(facts["device"])] if facts.get("device") else []
     told += [f"{name} {value}" for name, value in known.items() if value not in (None, "")]
     return ", ".join(told)

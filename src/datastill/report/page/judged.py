@@ -16,7 +16,7 @@ from datastill.report.page import charts
 from datastill.report.page.classes import class_by_class, of_kept
 from datastill.report.page.held import Exam, Held
 from datastill.report.page.parts import Block, Chart, Grid, Lines, Strip, Strips
-from datastill.report.validations import labelled_results
+from datastill.report.validations import labelled_results, table_in
 from datastill.store.results import results_in
 from datastill.training.accuracies import Accuracies
 
@@ -131,10 +131,8 @@ def _read(held: Held) -> Iterator[tuple[Mapping[str, Any], Sequence[Result]]]:
 
 
 def _told_protocol(report: Mapping[str, Any]) -> str:
-    protocol = report.get("protocol")
-    known = protocol if isinstance(protocol, Mapping) else {}
-    fit = known.get("fit")
-    epochs = fit.get("epochs") if isinstance(fit, Mapping) else None
+    known = table_in(report, "protocol")
+    epochs = table_in(known, "fit").get("epochs")
     told = "" if epochs is None else f", {counted(epochs, 'epoch')}"
     return f"{known.get('name', 'unknown')}{told}"
 

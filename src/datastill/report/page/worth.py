@@ -14,7 +14,7 @@ from datastill.report.comparison import is_real
 from datastill.report.page import charts
 from datastill.report.page.held import Held, number_in
 from datastill.report.page.parts import Chart, Grid
-from datastill.report.validations import labelled_results
+from datastill.report.validations import labelled_results, table_in
 from datastill.training.accuracies import Accuracies
 
 SYNTHETIC = "synthetic"
@@ -94,11 +94,12 @@ def of_rows(rows: Sequence[Row]) -> list[Point]:
 def of_set(held: Held) -> Iterator[Point]:
     """Yield the points of a set, one for each architecture and kind of labels it was judged by."""
     data = held.data
-    own, hard = SOFT if data.labels.ndim > 1 else HARD, hardened(data)
+    own = SOFT if data.labels.ndim > 1 else HARD
+    images, hard = stored_bytes(data.images), label_bytes(hardened(data))
     kinds = {
         SYNTHETIC: (own, label_bytes(data)),
-        f"{SYNTHETIC}, hard labels": (HARD, label_bytes(hard)),
-        titled(SYNTHETIC, FLY): (FLY, label_bytes(hard)),
+        f"{SYNTHETIC}, hard labels": (HARD, hard),
+        titled(SYNTHETIC, FLY): (FLY, hard),
     }
     method = str(data.facts.get("method") or "unknown method")
     for report in held.validations:
@@ -107,10 +108,8 @@ def of_set(held: Held) -> Iterator[Point]:
                 labels, size = kinds[source]
                 models = _model_bytes(report) if labels == FLY else 0
                 name = f"{titled(held.name, labels)}, {model}, {terms}"
-                images = stored_bytes(data.images)
                 yield Point(name, method, labels, images, size, models, reached)
 
 
 def _model_bytes(report: Mapping[str, Any]) -> int:
-    fly = report.get("labels_on_the_fly")
-    return int(number_in(fly, "model_bytes") or 0) if isinstance(fly, Mapping) else 0
+    return int(number_in(table_in(report, "labels_on_the_fly"), "model_bytes") or 0)
