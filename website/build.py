@@ -30,9 +30,14 @@ PLACES = {"src/datastill/recipes": "reference/parts/recipes.md"}
 """Folders for which a page stands."""
 
 
+def made() -> dict[str, str]:
+    """Return the text of every page that is made, by their places."""
+    return {**commands.pages(), **parts.pages(), **names.pages()}
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages that are made where the navigation names their folders."""
-    made = [*commands.pages(), *parts.pages(), *names.pages()]
+    pages = made()
 
     def filled(entry: object) -> object:
         if isinstance(entry, dict):
@@ -40,7 +45,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if isinstance(entry, list):
             return [filled(one) for one in entry]
         if isinstance(entry, str) and entry.endswith("/"):
-            return [uri for uri in made if uri.startswith(entry)]
+            return [uri for uri in pages if uri.startswith(entry)]
         return entry
 
     config.nav = filled(config.nav)
@@ -50,8 +55,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, and copies of what is linked to outside of ``docs/``."""
     style = (Path(__file__).parent / "site.css").read_text(encoding="utf-8")
-    made = {**commands.pages(), **parts.pages(), **names.pages(), "site.css": style}
-    for uri, text in made.items():
+    for uri, text in {**made(), "site.css": style}.items():
         files.append(File.generated(config, uri, content=text))
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
         page, pictures = notebooks.page(path)

@@ -30,8 +30,8 @@ def page(title: str, module: ModuleType) -> str:
     text = [f"# {title}", ""]
     homes: Mapping[str, str] = module._HOME
     for name in sorted(module.__all__, key=str.casefold):
-        listed = ", ".join(methods(getattr(module, name))) or "false"
-        shown = f"[{listed}]" if listed != "false" else listed
+        own = methods(getattr(module, name))
+        shown = f"[{', '.join(own)}]" if own else "false"
         place = f"{module.__name__}.{homes[name]}.{name}"
         text += [f"::: {place}", "    options:", f"      members: {shown}", ""]
     return "\n".join(text)

@@ -102,12 +102,8 @@ def family(name: str, item: Any) -> Iterator[str]:
 
 def format_of(name: str, item: Any) -> Iterator[str]:
     """Say what a format is, and which ways it goes."""
-    ways = [f"`datastill export SET --to {name}`"] if item.write is not None else []
-    yield (
-        f"{item.about}. Read by `datastill import`"
-        + "".join(f"; written by {way}" for way in ways)
-        + "."
-    )
+    written = "" if item.write is None else f"; written by `datastill export SET --to {name}`"
+    yield f"{item.about}. Read by `datastill import`{written}."
     yield "[All about formats](../../formats.md)."
 
 
