@@ -36,7 +36,7 @@ def carry_out(
 
     given = {"folder": folder, "keeping": keeping, "observer": console, "stop": Signals()}
     with nullcontext() if workers is None else workers.executor() as executor:
-        how = usable(spec, {**given, "executor": executor}) if executor else usable(spec, given)
+        how = usable(spec, {**given, "executor": executor})
         found = verb_of(spec.kind)(spec, **how, **more)
     console.show(told(found))
     return found

@@ -35,7 +35,7 @@ BESIDE = BAR + 26
 class Bar(Counted):
     """Progress towards a known number of steps, drawn on a terminal."""
 
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = field(kw_only=True)
 
     def show(self, step: float, note: str) -> None:
         """Draw it."""
