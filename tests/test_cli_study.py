@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from PIL import Image
 import datastill
 from datastill.cli import parse
 from datastill.cli.described import asked, options_of_spec
-from datastill.evaluation import studies, validation
-from datastill.runs import findings
+from datastill.evaluation import validation
 from datastill.runs.specs import StudySpec
 from datastill.store import members_in, pool_folder
 from test_cli import Run, files, run
+from test_units import resample_little
 
 __all__ = ["run"]
 
@@ -32,8 +31,7 @@ NONE = re.compile(r"\bnan\b|\binf\b", re.IGNORECASE)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
 
 
 def read(path: Path) -> Any:

@@ -11,7 +11,7 @@ from datastill.base.errors import InputError
 from datastill.runs.executors.named import executor_named
 from datastill.runs.executors.on_ray import OnRay
 from test_cli import files
-from test_units import STUDY, TRAIN, VALIDATE, same_models, timeless
+from test_units import STUDY, TRAIN, VALIDATE, ranks, same_models, timeless
 from test_workers import OWN, home, of
 
 __all__ = ["home"]
@@ -39,8 +39,7 @@ def test_pool_validation_and_study_are_those_of_one_process(ray: OnRay, home: Pa
     whole, found = runs.validate(VALIDATE, "a"), runs.validate(VALIDATE, "b", executor=ray)
     assert timeless(found.report) == timeless(whole.report)
     one, other = runs.study(STUDY, "c"), runs.study(STUDY, "d", executor=ray)
-    ranks = [[(v.name, v.agreements) for v in each.study.verdicts] for each in (one, other)]
-    assert ranks[0] == ranks[1]
+    assert ranks(one) == ranks(other)
 
 
 @pytest.mark.parametrize("name", ["flaky", "killed"])

@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,20 @@ from datastill import load, runs, save
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
-from datastill.evaluation import studies
-from datastill.runs import findings
 from datastill.runs.executors.away import folder_of
 from datastill.runs.executors.on_ray import OnRay
 from datastill.training.coresets import CORESETS
 from test_cli import files
-from test_units import COMPUTE, STUDY, TRAIN, VALIDATE, same_models, timeless
+from test_units import (
+    COMPUTE,
+    STUDY,
+    TRAIN,
+    VALIDATE,
+    ranks,
+    resample_little,
+    same_models,
+    timeless,
+)
 
 pytestmark = [
     pytest.mark.ray,
@@ -119,8 +125,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save(real.take(rows), "random.safetensors")
     Path("own_ray.py").write_text(OWN)
     Path("beside_ray.py").write_text(BESIDE)
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
     return tmp_path
 
 
@@ -201,8 +206,7 @@ def test_a_study(own: bool, away: OnRay) -> None:
         runs.train(replace(TRAIN, data=DATA, models=("MLP",)), "pool")
         spec = replace(spec, judges=replace(STUDY.judges, path="pool"))
     whole, found = runs.study(spec, "a"), runs.study(spec, "b", executor=away)
-    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
-    assert ranks[0] == ranks[1]
+    assert ranks(found) == ranks(whole)
     assert files(Path("a")) == files(Path("b"))
 
 

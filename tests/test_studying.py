@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import pytest
 import datastill
 from datastill.base.errors import InputError
 from datastill.cli import main
-from datastill.evaluation import studies
 from datastill.identity import described
-from datastill.runs import findings, study_material
+from datastill.runs import study_material
 from datastill.runs.carrying import carry_out
 from datastill.runs.distilling import distill
 from datastill.runs.keeping import Keeping
@@ -32,6 +30,7 @@ from datastill.runs.stop import Stopped, StopRequest
 from datastill.runs.studying import study
 from datastill.runs.training import train
 from datastill.store import load_pool, members_in, pool_folder
+from test_units import resample_little
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 LINE = (
@@ -56,8 +55,7 @@ SPEC = StudySpec(
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +64,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("typed")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        few = partial(studies.Resampling, bootstraps=30, permutations=99)
-        patch.setattr(findings, "Resampling", few)
+        resample_little(patch)
         main([*LINE.split(), "--quiet"])
     return folder / "studies" / "digits"
 

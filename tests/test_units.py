@@ -52,11 +52,21 @@ STUDY = runs.StudySpec(
 )
 
 
+def resample_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let studies resample as little as tests can afford."""
+    few = partial(studies.Resampling, bootstraps=30, permutations=99)
+    monkeypatch.setattr(findings, "Resampling", few)
+
+
+def ranks(found: runs.Studied) -> Any:
+    """Return how every assessment of a study agrees, in their order."""
+    return [(verdict.name, verdict.agreements) for verdict in found.study.verdicts]
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
     return tmp_path
 
 
@@ -160,8 +170,7 @@ def test_sets_of_a_study_apart(leave: int, monkeypatch: pytest.MonkeyPatch) -> N
     cut = [unit.address for unit in left_out(STUDY, leave)]
     guided = 2  # these need the study's own models
     assert len(runs_of_dm) == guided + sum(address.startswith("sets/DM") for address in cut)
-    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
-    assert ranks[0] == ranks[1]
+    assert ranks(found) == ranks(whole)
     for place in Path("whole/sets").iterdir():
         one, other = load(Path("apart/sets", place.name)), load(place)
         assert torch.equal(one.images, other.images)

@@ -23,13 +23,22 @@ from datastill import load, runs, save
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
-from datastill.evaluation import studies
 from datastill.evaluation.studies import examination
-from datastill.runs import findings, scored, study_pieces, validating, workshop
+from datastill.runs import scored, study_pieces, validating, workshop
 from datastill.runs.executors import beginning, copied, processes
 from datastill.training.coresets import CORESETS
 from test_cli import files
-from test_units import COMPUTE, STUDY, TRAIN, VALIDATE, count, same_models, timeless
+from test_units import (
+    COMPUTE,
+    STUDY,
+    TRAIN,
+    VALIDATE,
+    count,
+    ranks,
+    resample_little,
+    same_models,
+    timeless,
+)
 
 OWN = '''
 """Architectures of which one piece fails, in a worker alone."""
@@ -161,16 +170,14 @@ def test_a_comparison_by_three_processes_is_that_of_one(
 def test_a_study_by_three_processes_is_that_of_one(
     workers: runs.Processes, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
     spec = replace(STUDY, population=(*STUDY.population, "DM:1:5"), sets=("random.safetensors",))
     whole = runs.study(spec, "whole")
     trained = count(monkeypatch, workshop, "distill")
     tried, scored = (count(monkeypatch, examination, name) for name in ("validated", "assess"))
     found = runs.study(spec, "apart", executor=workers)
     assert not trained + tried + scored  # all of it is done by others
-    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
-    assert ranks[0] == ranks[1]
+    assert ranks(found) == ranks(whole)
     assert [record.accuracy for record in found.study.records] == [
         record.accuracy for record in whole.study.records
     ]
@@ -180,8 +187,7 @@ def test_a_study_by_three_processes_is_that_of_one(
 def test_a_guided_set_that_lies_there_waits_until_those_that_judge_are_read(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
     runs.train(replace(TRAIN, models=("MLP",)), "pool")
     judges = replace(STUDY.judges, path="pool", early=())
     spec = replace(STUDY, population=("random", "DM:2:1"), judges=judges)
@@ -191,16 +197,14 @@ def test_a_guided_set_that_lies_there_waits_until_those_that_judge_are_read(
     with ThreadPoolExecutor(1) as threads:
         found = runs.study(spec, "apart", executor=threads)
     assert len(made) == 1  # the other one
-    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
-    assert ranks[0] == ranks[1]
+    assert ranks(found) == ranks(whole)
     assert files(home / "apart") == files(home / "whole")
 
 
 def test_what_was_made_and_said_of_sets_by_hand_is_not_done_again(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = partial(studies.Resampling, bootstraps=30, permutations=99)
-    monkeypatch.setattr(findings, "Resampling", few)
+    resample_little(monkeypatch)
     spec = replace(STUDY, population=("random", "DM:1:1"), trials=2)
     whole = runs.study(spec, "whole")
     shutil.copytree("whole", "apart")
@@ -218,8 +222,7 @@ def test_what_was_made_and_said_of_sets_by_hand_is_not_done_again(
         found = runs.study(spec, "apart", executor=threads)
     new = [f"{kind}/{guided.name}{end}" for kind, end in WHAT]
     assert sorted(address for _, address, *_ in done) == sorted([units[0], *new])
-    ranks = [[(v.name, v.agreements) for v in one.study.verdicts] for one in (found, whole)]
-    assert ranks[0] == ranks[1]
+    assert ranks(found) == ranks(whole)
     assert files(home / "apart") == files(home / "whole")
 
 
