@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from datastill.runs import (
     ComputeSpec,
     DataSpec,
     DistillSpec,
+    Executor,
     JudgesSpec,
     Keeping,
+    Processes,
     StudySpec,
     Talking,
     TrainSpec,
@@ -119,11 +122,13 @@ class Answer:
         data: the real images.
         size: how large everything is.
         folder: where all of it is kept.
+        executor: trains models and carries out studies side by side; None one after another, here.
     """
 
     data: DataSpec
     size: Size
     folder: Path
+    executor: Executor | None = None
 
     def carry_out(self) -> None:
         """Make what lacks."""
@@ -168,7 +173,8 @@ class Answer:
         how = {"epochs": self.size.pool_epochs, "lr": 0.05, "batch": 64, "weight_decay": 5e-4}
         compute = ComputeSpec(seed=SEEDS[folder])
         spec = TrainSpec(data=self.data, compute=compute, models=names, num=num, **how)
-        train(spec, self.folder / folder, keeping=Keeping(resume=True), observer=Talking(say))
+        how = {"keeping": Keeping(resume=True), "observer": Talking(say)}
+        train(spec, self.folder / folder, executor=self.executor, **how)
 
     def made(self, name: str, make: Callable[[], ImageSet]) -> None:
         """Make a set, unless it is there."""
@@ -219,7 +225,7 @@ class Answer:
         """Make the sets of a study that it makes itself, assess all, and train networks."""
         say(f"study: {name}")
         spec = replace(spec, compute=ComputeSpec(seed=SEEDS[name]))
-        study(spec, self.folder / name, observer=Talking(say))
+        study(spec, self.folder / name, observer=Talking(say), executor=self.executor)
 
     def study(
         self, own: tuple[str, ...], brought: tuple[str, ...], *, seeds: int, trials: int
@@ -370,10 +376,12 @@ def main() -> None:
     parser.add_argument("--data-path")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that work side by side")
     given = parser.parse_args()
     size = TINY if given.tiny else Size()
     data = DataSpec(given.dataset, path=given.data_path, assess_share=size.share)
-    Answer(data, size, given.folder).carry_out()
+    with Processes(given.jobs) if given.jobs > 1 else nullcontext() as executor:
+        Answer(data, size, given.folder, executor).carry_out()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@
 
 FashionMNIST's shape, random pixels. It ends by itself: what there was no time for is told. Next to
 the times stand how far the losses of each way are from those of float32, whether an update ever
-waits for the GPU, and the memory that it took.
+waits for the GPU, the memory that it took, and, of ours, a profile: how many kernels a step starts,
+for how long they keep the GPU busy (all of a step's time that is left is waiting for the CPU that
+starts them), and which take the longest.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 import torch
 from reference import Reference
 from steps import epochs, facts, random_images, updates
+from torch.profiler import ProfilerActivity, profile
 
 from datastill.augment import dsa, usual_strategy
 from datastill.base.rng import Key
@@ -48,6 +51,7 @@ STEPS = ("DM 10", "DC 10", "DSA 10", "DM 1", "DC 1", "DM 50", "inner 10", "valid
 EPOCHS = 10
 NETWORKS = 20
 COMPARED = 3
+LONGEST = 8
 """Updates whose losses are compared: later ones follow from earlier ones, and drift apart."""
 
 Step = Callable[[], object]
@@ -92,6 +96,26 @@ class Bench:
             "median": statistics.median(spent),
             "first_call": round(first, 3),
             "peak_bytes": peak,
+        }
+
+    def profile(self, run: Step) -> dict[str, Any]:
+        """Tell what a step does on the GPU, by PyTorch's profiler."""
+        if self.device == "cpu":
+            return {}
+        self.wait()
+        with profile(activities=[ProfilerActivity.CUDA]) as watched:
+            run()
+            self.wait()
+        kernels = [one for one in watched.key_averages() if one.self_device_time_total > 0]
+        kernels.sort(key=lambda one: -one.self_device_time_total)
+        longest = {
+            one.key[:100]: [one.count, round(one.self_device_time_total / 1e6, 6)]
+            for one in kernels[:LONGEST]
+        }
+        return {
+            "launches": sum(one.count for one in kernels),
+            "busy_seconds": round(sum(one.self_device_time_total for one in kernels) / 1e6, 6),
+            "longest": longest,
         }
 
 
@@ -172,8 +196,12 @@ def measure(step: str, ways: dict[str, Route], reference: Reference | None, benc
             pairs = zip(losses(step, ways[name], bench.device), exact, strict=True)
             row["losses_apart"] = max(abs(a - b) / abs(b) for a, b in pairs)
             row["waits"] = waits(step, ways[name], bench.device) if bench.device != "cpu" else ""
+        if name in ways:
+            row["profile"] = bench.profile(run)
         told = f"{1e3 * row['median']:10.2f} ms {row['times']:7.2f} x"
-        print(f"{step:<14} {name:<22} {told}  first {row['first_call']:.1f} s", flush=True)
+        busy = 1e3 * row.get("profile", {}).get("busy_seconds", 0)
+        told += f"  busy {busy:8.2f} ms  first {row['first_call']:.1f} s"
+        print(f"{step:<14} {name:<22} {told}", flush=True)
     return found
 
 
