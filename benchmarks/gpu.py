@@ -4,9 +4,9 @@
 
 FashionMNIST's shape, random pixels. It ends by itself: what there was no time for is told. Next to
 the times stand how far the losses of each way are from those of float32, whether an update ever
-waits for the GPU, the memory that it took, and, of ours, a profile: how many kernels a step starts,
-for how long they keep the GPU busy (all of a step's time that is left is waiting for the CPU that
-starts them), and which take the longest.
+waits for the GPU, and the memory that it took. ``--profile`` tells of ours how many kernels a step
+starts, for how long they keep the GPU busy (all of a step's time that is left is waiting for the
+CPU that starts them), and which take the longest.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ class Bench:
         device: to measure on.
         repeats: of each step.
         deadline: by ``time.perf_counter``, after which nothing more is begun.
+        profiles: whether steps of ours are profiled.
     """
 
     device: str
     repeats: int
     deadline: float
+    profiles: bool
 
     def wait(self) -> None:
         """Let the device end what it has to do."""
@@ -100,8 +102,6 @@ class Bench:
 
     def profile(self, run: Step) -> dict[str, Any]:
         """Tell what a step does on the GPU, by PyTorch's profiler."""
-        if self.device == "cpu":
-            return {}
         self.wait()
         with profile(activities=[ProfilerActivity.CUDA]) as watched:
             run()
@@ -196,7 +196,7 @@ def measure(step: str, ways: dict[str, Route], reference: Reference | None, benc
             pairs = zip(losses(step, ways[name], bench.device), exact, strict=True)
             row["losses_apart"] = max(abs(a - b) / abs(b) for a, b in pairs)
             row["waits"] = waits(step, ways[name], bench.device) if bench.device != "cpu" else ""
-        if name in ways:
+        if name in ways and bench.profiles:
             row["profile"] = bench.profile(run)
         told = f"{1e3 * row['median']:10.2f} ms {row['times']:7.2f} x"
         busy = 1e3 * row.get("profile", {}).get("busy_seconds", 0)
@@ -214,12 +214,13 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--reference", type=Path, help="a checkout of the reference program")
+    parser.add_argument("--profile", action="store_true", help="tell what steps do on the GPU")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.device != "cpu" and not torch.cuda.is_available():
         parser.error("there is no GPU here; --device cpu tries the script")
     deadline = time.perf_counter() + 60 * options.minutes
-    bench = Bench(options.device, options.repeats, deadline)
+    bench = Bench(options.device, options.repeats, deadline, options.profile)
     reference = Reference(options.reference, options.device) if options.reference else None
     card = torch.cuda.get_device_name() if options.device != "cpu" else "none"
     results: dict[str, Any] = {"machine": {**facts(), "gpu": card}, "networks": NETWORKS}
