@@ -101,7 +101,7 @@ def updates(
     published, place = METHODS[name](ipc), real.images.device
     method = published.method
     if isinstance(method, GradientMatching) and not ageing:
-        method = replace(method, inner_loop=0)
+        method = replace(method, outer_loop=1)  # a new network for every update
     policy = dsa(usual_strategy(FASHION) if published.augmented else "none")
     task = Task(real, builder("ConvNet", FASHION, place), Key(0), policy, route)
     descent = published.descent(ipc, updates=count, batch=256)
