@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 FLOORS = [
     {"base.notebooks"},
-    {"base.errors", "base.wording", "base.signals", "base.moved", "base.waits"},
+    {"base.errors", "base.wording", "base.signals", "base.moved", "base.waits", "base.version"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,24 @@ def test_a_study_is_what_the_command_makes(typed: Path, capsys: pytest.CaptureFi
     assert "training 2 MLP to judge by, 2 epochs each; `judges.path` takes models" in told[0]
     assert "called: 8 sets, judged by 2 MLP, and as they were after epochs 1" in told
     assert "".join(capsys.readouterr()) == ""
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_study_in_pieces_knows_how_many_there_are(typed: Path, own: bool) -> None:
+    far = list[tuple[float, int]]()
+
+    def look(at: str, step: float, total: int, _: str) -> None:
+        if at == "pieces":
+            far.append((step, total))
+
+    spec = SPEC
+    if not own:
+        judges = replace(SPEC.judges, path=str(typed / "pretrained_model"), early=())
+        spec = replace(SPEC, judges=judges, assessments=("om-accuracy",))
+    with ThreadPoolExecutor(1) as executor:
+        study(spec, "called", observer=Talking(moved=look), executor=executor)
+    assert len({total for _, total in far}) == 1
+    assert max(step for step, _ in far) == far[0][1]
 
 
 @pytest.mark.parametrize(("label", "steps"), [("making sets", 3), ("training", 5)])

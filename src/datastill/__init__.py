@@ -95,9 +95,9 @@ __all__ = [
 
 def __getattr__(name: str) -> "Any":
     if name == "__version__":
-        from importlib.metadata import version
+        from datastill.base.version import own_version
 
-        return version("datastill")
+        return own_version()
     if name == "runs":
         from importlib import import_module
 

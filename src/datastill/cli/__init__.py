@@ -67,9 +67,9 @@ def parse(words: Sequence[str], file: str | None = None) -> Command | None:
         print(about(width_of(sys.stdout)), end="")
         return None
     if words[0] in ("-V", "--version"):
-        from importlib.metadata import version
+        from datastill.base.version import own_version
 
-        print(f"datastill {version('datastill')}")
+        print(f"datastill {own_version()}")
         return None
     name, *rest = words
     if name not in COMMANDS:

@@ -11,11 +11,10 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from datastill.base import machine
+from datastill.base.version import own_version
 
 Step = Callable[[int], float]
 """Does a piece of work on so many images, and returns the seconds that it took."""
@@ -110,7 +109,7 @@ class Question:
     @property
     def address(self) -> str:
         """Where the answer is kept: another one for another version of this package."""
-        whole = repr((self.kernels, *self.parts, _version()))
+        whole = repr((self.kernels, *self.parts, own_version()))
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
@@ -145,7 +144,7 @@ def answer(
     choice = Answer(way, rounded, found.images, tried, question.of, question.kernels, steady)
     hold({question.address: choice})
     if steady:
-        kept = {**asdict(choice), "version": _version()}
+        kept = {**asdict(choice), "version": own_version()}
         machine.remember(MEMORY, **{question.address: kept})
     return choice
 
@@ -247,8 +246,3 @@ def _read(kept: Any) -> Answer | None:
         return Answer(way, seconds, int(kept["images"]), tried, of, built, measured=False)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-@cache
-def _version() -> str:
-    return version("datastill")

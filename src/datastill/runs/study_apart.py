@@ -110,7 +110,19 @@ class Apart:
         models = [one for one in spec.units() if own and one.address.startswith(f"{JUDGES}/")]
         self.waited_for = {unit.address for unit in models}
         first = [*models, *self.with_judges(), *units, *self.exams(held)]
-        spread(first, folder.path, self.ongoing.conduct, self.follows, self.urgency)
+        later = self.later(held)
+        spread(first, folder.path, self.ongoing.conduct, self.follows, self.urgency, later)
+
+    def later(self, held: Sequence[str]) -> int:
+        """Return how many pieces will follow those that can begin at once."""
+        lacking = [one for one in self.material.wanted if one.name not in held]
+        found = (self.spec.trials + 1) * len(lacking)  # of each its networks, and its scores
+        if self.waited_for:
+            records = (self.ongoing.folder.load_record(name) or {} for name in held)
+            found += sum(not record.get("scores") for record in records)
+            if self.spec.guided_by_own:
+                found += len({one.run for one in lacking if self._asks(one)})
+        return found
 
     def urgency(self, unit: Unit) -> float:
         """Return how early a piece should begin."""

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.version import own_version
 from datastill.base.wording import LONGEST_NAME, counted
 from datastill.data import Domain
 from datastill.data.pixels import ready
@@ -81,7 +81,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    return {"datastill": version("datastill"), "torch": torch.__version__}
+    return {"datastill": own_version(), "torch": torch.__version__}
 
 
 def save_tensors(tensors: dict[str, Tensor], header: Mapping[str, Any], path: Path) -> None:

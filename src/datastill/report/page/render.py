@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from datastill.base.version import own_version
 from datastill.report.page.parts import Chart, Page
 from datastill.store import put_file
 
@@ -36,7 +36,7 @@ def html(page: Page) -> str:
         .get_template("page.html.j2")
         .render(
             page=page,
-            version=version("datastill"),
+            version=own_version(),
             style=Markup(_asset("page.css")),
             scripts=[Markup(script) for script in scripts],
             policy=POLICY.format(scripts=" ".join(map(_digest, scripts))),

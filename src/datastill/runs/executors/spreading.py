@@ -79,6 +79,7 @@ def spread(
     conduct: Conduct,
     follows: Follows = nothing,
     urgency: Urgency = alike,
+    later: int = 0,
 ) -> None:
     """Have an executor carry out pieces of a run; they lie in its folder afterwards.
 
@@ -91,6 +92,7 @@ def spread(
         conduct: how it is carried out.
         follows: see there.
         urgency: likewise.
+        later: how many pieces will follow, for whoever watches how far it is.
 
     Raises:
         InputError: when a piece failed twice, or cannot be done as asked; the others are kept.
@@ -98,7 +100,7 @@ def spread(
     """
     pieces = [Piece(unit.address, unit, Path(folder)) for unit in units]
     if conduct.executor is not None and (follows is not nothing or not all_done(pieces)):
-        failed, done = carried_out(pieces, conduct, conduct.executor, follows, urgency)
+        failed, done = carried_out(pieces, conduct, conduct.executor, follows, urgency, later)
         require_none(failed, done, pieces[0].unit.spec.kind if pieces else "")
 
 
@@ -113,6 +115,7 @@ def carried_out(
     executor: Executor,
     follows: Follows = nothing,
     urgency: Urgency = alike,
+    later: int = 0,
 ) -> tuple[dict[str, str], int]:
     """Have an executor carry out pieces, of one run or of several; see ``spread``.
 
@@ -121,7 +124,7 @@ def carried_out(
     """
     with (
         opened() as board,
-        conduct.observer.progress("pieces", len(pieces)) as steps,
+        conduct.observer.progress("pieces", len(pieces) + later) as steps,
         conduct.stop.heeded(WHEN),
     ):
         spreading = _Spreading(conduct, executor, board, steps, follows, urgency)
