@@ -126,7 +126,7 @@ class _There:
         known = reason.replace(str(self.run), str(self.sent.folder))
         return known.replace(str(self.base / VIEW), "")
 
-    def _moved(self, path: str) -> str:
+    def _moved(self, _: str, path: str) -> str:
         return str(self.base / VIEW / under(Path(path))) if Path(path).is_absolute() else path
 
     def _renamed(self, path: Path, *, back: bool = False) -> Path:

@@ -105,24 +105,27 @@ def under(path: Path) -> Path:
     return whole.relative_to(whole.anchor)
 
 
-def places_in(part: Part) -> Iterator[tuple[str, str]]:
-    """Yield the paths in a description, of sets and of original models, with names of fields.
+def places_in(part: Part) -> list[tuple[str, str]]:
+    """Return the names of fields that say where something lies, see ``with_places``, and where."""
+    found = list[tuple[str, str]]()
+
+    def noted(name: str, path: str) -> str:
+        found.append((name, path))
+        return path
+
+    with_places(part, noted)
+    return found
+
+
+def with_places(part: P, moved: Callable[[str, str], str]) -> P:
+    """Return a description with other paths, of sets and of original models.
 
     Real images are not among them: they are sent as they were read.
+
+    Args:
+        part: the description.
+        moved: returns another path, of the name of its field and the path.
     """
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if isinstance(value, DataSpec):
-            continue
-        if isinstance(value, Part):
-            yield from places_in(value)
-        elif field.name in SETS or field.metadata.get(PLACE):
-            texts = (value,) if isinstance(value, str) else value or ()
-            yield from ((field.name, text) for text in texts)
-
-
-def with_places(part: P, moved: Callable[[str], str]) -> P:
-    """Return a description with other paths, see ``places_in``."""
     new = dict[str, Any]()
     for field in fields(part):
         value = getattr(part, field.name)
@@ -132,9 +135,9 @@ def with_places(part: P, moved: Callable[[str], str]) -> P:
             new[field.name] = with_places(value, moved)
         elif field.name in SETS or field.metadata.get(PLACE):
             if isinstance(value, str):
-                new[field.name] = moved(value)
+                new[field.name] = moved(field.name, value)
             elif value:
-                new[field.name] = tuple(map(moved, value))
+                new[field.name] = tuple(moved(field.name, path) for path in value)
     return replace(part, **new)
 
 
