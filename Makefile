@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-ray test-wheel release site bench check format clean
+.PHONY: demo test test-gpu test-oldest test-ray test-wheel release site bench check format clean
 
 demo: .venv/.ready
 	$(BIN)/datastill demo
@@ -13,6 +13,9 @@ test: .venv/.ready
 
 test-oldest: .oldest/.ready
 	.oldest/bin/pytest --numprocesses auto --dist loadfile
+
+test-gpu: .venv/.ready
+	DATASTILL_TEST_GPU=1 $(BIN)/pytest -m gpu tests/test_on_a_gpu.py
 
 test-ray: .venv/.ready
 	$(BIN)/pytest -m ray tests/test_ray.py tests/test_ray_away.py tests/test_ray_joined.py
