@@ -42,6 +42,7 @@ WAYS = {
     "tf32": TF32,
     "tf32, class by class": replace(TF32, at_once=False),
     "tf32, channels last": replace(TF32, channels_last=True),
+    "tf32, reworded": replace(TF32, reworded=True),
     "bfloat16": BFLOAT16,
     "tf32, compiled": replace(TF32, compiled=True),
     "bfloat16, compiled": replace(BFLOAT16, compiled=True),

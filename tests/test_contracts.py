@@ -209,11 +209,12 @@ PUBLIC: dict[str, Contract] = {
         ds.Route,
         {
             **{"chunk": "auto", "kernels": False, "compiled": False, "precision": "float32"},
-            **{"channels_last": False, "at_once": True, "tracked": 1},
+            **{"channels_last": False, "reworded": True, "at_once": True, "tracked": 1},
         },
         {
             **{"chunk": f"None, {COUNT}", "kernels": "True", "compiled": "True"},
-            **{"channels_last": "True", "at_once": "None, True", "tracked": f"None, {COUNT}"},
+            **{"channels_last": "True", "reworded": "True"},
+            **{"at_once": "None, True", "tracked": f"None, {COUNT}"},
         },
     ),
     "Task": Contract(

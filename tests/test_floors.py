@@ -24,7 +24,7 @@ FLOORS = [
     {"identity"},
     {"augment", "networks", "datasets"},
     {"compute.measuring", "compute.kernels"},
-    {"compute.timing", "compute.peak", "compute.arithmetic", "compute.engine"},
+    {"compute.timing", "compute.peak", "compute.arithmetic", "compute.engine", "compute.rewording"},
     {"compute.route"},
     {"compute.tuning"},
     {"training.fitting"},

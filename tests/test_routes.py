@@ -18,6 +18,8 @@ FLOAT32 = [
     Route(chunk=7),
     Route(kernels=False),
     Route(kernels=False, channels_last=True),
+    Route(kernels=False, reworded=True),
+    Route(kernels=False, reworded=True, at_once=True),
 ]
 # Only real images pass in bfloat16, which keeps 8 bits of a number: 0.4 % of each feature, less of
 # the means and gradients of a batch, whose errors are independent.

@@ -163,6 +163,7 @@ def test_routes() -> None:
     """Kernels and channels last, which cannot serve a stack, are passed by; rounding is not."""
     data = [blobs()] * 2
     check("ConvNetD1W32", data, route=Route(channels_last=True, chunk=3))
+    check("ConvNetD1W32", data, route=Route(kernels=False, reworded=True))
     exact, coarse = (
         [build("ConvNetD1W16", data[0].domain, key=Key(i)) for i in range(2)] for _ in range(2)
     )

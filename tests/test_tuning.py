@@ -158,7 +158,7 @@ def test_another_version_or_instruction_set_is_another_question(
     assert one.address != Question("a network", "avx512", ("part",)).address
     assert one.address != Question("a network", "avx2", ("other",)).address
     before = one.address
-    monkeypatch.setattr(measuring, "_version", lambda: "0.2.0")
+    monkeypatch.setattr(measuring, "own_version", lambda: "0.2.0")
     assert one.address != before
 
 

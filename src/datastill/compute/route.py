@@ -25,6 +25,7 @@ from datastill.compute.arithmetic import (
     require_precision,
 )
 from datastill.compute.engine import forced, tell_what_is_missing
+from datastill.compute.rewording import Reworded
 from datastill.data.pixels import ready
 from datastill.networks.base.network import (
     Network,
@@ -69,6 +70,7 @@ class Route:
             round whatever it multiplies to 10 bits, as PyTorch lets convolutions by default; on a
             CPU it is float32.
         channels_last: without kernels, give convolutions their images channels last.
+        reworded: without kernels, say norms and pools in other words, see ``Reworded``.
         at_once: find the gradients of all classes in one vectorised pass, where a method matches
             gradients and classes have equal numbers of images. None: on a GPU, which a class at a
             time leaves idle; a CPU is slower that way.
@@ -82,6 +84,7 @@ class Route:
     compiled: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
+    reworded: bool = False
     at_once: bool | None = None
     tracked: int | None = None
 
@@ -92,7 +95,7 @@ class Route:
         if not (isinstance(self.kernels, str) and self.kernels == "auto"):
             of_kind(bool, "True, False or 'auto'", kernels=self.kernels)
         of_kind((bool, type(None)), "True, False or None", at_once=self.at_once)
-        truth(compiled=self.compiled, channels_last=self.channels_last)
+        truth(compiled=self.compiled, channels_last=self.channels_last, reworded=self.reworded)
         require_precision(self.precision)
         in_plain_numbers(self, "tracked", *(() if self.chunk == "auto" else ("chunk",)))
 
@@ -133,13 +136,13 @@ class Route:
         asked, device = forced(), images.device
         if asked:
             return replace(self, kernels=asked == "kernels")
-        compared = not (self.compiled or self.channels_last or self.precision == "bfloat16")
-        if not compared or not kernel_sizes(network) or device.type not in ("cpu", "cuda"):
+        told = self.compiled or self.channels_last or self.reworded or self.precision == "bfloat16"
+        if told or not kernel_sizes(network) or device.type not in ("cpu", "cuda"):
             return replace(self, kernels=False)
         choice = choose(network, images.shape[1:], device)
-        found = candidates(network, images.shape[1:], device)[choice.way]
-        chunk = found.chunk if self.chunk == "auto" else self.chunk
-        return replace(self, kernels=found.kernels, channels_last=found.channels_last, chunk=chunk)
+        kept = {"precision": self.precision, "at_once": self.at_once, "tracked": self.tracked}
+        found = replace(candidates(network, images.shape[1:], device)[choice.way], **kept)
+        return found if self.chunk == "auto" else replace(found, chunk=self.chunk)
 
     def vectorises(self, images: Tensor) -> bool:
         """Tell whether the gradients of all classes of images are found at once."""
@@ -182,7 +185,8 @@ class Route:
             with kernels.lowered(twice=twice):
                 return through(network, images)
         order = ChannelsLast() if way.channels_last and not way.compiled else nullcontext()
-        with order, way.casting(images.device):
+        words = Reworded() if way.reworded and not way.compiled else nullcontext()
+        with order, words, way.casting(images.device):
             found = (fused(through) if way.compiled and not twice else through)(network, images)
             return found.float() if way.precision == "bfloat16" else found
 
@@ -278,7 +282,7 @@ def candidates(network: nn.Module, shape: Sequence[int], device: torch.device) -
     plain = Route(kernels=False)
     found = {"plain": plain, "channels last": replace(plain, channels_last=True)}
     if device.type != "cpu":
-        return found
+        return {**found, "reworded": replace(plain, reworded=True)}
     if (3, 3) in kernel_sizes(network) and not kernels.missing():
         found = {"kernels": Route(kernels=True), **found}
     if not has_batch_statistics(network):  # else it sees its batch whole

@@ -179,7 +179,8 @@ def described(route: Route) -> str:
     """Say how PyTorch's layers run."""
     if route.compiled:
         return "compiled layers"
-    return "plain layers, channels last" if route.channels_last else "plain layers"
+    how = ", channels last" if route.channels_last else ", reworded" if route.reworded else ""
+    return f"plain layers{how}"
 
 
 def _update(

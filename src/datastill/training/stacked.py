@@ -89,8 +89,8 @@ def train(
         labels: anew for every batch, see ``train.train``.
     """
     policy, route = policy or identity, route or Route()
-    way = replace(route, kernels=False, channels_last=False)
     images, held, first = _joined(sets, shares=fit.cutmix)
+    way = _way(route, networks[0], images)
     temperature = fit.temperature if sets[0].labels.ndim == 2 else None
     device, stack = images.device, Stack([network.train() for network in networks])
     for epoch, optimiser in enumerate(optimisers(stack.parameters(), fit)):
@@ -107,6 +107,12 @@ def train(
                 (cost(said.flatten(0, 1), slice(None)) / rows.shape[1]).backward()
             optimiser.step()
     stack.hand_back()
+
+
+def _way(route: Route, network: nn.Module, images: Tensor) -> Route:
+    # Neither kernels nor channels last serve a stack; other words do, where they are faster.
+    found = route.settled(network, images) if images.device.type == "cuda" else route
+    return replace(found, kernels=False, channels_last=False)
 
 
 def _augmented(
