@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from datastill.evaluation.comparison.tables import FLY
 from datastill.training.accuracies import Accuracies
@@ -26,6 +27,10 @@ OUT = Path(__file__).parents[1] / "docs" / "results" / "methods"
 POINTS = (4, 2, 1)
 """Parts of the updates after which a set is judged."""
 
+SEEDS = 2
+HEAD = """\
+| set | labels | bytes | accuracy | each, % |
+|---|---|---|---|---|"""
 SET = "synthetic.safetensors"
 PICKED = ("random", "k-means", "random-tiles", "rded", "early-labels")
 
@@ -169,41 +174,48 @@ def typed(*words: str) -> None:
 
 
 def tables() -> str:
-    """Return the rows of all comparisons that are there: the mean and every network."""
+    """Return the rows of all comparisons that are there: the mean and every network.
+
+    What is picked stands beside several rows, trained by the same networks: it counts once.
+    """
     lines: list[str] = []
     for name in CELLS:
         found: dict[tuple[str, str], list[float]] = {}
-        size: dict[tuple[str, str], tuple[int, int]] = {}
-        for file in sorted(OUT.glob(f"{name}-seed*-*.json")):
-            for row in json.loads(file.read_text())["rows"]:
-                if file.stem.endswith("-soft") and row["labels"] != FLY:
-                    continue  # the same networks as in the comparison of hard labels
-                key = row["name"].removesuffix(f"/{SET}"), row["labels"]
+        size: dict[tuple[str, str], int] = {}
+        for seed in range(SEEDS):
+            for key, row in _rows(name, seed).items():
                 found.setdefault(key, []).extend(row["accuracies"]["values"])
-                size[key] = row["image_bytes"], row["label_bytes"]
+                size[key] = row["image_bytes"] + row["label_bytes"]
         if not found:
             continue
-        lines += [
-            f"## {name}",
-            "",
-            "| set | labels | bytes | accuracy | each, %  |",
-            "|---|---|---|---|---|",
-        ]
+        lines += [f"## {name}", "", HEAD]
         for (title, labels), values in found.items():
             reached = Accuracies(tuple(values))
             each = " ".join(f"{100 * value:.1f}" for value in values)
-            lines.append(
-                f"| {title} | {labels} | {sum(size[title, labels])} | {reached} | {each} |"
-            )
+            lines.append(f"| {title} | {labels} | {size[title, labels]} | {reached} | {each} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _rows(cell: str, seed: int) -> dict[tuple[str, str], Any]:
+    # Of one seed, by what they are called, and labels.
+    found: dict[tuple[str, str], Any] = {}
+    for file in sorted(OUT.glob(f"{cell}-seed{seed}-*.json")):
+        made, kind = file.stem.removeprefix(f"{cell}-seed{seed}-").rsplit("-", 1)
+        for row in json.loads(file.read_text())["rows"]:
+            if kind == "soft" and row["labels"] != FLY:
+                continue  # the same networks as in the comparison of hard labels
+            updates = row["name"].removesuffix(f"/{SET}")
+            title = f"{made}, {updates} updates" if updates.isdecimal() else updates
+            found.setdefault((title, row["labels"]), row)
+    return found
 
 
 def main() -> None:
     """Read the options, and make what lacks."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("cells", nargs="*", choices=[*CELLS, []])
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], help="these alone")
     parser.add_argument("--make", action="store_true", help="make sets, and judge none")
     parser.add_argument("--folder", type=Path, default=Path("methods"))
