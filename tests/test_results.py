@@ -51,15 +51,17 @@ def test_the_page_of_clom_tells_what_the_tables_hold() -> None:
 
 def test_clom_in_one_page_tells_what_its_plan_came_to() -> None:
     clom, folder = program("clom"), RESULTS / "clom" / "decisive"
-    written = (folder / "tables.md").read_text()
-    assert clom.table(clom.read(folder / "values.json")) in written
+    written = dict[str, str]()
+    for dataset in ("FashionMNIST", "CIFAR10", "cpu"):
+        written[dataset] = (folder / dataset / "tables.md").read_text()
+        assert clom.table(clom.read(folder / dataset / "values.json")) in written[dataset]
+    row = r"^\| (CIFAR-10: )?(\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) "
     for page in (folder.parent / "README.md", folder / "README.md"):
-        rows = re.findall(
-            r"^\| (\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) ", page.read_text(), re.M
-        )
-        assert len(rows) == 3
-        for method, updates, without, guided in rows:
-            line = re.findall(rf"^\| {method}-{updates} \|.*$", written, re.M)[0]
+        rows = re.findall(row, page.read_text(), re.M)
+        assert len(rows) == 4
+        for cifar, method, updates, without, guided in rows:
+            table = written["CIFAR10" if cifar else "FashionMNIST"]
+            line = re.findall(rf"^\| {method}-{updates} \|.*$", table, re.M)[0]
             assert without.strip() in line
             assert guided.strip() in line
 
