@@ -11,6 +11,7 @@ from torch.func import vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from datastill.compute.rewording import Reworded, halves
+from datastill.compute.route import candidates
 
 NORMS = {groups: nn.GroupNorm(groups, 8).double() for groups in (1, 4, 8)}
 POOLS = {
@@ -87,6 +88,15 @@ def test_only_what_is_meant_is_said_otherwise() -> None:
     assert not used["native_group_norm"]
     assert not used["avg_pool2d"]
     assert halves(images(4, 4), kernel_size=2, stride=2)
+
+
+def test_a_gpu_tries_them_and_a_cpu_does_not() -> None:
+    network = nn.Sequential(nn.Conv2d(8, 8, 3), nn.GroupNorm(8, 8))
+    tried = candidates(network, (8, 4, 4), torch.device("cuda"))
+    assert list(tried) == ["plain", "channels last", "reworded"]
+    assert tried["reworded"].reworded
+    here = candidates(network, (8, 4, 4), torch.device("cpu"))
+    assert not any(route.reworded for route in here.values())
 
 
 def test_many_networks_at_once() -> None:

@@ -18,7 +18,7 @@ from datastill.networks.base.network import signature
 
 TRIAL_PIXELS = 128 * 28 * 28
 """Pixels of the images that a training step is timed on, if time allows."""
-GPU_TRIAL_PIXELS = 2048 * 28 * 28
+GPU_TRIAL_PIXELS = 512 * 28 * 28
 """The same on a GPU, whose time for fewer is the CPU's for starting what it computes."""
 
 Way = Callable[[nn.Module, Tensor], Iterable[Tensor]]
