@@ -55,13 +55,14 @@ def test_clom_in_one_page_tells_what_its_plan_came_to() -> None:
     for dataset in ("FashionMNIST", "CIFAR10", "cpu"):
         written[dataset] = (folder / dataset / "tables.md").read_text()
         assert clom.table(clom.read(folder / dataset / "values.json")) in written[dataset]
-    row = r"^\| (CIFAR-10: )?(\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) "
+    row = r"^\| (\S+[^|]*: )?(\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) "
     for page in (folder.parent / "README.md", folder / "README.md"):
         rows = re.findall(row, page.read_text(), re.M)
-        assert len(rows) == 4
-        for cifar, method, updates, without, guided in rows:
-            table = written["CIFAR10" if cifar else "FashionMNIST"]
-            line = re.findall(rf"^\| {method}-{updates} \|.*$", table, re.M)[0]
+        assert len(rows) == 5
+        for where, method, updates, without, guided in rows:
+            table = written["CIFAR10" if where.startswith("CIFAR") else "FashionMNIST"]
+            ipc = 1 if where.startswith("1 per class") else 10
+            line = re.findall(rf"^\| {method}-{updates} \| {ipc} \|.*$", table, re.M)[0]
             assert without.strip() in line
             assert guided.strip() in line
 
