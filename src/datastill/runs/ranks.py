@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ WAIT = timedelta(hours=12)
 
 PAUSES = 100
 """Moments of a run at which all know all, and a set can be looked at, kept, and gone on from."""
+
+LETTING_GO = 0.2
+"""Seconds before a process leaves the others."""
 
 MOST = 90
 """Characters of what PyTorch says of a process that is lost."""
@@ -163,7 +167,14 @@ def _meet() -> None:
         distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=WAIT)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the processes of torchrun do not meet: {reason(error)[:MOST]}") from None
-    atexit.register(distributed.destroy_process_group)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    # A thread of gloo's lets go of the last message a moment after it was heard, and asks for the
+    # interpreter to do so: where that has ended, the process is aborted.
+    time.sleep(LETTING_GO)
+    distributed.destroy_process_group()
 
 
 def led(begin: Callable[[Ranks | None], T]) -> T | None:
