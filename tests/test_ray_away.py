@@ -20,6 +20,7 @@ from datastill.training.coresets import CORESETS
 from test_cli import files
 from test_units import (
     COMPUTE,
+    LOST,
     STUDY,
     TRAIN,
     VALIDATE,
@@ -48,7 +49,8 @@ sys.addaudithook(look_away)
 """
 """What every process of Python imports that Ray begins: it sees no folder of a test."""
 
-OWN = '''
+OWN = (
+    '''
 """Architectures of one's own, of which some fail in a worker, once."""
 import os, signal, sys
 from pathlib import Path
@@ -71,21 +73,15 @@ def first_time(name):
     note.touch()
     return True
 
-def flaky(domain):
-    if first_time("flaky.was"):
-        raise RuntimeError("not today")
-    return made(domain)
-
-def killed(domain):
-    if first_time("killed.was"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return made(domain)
-
+'''
+    + LOST
+    + """
 def failing(domain):
     if in_ray():
         raise RuntimeError("a bug of one's own")
     return made(domain)
-'''
+"""
+)
 BESIDE = "def wide():\n    return 12\n"
 
 

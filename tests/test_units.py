@@ -51,6 +51,18 @@ STUDY = runs.StudySpec(
     assessments=("om-accuracy", "coverage"),
 )
 
+LOST = """def flaky(domain):
+    if first_time("flaky.was"):
+        raise RuntimeError("not today")
+    return made(domain)
+
+def killed(domain):
+    if first_time("killed.was"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made(domain)
+"""
+"""Of code of one's own: what fails, and what kills its process, the first time that it is used."""
+
 
 def resample_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let studies resample as little as tests can afford."""

@@ -30,6 +30,7 @@ from datastill.training.coresets import CORESETS
 from test_cli import files
 from test_units import (
     COMPUTE,
+    LOST,
     STUDY,
     TRAIN,
     VALIDATE,
@@ -40,7 +41,8 @@ from test_units import (
     timeless,
 )
 
-OWN = '''
+OWN = (
+    '''
 """Architectures of which one piece fails, in a worker alone."""
 import os, resource, signal
 from multiprocessing import parent_process
@@ -61,23 +63,17 @@ def failing(domain):
         raise RuntimeError("a bug of one's own")
     return made(domain)
 
-def flaky(domain):
-    if first_time("flaky.was"):
-        raise RuntimeError("not today")
-    return made(domain)
-
-def killed(domain):
-    if first_time("killed.was"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return made(domain)
-
+'''
+    + LOST
+    + """
 def full(domain):
     first = first_time("full.was")
     if parent_process() is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (3 if first else -1, -1))
     return made(domain)
-'''
+"""
+)
 
 
 WHAT = (("exams", "/0"), ("exams", "/1"), ("scores", ""))
