@@ -26,7 +26,7 @@ from datastill.runs.specs import (
     TrainSpec,
     ValidateSpec,
 )
-from datastill.store import load, load_member, plain
+from datastill.store import load, load_member, through_json
 
 DATA, COMPUTE = DataSpec("digits"), ComputeSpec(seed=2)
 TRAIN = TrainSpec(data=DATA, compute=COMPUTE, models=("MLP",), num=2, epochs=1)
@@ -85,7 +85,7 @@ def test_every_result_says_what_it_follows_from(home: Path) -> None:
         for i in (0, 1)
     ]
     for spec, facts, roles in found:
-        assert facts["run"] == plain({"kind": spec.kind, **spec.table()})
+        assert facts["run"] == through_json({"kind": spec.kind, **spec.table()})
         assert set(facts["versions"]) == {"datastill", "torch"}
         assert facts["device"] == "cpu"
         assert facts["execution"]["threads"] > 0
@@ -150,7 +150,7 @@ def test_what_was_asked_for_before_and_not_now_differs(home: Path) -> None:
     del home
     runs.distill(DISTILL, "set")
     spec = ValidateSpec(set="set", compute=COMPUTE, models=("MLP",), trials=1, epochs=1)
-    report = plain(runs.validate(spec, "set").report)
+    report = through_json(runs.validate(spec, "set").report)
     assert finished_of([report], report) is not None
     for name in ("labels_on_the_fly", "learning_rates"):
         assert report[name] is None

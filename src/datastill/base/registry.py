@@ -18,10 +18,10 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-def plain(name: str) -> str:
+def folded(name: str) -> str:
     """Reduce a name to what is compared: letters and digits, without case.
 
-    >>> plain("Fashion-MNIST") == plain("fashion_mnist")
+    >>> folded("Fashion-MNIST") == folded("fashion_mnist")
     True
     """
     return "".join(c for c in name.casefold() if c.isalnum())
@@ -63,10 +63,10 @@ class Registry(Generic[T]):
         module = str(sys._getframe(1).f_globals.get("__doc__") or "")
 
         def add(item: U) -> U:
-            if plain(name) in self._items:
+            if folded(name) in self._items:
                 raise ValueError(f"{self.kind} {name!r} is already registered")
-            self._items[plain(name)] = (name, cast(T, item))
-            self._modules[plain(name)] = module
+            self._items[folded(name)] = (name, cast(T, item))
+            self._modules[folded(name)] = module
             return item
 
         return add
@@ -83,7 +83,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (
-            plain(name) in self._items or self._is_brought(name) or plain(name) in self._provided
+            folded(name) in self._items or self._is_brought(name) or folded(name) in self._provided
         )
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -122,7 +122,7 @@ class Registry(Generic[T]):
 
     def has(self, name: str) -> bool:
         """Tell whether a name was registered, whatever packages or persons may bring."""
-        return plain(name) in self._items
+        return folded(name) in self._items
 
     def _checked(self, name: str, found: Any) -> T:
         fits = callable(found) if self.expected is None else isinstance(found, self.expected)
@@ -137,14 +137,14 @@ class Registry(Generic[T]):
     @cached_property
     def _provided(self) -> dict[str, tuple[str, EntryPoint]]:
         points = provided(self.group) if self.group else {}
-        return {plain(name): (name, point) for name, point in points.items()}
+        return {folded(name): (name, point) for name, point in points.items()}
 
     def _find(self, name: str) -> str:
         of_kind(str, f"the name of a {self.kind}", name=name)
         if name not in self:
             hint = suggestion(name, self.names)
             raise InputError(f"no {self.kind} named {name!r}; {hint}")
-        return plain(name)
+        return folded(name)
 
 
 def load_plugins(package: str, path: Iterable[str]) -> None:

@@ -67,13 +67,12 @@ class All:
         from datastill.runs.summaries import told
         from datastill.runs.whole import carried_out
 
-        found = carried_out(
-            *(plan, self.export, self.machine.origin),
-            keeping=keeping,
-            observer=console,
-            stop=Signals(),
-        )
-        return [one for one in found if console.show(told(one)) or True]
+        how: dict[str, Any] = {"keeping": keeping, "observer": console, "stop": Signals()}
+        found: list[Any] = []
+        for one in carried_out(plan, self.export, self.machine.origin, **how):
+            console.show(told(one))
+            found.append(one)
+        return found
 
     def plan(self) -> Whole:
         checked = ("iterations", "epochs", "num_eval", "num", "original_epochs")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from datastill.base.errors import InputError
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.base.wording import counted, printable
 from datastill.datasets.base import (
     FORMATS,
@@ -77,7 +77,7 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     unused = [printable(name) for name in layout.unused]
     told = {"passed_over": dict(part.others), "unused_folders": unused}
     (only, *others) = part.classes
-    if not others and split == "train" and plain(only) in BY_THE_WAY:
+    if not others and split == "train" and folded(only) in BY_THE_WAY:
         raise InputError(
             f"{path} holds pictures in {only}, the name of no class; expected a folder for each "
             f"class, or a table of them{familiar(path)}"

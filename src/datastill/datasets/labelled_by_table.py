@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from datastill.base.errors import InputError
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.datasets.base import (
     FORMATS,
     TABLES,
@@ -127,7 +127,7 @@ def _says_classes(tree: Tree, root: Path) -> bool:
         classes = [] if part is None else list(part.classes)
     except InputError:
         classes = []
-    return len(classes) > 1 and not all(plain(name) in BY_THE_WAY for name in classes)
+    return len(classes) > 1 and not all(folded(name) in BY_THE_WAY for name in classes)
 
 
 def _named(tree: Tree) -> Iterator[tuple[str, str]]:

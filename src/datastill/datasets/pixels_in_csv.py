@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from datastill.base.errors import InputError, damaged
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.base.wording import counted
 from datastill.datasets.base import (
     FORMATS,
@@ -131,9 +131,9 @@ def head_of(file: Path, reading: Reading) -> Head | None:
         label = None if _is_square(len(first)) else 0
         return _head(file, names=False, label=label, count=len(first))
     known = [reading.labels] if reading.labels else list(LABEL_COLUMNS)
-    plains = [name if reading.labels else plain(name) for name in first]
+    plains = [name if reading.labels else folded(name) for name in first]
     label = next((plains.index(name) for name in known if name in plains), None)
-    split = next((i for i, name in enumerate(first) if plain(name) in SPLIT_COLUMNS), None)
+    split = next((i for i, name in enumerate(first) if folded(name) in SPLIT_COLUMNS), None)
     text = next((i for i, v in enumerate(second) if _is_square(len(v.split())) and " " in v), None)
     if text is not None:
         return Head(file, True, label, (text,), split)

@@ -16,7 +16,7 @@ from typing import Any
 
 from datastill.base.costs import bill
 from datastill.base.errors import InputError, of_kind, suggestion, told, whole
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.evaluation.assessments import (
     ASSESSMENTS,
     COSTLY,
@@ -256,11 +256,11 @@ def _of_epoch(epoch: int, early: Pool) -> Pool:
 
 
 def _spelling(architecture: str, pool: Pool) -> str:
-    known = {plain(name): name for name in by_architecture(pool)}
-    if plain(architecture) not in known:
+    known = {folded(name): name for name in by_architecture(pool)}
+    if folded(architecture) not in known:
         hint = suggestion(architecture, known.values())
         raise InputError(f"no original models named {architecture!r} in this pool; {hint}")
-    return known[plain(architecture)]
+    return known[folded(architecture)]
 
 
 def _assessed(asked: _Asked) -> Assessed:

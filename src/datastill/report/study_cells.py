@@ -23,7 +23,7 @@ def points(found: Interval) -> str:
     return f"{100 * found.value:.2f} ({100 * found.low:.2f}, {100 * found.high:.2f})"
 
 
-def plain(found: Agreement | None) -> str:
+def figure(found: Agreement | None) -> str:
     """Return a correlation with its star, if any."""
     return "-" if found is None else f"{found.spearman.value:+.2f}{star(found)}"
 

@@ -12,7 +12,7 @@ from datastill.evaluation.studies.scopes import SCOPES, UNGUIDED
 from datastill.report import study_sections as sections
 from datastill.report.pareto import PLOT
 from datastill.report.reliability import reliability_section
-from datastill.report.study_cells import grid, interval, percent, plain, points, star
+from datastill.report.study_cells import figure, grid, interval, percent, points, star
 from datastill.store import replace_file, writing
 
 COLUMNS = (
@@ -120,7 +120,7 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     return (
         verdict.name,
         interval(headline.spearman) + star(headline) if verdict.distinct > 1 else "one value",
-        *(plain(found.get(scope)) for scope in BRIEFLY),
+        *(figure(found.get(scope)) for scope in BRIEFLY),
         f"{headline.pearson.value:+.2f}",
         f"{100 * headline.regret.value:.1f}",
         percent(verdict.share),

@@ -50,10 +50,10 @@ from datastill.runs.trials import WHEN, TrialRunner, start
 from datastill.store import (
     checkpoint_file,
     locked,
-    plain,
     provisional,
     read_json,
     require_free,
+    through_json,
     write_json,
 )
 from datastill.store.results import rows_in
@@ -198,7 +198,7 @@ class _Run:
         if file is not None:
             file.remove()
             forget(run.spec, file.path.parent)
-        return run.found(table, rankings, plain(report))
+        return run.found(table, rankings, through_json(report))
 
     def found(
         self, table: Sequence[Row], rankings: Sequence[Ranking], report: Mapping[str, Any]

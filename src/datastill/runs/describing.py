@@ -12,7 +12,7 @@ from datastill.runs.observer import SILENT, Observer
 from datastill.runs.recipes import RUN_FILE, from_there, here
 from datastill.runs.specs import KINDS, Old, Spec, read
 from datastill.runs.specs.base import build, split
-from datastill.store import SET_FILE, plain, read_json, replace_file, writing
+from datastill.store import SET_FILE, read_json, replace_file, through_json, writing
 
 
 def require_own(spec: Spec, folder: Path) -> None:
@@ -119,8 +119,10 @@ def repeated_by(file: Path, facts: Mapping[str, Any]) -> str:
     if spec is None:
         return ""
     made: Mapping[str, Any] = facts.get("run") or {}
-    table = plain({"kind": spec.kind, **spec.table()})
-    changed = made.get("kind") == spec.kind and "minutes" not in made and plain(made) != table
+    table = through_json({"kind": spec.kind, **spec.table()})
+    changed = (
+        made.get("kind") == spec.kind and "minutes" not in made and through_json(made) != table
+    )
     return f"{path}{', which was changed since' if changed else ''}"
 
 

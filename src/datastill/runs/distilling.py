@@ -47,11 +47,11 @@ from datastill.store import (
     locked,
     open_run,
     place_of,
-    plain,
     provisional,
     require_sinks,
     set_folder,
     settle,
+    through_json,
 )
 
 COMMAND = "distill"
@@ -237,7 +237,7 @@ def distill(
     of_kind((Mapping, type(None)), "values by their names", facts=facts)
     require_sinks(keeping.sinks)
     try:
-        more: dict[str, Any] = plain(dict(facts or {}))
+        more: dict[str, Any] = through_json(dict(facts or {}))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"`facts` must be what JSON can hold: {error}") from None
     if folder is not None:

@@ -22,11 +22,11 @@ from datastill.store import (
     load,
     load_member,
     member_path,
-    plain,
     pool_folder,
     read_json,
     replace_file,
     save,
+    through_json,
     write_json,
 )
 
@@ -74,7 +74,7 @@ def take_model(spec: Spec, root: Path, series: Series, dataset: str, number: int
     if not done.exists() or checkpoint_file(place, COMMAND).exists:
         return False
     facts = load_member(done, factory=series.name).facts
-    require_same_run(facts.get("asked") or {}, followed_from(plain(series.asked)), place)
+    require_same_run(facts.get("asked") or {}, followed_from(through_json(series.asked)), place)
     files = sorted(place.glob(f"model_{number:03d}_*"), key=lambda file: file == done)
     Journal(series.folder / LOG_FILE).take(place / LOG_FILE)
     for file in files:  # the model as it is at last comes last: where it is, all is there
@@ -85,7 +85,7 @@ def take_model(spec: Spec, root: Path, series: Series, dataset: str, number: int
 def keep_trials(trials: Iterable[Trial], asked: Mapping[str, Any], place: Path) -> None:
     """Write networks that were trained and tested; they themselves are not kept."""
     rows = [{k: v for k, v in vars(trial).items() if k != "network"} for trial in trials]
-    write_json(place / TRIALS, {"asked": plain(asked), "trials": rows})
+    write_json(place / TRIALS, {"asked": through_json(asked), "trials": rows})
 
 
 def trials_of(
@@ -104,7 +104,7 @@ def trials_of(
             some = [trial_of(row) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{file} is damaged: {error!r}; delete it") from None
-        require_same_run(asked_then, plain(asked), file.parent)
+        require_same_run(asked_then, through_json(asked), file.parent)
         found |= {(one.source, one.model, one.number): one for one in some}
     return found
 
@@ -112,7 +112,7 @@ def trials_of(
 def keep_set(name: str, data: ImageSet, asked: Mapping[str, Any], place: Path) -> None:
     """Write a set of a study."""
     save(data, place / f"{name}.safetensors")
-    write_json(place / ASKED, plain(asked))
+    write_json(place / ASKED, through_json(asked))
 
 
 def has_set(spec: Spec, folder: Path, address: str, name: str) -> bool:
@@ -128,5 +128,5 @@ def set_of(spec: Spec, folder: Path, address: str, name: str, asked: Mapping[str
         InputError: when it follows from something else.
     """
     place = place_of(spec, folder, address)
-    require_same_run(read_json(place / ASKED), plain(asked), place)
+    require_same_run(read_json(place / ASKED), through_json(asked), place)
     return load(place / f"{name}.safetensors")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from datastill.base.errors import InputError, suggestion
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.base.wording import counted
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def parse(ipc: int | str) -> Quota:
             raise InputError(f"`ipc` must be above zero, found {text}")
         return Quota(text, each=int(text))
     kind, colon, number = text.partition(":")
-    if colon and plain(kind) == PROPORTIONAL:
+    if colon and folded(kind) == PROPORTIONAL:
         return Quota(text, total=_number(number, text))
     named: dict[str, int] = {}
     rest: int | None = None
@@ -179,7 +179,7 @@ def in_words(counts: Sequence[int]) -> str:
 def _class(name: str, classes: Sequence[str]) -> str:
     if name in classes:
         return name
-    alike = [known for known in classes if plain(known) == plain(name)]
+    alike = [known for known in classes if folded(known) == folded(name)]
     if len(alike) != 1:
         raise InputError(f"`ipc`: no class named {name!r}; {suggestion(name, classes[:20])}")
     return alike[0]

@@ -35,13 +35,13 @@ def in_json(command: str, found: Any) -> str:
     """
     told = [record(one) for one in found] if isinstance(found, list) else record(found)
     whole = {"layout": LAYOUT, "versions": versions(), "command": command, "found": told}
-    return json.dumps(plain(whole), allow_nan=False, indent=2)
+    return json.dumps(strict(whole), allow_nan=False, indent=2)
 
 
-def plain(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """Return a value as strict JSON can hold it.
 
-    >>> plain({"a": (1, float("nan")), "b": {"c": 0.5}})
+    >>> strict({"a": (1, float("nan")), "b": {"c": 0.5}})
     {'a': [1, None], 'b': {'c': 0.5}}
     """
     if isinstance(value, float):
@@ -49,11 +49,11 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return strict(asdict(value))
     if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): strict(one) for name, one in value.items()}
     if isinstance(value, Sequence | set | frozenset):
-        return [plain(one) for one in value]
+        return [strict(one) for one in value]
     return str(value)
 
 

@@ -25,7 +25,7 @@ from datastill.runs.origin import Caveats, Origin
 from datastill.runs.provenance import Provenance
 from datastill.runs.reading import Read, moved
 from datastill.runs.specs import AssessSpec, RankSpec
-from datastill.store import fingerprint, plain, read_json, write_json
+from datastill.store import fingerprint, read_json, through_json, write_json
 from datastill.training.coresets import CORESETS, picked
 
 
@@ -79,7 +79,7 @@ def scored(
     judges = originals.told(evidence.pool, evidence.early)
     observer.message(f"{file}: {counted(len(made), 'image')}, judged by {judges}")
     provenance = provenance_of(spec, made, evidence)
-    asked = plain(provenance.asked)
+    asked = through_json(provenance.asked)
     if kept.exists():
         found, table = scored_in(kept)
         if is_same_run({name: table.get(name) for name in asked}, asked):
@@ -91,7 +91,7 @@ def scored(
     beside = _random(evidence, spec.draws)
     random = tuple(scores.assess(other, said, draws=draws) for other in beside)
     found = Scored(said, random, caveats, seconds, None)
-    return found, plain(table_of(found, provenance, evidence))
+    return found, through_json(table_of(found, provenance, evidence))
 
 
 def read_for(

@@ -30,7 +30,7 @@ from datastill.runs.study_material import (
 )
 from datastill.runs.trials import Unkept
 from datastill.runs.underway import Unmade
-from datastill.store import StudyFolder, fingerprint, locked, plain, read_json, write_json
+from datastill.store import StudyFolder, fingerprint, locked, read_json, through_json, write_json
 
 RECORD = "record.json"
 """What one network, or the assessments, said of a set, in the place of a piece."""
@@ -108,7 +108,7 @@ def _examined(
             record = grown
             conduct.stop.raise_if_requested()
         asked = scores_asked(settings, data, judges)
-    kept = {"asked": plain(asked), "record": table_of(record)}
+    kept = {"asked": through_json(asked), "record": table_of(record)}
     write_json(place_of(spec, folder, address) / RECORD, kept)
 
 
@@ -166,7 +166,7 @@ def kept(spec: StudySpec, folder: Path, address: str, asked: Mapping[str, Any]) 
         return None
     held = read_json(place / RECORD)
     try:
-        require_same_run(held["asked"], plain(asked), place)
+        require_same_run(held["asked"], through_json(asked), place)
         return record_of(held["record"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):

@@ -38,12 +38,12 @@ from datastill.store import (
     locked,
     log_file,
     networks_folder,
-    plain,
     provisional,
     require_sinks,
     rewind,
     save_member,
     stem_of,
+    through_json,
     validation_file,
 )
 from datastill.store.results import results_in
@@ -157,7 +157,8 @@ class _Run:
 
     def finished(self) -> Validated | None:
         """Return what was found before, where the same was asked for."""
-        held = finished_of(self.known, plain(self.asked)) if self.conduct.keeping.resume else None
+        asked = through_json(self.asked)
+        held = finished_of(self.known, asked) if self.conduct.keeping.resume else None
         if held is None:
             return None
         if self.kept is not None:
@@ -168,7 +169,7 @@ class _Run:
     def carried_out(self) -> Validated:
         """Go through the trials that are not done, and write down what was found."""
         asked, keeping = self.asked, self.conduct.keeping
-        shorter = shorter_of(self.known, plain(asked)) if keeping.resume else None
+        shorter = shorter_of(self.known, through_json(asked)) if keeping.resume else None
         self.tell()
         runner = start(
             *(self.kept, asked, self.plan.routes, self.conduct),
@@ -192,7 +193,7 @@ class _Run:
             forget(self.spec, self.file.parent)
         if self.kept is not None:
             self.kept.remove()
-        return self.found(results, plain(report))
+        return self.found(results, through_json(report))
 
     def found(self, results: Sequence[Result], report: Mapping[str, Any]) -> Validated:
         """Return what was found, and where it is."""

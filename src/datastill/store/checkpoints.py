@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
-from datastill.store.files import plain, replace_file, writing
+from datastill.store.files import replace_file, through_json, writing
 
 MAGIC = b"datastill checkpoint 1 "
 ENDING = ".checkpoint"
@@ -144,7 +144,7 @@ def require_same(
     Raises:
         InputError: naming the first difference.
     """
-    found = difference(held, plain(asked))
+    found = difference(held, through_json(asked))
     if found is not None:
         raise InputError(f"the run in {place} {told(*found)}; {hint}")
 

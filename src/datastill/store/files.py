@@ -145,7 +145,7 @@ def domain_of(table: Mapping[str, Any]) -> Domain:
     return found
 
 
-def plain(value: Any) -> Any:
+def through_json(value: Any) -> Any:
     """Return a value as it is after a way through JSON."""
     return json.loads(json.dumps(value))
 

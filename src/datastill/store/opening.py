@@ -8,7 +8,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.store.checkpoints import ENDING
-from datastill.store.files import plain, require_writable, write_json
+from datastill.store.files import require_writable, through_json, write_json
 from datastill.store.journal import LOG_FILE, Journal
 from datastill.store.succession import (
     NEXT,
@@ -40,13 +40,13 @@ def open_run(
         InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
             written to.
     """
-    same = settings_in(path) == plain(settings)
+    same = settings_in(path) == through_json(settings)
     if same and (path / SET_FILE).exists() and not overwrite:
         raise InputError(
             f"this very run is in {path}, finished; pass `overwrite=True` to start over"
         )
     require_free(path, (SET_FILE,), overwrite=overwrite)
-    again = not resumable and settings_in(place_of(path)) == plain(settings)  # it was killed
+    again = not resumable and settings_in(place_of(path)) == through_json(settings)  # it was killed
     require_finished(path, overwrite=overwrite or again, resumable=resumable)
     require_writable(path)
     place = begin(path, beside=(path / SET_FILE).exists())

@@ -31,10 +31,10 @@ from datastill.store.files import (
     FORMAT,
     domain_of,
     load_tensors,
-    plain,
     replace_file,
     require_writable,
     save_tensors,
+    through_json,
     versions,
     write_json,
     writing,
@@ -77,7 +77,7 @@ def _require_readable(data: ImageSet) -> None:
     # What is written can be read again.
     of_kind(Mapping, "a dict", facts=data.facts)
     try:
-        header = plain(set_header(data))
+        header = through_json(set_header(data))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"`facts` of a set must be what JSON can hold: {error}") from None
     name = "domain"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.base.wording import counted
 from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, Split, side_by_side
 
@@ -56,7 +56,7 @@ def found_in(
             f"{lacks} or {split}_{lacks}, or a name by `{option}s`"
         )
     pixels = pixels_of(arrays[images](), f"{images} of {source}")
-    names = [name for name in arrays if plain(name) in map(plain, CLASS_WORDS)]
+    names = [name for name in arrays if folded(name) in map(folded, CLASS_WORDS)]
     classes = class_names(arrays[names[0]](), source) if names else None
     found, classes = labels_of(arrays[labels](), classes, f"{labels} of {source}")
     if len(found) != len(pixels):
@@ -248,7 +248,7 @@ def _name(
     words = (asked,) if asked else words
     for candidates in (
         _split_names(arrays, split, words),
-        [name for name in arrays if plain(name) in map(plain, words)]
+        [name for name in arrays if folded(name) in map(folded, words)]
         if own or split == "train"
         else [],
     ):
@@ -265,8 +265,8 @@ def _name(
 def _split_names(arrays: Iterable[str], split: Split, words: Iterable[str]) -> list[str]:
     known = list(arrays)
     for prefix in SPLIT_NAMES[split]:
-        wanted = {plain(text) for word in words for text in (prefix + word, word + prefix)}
-        found = [name for name in known if plain(name) in wanted]
+        wanted = {folded(text) for word in words for text in (prefix + word, word + prefix)}
+        found = [name for name in known if folded(name) in wanted]
         if found:
             return found
     return []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
 from datastill.base.libraries import imported
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.datasets.base.arrays import labels_of
 from datastill.datasets.base.reading import SPLIT_NAMES, Encoded, Found, Published, Split
 
@@ -102,11 +102,11 @@ def found_in(
 def as_published(found: Found, published: Published) -> Found:
     """Return the same under the names of classes that are agreed on: some spell them otherwise."""
     labels, classes = found.labels, published.classes or found.classes
-    order = {plain(name): k for k, name in enumerate(classes)}
+    order = {folded(name): k for k, name in enumerate(classes)}
     if len(classes) != len(found.classes):
         classes = found.classes
-    elif {plain(name) for name in found.classes} == set(order):
-        labels = torch.tensor([order[plain(name)] for name in found.classes])[labels]
+    elif {folded(name) for name in found.classes} == set(order):
+        labels = torch.tensor([order[folded(name)] for name in found.classes])[labels]
     return replace(
         found,
         labels=labels,
@@ -149,17 +149,17 @@ def _image_column(features: Mapping[str, Any], asked: str | None, source: str) -
         return type(kind).__name__ == "Image" or getattr(kind, "dtype", None) in BINARY
 
     typed = [name for name in features if type(features[name]).__name__ == "Image"]
-    named = [name for name in features if plain(name) in map(plain, IMAGE_WORDS)]
+    named = [name for name in features if folded(name) in map(folded, IMAGE_WORDS)]
     found = [asked] if asked else typed or [name for name in named if is_image(name)]
     return _only(found, [name for name in features if is_image(name)], features, "image", source)
 
 
 def _label_column(features: Mapping[str, Any], asked: str | None, source: str) -> str:
     typed = [name for name in features if type(features[name]).__name__ == "ClassLabel"]
-    known = {plain(name): name for name in features}
+    known = {folded(name): name for name in features}
     found = [asked] if asked else typed
     if len(found) != 1:
-        found = [known[word] for word in map(plain, LABEL_WORDS) if word in known][:1] or found
+        found = [known[word] for word in map(folded, LABEL_WORDS) if word in known][:1] or found
     return _only(found, list(features), features, "label", source)
 
 

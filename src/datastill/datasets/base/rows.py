@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from datastill.base.errors import InputError
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.datasets.base.by_name import Pictures, words_above
 from datastill.datasets.base.names import SPLIT_WORDS, is_picture, word_of_split
 from datastill.datasets.base.reading import Reading
@@ -99,11 +99,11 @@ def _label_column(
         if asked not in others:
             raise InputError(f"{table.source} has no column {asked!r}: {', '.join(others)}")
         return asked
-    known = {plain(name): name for name in others}
+    known = {folded(name): name for name in others}
     for name in LABEL_COLUMNS:
         if name in known:
             return known[name]
-    rest = [name for name in others if plain(name) not in SPLIT_COLUMNS and name]
+    rest = [name for name in others if folded(name) not in SPLIT_COLUMNS and name]
     if len(rest) == 1 and not is_picture(next(iter(table.column(rest[0])), "")):
         return rest[0]
     if len(rest) > 1 and all(v in BITS for name in rest for v in table.column(name)):
@@ -134,7 +134,7 @@ def _classes(table: TextTable, label: str | tuple[str, ...]) -> list[str]:
 
 def _splits(table: TextTable) -> list[str | None]:
     for name in table.columns:
-        if plain(name) in SPLIT_COLUMNS:
+        if folded(name) in SPLIT_COLUMNS:
             words = {value: word_of_split(value) for value in set(table.column(name))}
             if all(words.values()):
                 return [words[value] for value in table.column(name)]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, suggestion
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.base.wording import counted
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
 from datastill.data.labels import LEARNED
@@ -210,8 +210,8 @@ def _number_of_classes(labels: Tensor) -> int:
 def _places(names: tuple[str, ...], domain: Domain, dataset: str, path: Path) -> list[int]:
     places = places_of(names, domain.classes, dataset)
     if places is None:
-        known = set(map(plain, domain.classes))
-        strange = next(name for name in names if plain(name) not in known)
+        known = set(map(folded, domain.classes))
+        strange = next(name for name in names if folded(name) not in known)
         hint = suggestion(strange, domain.classes)
         raise InputError(f"{path}: {domain.name} has no class {strange!r}; {hint}")
     twice = next((k for k in places if places.count(k) > 1), None)

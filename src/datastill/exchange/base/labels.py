@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 from datastill.data.soundness import SHARES_WITHIN
 
 MOST_CLASSES = 10**5
@@ -67,8 +67,8 @@ def in_order(names: Sequence[str], classes: Sequence[str]) -> list[int] | None:
     >>> in_order(["Truck", "cat"], ["cat", "truck"]), in_order(["new001", "new000"], ["a", "b"])
     ([1, 0], [1, 0])
     """
-    places = {plain(name): i for i, name in enumerate(classes)}
-    found = [places.get(plain(name)) for name in names]
+    places = {folded(name): i for i, name in enumerate(classes)}
+    found = [places.get(folded(name)) for name in names]
     if all(place is not None for place in found):
         return [place for place in found if place is not None]
     numbers = numbers_of(names)

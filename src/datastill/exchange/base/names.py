@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from datastill.base.registry import plain
+from datastill.base.registry import folded
 
 METHODS = (
     *(
@@ -60,8 +60,8 @@ def names_of(path: Path, most: int = NEAR) -> tuple[str, ...]:
         else:
             known.append(part)
     typed = len([part for part in path.parts if part not in (".", "..", path.anchor)])
-    telling = [name for name in known if plain(name) not in SILENT]
-    silent = len([part for part in path.parts if plain(part) in SILENT])
+    telling = [name for name in known if folded(name) not in SILENT]
+    silent = len([part for part in path.parts if folded(part) in SILENT])
     return tuple(reversed(telling))[: min(most, max(2, typed - silent))]
 
 
@@ -85,7 +85,7 @@ def named_in(name: str, known: Iterable[str]) -> tuple[str, ...]:
 def runs_in(name: str, known: Iterable[str]) -> list[tuple[int, int, str]]:
     """Return where the words of a name spell one of ``known``: first word, end, and which."""
     words = words_of(name)
-    spelled = {plain(each): each for each in known}
+    spelled = {folded(each): each for each in known}
     runs = [
         (start, end, spelled[run])
         for start in range(len(words))
@@ -189,7 +189,7 @@ def keys_of_classes(keys: Iterable[object]) -> list[str]:
     >>> keys_of_classes(["images", "idx_to_class", "class_names"])
     ['class_names', 'idx_to_class']
     """
-    said = [(plain(key), key) for key in keys if isinstance(key, str)]
+    said = [(folded(key), key) for key in keys if isinstance(key, str)]
     found = [(CLASSES.index(word), key) for word, key in said if word in CLASSES]
     return [key for _, key in sorted(found)]
 

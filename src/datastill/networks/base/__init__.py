@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from datastill.base.errors import InputError, of_kind, reason, suggestion, takes, told
-from datastill.base.registry import Registry, plain
+from datastill.base.registry import Registry, folded
 from datastill.base.rng import Key, moved, require_key
 from datastill.data import Domain
 from datastill.networks.base.network import Network
@@ -118,13 +118,13 @@ def find(name: str | Model) -> tuple[str, Callable[[Domain], Network]]:
         return name, partial(_refused, name)
     if ":" in name:
         return name, imported(name)
-    wanted = plain(name)
+    wanted = folded(name)
     for known in sorted(NETWORKS.names, key=len, reverse=True):
-        if wanted.startswith(plain(known)):
+        if wanted.startswith(folded(known)):
             family: Any = NETWORKS[known]
             if not isinstance(family, Family):  # of an installed package
                 family = Family(adapting(known, family))
-            found = _suffixes(wanted.removeprefix(plain(known)), family.suffixes)
+            found = _suffixes(wanted.removeprefix(folded(known)), family.suffixes)
             if found is not None:
                 options = _merged([family.suffixes[suffix] for suffix in found], name)
                 return "".join([known, *found]), partial(family.factory, **options)
@@ -193,11 +193,11 @@ def _refused(name: str, domain: Domain) -> Network:
 def _suffixes(rest: str, known: Mapping[str, Options]) -> list[str] | None:
     found: list[str] = []
     while rest:
-        fits = [suffix for suffix in known if rest.startswith(plain(suffix))]
+        fits = [suffix for suffix in known if rest.startswith(folded(suffix))]
         if not fits:
             return None
         found.append(max(fits, key=len))
-        rest = rest.removeprefix(plain(found[-1]))
+        rest = rest.removeprefix(folded(found[-1]))
     return sorted(found, key=list(known).index)
 
 

@@ -15,7 +15,13 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.base.errors import InputError, of_kind, suggestion, told
-from datastill.runs.specs.values import converted, is_list, plain, require_distinct, require_finite
+from datastill.runs.specs.values import (
+    as_kept,
+    converted,
+    is_list,
+    require_distinct,
+    require_finite,
+)
 
 PLACE = "place"
 """Metadata of a field that says where something lies, and not what it is."""
@@ -99,7 +105,7 @@ class Part:
             if value is None or (field.metadata.get(PLACE) and not places):
                 continue
             part = isinstance(value, Part)
-            found[field.name] = value.table(places=places) if part else plain(value)
+            found[field.name] = value.table(places=places) if part else as_kept(value)
         return found
 
 

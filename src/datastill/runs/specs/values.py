@@ -20,19 +20,19 @@ WORDS = {
 """What a value of a kind is, and what several are."""
 
 
-def plain(value: Any) -> Any:
+def as_kept(value: Any) -> Any:
     """Return a value as files hold it: paths as text, tuples as lists, numbers as Python's own.
 
     >>> from pathlib import Path
-    >>> plain({"a": (Path("x"), 1)})
+    >>> as_kept({"a": (Path("x"), 1)})
     {'a': ['x', 1]}
     """
     if isinstance(value, os.PathLike):
         return os.fspath(typing.cast("os.PathLike[str]", value))
     if isinstance(value, Mapping):
-        return {name: plain(held) for name, held in value.items()}
+        return {name: as_kept(held) for name, held in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(held) for held in value]
+        return [as_kept(held) for held in value]
     return in_plain(value) if is_number(value) else value
 
 
@@ -56,7 +56,7 @@ def converted(name: str, value: Any, hint: Any) -> Any:
     """
     import msgspec
 
-    given = plain(value)
+    given = as_kept(value)
     try:
         found = msgspec.convert(given, hint)
     except (msgspec.ValidationError, OverflowError):
