@@ -52,7 +52,7 @@ def test_the_page_of_clom_tells_what_the_tables_hold() -> None:
 def test_clom_in_one_page_tells_what_its_plan_came_to() -> None:
     clom, folder = program("clom"), RESULTS / "clom" / "decisive"
     written = dict[str, str]()
-    for dataset in ("FashionMNIST", "CIFAR10", "cpu"):
+    for dataset in ("FashionMNIST", "CIFAR10", "cpu", "gpu"):
         written[dataset] = (folder / dataset / "tables.md").read_text()
         assert clom.table(clom.read(folder / dataset / "values.json")) in written[dataset]
     row = r"^\| (\S+[^|]*: )?(\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) "
