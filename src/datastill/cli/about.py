@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from datastill.report.folding import folded
 
-INDENT = 12
+INDENT = 13
 """Columns before what is said of a command."""
 COMMANDS = (
     *("train", "distill", "validate", "compare", "assess", "select", "study", "show"),
