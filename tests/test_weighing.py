@@ -20,11 +20,13 @@ from datastill.cli import main
 from datastill.distillation.descent import Descent
 from datastill.distillation.loop import Snapshot, State, distill
 from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.base import Synthetic
 from datastill.distillation.methods.gradient_matching import GradientMatching
 from datastill.distillation.weighing import Bearable, Weighed
 from datastill.networks import builder
 from datastill.runs import ClomSpec, DataSpec, DistillSpec
 from datastill.store import load
+from datastill.training.pool import freeze
 
 SHORT = Descent(ipc=2, updates=6, batch=50, lr=0.1, momentum=0.5)
 AGEING = GradientMatching(outer_loop=2, inner_loop=1)
@@ -41,9 +43,9 @@ def idle(images: Tensor, labels: Tensor, *, key: Key) -> Tensor:
     return 0 * images.sum()
 
 
-def make_task() -> Task:
+def make_task(model: str = "ConvNetD1W16") -> Task:
     real = blobs()
-    return Task(real, builder("ConvNetD1W16", real.domain), Key(0), policy=dsa("crop"))
+    return Task(real, builder(model, real.domain), Key(0), policy=dsa("crop"))
 
 
 def run(method: str, *, descent: Descent = SHORT, **changes: object) -> list[Snapshot]:
@@ -152,6 +154,41 @@ def test_a_large_set_has_a_twin_of_some_classes() -> None:
     assert moved.sum() == 5  # one class of four
     assert torch.equal(twin["params.images"][moved], last.synthetic.images[moved])
     assert twin["numbers"][1] == 0
+
+
+def ends_of_one() -> Task:
+    """A task with the two ends of an original model that normalises by its batch."""
+    task, name = make_task("ConvNetD1W16BN"), "ConvNetD1W16BN"
+    ways = [freeze(task.build(key=Key(i)), name, task.real.domain, {"epoch": i}) for i in range(2)]
+    return replace(task, trajectories=[ways])
+
+
+@pytest.mark.parametrize("method", ["DM", "NCFM"])
+def test_a_network_that_normalises_by_its_batch_has_a_twin_of_all_classes(method: str) -> None:
+    """It sees all classes at once: what some of them come to is not known apart."""
+    large, task = replace(SHORT, ipc=5, batch=10, lr=0.1), ends_of_one()
+    given = {"idle": Weighed(idle)}
+    for last in distill(METHODS[method](5).method, task, large, regularisers=given):
+        twin = twin_of(last)
+    assert torch.equal(twin["params.images"], last.synthetic.images)
+    assert twin["numbers"][1] == 0  # the ratio of equal losses, whose logarithm is 0
+
+
+class Silent(type(METHOD["DM"])):
+    """A method of one's own that matches class by class, and leaves nothing for a twin."""
+
+    def loss(
+        self, task: Task, step: int, memory: None, synthetic: Synthetic, *, key: Key
+    ) -> tuple[Tensor, None]:
+        return super().loss(replace(task, beside=None), step, memory, synthetic, key=key)
+
+
+def test_some_classes_are_not_compared_with_all() -> None:
+    given = {"pull": Weighed(pull)}
+    large = replace(SHORT, ipc=5, batch=10)
+    with pytest.raises(InputError, match="weight of 'pull' cannot be found: Silent matches class"):
+        list(distill(Silent(), make_task(), large, regularisers=given))
+    assert len(list(distill(Silent(), make_task(), SHORT, regularisers=given))) == SHORT.updates
 
 
 def test_two_weighed_regularisers_are_refused() -> None:

@@ -24,6 +24,7 @@ from datastill.distillation.methods.base import (
 )
 from datastill.distillation.parameters import Leaves, flat, unflat
 from datastill.distillation.parametrisations import Synthetic, gradients, spread
+from datastill.networks import has_batch_statistics
 
 SHARE = 0.12
 """Of the time of all updates that a twin may take."""
@@ -172,21 +173,17 @@ class Twin:
             step: of the update.
             loss: of the set, by the method.
             key: of the update.
+
+        Raises:
+            InputError: when the loss of the classes that the twin has is not known.
         """
         if step >= self.updates:
             return
         domain = task.real.domain
         decoded = self.descent.parametrisation.decode(self.leaves.leaves, self.counts, domain)
         apart = decoded.apart()
-        some, matched = _some(apart, self.beside.classes), self.beside.matched
-        network, whole = self.beside.network, self.beside.whole
+        matched, found = self._compared(method, task, step, loss, apart, key=key)
         tiny = torch.finfo(torch.float32).tiny
-        if matched is not None and network is not None and whole is not None:
-            times = (loss + tiny) / (whole + tiny)  # what the method makes of what is matched
-            found = times * matched_under(method, network, task, some, key=key)
-            matched = times * matched
-        else:
-            matched, (found, _) = loss, method.loss(task, step, None, some, key=key)
         ratio = (matched.double() + tiny) / (found.detach().double() + tiny)
         self.numbers = self.rule.after(self.numbers, ratio, step)
         spread(decoded, gradients(found, apart))
@@ -194,6 +191,25 @@ class Twin:
         with torch.no_grad():
             self.descent.parametrisation.project(self.leaves.leaves, domain)
         self.beside.forget()
+
+    def _compared(
+        self, method: Any, task: Task, step: int, loss: Tensor, twin: Synthetic, *, key: Key
+    ) -> tuple[Tensor, Tensor]:
+        # The loss of set and twin: of the same classes, under the same network, by the same scale.
+        some, matched = _some(twin, self.beside.classes), self.beside.matched
+        network, whole = self.beside.network, self.beside.whole
+        tiny = torch.finfo(torch.float32).tiny
+        if matched is not None and network is not None and whole is not None:
+            times = (loss + tiny) / (whole + tiny)  # what the method makes of what is matched
+            return times * matched, times * matched_under(method, network, task, some, key=key)
+        if len(self.beside.classes) < len(self.counts) or isinstance(method, Remembering):
+            raise InputError(
+                f"the weight of {self.name!r} cannot be found: {type(method).__name__} matches "
+                "class by class and does not say what some classes came to; let its `loss` call "
+                "`matched`, under networks that normalise as those of `build` do, or give a number"
+            )
+        found, _ = method.loss(task, step, None, some, key=key)
+        return loss, found
 
     def state(self) -> dict[str, Tensor]:
         """Return copies of all that it follows from, by names."""
@@ -216,9 +232,10 @@ class Twin:
 
 def _classes(task: Task, descent: Descent, counts: Sequence[int]) -> range:
     # All, if that costs little: real images pass a network once, synthetic ones there and back.
+    # All as well where a network sees them as one batch, which says nothing of some of them.
     shown = sum(counts) * descent.parametrisation.parts / max(1, sum(map(bool, counts)))
     share = 3 * shown / (descent.batch + 3 * shown)
-    if share <= SHARE:
+    if share <= SHARE or has_batch_statistics(task.build(key=task.key)):
         return range(len(counts))
     most = max(1, int(SHARE / share * len(counts)))
     first = task.key.at("twin").integer(len(counts) - most + 1)
