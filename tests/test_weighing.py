@@ -24,7 +24,8 @@ from datastill.distillation.methods.base import Synthetic
 from datastill.distillation.methods.gradient_matching import GradientMatching
 from datastill.distillation.weighing import Bearable, Weighed
 from datastill.networks import builder
-from datastill.runs import ClomSpec, DataSpec, DistillSpec
+from datastill.runs import ClomSpec, DataSpec, DistillSpec, Keeping, PoolSpec
+from datastill.runs import distill as distill_to
 from datastill.store import load
 from datastill.training.pool import freeze
 
@@ -220,6 +221,38 @@ def test_an_alpha_that_is_found_is_written_down(
     assert "CLOM alpha auto" in capsys.readouterr().out
     main(["show", str(folder)])
     assert "auto" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["DM", "CIM"])
+def test_more_updates_end_as_one_run_would_have_or_are_refused(method: str, tmp_path: Path) -> None:
+    """Beside CIM the weight is sought for a share of the updates, and would be another."""
+    line = "train --dataset digits --model MLP --num 1 --epochs 1 --save-path"
+    main([*line.split(), str(tmp_path / "pool")])
+    pool = PoolSpec(architectures=("MLP",), path=str(tmp_path / "pool"))
+    spec = DistillSpec(
+        data=DataSpec("digits"),
+        method=method,
+        model="MLP",
+        ipc=1,
+        batch=8,
+        updates=2,
+        clom=ClomSpec(alphas="auto"),
+        pool=pool,
+    )
+    distill_to(spec, tmp_path / "more")
+    before = load(tmp_path / "more")
+    longer = replace(spec, updates=9)
+    if method == "CIM":
+        said = "weight of CLOM beside CIM is sought for an eighth of 2 updates, .* 9 updates from"
+        with pytest.raises(InputError, match=said):
+            distill_to(longer, tmp_path / "more", keeping=Keeping(resume=True))
+        assert torch.equal(load(tmp_path / "more").images, before.images)
+        distill_to(longer, tmp_path / "more", keeping=Keeping(overwrite=True))
+    else:
+        distill_to(longer, tmp_path / "more", keeping=Keeping(resume=True))
+    whole, more = distill_to(longer, tmp_path / "whole").set, load(tmp_path / "more")
+    assert torch.equal(whole.images, more.images)
+    assert whole.facts["clom"]["weight"] == more.facts["clom"]["weight"]
 
 
 @pytest.mark.parametrize("alphas", [("auto", 1.0), (1.0, "auto"), "much"])

@@ -101,6 +101,15 @@ class Weighed:
         return replace(self, regulariser=tracking(self.regulariser, images))
 
 
+def sought_for_a_share(method: Any, regularisers: Mapping[str, Any]) -> bool:
+    """Tell whether a weight is found in a share of all updates, so that their number counts.
+
+    Beside a method that does not match class by class a twin costs as much as the set.
+    """
+    weighed = any(isinstance(one, Weighed) for one in regularisers.values())
+    return weighed and not isinstance(method, Matching)
+
+
 @dataclass(eq=False)
 class Twin:
     """A set as it would be without the regulariser, and the weight that follows.

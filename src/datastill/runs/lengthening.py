@@ -9,6 +9,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
+from datastill.distillation.weighing import sought_for_a_share
 from datastill.runs.course import Progress, progress_of
 from datastill.runs.keeping import is_same_run, require_same_run
 from datastill.runs.observer import Observer
@@ -44,7 +45,8 @@ def further(path: Path, work: Work, observer: Observer) -> Progress | None:
         observer: told what is damaged.
 
     Raises:
-        InputError: when it is that, and the set did not keep what it would go on from.
+        InputError: when it is that, and the set did not keep what it would go on from, or would
+            be another with more updates from its start.
     """
     if not (path / SET_FILE).exists():
         return None
@@ -55,6 +57,12 @@ def further(path: Path, work: Work, observer: Observer) -> Progress | None:
         return None  # another run, that was to replace it
     done, wanted = counted(_updates(held), "update"), counted(_updates(asked), "update")
     anew = f"pass `overwrite=True` to make {wanted} from the start"
+    if sought_for_a_share(work.published.method, work.regularisers):
+        raise InputError(
+            f"the run in {path} is finished after {done} and cannot go on to {wanted}: the weight "
+            f"of CLOM beside {work.method} is sought for an eighth of {done}, and would be another "
+            f"for more; {anew}"
+        )
     found = state_file(path).load(anew)
     if found is None:
         raise InputError(
