@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.base.wording import are, counted
+from datastill.base.wording import LONGEST_NAME, are, counted
 from datastill.data.images import ImageSet
 from datastill.data.pixels import Pixels
 
 SHARES_WITHIN = 1e-3
 """By how much the sum of the shares of an image may differ from 1: they may have been rounded."""
+
+LONGEST_TOLD = 40
+"""Letters of a name that a message shows."""
 
 
 def require_held(
@@ -56,11 +59,14 @@ def said_of_class(real: ImageSet, number: int) -> str:
 def require_sound(data: ImageSet, source: str) -> ImageSet:
     """Return ``data`` if every label is a class, or shares of them, and every pixel finite.
 
+    Names can be shown and kept: no line ends, no codes that a terminal follows.
+
     Tensors on the device ``meta`` have no numbers to look at.
 
     Raises:
         InputError: naming ``source`` and what is wrong with it.
     """
+    _require_names(data, source)
     _require_labels(data, source)
     for tensor, what in ((data.images, "images"), (data.labels, "labels")):
         if isinstance(tensor, Pixels) or tensor.is_meta:
@@ -70,6 +76,17 @@ def require_sound(data: ImageSet, source: str) -> ImageSet:
     if data.labels.ndim == 2 and not data.labels.is_meta:
         _require_shares(data.labels, source)
     return data
+
+
+def _require_names(data: ImageSet, source: str) -> None:
+    # People read them, and files hold them: refused before a run that could not save its set.
+    domain = data.domain
+    for what, name in (("the dataset", domain.name), *(("a class", one) for one in domain.classes)):
+        if not name.isprintable():
+            told = ascii(name[:LONGEST_TOLD])
+            raise InputError(f"{source}: the name of {what} cannot be printed: {told}; rename it")
+    if len(domain.name) > LONGEST_NAME:
+        raise InputError(f"{source}: its dataset has a name of more than {LONGEST_NAME} letters")
 
 
 def _require_labels(data: ImageSet, source: str) -> None:

@@ -15,7 +15,16 @@ from datastill.exchange import FORMATS, Claim, Reading, export_set, import_set
 from datastill.exchange.base import numbers_of
 from datastill.report.commands import typed
 from datastill.report.preview import write_preview
-from datastill.store import SET_FILE, load, locked, open_run, save, settle
+from datastill.store import (
+    SET_FILE,
+    load,
+    locked,
+    open_run,
+    provisional,
+    require_savable,
+    save,
+    settle,
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,8 @@ def bring(
         InputError: see there; when a set is there already.
     """
     data, remarks = import_set(path, claim, format=format, reading=reading)
-    with locked(out):
+    require_savable(data, str(path))
+    with locked(out), provisional(out, lambda: False):
         settings = {"import": data.facts["imported"]}
         place = open_run(out, settings, overwrite=overwrite, resumable=False).path
         write_preview(data, place / "preview.png")

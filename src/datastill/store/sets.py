@@ -64,13 +64,24 @@ def save(data: ImageSet, path: Path | str) -> None:
     of_kind(ImageSet, "an ImageSet", data=data)
     of_kind((str, PathLike), "the path of a file", path=path)
     path_of("the path of a file", path=path)
-    require_given(data, "the set")
-    if data.images.is_meta or data.labels.is_meta:
-        raise InputError("the set: on the device meta there are no numbers to save")
-    _require_readable(data)
+    require_savable(data)
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name the file to write, {Path(path) / SET_FILE} say")
     save_tensors(*packed(data), Path(path))
+
+
+def require_savable(data: ImageSet, source: str = "the set") -> None:
+    """Refuse a set that ``save`` would not write, or ``load`` not read again.
+
+    Whoever writes other files before the set asks this first.
+
+    Raises:
+        InputError: saying what is wrong with it.
+    """
+    require_given(data, source)
+    if data.images.is_meta or data.labels.is_meta:
+        raise InputError(f"{source}: on the device meta there are no numbers to save")
+    _require_readable(data)
 
 
 def _require_readable(data: ImageSet) -> None:
