@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from datastill import runs, save
+from datastill import load, runs, save
 from datastill.datasets import load_split
 from datastill.runs import (
     CompareSpec,
     DataSpec,
+    DistillSpec,
     JudgesSpec,
     Keeping,
     StopRequest,
@@ -69,6 +70,22 @@ def stopping(label: str, steps: float) -> tuple[Talking, StopRequest]:
             stop.request()
 
     return Talking(moved=look), stop
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RecursionError()])
+def test_a_page_that_cannot_be_written_ends_no_run(
+    made: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("datastill.runs.reporting.render.write", fails)
+    said = list[str]()
+    spec = DistillSpec(data=DataSpec("digits"), model="MLP", ipc=1, updates=3, batch=4)
+    runs.distill(spec, "live", keeping=LIVE, observer=Talking(tell=said.append))
+    assert load("live").facts["step"] == 3
+    (told,) = [line for line in said if "no page was written" in line]
+    assert ("Permission denied" in told) == isinstance(error, PermissionError)
 
 
 def test_a_comparison_is_followed(made: Path) -> None:

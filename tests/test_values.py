@@ -283,7 +283,7 @@ FURTHER: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a line in a name": (
         lambda: ds.save(replace(REAL, domain=replace(REAL.domain, name="a\nb")), "x.safetensors"),
-        "`domain` cannot be saved: names that are not printable",
+        "the name of the dataset cannot be printed: 'a\\\\nb'; rename it",
     ),
     "zero byte": (lambda: ds.save(REAL, "a\0b"), "`path` is no path"),
     "zero byte to load": (lambda: ds.load("a\0b"), "`path` is no path"),

@@ -3,9 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from datastill import load
 from datastill.base.errors import InputError
+from datastill.exchange import import_set
 from datastill.runs.specs import (
     ClomSpec,
     ComputeSpec,
@@ -68,3 +72,58 @@ def test_a_number_that_makes_no_sense_is_told_by_its_option(run: Run, option: st
     said = run(f"all --dataset digits --alphas 1 --{option} 0")
     assert (said.code, said.out) == (2, "")
     assert said.err == f"datastill: --{option} must be above zero, found 0\n"
+
+
+JOB = "all --dataset digits --ipc 1 --model MLP --epochs 1 --num-eval 1"
+
+
+def images_in(export: Path) -> torch.Tensor:
+    found, _ = import_set(export)
+    assert found.facts["imported"]["format"] == ("npz" if export.is_file() else "folder")
+    return found.domain.pixels(found.images)
+
+
+@pytest.mark.parametrize("to", ["npz", "folder"])
+def test_an_export_is_written_again_when_the_set_has_changed(run: Run, to: str) -> None:
+    place = Path("condensed/digits/DM/IPC1")
+    export = place / ("export" if to == "folder" else f"export.{to}")
+    assert run(f"{JOB} --iterations 2 --export {to}").code == 0
+    before, note = images_in(export), export / "note.txt"
+    if to == "folder":
+        note.write_text("a person's own")
+    said = run(f"{JOB} --iterations 4 --resume --export {to}")
+    assert said.code == 0
+    assert "was of the set as it was before" in said.out
+    made, after = load(place), images_in(export)
+    assert made.facts["step"] == 4
+    wanted = made.domain.pixels(made.images)
+    if to == "npz":
+        assert torch.equal(after, wanted)
+    else:
+        assert torch.allclose(after, wanted.clamp(0, 1), atol=0.51 / 255)
+    assert not torch.equal(before, after)
+    if to == "folder":
+        assert (place / "export-1/note.txt").read_text() == "a person's own"
+        assert torch.equal(images_in(place / "export-1"), before)
+
+    stamp = export.stat().st_mtime_ns
+    said = run(f"{JOB} --iterations 4 --resume --export {to}")
+    assert said.code == 0
+    assert "as it was before" not in said.out
+    assert export.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("mine", ["mine", "npz"])
+def test_what_is_no_export_of_ours_is_never_replaced(run: Run, mine: str) -> None:
+    assert run(f"{JOB} --iterations 2").code == 0
+    export = Path("condensed/digits/DM/IPC1/export.npz")
+    if mine == "npz":
+        np.savez(export, images=np.zeros((2, 1, 8, 8)), labels=np.arange(2))
+    else:
+        export.write_text(mine)
+    content = export.read_bytes()
+    said = run(f"{JOB} --iterations 4 --resume --export npz")
+    assert said.code == 2
+    assert "export.npz is there, and is no export of datastill's own" in said.err
+    assert export.read_bytes() == content
+    assert load(export.parent).facts["step"] == 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from datastill.store import (
     provisional,
     require_savable,
     save,
+    set_header,
     settle,
+    through_json,
+    writing,
 )
 
 
@@ -95,6 +99,57 @@ def give(
 
         said.append(f"pushed to {push(target, repo, private=private)}")
     return Exported(target, tuple(said))
+
+
+def give_anew(file: Path, to: str, target: Path) -> Exported | None:
+    """Write a set for other programs, in the place of what was written of it before.
+
+    A file that an earlier state of the set was written to is replaced. A folder never is, for a
+    person may have put something into it: it gets another name.
+
+    Args:
+        file: of the set.
+        to: name of the format.
+        target: file or folder, see ``require_ours``.
+
+    Returns:
+        What was written; None where what is there is of the set as it is.
+
+    Raises:
+        InputError: when it cannot be written.
+    """
+    if not target.exists():
+        return give(file, to, target)
+    wanted, said = through_json(set_header(load(file))), require_ours(target, to)
+    if all(said.get(name) == wanted[name] for name in ("domain", "facts")):
+        return None
+    told = f"{target} was of the set as it was before: it is written anew"
+    if target.is_dir():
+        numbered = (target.with_name(f"{target.name}-{number}") for number in count(1))
+        aside = next(path for path in numbered if not path.exists())
+        with writing(aside):
+            target.rename(aside)
+        told = f"{target} was of the set as it was before: that is now {aside}"
+    found = give(file, to, target, overwrite=True)
+    return replace(found, remarks=(told, *found.remarks))
+
+
+def require_ours(path: Path, to: str) -> Mapping[str, Any]:
+    """Return what an export of datastill's own says of its set; refuse whatever else is there.
+
+    Raises:
+        InputError: then.
+    """
+    try:
+        found = FORMATS[to].read(path, Reading()).header
+    except InputError:
+        found = None
+    if found is None:
+        raise InputError(
+            f"{path} is there, and is no export of datastill's own in the format {to}, which is "
+            "never replaced; move it away"
+        )
+    return found
 
 
 def bring(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from datastill.base.errors import InputError, path_of, positive
+from datastill.base.errors import path_of, positive, reason
 from datastill.runs.observer import SILENT, Observer, Steps
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Reporter:
     def write(self, now: Snapshot | None = None) -> None:
         """Write the page, as the files of the run have it, or with the set as it is ``now``.
 
-        That it cannot be written is said once, and no reason to end a run.
+        That it cannot be written, whatever the reason, is said once, and none to end a run.
         """
         from datastill.runs.reporting import write_live
 
@@ -105,9 +105,9 @@ class Reporter:
         made = now and now.synthetic
         try:
             write_live(Path(self.folder), seconds, self.told, made)
-        except InputError as error:
+        except Exception as error:  # a page is worth less than the hours that it is of
             if not self.failed:
-                self.observer.message(f"no page was written: {error}")
+                self.observer.message(f"no page was written: {reason(error)}")
             self.failed = True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datastill.base.errors import InputError, of_kind, path_of, require_file
+from datastill.base.errors import InputError, damaged, of_kind, path_of, require_file
 from datastill.base.wording import counted, listed
 from datastill.data import ImageSet
 from datastill.report.page import render, sets
@@ -155,6 +155,8 @@ def _overview(held: Sequence[Held]) -> Iterator[Section]:
 def _free(file: Path) -> Path:
     # A page that may be written: none is there, or one of ours.
     require_file(file, "`file`", ".html", "HTML", PAGE)
-    if file.exists() and OURS not in file.read_bytes()[:4096]:
+    with damaged(file):
+        ours = not file.exists() or OURS in file.read_bytes()[:4096]
+    if not ours:
         raise InputError(f"{file} was not written by datastill report; name another file")
     return file

@@ -13,7 +13,7 @@ from datastill.distillation.descent import starting_counts
 from datastill.distillation.methods import METHODS
 from datastill.exchange import FOLDERS
 from datastill.runs.distilling import distill, folder_of
-from datastill.runs.exchanging import give
+from datastill.runs.exchanging import give_anew, require_ours
 from datastill.runs.filing import filed, require_new
 from datastill.runs.guiding import guided
 from datastill.runs.keeping import USUAL, Keeping
@@ -101,7 +101,8 @@ def carried_out(
 
     Args:
         plan: the runs. The set gets the folder of its validation, or one beside it (``filed``).
-        export: name of a format in which the set is written too, beside itself.
+        export: name of a format in which the set is written too, beside itself; again, where what
+            is there is of the set as it was before, see ``give_anew``.
         facts: what else the set is to remember.
         keeping: what becomes of what is there, and of a run that is cut off.
         observer: watches.
@@ -122,8 +123,8 @@ def carried_out(
     yield distill(plan.distill, folder, keeping=keeping, observer=observer, stop=stop, facts=facts)
     judging, keeping = replace(plan.validate, set=str(folder)), replace(keeping, overwrite=False)
     yield validate(judging, folder, keeping=keeping, observer=observer, stop=stop)
-    if export and exported and not exported.exists():
-        yield give(folder / SET_FILE, export, exported)
+    if export and exported and (given := give_anew(folder / SET_FILE, export, exported)):
+        yield given
 
 
 def _originals(spec: DistillSpec, epochs: int) -> TrainSpec | None:
@@ -150,14 +151,16 @@ def export_place(folder: Path, format: str, *, again: bool = False) -> Path:
     Args:
         folder: of the set.
         format: its name.
-        again: whether it may be there already.
+        again: whether it may be there already, as an export of datastill's own.
 
     Raises:
-        InputError: when something is there.
+        InputError: when something is there, something else then.
     """
     path = folder / ("export" if format in FOLDERS else f"export.{format}")
     if path.exists() and not again:
         raise InputError(f"{path} is there, which is never replaced; move it away")
+    if path.exists():
+        require_ours(path, format)
     return path
 
 
