@@ -99,9 +99,9 @@ def _tell(name: str, command: Command, found: Any) -> None:
 
 def _last_line(stopped: Signalled, words: Sequence[str]) -> str:
     # What was stopped, and what to type where it goes on.
-    if "resume" not in _known(words):
+    if "resume" not in _known(words) and words[0] != "sweep":
         return str(stopped)
-    more = "" if words[0] == "study" else " with --resume"
+    more = "" if words[0] in ("study", "sweep") else " with --resume"
     more += " in place of --overwrite" if "--overwrite" in words else ""
     return f"{stopped}; the same command{'' if '--resume' in words else more} goes on from there"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -19,12 +18,8 @@ class Stopped(BaseException):
     """
 
 
-@dataclass
 class StopRequest:
     """Asks a run to stop. Any thread, or an observer, may make the request.
-
-    Attributes:
-        requested: whether it was made.
 
     >>> stop = StopRequest()
     >>> stop.request()
@@ -32,11 +27,17 @@ class StopRequest:
     True
     """
 
-    requested: bool = False
+    def __init__(self) -> None:
+        self._made = False
+
+    @property
+    def requested(self) -> bool:
+        """Whether it was made."""
+        return self._made
 
     def request(self) -> None:
         """Ask for it."""
-        self.requested = True
+        self._made = True
 
     def raise_if_requested(self) -> None:
         """Stop, if that was asked for.
@@ -70,7 +71,6 @@ class Signalled(Stopped):
         self.code = 128 + number
 
 
-@dataclass
 class Signals(StopRequest):
     """A request to stop that Ctrl-C and SIGTERM make, in a program as on the command line.
 
@@ -81,7 +81,9 @@ class Signals(StopRequest):
         number: of the signal.
     """
 
-    number: int | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.number: int | None = None
 
     def raise_if_requested(self) -> None:
         """See ``StopRequest``."""
@@ -96,7 +98,8 @@ class Signals(StopRequest):
         def note(number: int, _: Any) -> None:
             if self.requested:
                 raise Signalled(number)
-            self.requested, self.number = True, number
+            self.number = number
+            self.request()
             sys.stderr.write(f"stopping {when}; once more stops at once\n")
             sys.stderr.flush()
 

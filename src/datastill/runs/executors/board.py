@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from datastill.base.errors import InputError
-from datastill.runs.stop import Stopped, StopRequest
+from datastill.runs.stop import StopRequest
 from datastill.store import read_json, write_json
 
 T = TypeVar("T")
@@ -68,27 +68,34 @@ def opened() -> Generator[Board]:
         yield Board(Path(place))
 
 
-@dataclass
 class Asked(StopRequest):
-    """A request to stop that is made on a board.
+    """A request to stop that is made on a board, or in this process by whoever waits for the piece.
 
-    Attributes:
-        board: where.
+    Args:
+        board: where workers look.
+        own: of whoever waits, where the piece is carried out in the same thread; else None.
     """
 
-    board: Board | None = None
+    def __init__(self, board: Board, own: StopRequest | None = None) -> None:
+        super().__init__()
+        self.board, self.own = board, own or StopRequest()
 
     @property
-    def is_made(self) -> bool:
+    def requested(self) -> bool:
         """Whether it was made."""
-        return self.board is not None and (self.board.folder / STOP).exists()
+        on_board = (self.board.folder / STOP).exists()
+        return on_board or self.own.requested or super().requested
 
     def raise_if_requested(self) -> None:
         """See ``StopRequest``."""
-        if self.is_made:
-            self.requested = True
-            raise Stopped("stopped as asked")
+        self.own.raise_if_requested()
         super().raise_if_requested()
+
+    @contextmanager
+    def heeded(self, when: str) -> Generator[None]:
+        """See ``StopRequest``."""
+        with self.own.heeded(when):
+            yield
 
 
 def here() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import Path
@@ -15,7 +16,7 @@ from datastill.base.wording import are, counted
 from datastill.compute import measuring
 from datastill.runs.executors.board import Board, opened
 from datastill.runs.executors.processes import Unready
-from datastill.runs.executors.tasks import Outcome, Task, is_done, work
+from datastill.runs.executors.tasks import Outcome, Task, is_done, work, work_here
 from datastill.runs.futures import Executor, Future
 from datastill.runs.given import Conduct
 from datastill.runs.observer import Steps
@@ -122,10 +123,11 @@ def carried_out(
     Returns:
         By their titles, why some were not; and how many were.
     """
+    own = isinstance(executor, work_here)  # then every piece says itself when it heeds a request
     with (
         opened() as board,
         conduct.observer.progress("pieces", len(pieces) + later) as steps,
-        conduct.stop.heeded(WHEN),
+        nullcontext() if own else conduct.stop.heeded(WHEN),
     ):
         spreading = _Spreading(conduct, executor, board, steps, follows, urgency)
         try:
@@ -206,9 +208,17 @@ class _Spreading:
 
     def fill(self) -> None:
         """Hand over the most urgent pieces: few in advance, for what follows may be more so."""
-        most = getattr(self.executor, "jobs", None)
-        while self.waiting and (most is None or len(self.under_way) < AHEAD * most):
+        jobs = getattr(self.executor, "jobs", None)
+        most = 1 if self.is_own else None if jobs is None else AHEAD * jobs
+        while self.waiting and (most is None or len(self.under_way) < most):
+            if self.conduct.stop.requested:  # an executor may return when a piece has ended
+                return
             self.hand_over(heappop(self.waiting)[2])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether pieces are carried out here, one after another."""
+        return isinstance(self.executor, work_here)
 
     def finished(self, piece: Piece, where: str) -> None:
         """Take note of a piece that is done, and begin what follows."""
@@ -222,7 +232,8 @@ class _Spreading:
         minutes, folder = self.conduct.keeping.checkpoint_minutes, piece.folder.absolute()
         given = (piece.title, piece.unit, folder, self.board, Path.cwd(), minutes)
         self.tries[piece.title] += 1
-        future = self.executor.submit(work, Task(*given, fastest=measuring.chosen()))
+        stop = self.conduct.stop if self.is_own else None
+        future = self.executor.submit(work, Task(*given, fastest=measuring.chosen(), stop=stop))
         self.under_way[piece.title] = piece, future
 
     def taken(self, piece: Piece, outcome: Outcome) -> None:

@@ -20,7 +20,7 @@ from datastill.runs.executors.board import Asked, Board, Telling, here
 from datastill.runs.keeping import Keeping
 from datastill.runs.pieces import place_of
 from datastill.runs.specs import Unit
-from datastill.runs.stop import Stopped
+from datastill.runs.stop import Stopped, StopRequest
 from datastill.store import put_file
 
 IMAGES = "images"
@@ -42,6 +42,7 @@ class Task:
         checkpoint_minutes: between two checkpoints.
         fastest: which routes were chosen for networks, so that all compute alike.
         images: folder with real images that workers of a machine share; None: on the board.
+        stop: asks to stop where whoever waits for the piece carries it out; else the board does.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Task:
     checkpoint_minutes: float
     fastest: Mapping[str, measuring.Answer] = field(default_factory=dict[str, measuring.Answer])
     images: Path | None = None
+    stop: StopRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Ended:
 
 
 class work_here:
-    """An executor that does everything at once, in this process."""
+    """An executor that does everything at once, in this process: requests to stop are its own."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Ended:
         """See ``Executor``."""
@@ -109,8 +111,8 @@ def is_done(unit: Unit, folder: Path) -> bool:
 
 def work(task: Task) -> Outcome:
     """Carry out a piece; called by a worker, wherever that is."""
-    stop = Asked(board=task.board)
-    if stop.is_made:
+    stop = Asked(task.board, task.stop)
+    if stop.requested:
         return Outcome(here(), stopped=True)
     if not task.current.is_dir():
         unseen = f"{here()} does not see {task.current}: workers need the files of the run"
@@ -121,6 +123,8 @@ def work(task: Task) -> Outcome:
         with contextlib.nullcontext() if there else contextlib.chdir(task.current):
             _carried_out(task, stop)
     except Stopped:
+        if task.stop is not None:  # a signal may have ended what cannot be asked
+            raise
         return Outcome(here(), stopped=True)
     except InputError as error:
         return Outcome(here(), " ".join(str(error).split()))
