@@ -1,6 +1,7 @@
 """Requests to stop reach what is computed, whoever carries it out: here, or workers."""
 
 import json
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -198,3 +199,15 @@ def test_a_board_says_that_a_stop_is_asked_for(tmp_path: Path) -> None:
     assert stop.requested
     with pytest.raises(runs.Stopped):
         stop.raise_if_requested()
+
+
+def test_workers_leave_signals_to_whoever_sent_them_pieces() -> None:
+    with runs.Processes(1) as workers:
+        worker, server = (workers.submit(get).result() for get in (os.getpid, os.getppid))
+        assert server != os.getpid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(server, number)  # as a system that ends a job does to every process
+            os.kill(worker, number)
+        assert workers.submit(os.getpid).result() == worker
+    with runs.Processes(1) as workers:
+        assert workers.submit(os.getppid).result() == server

@@ -1,4 +1,8 @@
-"""What a process does before it works: it imports all that it needs, and ends with its parent."""
+"""What a process does before it works: it imports all that it needs, and ends with its parent.
+
+Signals are the parent's: a terminal, or a system that ends a job, sends them to every process, and
+a worker that ended by itself would lose what is under way.
+"""
 
 # Nothing is imported here but what every Python has: what cannot be imported is told, in one line.
 import os
@@ -11,15 +15,21 @@ NEEDED = "datastill.runs.executors.tasks"
 
 
 def begin(environment: "dict[str, str]") -> None:
-    """Leave signals of the terminal to the parent, and end when that has ended, however it did.
+    """Leave signals to the parent, and end when that has ended, however it did.
 
     Args:
         environment: of the parent, as it is to be here: a copy of a process has that of another.
     """
     os.environ.clear()
     os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def leave_signals() -> None:
+    """Ignore what the parent heeds, which asks this process on the board."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def imported() -> None:

@@ -28,6 +28,10 @@ ENVIRONMENT = {"PYTHONSAFEPATH": "1"}
 """What is said to every process: nothing that lies in the current folder is run unasked."""
 
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What ends a process that ignores signals; Windows has one way."""
+
+
 class WorkerLost(RuntimeError):
     """The process that worked on something was killed."""
 
@@ -126,7 +130,7 @@ class Processes(Ending):
         with self._starting:
             for number, pool in self._pools.items():
                 with suppress(OSError):
-                    os.kill(number, signal.SIGTERM)
+                    os.kill(number, KILL)
                 pool.shutdown(wait=False, cancel_futures=True)
             self._pools.clear()
         self._hands.shutdown()
@@ -166,7 +170,7 @@ class Processes(Ending):
             if not self._closed:
                 self._pools[number] = pool
                 return pool
-        os.kill(number, signal.SIGTERM)
+        os.kill(number, KILL)
         raise WorkerLost("there are no processes any more")
 
     def _dismiss(self) -> None:
@@ -174,7 +178,7 @@ class Processes(Ending):
         with self._starting:
             self._pools.pop(self._mine.number, None)
         with suppress(OSError):  # where the one it was copied from was killed, it is there still
-            os.kill(self._mine.number, signal.SIGKILL)
+            os.kill(self._mine.number, KILL)
         pool.shutdown(wait=False)
         self._mine.pool = None
 
