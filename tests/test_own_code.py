@@ -18,7 +18,10 @@ from datastill.evaluation.assessments import ASSESSMENTS
 from datastill.exchange import FORMATS
 from datastill.networks import build
 from datastill.networks.base import NETWORKS, Family
+from datastill.runs.describing import write_description
 from datastill.runs.population import parse
+from datastill.runs.specs import DataSpec, StudySpec
+from datastill.runs.standing import of_study
 from datastill.training.coresets import CORESETS
 
 CODE = """
@@ -113,6 +116,16 @@ def test_a_file_cannot_have_code_run(here: Path, capsys: pytest.CaptureFixture[s
     assert "which is code that would be run" in said
     assert "--dataset mine:data" in said
     assert main(["show", "set.safetensors"]) in (0, None)
+    assert "mine" not in sys.modules
+
+
+def test_a_study_that_is_looked_at_runs_no_code_that_it_names(here: Path) -> None:
+    kinds = ("mine:last", "mine:method:2", "mine:method:2:10", "random")
+    spec = StudySpec(data=DataSpec("digits"), population=kinds, ipc=(1,), seeds=1)
+    (here / "study").mkdir()
+    write_description(spec, here / "study" / "run.toml")
+    (here / "mine.py").write_text("raise SystemExit('it ran')")
+    assert of_study(here / "study").missing == ["random-ipc1-seed0"]
     assert "mine" not in sys.modules
 
 

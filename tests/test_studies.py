@@ -14,7 +14,7 @@ from datastill.base.rng import Key
 from datastill.data import ImageSet
 from datastill.distillation.loop import Descent, Snapshot, distill
 from datastill.distillation.methods import METHODS, Task
-from datastill.distillation.methods.base import Method, Need
+from datastill.distillation.methods.base import Method, Need, Published
 from datastill.evaluation.studies import (
     Bench,
     Record,
@@ -31,6 +31,8 @@ from datastill.networks import build
 from datastill.runs import workshop
 from datastill.runs.needed import Needed, nothing
 from datastill.runs.population import Candidate, Kind, asks_models, candidates, needs_to_make, parse
+from datastill.runs.population import wanted as wanted_by
+from datastill.runs.specs import DataSpec, StudySpec
 from datastill.runs.workshop import Workshop
 from datastill.training.coresets import CORESETS, picked, without_chance
 from datastill.training.pool import freeze
@@ -72,6 +74,10 @@ def bench(shop: Workshop) -> Bench:
         ("dsa:20", Kind("DSA", updates=20), "DSA-20"),
         ("DC:20:0", Kind("DC", updates=20), "DC-20"),
         ("DM:150:2.5", Kind("DM", updates=150, alpha=2.5), "DM-150-clom2.5"),
+        ("NCFM:3", Kind("NCFM", updates=3, alpha=1.0), "NCFM-3-clom1"),  # it is part of NCFM
+        ("NCFM:3:0", Kind("NCFM", updates=3), "NCFM-3"),
+        ("NCFM:3:2", Kind("NCFM", updates=3, alpha=2.0), "NCFM-3-clom2"),
+        ("DM:1e3", Kind("DM", updates=1000), "DM-1000"),
     ],
 )
 def test_kinds_are_read_as_people_write_them(text: str, kind: Kind, told: str) -> None:
@@ -89,6 +95,11 @@ def test_kinds_are_read_as_people_write_them(text: str, kind: Kind, told: str) -
         ("DM:10:-1", "DM must be followed by its updates"),
         ("DM:10:inf", "DM must be followed by its updates"),
         ("DM:10:nan", "DM must be followed by its updates"),
+        ("DM:10:1e31", "DM must be followed by its updates"),
+        ("DM:inf", "DM must be followed by its updates"),
+        ("DM:1e400", "DM must be followed by its updates"),
+        ("DM:1e300", "DM must be followed by its updates"),
+        (f"DM:{'9' * 5000}", "DM must be followed by its updates"),
         ("DM:1:2:3", "DM must be followed by its updates"),
         ("DM:ten", "what follows 'DM' is no number"),
         ("herding:3", "nothing can follow a coreset"),
@@ -100,6 +111,22 @@ def test_kinds_are_read_as_people_write_them(text: str, kind: Kind, told: str) -
 def test_kinds_that_make_no_sense_are_told(text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         parse(text)
+
+
+def test_clom_of_a_method_may_differ_with_the_images_per_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = METHODS["DM"]
+
+    def published(ipc: int) -> Published:
+        return replace(usual(ipc), clom=float(ipc - 1))
+
+    monkeypatch.setitem(METHODS._items, "dm", ("DM", published))
+    spec = StudySpec(data=DataSpec("digits"), population=("DM:1", "DM:1:2"), ipc=(1, 3), seeds=1)
+    assert [one.name for one in wanted_by(spec)] == [
+        *("DM-1-ipc1-seed0", "DM-1-clom2-ipc1-seed0"),
+        "DM-1-clom2-ipc3-seed0",  # twice the same
+    ]
 
 
 def test_twins_come_out_as_they_do_alone(shop: Workshop) -> None:
@@ -196,7 +223,9 @@ def test_every_method_can_be_studied(shop: Workshop) -> None:
         wanted = [Candidate(parse(f"{method}:1"), 1, 0)]
         needs = needs_to_make(METHODS[method](1))
         if needs:
-            with pytest.raises(InputError, match=rf"^{method}-1: .*`judges.path` names the folder"):
+            with pytest.raises(
+                InputError, match=rf"^{wanted[0].kind}: .*`judges.path` names the folder"
+            ):
                 replace(given, pool=(), needed=nothing).check(wanted)
         assert asks_models(wanted[0].kind, {}) == bool(needs)
         given.check(wanted)

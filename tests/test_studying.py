@@ -30,7 +30,7 @@ from datastill.runs.specs import (
 from datastill.runs.stop import Stopped, StopRequest
 from datastill.runs.studying import study
 from datastill.runs.training import train
-from datastill.store import load_pool, members_in, pool_folder
+from datastill.store import fingerprint, load_pool, members_in, pool_folder
 from test_units import resample_little
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
@@ -352,7 +352,9 @@ def test_methods_that_need_original_models_are_given_those_that_judge() -> None:
     assert same_images(Path("own"), Path("given"))
     facts = {place.name: datastill.load(place).facts for place in Path("own/sets").iterdir()}
     assert len(facts["MTT-1-ipc1-seed0"]["trajectories"]["originals"]) == 2
-    assert len(facts["NCFM-1-ipc1-seed0"]["trajectories"]["originals"]) == 1
+    ncfm = facts["NCFM-1-clom1-ipc1-seed0"]
+    assert len(ncfm["trajectories"]["originals"]) == 1
+    assert ncfm["clom"]["alphas"] == [1.0]
     assert len(facts["CIM-1-ipc1-seed0"]["compared_under"]["originals"]) == 1
     assert not {"trajectories", "compared_under"} & set(facts["DM-1-ipc1-seed0"])
     # As a distillation gets them: the same models have the same say.
@@ -370,6 +372,30 @@ def test_methods_that_need_original_models_are_given_those_that_judge() -> None:
     assert (
         datastill.load("alone").facts["trajectories"] == facts["MTT-1-ipc1-seed0"]["trajectories"]
     )
+    distill(replace(alone, method="NCFM", settings={}), "as-published")
+    clom = datastill.load("as-published").facts["clom"]
+    assert {name: clom[name] for name in ncfm["clom"]} == ncfm["clom"]
+
+
+def test_sets_of_an_earlier_version_are_not_taken_for_those_with_clom() -> None:
+    """Once a study made NCFM without its CLOM; such sets are named as those without it are."""
+    spec = replace(NEEDY, population=("random", "noise:0.5", "NCFM:1:0"))
+    study(spec, "own")
+    before = datastill.load("own/sets/NCFM-1-ipc1-seed0")
+    told = list[str]()
+    study(replace(spec, population=("random", "NCFM:1")), "own", observer=Talking(told.append))
+    (line,) = (line for line in told if "CLOM" in line)
+    assert line.startswith("1 set of NCFM-1 stays as it is, without CLOM: ")
+    assert "NCFM-1-clom1 is made beside it" in line
+    assert "NCFM:1:0 names what is there" in line
+    after = datastill.load("own/sets/NCFM-1-ipc1-seed0")
+    assert fingerprint(after) == fingerprint(before)
+    assert not after.facts.get("clom")
+    assert datastill.load("own/sets/NCFM-1-clom1-ipc1-seed0").facts["clom"]["alphas"] == [1.0]
+    told.clear()
+    both = replace(spec, population=("random", "NCFM:1", "NCFM:1:0"))
+    study(both, "own", observer=Talking(told.append))
+    assert not [line for line in told if "without CLOM" in line]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import LARGEST, InputError, suggestion, told
 from datastill.base.own_code import is_own
+from datastill.base.wording import counted
 from datastill.distillation.methods import METHODS, Published
 from datastill.distillation.methods.base import Need
 from datastill.training.coresets import CORESETS, needs_of, without_chance
@@ -67,34 +67,38 @@ def _parts(text: str) -> list[str]:
     return [f"{module}:{own}", *numbers] if is_own(f"{module}{colon}{own}") else text.split(":")
 
 
-def parse(text: str) -> Kind:
+def parse(text: str, ipc: int = 1) -> Kind:
     """Read a kind from what a person types.
 
     Args:
         text: the name of a coreset; ``noise`` or ``noise:SHARE`` with a share up to 1; or
-            ``METHOD:UPDATES`` or ``METHOD:UPDATES:ALPHA``, such as ``DM:150:10``.
+            ``METHOD:UPDATES`` or ``METHOD:UPDATES:ALPHA``, such as ``DM:150:10``. Without an alpha
+            a method has as much CLOM as is part of it.
+        ipc: images per class, with which that may differ.
 
     Raises:
         InputError: for anything else.
 
     >>> parse("dm:150:10")
     Kind(method='DM', updates=150, alpha=10.0, share=0.0)
+    >>> str(parse("NCFM:150")), str(parse("NCFM:150:0"))
+    ('NCFM-150-clom1', 'NCFM-150')
     """
     name, *rest = _parts(text)
     try:
         numbers = [float(part) for part in rest]
     except ValueError:
-        raise InputError(f"{text!r}: what follows {name!r} is no number") from None
+        raise InputError(f"{told(text)}: what follows {name!r} is no number") from None
     if name == NOISE:
         return _noise(text, numbers)
     if name in CORESETS and not (is_own(name) and numbers):  # a name may be either's
         if numbers:
-            raise InputError(f"{text!r}: nothing can follow a coreset")
+            raise InputError(f"{told(text)}: nothing can follow a coreset")
         return Kind(CORESETS.spelling(name))
     if name not in METHODS:
         hint = suggestion(name, [*METHODS.names, *CORESETS.names, NOISE])
-        raise InputError(f"no kind of sets named {name!r}; {hint}")
-    return _distillation(text, METHODS.spelling(name), numbers)
+        raise InputError(f"no kind of sets named {told(name)}; {hint}")
+    return _distillation(text, METHODS.spelling(name), numbers, ipc)
 
 
 @dataclass(frozen=True)
@@ -141,14 +145,51 @@ class Asked(Protocol):
         ...
 
 
-def wanted(asked: Asked) -> list[Candidate]:
+def wanted(asked: Asked, *, own: bool = True) -> list[Candidate]:
     """Return the sets that are to be made.
+
+    Args:
+        asked: what says so.
+        own: whether those of a person's own code are among them, which is run for what it says of
+            itself; False where nobody asked for that.
 
     Raises:
         InputError: see ``parse``.
     """
     texts = asked.population or (() if asked.sets else POPULATION)
-    return candidates([parse(text) for text in texts], asked.ipc, asked.seeds)
+    texts = [text for text in texts if own or not is_own(_parts(text)[0])]
+    return [
+        one
+        for ipc in dict.fromkeys(asked.ipc)
+        for one in candidates([parse(text, ipc) for text in texts], [ipc], asked.seeds)
+    ]
+
+
+def without_theirs(wanted: Iterable[Candidate], held: Collection[str]) -> Iterator[str]:
+    """Yield a line about each kind of sets without CLOM that may be taken for one that has it.
+
+    CLOM is part of some methods, such as NCFM, and studies of earlier versions left it out.
+
+    Args:
+        wanted: sets that are to be made.
+        held: names of those that are there.
+    """
+    wanted = list(wanted)
+    asked = {one.name for one in wanted}
+    alike: dict[Kind, list[Kind]] = {}
+    for one in wanted:
+        bare = replace(one, kind=replace(one.kind, alpha=0.0))
+        alpha = one.kind.alpha
+        theirs = alpha and alpha == METHODS[one.kind.method](one.ipc).clom
+        if theirs and bare.name in held and bare.name not in asked:
+            alike.setdefault(one.kind, []).append(bare.kind)
+    for kind, bare in alike.items():
+        name = f"{kind.method}:{kind.updates}"
+        stays = "stays as it is" if len(bare) == 1 else "stay as they are"
+        yield (
+            f"{counted(len(bare), 'set')} of {bare[0]} {stays}, without CLOM: {name} has what is "
+            f"part of {kind.method}, and {kind} is made beside it; {name}:0 names what is there"
+        )
 
 
 def candidates(kinds: Iterable[Kind], ipcs: Sequence[int], seeds: int) -> list[Candidate]:
@@ -198,16 +239,16 @@ def _is_without_chance(kind: Kind) -> bool:
 def _noise(text: str, numbers: Sequence[float]) -> Kind:
     share = numbers[0] if numbers else 1.0
     if len(numbers) > 1 or not 0 < share <= 1:
-        raise InputError(f"{text!r}: {NOISE} may be followed by one share, above 0 and up to 1")
+        raise InputError(f"{told(text)}: {NOISE} may be followed by one share, above 0 and up to 1")
     return Kind(NOISE, share=share)
 
 
-def _distillation(text: str, method: str, numbers: Sequence[float]) -> Kind:
-    updates, alpha = [*numbers, 0.0][:2] if numbers else (0.0, 0.0)
-    sound = len(numbers) in (1, 2) and updates >= 1 and updates == int(updates)
-    if not sound or not 0 <= alpha < math.inf:
+def _distillation(text: str, method: str, numbers: Sequence[float], ipc: int) -> Kind:
+    sound = len(numbers) in (1, 2) and 1 <= numbers[0] <= LARGEST and numbers[0].is_integer()
+    if not sound or not 0 <= numbers[-1] <= LARGEST:
         raise InputError(
-            f"{text!r}: {method} must be followed by its updates and, for CLOM, by an alpha, "
+            f"{told(text)}: {method} must be followed by its updates and, for CLOM, by an alpha, "
             f"such as {method}:100 or {method}:100:10"
         )
-    return Kind(method, updates=int(updates), alpha=alpha)
+    alpha = numbers[1] if len(numbers) > 1 else METHODS[method](ipc).clom
+    return Kind(method, updates=int(numbers[0]), alpha=alpha)

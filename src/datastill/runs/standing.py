@@ -28,7 +28,7 @@ def of_study(folder: Path) -> Standing:
     """
     held = StudyFolder(folder)
     made, specs = held.names(), _specs(folder)
-    asked = {one.name for spec in specs for one in wanted(spec)}
+    asked = {one.name for spec in specs for one in wanted(spec, own=False)}
     records = {name: found for name in made if (found := _record(held.record_file(name)))}
     trials = max((spec.trials for spec in specs), default=0)
     return Standing(made, sorted(asked - {*made}), records, trials)

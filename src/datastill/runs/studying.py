@@ -25,6 +25,7 @@ from datastill.runs.keeping import USUAL, Keeping
 from datastill.runs.observer import SILENT, Observer
 from datastill.runs.originals import told
 from datastill.runs.pieces import forget
+from datastill.runs.population import without_theirs
 from datastill.runs.reading import describe, tell_mirror
 from datastill.runs.recipes import RUN_FILE
 from datastill.runs.specs import StudySpec
@@ -89,11 +90,14 @@ def study(
 
 def _studied(spec: StudySpec, material: Material, ongoing: Ongoing, reassess: bool) -> Studied:
     folder, observer = ongoing.folder, ongoing.conduct.observer
-    names = {*folder.names(), *material.names}
+    held = folder.names()
+    names = {*held, *material.names}
     if len(names) < LEAST:
         raise InputError(f"a study needs at least {LEAST} sets, found {len(names)}")
     describe(material.real, observer)
     tell_mirror(material.real, observer)
+    for line in without_theirs(material.wanted, held):
+        observer.message(line)
     before = _came(folder.path)
     with (
         locked(folder.path),

@@ -64,7 +64,8 @@ class StudySpec(Spec):
         data: the real images.
         compute: how to compute.
         population: kinds of sets: a coreset (random, ...), noise:SHARE, METHOD:UPDATES or
-            METHOD:UPDATES:ALPHA. Default: a mixture; with `sets`, none.
+            METHOD:UPDATES:ALPHA; without ALPHA a method has the CLOM that is part of it, if any.
+            Default: a mixture; with `sets`, none.
         sets: sets that are there already: files, or folders of runs.
         ipc: images per class of what is made, one number or several.
         seeds: sets of each kind and ipc.
