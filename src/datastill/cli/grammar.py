@@ -120,12 +120,13 @@ class Option:
     def _value(self, word: str) -> Any:
         if word == "None" and self.optional:
             return None
-        if word in self.words or (int in self._one and word.isdecimal()):
-            return word if word in self.words else int(word)
-        try:
-            if self.words and self.kind is str:
+        if word in self.words:
+            return word
+        number = int in self._one and word.isdecimal()
+        try:  # a number of thousands of digits is none
+            if self.words and self.kind is str and not number:
                 raise ValueError
-            return self.kind(word)
+            return int(word) if number else self.kind(word)
         except ValueError:
             near = suggestion(word, self.words) if self.words else ""
             near = f"; {near}" if near.startswith("did you mean") else ""

@@ -41,18 +41,18 @@ class Sweep:
 
     def run(self) -> Any:
         from datastill.runs.summaries import told
-        from datastill.runs.sweeping import different, points, sweep, values_over
+        from datastill.runs.sweeping import different, sweep, values_over
 
-        console = self.talk.console()
-        made, rows = self.maker(), points(values_over(self.over))
-        specs = different({name: made(row) for name, row in rows.items()})
+        console, over = self.talk.console(), values_over(self.over)
+        made, own = self.maker()
+        specs = different(made, over, own)
         with self.workers.executor() as executor:
             found = sweep(specs, self.out, observer=console, stop=Signals(), executor=executor)
         console.show(told(found))
         return found
 
-    def maker(self) -> Callable[[Mapping[str, str]], Spec]:
-        """Return what makes the run of the file, which is read once, of other values of options."""
+    def maker(self) -> tuple[Callable[[Mapping[str, str]], Spec], set[str]]:
+        """Return what makes the run of the file, read once, of other values, and own options."""
         kind = kind_of(find(self.file))
         if kind not in KINDS:
             raise InputError(f"{self.file} is for 'datastill {kind}', of which there is no sweep")
@@ -66,4 +66,4 @@ class Sweep:
             own = getattr(typed, "spec", None)
             return asked(typed, KINDS[kind]) if own is None else own()
 
-        return made
+        return made, {name for name, one in known.items() if not one.path}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError
-from datastill.runs.specs import CompareSpec
+from datastill.runs.specs import CompareSpec, Spec, TrainSpec
 from datastill.store import (
     EVOLUTION_FILE,
     LOG_FILE,
@@ -24,6 +24,15 @@ DEMO, DEMO_FILE, DEMO_SETS = "demo", "demo.json", "with-clom"
 """What the demo found, in a folder that holds its sets and original models too."""
 COMPARED, STUDIED = "comparison.json", "study.json"
 """Files with what a comparison and a study found."""
+RESULTS = {
+    "distill": SET_FILE,
+    "relabel": SET_FILE,
+    "validate": "validation.json",
+    "assess": "assessment.json",
+    "compare": COMPARED,
+    "study": STUDIED,
+}
+"""Files in which runs say what they found, the last that they write, by what did."""
 JUDGES = "judges.json"
 """The file by which a study begins."""
 DEEPEST = 8
@@ -94,6 +103,18 @@ def folders_in(
         yield here, one
         names = sorted(name for name in folders if not name.startswith("."))
         folders[:] = [] if one or len(here.parts) - base >= deepest else names
+
+
+def has_result(spec: Spec, folder: Path) -> bool:
+    """Tell whether what a run came to lies in its folder, as far as names of files tell.
+
+    Of a run that writes no files nothing can lack.
+    """
+    if isinstance(spec, TrainSpec):
+        pools = (path for path in folder.glob("*/*/*") if path.is_dir())
+        counts = [len({number for number, _, _ in members_in(pool)}) for pool in pools]
+        return sum(count >= spec.num for count in counts) >= len(spec.models)
+    return spec.kind not in RESULTS or (folder / RESULTS[spec.kind]).is_file()
 
 
 def itself(folder: Path) -> Lying | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from os import PathLike
@@ -21,14 +21,20 @@ from datastill.runs.observer import SILENT, Observer
 from datastill.runs.pieces import place_of
 from datastill.runs.specs import Spec, Unit
 from datastill.runs.stop import StopRequest
-from datastill.store import locked, read_json, write_json
+from datastill.store import locked, read_json, read_table, write_json
 
 VALUES = "sweep.json"
 """File with what every run found, in the folder of a sweep."""
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 """Whole numbers from one to another, both included."""
+LONGEST = 18
+"""Digits of such a number: what follows from a longer one nobody can tell from its neighbour."""
 MOST = 10_000
 """Runs of a sweep; more is a mistake."""
+
+
+Make = Callable[[Mapping[str, str]], Spec]
+"""Describes a run by values of options."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Swept:
 
     Attributes:
         rows: what each found, by the names of the runs, and of what was found.
-        folder: that holds a folder for each, and ``sweep.json``.
+        folder: that holds a folder for each, and ``sweep.json``, which has those of earlier sweeps.
     """
 
     rows: Mapping[str, Mapping[str, float | str]]
@@ -92,12 +98,22 @@ def points(over: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
     return {",".join(f"{name}={value}" for name, value in row.items()): row for row in rows}
 
 
-def different(specs: Mapping[str, Spec]) -> Mapping[str, Spec]:
-    """Return runs, no two of which are the same.
+def different(
+    make: Make, over: Mapping[str, Sequence[str]], own: Collection[str] = ()
+) -> Mapping[str, Spec]:
+    """Return the runs of all combinations of values, no two of which are the same.
+
+    Args:
+        make: describes a run by values of options.
+        over: what is to differ.
+        own: options that may be about how a command works alone, and not about what it makes.
 
     Raises:
-        InputError: when two are: what was to differ is nothing that a run follows from.
+        InputError: when two are, or an option changes nothing: a run does not follow from it.
     """
+    rows = points(over)
+    _require_effect(make, over, own)
+    specs = {name: make(row) for name, row in rows.items()}
     first: dict[str, str] = {}
     for name, spec in specs.items():
         if (other := first.setdefault(spec.digest, name)) != name:
@@ -137,9 +153,13 @@ def sweep(
     pieces = _pieces(specs, folder)
     conduct = conduct_of(Spec, pieces[0].unit.spec, folder, keeping, observer, stop, executor)
     with locked(Path(folder)):
+        lost = [piece for piece in pieces if _row_file(piece).exists() and not piece.is_done]
         failed, done = carried_out(pieces, conduct, executor or work_here())
+        for piece in (piece for piece in lost if piece.title in failed):
+            failed[piece.title] += f"; what it came to was deleted: delete {piece.folder} as well"
         rows = {piece.title: _row(piece) for piece in pieces if piece.title not in failed}
-        write_json(Path(folder, VALUES), {"runs": _told(specs, rows)})
+        before = _before(Path(folder, VALUES), specs, conduct.observer)
+        write_json(Path(folder, VALUES), {"runs": before | _told(specs, rows)})
     require_none(failed, done)
     return conduct.ended(Swept(rows, Path(folder)))
 
@@ -165,16 +185,50 @@ def _values(words: str) -> tuple[str, ...]:
         if ends is None:
             found.append(word)
             continue
+        if max(map(len, ends.groups())) > LONGEST:
+            raise InputError(
+                f"{as_folder(word)} is no range: a number has {LONGEST} digits at the most"
+            )
         first, last = int(ends[1]), int(ends[2])
-        if not 0 <= last - first < MOST:
+        if first > last:
             raise InputError(f"{word} is no range: it goes from a number to one that is not less")
+        if last - first >= MOST:
+            raise InputError(f"`over` asks for {last - first + 1} runs by {word}, more than {MOST}")
         found += map(str, range(first, last + 1))
     return tuple(found)
 
 
+def _row_file(piece: Piece) -> Path:
+    return place_of(piece.unit.spec, piece.folder) / DONE
+
+
 def _row(piece: Piece) -> dict[str, float | str]:
-    found: dict[str, float | str] = read_json(place_of(piece.unit.spec, piece.folder) / DONE)
+    found: dict[str, float | str] = read_json(_row_file(piece))
     return found
+
+
+def _require_effect(make: Make, over: Mapping[str, Sequence[str]], own: Collection[str]) -> None:
+    first = {name: values[0] for name, values in over.items()}
+    for name in (name for name in over if name in own):
+        without = make({k: value for k, value in first.items() if k != name})
+        if all(make({**first, name: value}) == without for value in over[name]):
+            raise InputError(
+                f"`over` has {name}, which says how a run is kept or told, and nothing that it "
+                "follows from; leave it out, and name options that change what is made, such as "
+                "seed=0..4"
+            )
+
+
+def _before(file: Path, specs: Collection[str], observer: Observer) -> dict[str, dict[str, Any]]:
+    # What earlier sweeps into the same folder found, of runs that are not asked for now.
+    if not file.exists():
+        return {}
+    try:
+        runs = read_table(file)["runs"]
+        return {name: row for name, row in runs.items() if name not in specs}
+    except (InputError, KeyError, AttributeError):
+        observer.message(f"{file} is damaged: it holds no table of runs; it is written anew")
+        return {}
 
 
 def _told(

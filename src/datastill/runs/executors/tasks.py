@@ -17,6 +17,7 @@ from datastill.compute import measuring
 from datastill.datasets.base.sharing import shared_in
 from datastill.runs.carrying import carry_out
 from datastill.runs.executors.board import Asked, Board, Telling, here
+from datastill.runs.gathering import has_result
 from datastill.runs.keeping import Keeping
 from datastill.runs.pieces import place_of
 from datastill.runs.specs import Unit
@@ -105,8 +106,12 @@ def row_of(found: Any) -> dict[str, float | str]:
 
 
 def is_done(unit: Unit, folder: Path) -> bool:
-    """Tell whether a piece was carried out, and lies in the folder of the run."""
-    return (place_of(unit.spec, folder, unit.address) / DONE).exists()
+    """Tell whether a piece was carried out, and lies in the folder of the run.
+
+    A whole run is only where its result is too, which somebody may have deleted.
+    """
+    done = (place_of(unit.spec, folder, unit.address) / DONE).exists()
+    return done and (bool(unit.address) or has_result(unit.spec, folder))
 
 
 def work(task: Task) -> Outcome:
