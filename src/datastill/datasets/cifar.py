@@ -16,6 +16,7 @@ from datastill.base.errors import InputError, damaged
 from datastill.base.wording import are, counted
 from datastill.data import Domain
 from datastill.datasets.base import DATASETS, Found, Published, Reading, Split, not_found
+from datastill.datasets.base.pickles import require_modest_pickle
 
 PIXELS = 3 * 32 * 32
 
@@ -87,6 +88,7 @@ class CifarSource:
     def python(self, content: bytes, file: Path) -> tuple[Tensor, Tensor]:
         """Read a pickled dictionary of a byte array and a list of labels, and nothing else."""
         with damaged(file):
+            require_modest_pickle(io.BytesIO(content), len(content))
             table = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
             pixels = np.asarray(table[b"data"])
             labels = [int(label) for label in table[self.labels.encode()]]

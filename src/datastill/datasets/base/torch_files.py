@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.datasets.base.pickles import Asked, Immodest, require_modest_torch
 
 
 def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
@@ -82,6 +83,8 @@ def _stacked(tensors: list[Tensor], source: str) -> Tensor:
 
 def _content(file: Path) -> Any:
     try:
+        with file.open("rb") as opened:
+            require_modest_torch(opened)
         with warnings.catch_warnings(action="ignore"):  # old files speak of old ways of storing
             try:
                 return torch.load(file, map_location="cpu", mmap=True, weights_only=True)
@@ -90,10 +93,13 @@ def _content(file: Path) -> Any:
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from None
     except Exception as error:  # a damaged or hostile pickle can fail in any way
-        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if isinstance(error, Immodest):
+            raise InputError(f"{file} would fill the memory, or may: {error}") from None
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        asked = str(error) if isinstance(error, Asked) else found and found[1]
         if asked:
             raise InputError(
-                f"{file} asks for {asked[1]}, which no tensors need; nothing of it was run; save "
+                f"{file} asks for {asked}, which no tensors need; nothing of it was run; save "
                 "its images and labels as tensors, or as .npz"
             ) from None
         raise InputError(f"{file} is damaged or not a file of torch.save") from None

@@ -138,7 +138,7 @@ def _numbered(files: Sequence[Path], experiment: int | None) -> Pair:
     if experiment is None and _are_parts(files):
         parts = [_with_labels(file, loaded_from(file), None, alone=False) for file in files]
         told = f"{files[0].name} to {files[-1].name} are {len(files)} parts of a set: put together"
-        return replace(parts[0], held=joined([part.held for part in parts], told))
+        return replace(parts[0], held=joined([part.held for part in parts], told, files[0].parent))
     chosen = files[-1 if experiment is None else experiment]
     found = _with_labels(chosen, loaded_from(chosen), None, alone=False)
     told = (

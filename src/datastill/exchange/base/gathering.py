@@ -25,7 +25,7 @@ from datastill.exchange.base.names import (
     keys_of_classes,
     words_of,
 )
-from datastill.exchange.base.tensors import is_tensor, rate_of, shape_of, tensor_of
+from datastill.exchange.base.tensors import is_tensor, put_together, rate_of, shape_of, tensor_of
 from datastill.exchange.base.unpickling import plain_of
 
 EXPECTED = (
@@ -185,7 +185,8 @@ def _of_items(value: Sequence[Any], path: Path) -> Held:
         if len(shapes) > 1:
             some = " and ".join(map(str, sorted(shapes)[:2]))
             raise InputError(f"{path}: its {what} differ in shape: {some}")
-    return Held(torch.stack(images), torch.stack(labels))
+    together = put_together(images, "images", path, torch.stack)
+    return Held(together, put_together(labels, "labels", path, torch.stack))
 
 
 def _in_list(value: Sequence[Any], path: Path) -> Held:
@@ -220,9 +221,9 @@ def _by_class(table: Mapping[Any, Any], path: Path) -> Held | None:
     parts = [(number, tensor_of(table[key], "images", path)) for number, key in placed]
     if any(part.ndim != 4 or part.shape[1:] != parts[0][1].shape[1:] for _, part in parts):
         return None
+    images = put_together([part for _, part in parts], "images", path, torch.cat)
     labels = [torch.full((len(part),), number) for number, part in parts]
     told = "each key of it was taken for a class"
-    images = torch.cat([part for _, part in parts])
     return Held(images, torch.cat(labels), classes=classes, remarks=(told,))
 
 

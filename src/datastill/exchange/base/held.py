@@ -13,6 +13,7 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.exchange.base.contract import Found
+from datastill.exchange.base.tensors import put_together
 
 STEPS = "results"
 """What the first project of all, Wang et al.'s of 2018, calls its list of steps."""
@@ -46,8 +47,8 @@ class Held:
         """Return what was found, with the facts that a format knows."""
         learned = {} if self.rate is None else {"learning_rate": self.rate}
         return Found(
-            self.images,
-            self.labels,
+            self.images.contiguous(),
+            self.labels.contiguous(),
             header=self.header,
             logits=self.logits,
             classes=self.classes,
@@ -80,7 +81,7 @@ def of_steps(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
         f"it holds {len(found)} steps, of {len(different)} different sets of images: put together; "
         "--experiment takes one step"
     )
-    return joined(different, told)
+    return joined(different, told, path)
 
 
 def one_of(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
@@ -111,7 +112,7 @@ def one_of(found: Sequence[Held], experiment: int | None, path: Path) -> Held:
             f"it holds {len(found)} sets of different classes, the steps of one: put together; "
             "--experiment takes one of them"
         )
-        return joined(found, told)
+        return joined(found, told, path)
     alike = len({frozenset(_classes(one.labels)) for one in found}) == 1
     kind = "the same classes, experiments or snapshots of a run" if alike else "overlapping classes"
     told = f"it holds {len(found)} sets of {kind}: the last was taken, --experiment takes another"
@@ -126,16 +127,25 @@ def disjoint(found: Sequence[Held]) -> bool:
     return apart and len(like) == 1 and all(classes)
 
 
-def joined(found: Sequence[Held], told: str) -> Held:
-    """Put sets together, one after another."""
+def joined(found: Sequence[Held], told: str, path: Path) -> Held:
+    """Put sets together, one after another.
+
+    Args:
+        found: the sets.
+        told: what is said of it.
+        path: of the file.
+
+    Raises:
+        InputError: when they are together larger than any set, or do not fit together.
+    """
     rates = {one.rate for one in found}
     rate = rates.pop() if len(rates) == 1 else None
     remarks = dict.fromkeys([told, *(remark for one in found for remark in one.remarks)])
     if rates:
         remarks["each has a learning rate of its own: none is kept"] = None
     return Held(
-        torch.cat([one.images for one in found]),
-        torch.cat([one.labels for one in found]),
+        put_together([one.images for one in found], "images", path, torch.cat),
+        put_together([one.labels for one in found], "labels", path, torch.cat),
         rate,
         found[0].logits,
         remarks=tuple(remarks),

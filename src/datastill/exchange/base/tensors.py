@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.exchange.base.names import RATE_WORDS, keyed
 from datastill.exchange.base.unpickling import PlainArray, PlainTensor, plain_of
 
@@ -21,7 +21,7 @@ MOST_BYTES = 4 * MOST_VALUES
 
 
 def tensor_of(value: Any, what: str, path: Path) -> Tensor:
-    """Return a value of a file as a plain tensor.
+    """Return a value of a file as a plain tensor, which may repeat numbers that the file has once.
 
     Args:
         value: a tensor, an array, or a list of numbers or of tensors of one shape.
@@ -43,7 +43,30 @@ def tensor_of(value: Any, what: str, path: Path) -> Tensor:
             f"{path}: the {what} are {found.numel():,} numbers of {size:,} bytes; at most "
             f"{MOST_BYTES:,} bytes of a plain tensor are read: save bytes (torch.uint8)"
         )
-    return found.detach().contiguous()
+    return found.detach()
+
+
+def put_together(
+    parts: Sequence[Tensor], what: str, path: Path, join: Callable[[list[Tensor]], Tensor]
+) -> Tensor:
+    """Return several tensors as one.
+
+    Args:
+        parts: the tensors; a file may hold one tensor any number of times.
+        what: they are, for messages.
+        path: of the file.
+        join: puts them together: ``torch.stack``, ``torch.cat``.
+
+    Raises:
+        InputError: when that would be larger than any set, or they do not fit together.
+    """
+    size = sum(part.numel() * part.element_size() for part in parts)
+    if size > MOST_BYTES:
+        raise InputError(
+            f"{path}: the {what} together are {size:,} bytes; at most {MOST_BYTES:,} are read"
+        )
+    with damaged(path, why=False):
+        return join(list(parts))
 
 
 def number_of(value: Any, what: str, path: Path) -> float:
@@ -102,7 +125,9 @@ def _tensor(value: Any, what: str, path: Path) -> Tensor | None:
     try:
         found = plain_of(value)
         if isinstance(found, list | tuple) and found and all(map(is_tensor, found)):
-            found = torch.stack([plain_of(each) for each in found])  # pyright: ignore[reportUnknownVariableType]
+            found = put_together([plain_of(each) for each in found], what, path, torch.stack)  # pyright: ignore[reportUnknownVariableType]
+    except InputError:
+        raise
     except Exception:  # what stands for a tensor may be anything
         raise InputError(f"{path} is damaged: the {what} are no tensor") from None
     return found if isinstance(found, Tensor) else None

@@ -17,6 +17,13 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.datasets.base.pickles import (
+    MAGIC,
+    Asked,
+    Immodest,
+    require_modest_pickle,
+    require_modest_torch,
+)
 from datastill.exchange.base.contract import content_of
 
 MOST_BYTES = 2**33
@@ -54,6 +61,7 @@ class PlainArray:
 
     def __init__(self, *_: object) -> None:
         self.parts: tuple[Any, ...] = ()
+        self.made: Tensor | None = None
 
     def __setstate__(self, state: object) -> None:
         """Keep what the file says of the array: version, shape, type, order of axes, bytes."""
@@ -67,6 +75,11 @@ class PlainArray:
         Raises:
             ValueError, TypeError: when they are none, or not as many as the shape says.
         """
+        if self.made is None:  # a list may hold one array any number of times
+            self.made = self._tensor()
+        return self.made
+
+    def _tensor(self) -> Tensor:
         _, shape, kind, columns_first, content = self.parts
         if not isinstance(kind, PlainType) or not isinstance(content, bytes | bytearray):
             raise ValueError("a NumPy array of other things than numbers")
@@ -142,6 +155,7 @@ def loaded(content: object) -> Any:
     """Read what ``torch.save`` wrote into bytes: tensors, plain numbers, text, lists and so on."""
     if not isinstance(content, bytes | bytearray):
         raise ValueError("no bytes of torch.save")
+    require_modest_torch(io.BytesIO(content))
     with warnings.catch_warnings(), torch.serialization.safe_globals(ALLOWED):
         warnings.simplefilter("ignore")  # old files speak of old ways of storing
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -180,12 +194,8 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         name = f"{module_name}.{global_name}"
         if name not in OF_PICKLES:
-            raise _Asked(name)
+            raise Asked(name)
         return OF_PICKLES[name]
-
-
-class _Asked(Exception):
-    """A pickle asks for something that no set of images needs."""
 
 
 def load_torch(path: Path) -> Any:
@@ -204,22 +214,21 @@ def load_torch(path: Path) -> Any:
     try:
         return _unpickled(content) if pickled else loaded(content)
     except Exception as error:  # a damaged or hostile pickle can fail in any way
-        asked = str(error) if isinstance(error, _Asked) else _global_in(str(error))
+        asked = str(error) if isinstance(error, Asked) else _global_in(str(error))
         if asked:
             raise InputError(
                 f"{path} asks for {asked}, which no set of images needs: it is a pickle, which can "
                 "run code, and nothing of it was run. If you trust who made it, load it in Python "
                 "and torch.save({'images': ..., 'labels': ...}) of it"
             ) from None
+        if isinstance(error, Immodest):
+            raise InputError(f"{path} would fill the memory, or may: {error}") from None
         what = "a pickle" if pickled else "a file of torch.save"
         raise InputError(f"{path} is damaged or not {what}") from None
 
 
-MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-"""In the first bytes of a file of ``torch.save`` that is no archive."""
-
-
 def _unpickled(content: bytes) -> Any:
+    require_modest_pickle(io.BytesIO(content), len(content))
     return _PlainUnpickler(io.BytesIO(content)).load()
 
 
