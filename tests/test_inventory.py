@@ -16,7 +16,7 @@ from datastill.cli.about import load as command_class
 from datastill.runs.catalogue import KINDS, catalogue
 from datastill.runs.cleaning import clean, leftovers
 from datastill.runs.inventory import BUSY, DAMAGED, FINISHED, UNFINISHED, Item, found
-from datastill.store import read_json
+from datastill.store import read_json, write_json
 from datastill.training.coresets import CORESETS
 from test_cli import Run, run
 
@@ -83,6 +83,21 @@ def test_what_lies_here_is_told_from_its_files() -> None:
     assert items[POOL].about == "digits, MLP, 2 models"
     assert "held-out" in items[POOL].result
     assert "DM" in items[COMPARED].result
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("own", ["", "own.module:pick"])
+def test_the_result_of_a_comparison_is_that_of_a_set_however_many_images_it_holds(own: str) -> None:
+    file = COMPARED / "comparison.json"
+    table = read_json(file)
+    for row in table["rows"]:
+        if row["name"] == "DM":
+            row["images"] *= 4  # a tiled set
+        elif row["name"] == "k-means" and own:
+            row["name"] = own
+    table["run"]["against"] = ["random", own or "k-means"]
+    write_json(file, table)
+    assert "(DM, MLP)" in by_path()[COMPARED].result
 
 
 def test_nothing_is_touched_and_no_images_are_read(

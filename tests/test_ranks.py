@@ -1,10 +1,12 @@
 """One distillation by several processes of torchrun: the same set, however many there are."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,9 @@ from datastill.distillation.parametrisations import Pixels
 from datastill.distillation.sharing import Share
 from datastill.networks import builder
 from datastill.runs import ranks as joining
-from test_cli import files
+from test_cli import Run, files, run
+
+__all__ = ["run"]
 
 TRAIN = runs.TrainSpec(
     data=runs.DataSpec("digits"), models=("MLP",), num=2, epochs=1, compute=runs.ComputeSpec()
@@ -250,3 +254,82 @@ def test_a_process_does_not_leave_while_the_last_message_is_let_go(
     monkeypatch.setattr(joining.distributed, "destroy_process_group", lambda: done.append("leaves"))
     joining._leave()
     assert done == ["waits True", "leaves"]
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A machine with one GPU, of which nothing is there but what is asked of it."""
+    asked: list[int] = []
+
+    def chosen(number: int) -> None:
+        asked.append(number)
+        if number:
+            raise RuntimeError("CUDA error: invalid device ordinal\nCUDA kernel errors might be")
+
+    def met(backend: str, **_: object) -> None:
+        raise RuntimeError(f"nobody is there to meet by {backend}")
+
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen)
+    monkeypatch.setattr(joining.distributed, "init_process_group", met)
+    return asked
+
+
+LINE = "distill --dataset digits --model MLP --ipc 1 --iterations 1"
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_more_processes_than_gpus_are_told_by_each(
+    run: Run, gpus: list[int], rank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    said = run(LINE)
+    assert said.code == 2
+    told = "torchrun started 2 processes where there is a GPU for 1: start that many on a machine"
+    assert told in " ".join(said.err.split())
+    assert "or pass --device cpu" in " ".join(said.err.split())
+    assert not gpus
+
+
+def test_what_a_gpu_says_is_one_line(
+    run: Run, gpus: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    said = run(LINE)
+    assert said.code == 2
+    assert "do not meet: CUDA error: invalid device ordinal" in " ".join(said.err.split())
+    assert gpus == [1]
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), ("auto", "cpu:gloo,cuda:nccl")])
+def test_no_gpu_is_touched_where_none_is_to_compute(
+    run: Run, gpus: list[int], device: str, backend: str
+) -> None:
+    said = run(f"{LINE} --device {device}")
+    assert said.code == 2
+    assert f"do not meet: nobody is there to meet by {backend}" in " ".join(said.err.split())
+    assert gpus == ([] if device == "cpu" else [0])
+
+
+def test_the_first_process_alone_prints_what_was_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = joining.Ranks(1, 2)
+    monkeypatch.setattr(follower, "follow", lambda: None)
+    monkeypatch.setattr(joining, "joined", lambda *_: nullcontext(follower))
+    said = run(f"{LINE} --json")
+    assert (said.code, said.out) == (0, "")
+
+
+def test_a_process_that_follows_leaves_signals_to_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    follower, ignored = joining.Ranks(1, 2), list[int]()
+    monkeypatch.setattr(joining.signal, "signal", lambda number, _: ignored.append(number))
+    monkeypatch.setattr(joining.distributed, "broadcast_object_list", lambda *_, **__: None)
+    follower.follow()
+    assert {*ignored} == {signal.SIGINT, signal.SIGTERM}

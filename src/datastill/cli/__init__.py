@@ -90,8 +90,8 @@ def fail(message: str) -> typing.NoReturn:
 
 
 def _tell(name: str, command: Command, found: Any) -> None:
-    # What was found, for programs, where that was asked for: the one place.
-    if given(command).get("json"):
+    # What was found, for programs, where that was asked for: the one place. Followers find nothing.
+    if found is not None and given(command).get("json"):
         from datastill.runs.records import in_json
 
         print(in_json(name, found))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datastill.cli.carrying import carry_out
-from datastill.cli.described import USUAL_MODEL, asked, repeated
+from datastill.cli.described import USUAL_MODEL, asked, given, repeated
 from datastill.cli.mirror import options
 from datastill.cli.options import Data, Logs, Machine, Resuming
 from datastill.cli.settings import Settings
@@ -42,7 +42,7 @@ class Distill:
     def run(self) -> Any:
         from datastill.runs.ranks import led
 
-        return led(self.distilled)
+        return led(self.distilled, given(self)["device"])
 
     def distilled(self, ranks: Ranks | None) -> Any:
         spec, console = asked(self, DistillSpec), self.machine.console()

@@ -13,6 +13,7 @@ from pathlib import Path
 from datastill.base.errors import InputError
 from datastill.base.waits import awaited
 from datastill.base.wording import counted, listed
+from datastill.report.comparison import is_real
 from datastill.report.validations import labelled_results
 from datastill.runs.catalogue import KINDS, catalogue
 from datastill.runs.gathering import (
@@ -217,10 +218,11 @@ def _set(file: Path) -> tuple[str, str]:
 def _comparison(folder: Path) -> tuple[str, str]:
     if not (folder / COMPARED).is_file():
         return "", ""
-    rows = rows_in(read_table(folder / COMPARED))[0]
-    small = [row for row in rows if row.images == min(row.images for row in rows)]  # not all real
-    own = [row for row in small if row.name != "random"] or small
-    best = max(own, key=lambda row: row.accuracies.mean)
+    table = read_table(folder / COMPARED)
+    rows, asked = rows_in(table)[0], table.get("run") or {}
+    against = asked.get("against") or ()  # which may be coresets of a person's own
+    own = [row for row in rows if not is_real(row) and row.name not in against]
+    best = max(own or rows, key=lambda row: row.accuracies.mean)
     names = dict.fromkeys(row.title for row in rows)
     return f"{counted(len(names), 'set')}", f"{best.accuracies} ({best.title}, {best.model})"
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, distributed
 
 from datastill.base.errors import InputError, reason
+from datastill.base.wording import counted
 from datastill.compute import measuring
 from datastill.distillation.loop import State, distill
 from datastill.distillation.sharing import Share
@@ -102,7 +103,8 @@ class Ranks:
         Raises:
             InputError: when what it sees cannot be seen from here, or it is lost.
         """
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one is asked to stop
+        for number in (signal.SIGINT, signal.SIGTERM):  # the first one is asked to stop
+            signal.signal(number, signal.SIG_IGN)
         said = self._heard_from_first()
         if said is None:
             return
@@ -145,28 +147,41 @@ class Ranks:
 
 
 @contextmanager
-def joined() -> Generator[Ranks | None]:
+def joined(device: str = "auto") -> Generator[Ranks | None]:
     """Join the processes that torchrun started; None where it started none.
 
+    Args:
+        device: on which they compute.
+
     Raises:
-        InputError: when they cannot be reached.
+        InputError: when they cannot be reached, or are more than there are GPUs.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield None
         return
     if not distributed.is_initialized():  # once for a process: they cannot meet again
-        _meet()
+        _meet(device)
     yield Ranks(distributed.get_rank(), distributed.get_world_size())
 
 
-def _meet() -> None:
-    gpus = torch.cuda.is_available()
-    if gpus:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+def _meet(device: str) -> None:
+    gpus = device != "cpu" and torch.cuda.is_available()
     try:
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=WAIT)
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", local + 1))
+        lacking = here - torch.cuda.device_count() if gpus else 0
+        if gpus and lacking <= 0:
+            torch.cuda.set_device(local)
+        if lacking <= 0:
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=WAIT)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the processes of torchrun do not meet: {reason(error)[:MOST]}") from None
+    if lacking > 0:  # every process of a machine says so, and none waits for another
+        gpu = here - lacking
+        raise InputError(
+            f"torchrun started {counted(here, 'process')} where there is a GPU for {gpu}: start "
+            f"that many on a machine (--nproc-per-node {gpu}), or pass `device='cpu'`"
+        )
     atexit.register(_leave)
 
 
@@ -177,11 +192,12 @@ def _leave() -> None:
     distributed.destroy_process_group()
 
 
-def led(begin: Callable[[Ranks | None], T]) -> T | None:
+def led(begin: Callable[[Ranks | None], T], device: str = "auto") -> T | None:
     """Have the first process that torchrun started begin something, and the others follow it.
 
     Args:
         begin: is given them all; None where torchrun started none.
+        device: on which all of them compute.
 
     Returns:
         What that returns; None in the others.
@@ -189,7 +205,7 @@ def led(begin: Callable[[Ranks | None], T]) -> T | None:
     Raises:
         InputError: when they cannot be reached, or one is lost.
     """
-    with joined() as ranks:
+    with joined(device) as ranks:
         if ranks is not None and ranks.rank:
             ranks.follow()
             return None
