@@ -5,7 +5,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -15,8 +17,16 @@ from datastill.base.errors import InputError
 from datastill.cli.about import load as command_class
 from datastill.runs.catalogue import KINDS, catalogue
 from datastill.runs.cleaning import clean, leftovers
-from datastill.runs.inventory import BUSY, DAMAGED, FINISHED, UNFINISHED, Item, found
-from datastill.store import read_json, write_json
+from datastill.runs.inventory import Item, found
+from datastill.runs.state import BUSY, DAMAGED, FINISHED, UNFINISHED
+from datastill.store import (
+    SET_FILE,
+    Checkpoint,
+    CheckpointFile,
+    header_of,
+    read_json,
+    write_json,
+)
 from datastill.training.coresets import CORESETS
 from test_cli import Run, run
 
@@ -181,11 +191,26 @@ def test_the_list_fits_80_columns(run: Run, made: Path, monkeypatch: pytest.Monk
 
 
 def stale(folder: Path, name: str) -> Path:
-    """Leave a file as of a process that was killed before the last that it wrote."""
+    """Leave a file as of long ago, which must not count."""
     path = folder / name
     path.write_text("x")
     os.utime(path, ns=(1, 1))
     return path
+
+
+def asked_of(folder: Path, kind: str) -> dict[str, Any]:
+    """Return what was asked for of the run of a kind that is finished in a folder."""
+    names = {"distill": "settings.json", "compare": "comparison.json"}
+    found = read_json(folder / names.get(kind, "validation.json"))
+    found = found[-1] if isinstance(found, list) else found
+    return {name: value for name, value in found.items() if name not in ("run", "data")}
+
+
+def kept(folder: Path, kind: str, ending: str = "", **other: Any) -> Path:
+    """Leave what a run goes on from, as one that was killed: a finished one, or ``other``."""
+    file = CheckpointFile(folder / f"{kind}.checkpoint{ending}")
+    file.save(Checkpoint({**asked_of(folder, kind), **other}, {}))
+    return file.path
 
 
 def gone() -> Path:
@@ -202,12 +227,13 @@ def test_what_killed_runs_left_may_go_and_nothing_else_does(here: Path) -> None:
     half = gone()
     half.touch()
     left = {
-        stale(SET, "distill.checkpoint"),
-        stale(SET, "validate.checkpoint.before"),
-        stale(COMPARED, "compare.checkpoint"),
+        kept(SET, "distill"),
+        kept(SET, "validate", ".before"),
+        kept(COMPARED, "compare"),
         stale(SET, ".validate.lock"),
         half,
     }
+    assert {one.state for one in by_path().values()} == {FINISHED}  # the same reader tells
     assert {one.path for one in leftovers()} == left
     assert contents(here).keys() > before.keys()  # nothing was deleted
     cleaned = clean(leftovers())
@@ -219,30 +245,88 @@ def test_what_killed_runs_left_may_go_and_nothing_else_does(here: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_what_can_be_gone_on_with_stays() -> None:
-    for name in ("validate.checkpoint", "distill.checkpoint"):
-        (SET / name).touch()  # newer than what is there: of a run that adds to it
-    (SET / "validate.checkpoint.before").touch()
-    os.utime(SET / "validate.checkpoint.before", ns=(1, 1))
-    (POOL / "train.checkpoint").touch()
-    os.utime(POOL / "train.checkpoint", ns=(1, 1))
+    for kind in ("validate", "distill"):
+        os.utime(kept(SET, kind, seed=7), ns=(1, 1))  # of a run that adds to what is there
+        os.utime(kept(SET, kind, ".before", seed=7), ns=(1, 1))
+    os.utime(kept(COMPARED, "compare", seed=7), ns=(1, 1))
+    stale(POOL, "train.checkpoint")
     (SET / f".half.{os.getpid()}.partial").touch()
     assert not leftovers()
-    stale(SET, "distill.checkpoint")
-    assert len(leftovers()) == 1
+    items = by_path()
+    assert items[SET].state == items[COMPARED].state == UNFINISHED
+    kept(SET, "distill")
+    assert not leftovers()  # the one before it is of another run
+    kept(SET, "distill", ".before")
+    assert len(leftovers()) == 2
     (SET / ".next").mkdir()  # a run that is to replace what is there
     assert not leftovers()
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("damage", ["", "x", "datastill checkpoint 1 x\n{}\n"])
+def test_a_checkpoint_that_does_not_say_what_it_is_of_stays(damage: str) -> None:
+    path = SET / "validate.checkpoint"
+    path.write_text(damage)
+    os.utime(path, ns=(1, 1))
+    assert not leftovers()
+    assert by_path()[SET].state == UNFINISHED
+    Path("condensed/digits/DM/IPC1/validation.json").unlink()  # which the set knows
+    facts = header_of(SET / SET_FILE, "image set")[0]["facts"]
+    CheckpointFile(path).save_alone(Checkpoint(facts["validated"][0], {}))
+    assert len(leftovers()) == 1
+
+
+def test_a_validation_that_was_cut_off_stays_wherever_its_folder_is_copied(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    stop = runs.StopRequest()
+    spec = runs.ValidateSpec(set=str(SET), models=("MLP",), trials=2, epochs=3)
+    moved = runs.Talking(moved=lambda *_: stop.request())
+    with pytest.raises(runs.Stopped):
+        runs.validate(spec, SET, observer=moved, stop=stop)
+    copy = shutil.copytree(SET, "copy", copy_function=shutil.copyfile)
+    for path in (*Path(copy).iterdir(), *SET.iterdir()):
+        os.utime(path, ns=(1, 1) if "validate" in path.name else (10**18, 10**18))
+    for place in ("copy", str(SET)):
+        assert "its validate was cut off" in " ".join(run(f"list {place}").out.split())
+        assert "there is nothing that may go" in run(f"clean {place} --yes").out
+    whole = runs.validate(replace(spec, set="copy"), "copy", keeping=runs.Keeping(resume=True))
+    assert len(whole.results[0].accuracies.values) == 2
+    assert not leftovers(["copy"])
+
+
+def test_what_runs_left_that_were_killed_as_they_ended_may_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data, often = runs.DataSpec("digits"), runs.Keeping(checkpoint_minutes=0)
+    with monkeypatch.context() as killed:
+        killed.setattr(CheckpointFile, "remove", lambda self: None)
+        runs.distill(
+            runs.DistillSpec(data=data, model="MLP", ipc=1, updates=3, batch=4),
+            "set",
+            keeping=often,
+        )
+        few: Any = {"models": ("MLP",), "trials": 2, "epochs": 2}
+        runs.validate(runs.ValidateSpec(set="set", **few), "set", keeping=often)
+        compared = runs.CompareSpec(sets=("set",), real_epochs=0, against=("random",), **few)
+        runs.compare(compared, "compared", keeping=often)
+    left = {one.path.name for one in leftovers(["set", "compared"])}
+    assert {"distill.checkpoint", "validate.checkpoint", "compare.checkpoint"} <= left
+    assert {one.state for one in found(["set", "compared"])} == {FINISHED}
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("lock", [".lock", ".validate.lock"])
 def test_nothing_goes_where_a_run_is_at_work(lock: str) -> None:
-    path = stale(SET, "distill.checkpoint")
+    path = kept(SET, "distill")
     seen = leftovers()
     with held(SET, lock):
         assert not leftovers()
         assert not clean(seen).deleted
         assert path.exists()
-    path.touch()  # and what was seen is looked at again
+    kept(SET, "distill", seed=7)  # and what was seen is looked at again
     assert not [one for one in clean(seen).deleted or () if one.path == path]
     assert path.exists()
 
@@ -250,22 +334,22 @@ def test_nothing_goes_where_a_run_is_at_work(lock: str) -> None:
 def test_links_are_never_followed(here: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     shutil.copytree(SET, outside / "IPC9")
-    kept = stale(outside / "IPC9", "distill.checkpoint")
+    held_there = kept(outside / "IPC9", "distill")
     Path("condensed/digits/DM/IPC9").symlink_to(outside / "IPC9")
-    (SET / "distill.checkpoint").symlink_to(kept)
+    (SET / "distill.checkpoint").symlink_to(held_there)
     os.utime(SET / "distill.checkpoint", ns=(1, 1), follow_symlinks=False)
     (SET / ".pieces").symlink_to(outside)
     assert not leftovers()
     shutil.rmtree("studies", ignore_errors=True)
     Path("studies").symlink_to(outside)
     assert not leftovers()
-    assert kept.exists()
+    assert held_there.exists()
     assert [one.path for one in leftovers(["studies"])]  # but that one was named
 
 
 @pytest.mark.usefixtures("here")
 def test_files_of_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    stale(SET, "distill.checkpoint")
+    kept(SET, "distill")
     monkeypatch.setattr("datastill.store.clearing.os.geteuid", lambda: os.getuid() + 1)
     assert not leftovers()
 
@@ -275,15 +359,19 @@ def test_pieces_of_finished_runs_may_go_and_rows_of_a_sweep_stay() -> None:
     spec = runs.read((COMPARED / "run.toml").read_text())[0]
     place = COMPARED / ".pieces" / spec.digest
     place.mkdir(parents=True)
-    stale(place, "trials.json")
+    asked = {"asked": asked_of(COMPARED, "compare"), "trials": []}
+    write_json(place / "trials.json", asked)
     other = COMPARED / ".pieces" / "0123456789abcdef"
     other.mkdir()
-    stale(other, "trials.json")
+    write_json(other / "trials.json", asked)
     assert [one.path for one in leftovers()] == [place]
     stale(place, "done.json")
     assert not leftovers()
     (place / "done.json").unlink()
-    (place / "new").touch()  # newer than the result
+    (place / "MLP").mkdir()
+    asked["asked"]["seed"] = 7  # of other images, another version, or whatever
+    write_json(place / "MLP/trials.json", asked)
+    os.utime(place / "MLP/trials.json", ns=(1, 1))
     assert not leftovers()
 
 
@@ -308,7 +396,7 @@ def test_kernels_of_other_versions_may_go(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_clean_deletes_only_when_told_to(run: Run, here: Path) -> None:
     os.chdir(here)
-    path = stale(SET, "distill.checkpoint")
+    path = kept(SET, "distill")
     said = run("clean condensed")
     assert "distill.checkpoint" in said.out
     assert "--yes" in said.out

@@ -11,24 +11,10 @@ from pathlib import Path
 from datastill.base.errors import InputError
 from datastill.base.waits import awaited
 from datastill.compute.kernels import superseded
-from datastill.runs.describing import description_in
-from datastill.runs.executors.tasks import DONE
-from datastill.runs.gathering import COMPARED, STUDIED
 from datastill.runs.inventory import USUAL, bytes_in, walked
-from datastill.runs.pieces import FOLDER
-from datastill.store import SET_FILE
-from datastill.store.checkpoints import ENDING
+from datastill.runs.state import begun_in, needless_pieces
 from datastill.store.clearing import halves_in, is_own, remove, remove_from
 from datastill.store.locks import at_work, locks_in
-from datastill.store.succession import NEXT
-
-RESULTS = {
-    "distill": SET_FILE,
-    "validate": "validation.json",
-    "compare": COMPARED,
-    "study": STUDIED,
-}
-"""Files in which runs say what they found, the last that they write, by what did."""
 
 
 @dataclass(frozen=True)
@@ -119,45 +105,13 @@ def _left_in(folder: Path) -> list[Leftover]:
 
 
 def _may_go(folder: Path) -> Iterator[Leftover]:
-    for kind, name in RESULTS.items():
-        if kind == "distill" and (folder / NEXT).exists():
-            continue  # a run that is to replace what is there is not finished
-        for path in _older(folder, f"{kind}{ENDING}*", folder / name):
-            yield _leftover(path, f"a checkpoint of a finished '{kind}'", folder)
+    for one in begun_in(folder):
+        for path in one.files if one.is_finished else ():
+            yield _leftover(path, f"a checkpoint of a finished '{one.kind}'", folder)
     for path in halves_in(folder):
         yield _leftover(path, "half of a file, of a process that was killed", folder)
-    for path in _pieces(folder):
+    for path in needless_pieces(folder):
         yield _leftover(path, "pieces of a finished run", folder)
-
-
-def _older(folder: Path, pattern: str, result: Path) -> list[Path]:
-    # What is newer than the result may be of a run that is to add to it, or replace it.
-    if not result.is_file():
-        return []
-    written = result.stat().st_mtime_ns
-    held = sorted(folder.glob(pattern))
-    return held if all(path.lstat().st_mtime_ns <= written for path in held) else []
-
-
-def _pieces(folder: Path) -> Iterator[Path]:
-    # Of runs that the folder describes; rows of a sweep lie there too, and stay.
-    place = folder / FOLDER
-    if place.is_symlink() or not place.is_dir():
-        return
-    described = (description_in(file) for file in sorted(folder.glob("*.toml")))
-    finished = {
-        spec.digest: folder / RESULTS[spec.kind]
-        for spec in described
-        if spec is not None and RESULTS.get(spec.kind, SET_FILE) != SET_FILE
-    }
-    for path in sorted(place.iterdir()):
-        result = finished.get(path.name)
-        if result is None or not result.is_file() or path.is_symlink():
-            continue
-        files = [file for file in path.rglob("*") if file.is_file()]
-        newest = max((file.lstat().st_mtime_ns for file in files), default=0)
-        if newest <= result.stat().st_mtime_ns and not any(file.name == DONE for file in files):
-            yield path
 
 
 def _leftover(path: Path, why: str, folder: Path | None) -> Leftover:

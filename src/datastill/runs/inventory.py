@@ -29,6 +29,7 @@ from datastill.runs.gathering import (
     folders_in,
     itself,
 )
+from datastill.runs.state import DAMAGED, FINISHED, state_of
 from datastill.store import (
     EVOLUTION_FILE,
     SET_FILE,
@@ -40,9 +41,8 @@ from datastill.store import (
     read_table,
 )
 from datastill.store.checkpoints import ENDING
-from datastill.store.locks import at_work
 from datastill.store.results import rows_in
-from datastill.store.succession import MANIFEST, NEXT, settings_in
+from datastill.store.succession import MANIFEST, settings_in
 
 USUAL = (
     *("condensed", "pretrained_model", "studies", "comparison", "sweep", "imported", "demo"),
@@ -51,8 +51,6 @@ USUAL = (
 """Folders into which commands write that were told no other."""
 MOST = 20_000
 """Folders that are looked into, in all."""
-FINISHED, UNFINISHED, BUSY, DAMAGED = "finished", "not finished", "at work", "damaged"
-RESUMED = "the same command with --resume goes on"
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def item_of(one: Lying) -> Item:
     size = bytes_in(place) if own else one.path.stat().st_size
     try:
         about, result = _TELLS[one.kind](one.path)
-        state, advice = _state(folder, one.kind) if own else (FINISHED, "")
+        state, advice = state_of(folder, one.kind) if own else (FINISHED, "")
     except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
         told = str(error) if isinstance(error, InputError) else f"{place} is damaged: {error!r}"
         return Item(one.kind, place, size, "", "", DAMAGED, told)
@@ -183,23 +181,6 @@ def _made(folder: Path) -> Lying | None:
     begun = (place / EVOLUTION_FILE).is_file() or any(place.glob(f"*{ENDING}"))
     is_run = begun or (one is not None and settings_in(place))
     return Lying(UNDER_WAY, folder) if is_run else None
-
-
-def _state(folder: Path, kind: str) -> tuple[str, str]:
-    if at_work(folder):
-        return BUSY, ""
-    begun = sorted(file.name for file in folder.glob(f"*{ENDING}"))
-    if kind == STUDY:
-        whole = (folder / STUDIED).is_file() and not begun
-        return (FINISHED, "") if whole else (UNFINISHED, "datastill study goes on")
-    if kind == COMPARISON and not (folder / COMPARED).is_file():
-        return UNFINISHED, RESUMED
-    if kind == UNDER_WAY or (folder / NEXT).is_dir():
-        return UNFINISHED, RESUMED
-    if begun:
-        what = begun[0].removesuffix(ENDING)
-        return UNFINISHED, f"its {what} was cut off; {RESUMED}"
-    return FINISHED, ""
 
 
 def _set(file: Path) -> tuple[str, str]:

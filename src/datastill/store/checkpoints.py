@@ -18,6 +18,8 @@ from datastill.store.files import replace_file, through_json, writing
 
 MAGIC = b"datastill checkpoint 1 "
 ENDING = ".checkpoint"
+DIGITS = 32
+"""Of a digest."""
 
 Told = Callable[[str, Any, Any], str]
 
@@ -101,6 +103,21 @@ class CheckpointFile:
             raise InputError(f"{complaint}; {hint}")
         return None
 
+    def asked_in(self, path: Path) -> dict[str, Any] | None:
+        """Return what the run of a checkpoint was asked for; None where that cannot be told.
+
+        Its tensors are not read, so that they may be damaged.
+
+        Args:
+            path: the last one, or the one before.
+        """
+        try:
+            with path.open("rb") as file:
+                whole = file.readline(len(MAGIC) + DIGITS + 1).startswith(MAGIC)
+                return dict(json.loads(file.readline())["asked"]) if whole else None
+        except (OSError, KeyError, TypeError, ValueError, RecursionError):
+            return None
+
     def save_alone(self, checkpoint: Checkpoint) -> None:
         """Do what ``save`` does, and keep none before it, which a killed run may have left."""
         self.save(checkpoint)
@@ -179,7 +196,7 @@ def _read(path: Path) -> Checkpoint:
 
 
 def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
+    return hashlib.blake2b(body, digest_size=DIGITS // 2).hexdigest().encode()
 
 
 def _short(value: Any, most: int = 60) -> str:
