@@ -59,7 +59,7 @@ def recalled(name: str) -> dict[str, Any]:
     """Return what was kept under a name, empty when there is nothing that can be read."""
     try:
         found = json.loads((cache_folder() / f"{name}.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -56,7 +56,7 @@ def tensor(file: Path, name: str) -> Tensor:
 def _classes(file: Path, said: str) -> np.ndarray:
     try:
         return np.array([str(name) for name in json.loads(said)])
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: its names of classes are no JSON list: {error}") from None
 
 

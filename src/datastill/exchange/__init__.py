@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from datastill.base.errors import InputError, of_kind, path_of
+from datastill.base.errors import InputError, damaged, of_kind, path_of
 from datastill.base.registry import load_plugins
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
@@ -88,13 +88,18 @@ def import_set(
         InputError: when it is damaged, hostile, contradicts itself or does not say enough.
     """
     path_of("the path of a file or folder", path=path)
-    path = Path(path)
+    with damaged(path):  # whatever a file of somebody else's can make go wrong
+        return _imported(Path(path), claim or Claim(), format, reading or Reading())
+
+
+def _imported(
+    path: Path, claim: Claim, format: str | None, reading: Reading
+) -> tuple[ImageSet, tuple[str, ...]]:
     name = recognised(path) if format is None or _is_own(path) else FORMATS.spelling(format)
     if name not in ("folder", "hub", "trajectory", "idc", "dataset") and path.is_dir():
         raise InputError(unknown(path))
-    reading = reading or Reading()
     found = FORMATS[name].read(path, reading)
-    data, remarks = interpret(found, path, claim or Claim(), reading.factor)
+    data, remarks = interpret(found, path, claim, reading.factor)
     origin = {"file": path.name, "format": name, "remarks": list(remarks)}
     if path.is_file():
         origin["fingerprint"] = hashlib.blake2b(content_of(path), digest_size=8).hexdigest()

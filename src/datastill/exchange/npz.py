@@ -51,7 +51,7 @@ def read(path: Path, options: Reading) -> Found:
     told = left_out(arrays, keyed(arrays, IMAGE_WORDS)[0])
     facts, rate = dict[str, Any](), None
     for name in keyed(arrays, RATE_WORDS)[:1]:
-        rate, lost = rate_of(torch.from_numpy(np.atleast_1d(arrays[name]).astype(float)), path)
+        rate, lost = rate_of(_pick(arrays, [name], path), path)
         facts, told = (
             ({} if rate is None else {"learning_rate": rate, "protocol": "dsa"}),
             (*told, *lost),

@@ -155,6 +155,7 @@ OF_A_SET = Table(
         "coreset_features": TEXT,
         "dsa_strategy": TEXT,
         "recipe": TEXT,
+        "run": Table({"kind": TEXT}),
         "descent": Table({"init": TEXT, "updates": WHOLE, "lr": NUMBER}),
         "clom": Table(
             {

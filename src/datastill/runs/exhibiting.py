@@ -200,7 +200,7 @@ def _events(file: Path) -> Iterator[Mapping[str, Any]]:
     for line in text.splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             yield event

@@ -62,7 +62,7 @@ def report(
         observer: watches.
 
     Raises:
-        InputError: when there is nothing to show, something is damaged, or it cannot be written.
+        InputError: when there is nothing to show, all of it is damaged, or it cannot be written.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     for path in given:
@@ -74,7 +74,8 @@ def report(
     target = _free(Path(file))
     found = gathered([Path(path) for path in given])
     beholder = Beholder(data or DataSpec(), Path(pool_path), observer)
-    page = page_of(observer.follow(found, "looking", len(found)), sets_among(found), beholder)
+    looked_at = observer.follow(found, "looking", len(found))
+    page = page_of(looked_at, sets_among(found), beholder, observer)
     render.write(page, target)
     return Reported(target, page)
 
@@ -106,17 +107,35 @@ def write_live(folder: Path, seconds: float, told: str, now: ImageSet | None) ->
     render.write(replace(page, reload=seconds, under_way=told), target)
 
 
-def page_of(found: Iterable[Lying], count: int, beholder: Beholder | None) -> Page:
-    """Return the page of several things.
+def page_of(
+    found: Iterable[Lying], count: int, beholder: Beholder | None, observer: Observer = SILENT
+) -> Page:
+    """Return the page of several things; what is damaged is told, and left out.
 
     Args:
         found: the things.
         count: how many sets are among them.
         beholder: see ``Exhibiting``.
+        observer: is told.
+
+    Raises:
+        InputError: when nothing remains.
     """
     most = max(LEAST, ALL_IMAGES // max(count, 2))
     exhibiting = Exhibiting(beholder, most)
-    shown = [exhibiting.of(one, str(i)) for i, one in enumerate(found)]
+    shown: list[tuple[Exhibit, Held | None]] = []
+    wrong: list[InputError] = []
+    for i, one in enumerate(found):
+        try:
+            with damaged(one.path):
+                shown.append(exhibiting.of(one, str(i)))
+        except InputError as error:
+            said = "" if str(one.path) in str(error) else f"{one.path}: "
+            wrong.append(InputError(f"{said}{error}"))
+    if wrong and not shown:
+        raise wrong[0]
+    for error in wrong:
+        observer.message(f"left out: {error}")
     exhibits = sorted((exhibit for exhibit, _ in shown), key=_place)
     held = [known for _, known in shown if known is not None]
     told = "; ".join(known.under_way for known in held if known.under_way)

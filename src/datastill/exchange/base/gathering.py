@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, damaged
 from datastill.base.wording import counted
 from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
 from datastill.exchange.base.contract import header_of
@@ -179,7 +179,8 @@ def _is_item(value: Any) -> bool:
 
 def _of_items(value: Sequence[Any], path: Path) -> Held:
     images = [tensor_of(image, "images", path) for image, _ in value]
-    labels = [torch.as_tensor(plain_of(label)) for _, label in value]
+    with damaged(path, "its labels are no numbers of classes", why=False):
+        labels = [torch.as_tensor(plain_of(label)) for _, label in value]
     for things, what in ((images, "images"), (labels, "labels")):
         shapes = {tuple(thing.shape) for thing in things}
         if len(shapes) > 1:

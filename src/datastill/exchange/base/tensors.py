@@ -19,6 +19,12 @@ MOST_VALUES = 2**30
 
 MOST_BYTES = 4 * MOST_VALUES
 
+KINDS = (
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+)
+"""Types of numbers with which all can be done that is done with images and labels."""
+
 
 def tensor_of(value: Any, what: str, path: Path) -> Tensor:
     """Return a value of a file as a plain tensor, which may repeat numbers that the file has once.
@@ -37,6 +43,12 @@ def tensor_of(value: Any, what: str, path: Path) -> Tensor:
     plain = found.layout is torch.strided and found.device.type == "cpu"
     if not plain or found.is_quantized or found.is_complex():
         raise InputError(f"{path}: the {what} are no plain tensor of numbers")
+    if found.dtype not in KINDS:
+        kind = str(found.dtype).removeprefix("torch.")
+        raise InputError(
+            f"{path}: the {what} are of type {kind}, with which PyTorch hardly computes; save them "
+            "as float32 or int64"
+        )
     size = found.numel() * found.element_size()
     if size > MOST_BYTES:
         raise InputError(
@@ -86,7 +98,8 @@ def number_of(value: Any, what: str, path: Path) -> float:
             raise InputError(f"{path}: the {what} is a dictionary, expected one number")
         return number_of(value[key], what, path)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with damaged(path, f"its {what} is too large a number", why=False):
+            return float(value)
     found = tensor_of(value, what, path)
     if found.numel() != 1:
         raise InputError(f"{path} holds {found.numel()} numbers, expected one {what}")
