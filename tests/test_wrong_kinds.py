@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 from datastill import runs
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, positive
+from datastill.base.rng import Key
+from datastill.evaluation.scores import epoch_of
 from datastill.runs import recipes
+from datastill.runs.executors.on_ray import require_answer
+from datastill.runs.population import wanted
+from datastill.runs.sweeping import values_over
 from datastill.store import require_sinks
+from test_cli import Run, run
+
+__all__ = ["run"]
 
 DATA = runs.DataSpec("digits")
 SPEC: Any = runs.DistillSpec(data=DATA, model="MLP", ipc=1, updates=1)
@@ -46,3 +54,61 @@ def test_recipes_are_known_by_paths_of_any_kind() -> None:
     path = recipes.find("FashionMNIST-DM-10-clom")
     assert recipes.read(str(path)) == recipes.read(path)
     assert recipes.find(path) == path
+
+
+LONG = 5000
+"""Digits of a number that Python itself refuses to read, or to write."""
+VAST = 10**LONG
+MANY = runs.StudySpec(data=DATA, population=("random", "DM:1"), seeds=100_000)
+
+
+@pytest.mark.parametrize("digits", [400, LONG])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "distill --dataset digits --iterations {}",
+        "distill --dataset digits --seed {}",
+        "distill --dataset digits --ipc {}",
+        "distill --dataset digits --ipc 1=2,rest={}",
+        "distill --dataset digits --ipc proportional:{}",
+        "distill --dataset digits --method DC --iterations 1 --setting lr_net={}",
+        "study --dataset digits --population DM:{} --ipc 1",
+        "study --dataset digits --population noise:{} --ipc 1",
+        "study --dataset digits --population random --ipc 1 --seeds {}",
+        "study --dataset digits --population random --ipc {}",
+        "study --dataset digits --population random --ipc 1 --assessments om-accuracy@{}",
+        "train --dataset digits --model MLP --save-epochs {}",
+        "run long.toml",
+        "recipes check long.toml",
+    ],
+)
+def test_numbers_of_many_digits_are_told_in_one_line(
+    run: Run, tmp_path: Path, line: str, digits: int
+) -> None:
+    typed = "9" * digits
+    text = f'kind = "distill"\nupdates = {typed}\n[data]\nname = "digits"\n'
+    (tmp_path / "long.toml").write_text(text)
+    said = run(line.format(typed))
+    assert said.code == 2
+    (told,) = (one for one in said.err.splitlines() if one.startswith("datastill: "))
+    assert len(told) < 300
+    assert [path.name for path in tmp_path.iterdir()] == ["long.toml"]
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (lambda: runs.DistillSpec(data=DATA, updates=VAST), "a number of 5001 digits"),
+        (lambda: runs.ComputeSpec(seed=VAST), "a number of 5001 digits"),
+        (lambda: runs.ComputeSpec(seed=-VAST), "a number of 5001 digits"),
+        (lambda: Key(VAST), "a number of 5001 digits"),
+        (lambda: positive(lr=10**400), "`lr` must be at most 1e+30, found a number of 401 digits"),
+        (lambda: positive(lr=-VAST), "`lr` must be above zero, found a number of 5001 digits"),
+        (lambda: values_over([f"seed=0..{'9' * LONG}"]), "is no range: a number has 18 digits"),
+        (lambda: require_answer(f"localhost:{'9' * LONG}"), "no Ray answers at localhost:"),
+        (lambda: wanted(MANY), "a study of 400000 sets is a mistake; 100000 are the most"),
+        (lambda: epoch_of(f"om-accuracy@{'9' * LONG}"), "is no number of epochs"),
+    ],
+)
+def test_vast_numbers_are_told_by_their_length(given: Callable[[], Any], complaint: str) -> None:
+    test_one_line_says_what_it_should_have_been(given, complaint)

@@ -10,6 +10,7 @@ import operator
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,10 @@ from datastill.base.notebooks import of_error
 class InputError(ValueError):
     """Something that was asked for cannot be done as asked.
 
-    The message is one line: what was found, what was expected and, for a name, the nearest one.
-    The command line prints it and exits with code 2.
-
-    Arguments are called by their names in Python, between backticks and with a value where one is
-    meant: "`lr` must be above zero", "take `init='noise'`". The command line says the option that
-    stands for each.
+    The message is one line: what was found, what was expected and, for a name, the nearest one. The
+    command line prints it and exits with code 2. Arguments are called by their names in
+    Python, between backticks and with a value where one is meant: "`lr` must be above zero", "take
+    `init='noise'`". The command line says the option that stands for each.
 
     Args:
         message: the line.
@@ -43,9 +42,7 @@ LARGEST = 1e30
 
 
 def positive(**numbers: Any) -> None:
-    """Refuse arguments that are not finite numbers above zero; None is none that was given.
-
-    Nor may they be above ``LARGEST``.
+    """Refuse what is not a finite number above zero, to ``LARGEST``; None is none that was given.
 
     >>> positive(lr=float("nan"))
     Traceback (most recent call last):
@@ -71,6 +68,8 @@ def not_negative(**numbers: Any) -> None:
 def _not_endless(name: str, value: Any) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"`{name}` must be a finite number, found {told(value)}")
+    if isinstance(value, int):  # of so many digits that it is no float
+        _not_vast(name, value)
 
 
 def _not_vast(name: str, value: Any) -> None:
@@ -234,13 +233,14 @@ def told(value: Any) -> str:
     """
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if isinstance(value, int) and abs(value) >= 10**MOST_TOLD:  # Python writes 4300 digits at most
+        return f"a number of {Decimal(value).adjusted() + 1} digits"
     text = repr(value) if isinstance(value, str | int | float | tuple | list | None) else ""
     if 0 < len(text) <= MOST_TOLD:
         return text
-    name = getattr(value, "__name__", None)
-    kind = type(value).__name__
+    name, kind = getattr(value, "__name__", None), type(value).__name__
     article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
-    return f"{article} {kind}" + (f" {name}" if isinstance(name, str) else "")
+    return f"{article} {kind} {name}" if isinstance(name, str) else f"{article} {kind}"
 
 
 MOST_TOLD = 40

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, of_kind
+from datastill.base.errors import InputError, of_kind, told
 
 SEEDS = -(2**63), 2**64 - 1
 """The least and the largest that torch's generators take."""
@@ -42,7 +42,7 @@ class Key:
         seed = canonical(self.seed)
         if isinstance(seed, str | bool) or not SEEDS[0] <= seed <= SEEDS[1]:
             raise InputError(
-                f"a seed is a whole number from -2**63 to 2**64 - 1, found {self.seed!r}"
+                f"a seed is a whole number from -2**63 to 2**64 - 1, found {told(self.seed)}"
             )
         object.__setattr__(self, "seed", seed)
 

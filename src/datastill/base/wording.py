@@ -64,6 +64,19 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(most)} {word} {last}" if most else last
 
 
+def quoted(text: str, most: int = 60) -> str:
+    """Return what was typed in quotation marks; of a long text the beginning, and how long it is.
+
+    >>> quoted("DM:ten"), quoted("9" * 5000, 5)
+    ("'DM:ten'", "'99999...', 5000 letters")
+    """
+    return (
+        repr(text)
+        if len(text) <= most
+        else f"{text[:most] + '...'!r}, {counted(len(text), 'letter')}"
+    )
+
+
 def printable(name: str) -> str:
     r"""Return a name as it can be shown and kept: one of odd characters in the way of Python.
 

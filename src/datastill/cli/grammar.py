@@ -16,7 +16,7 @@ import tyro
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import names_in
-from datastill.base.wording import listed
+from datastill.base.wording import listed, quoted
 from datastill.cli.arguments import in_options
 
 LISTED = re.compile(r"`([A-Z]+)`")
@@ -129,8 +129,8 @@ class Option:
             return int(word) if number else self.kind(word)
         except ValueError:
             near = suggestion(word, self.words) if self.words else ""
-            near = f"; {near}" if near.startswith("did you mean") else ""
-            raise InputError(f"{self.typed} takes {self.asked}, found {word!r}{near}") from None
+            found = quoted(word) + (f"; {near}" if near.startswith("did you mean") else "")
+            raise InputError(f"{self.typed} takes {self.asked}, found {found}") from None
 
     @property
     def annotation(self) -> Any:

@@ -10,6 +10,7 @@ trained, or how many they are, and ``proxy-accuracy/ResNet18`` of which architec
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from datastill.base.costs import bill
 from datastill.base.errors import InputError, of_kind, suggestion, told, whole
 from datastill.base.registry import folded
+from datastill.base.wording import quoted
 from datastill.evaluation.assessments import (
     ASSESSMENTS,
     COSTLY,
@@ -194,8 +196,8 @@ def epoch_of(name: str) -> int | None:
 
 def _number(name: str) -> int | None:
     number = _parted(name)[2]
-    if number and not number.isdecimal():
-        raise InputError(f"{name!r}: {number!r} is no number of epochs")
+    if number and not re.fullmatch(r"\d{1,9}", number):
+        raise InputError(f"{quoted(name)}: {quoted(number)} is no number of epochs")
     return int(number) if number else None
 
 

@@ -6,13 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from datastill.base.errors import LARGEST, InputError, suggestion, told
+from datastill.base.errors import LARGEST, InputError, suggestion
 from datastill.base.own_code import is_own
-from datastill.base.wording import counted
+from datastill.base.wording import counted, quoted
 from datastill.distillation.methods import METHODS, Published
 from datastill.distillation.methods.base import Need
 from datastill.training.coresets import CORESETS, needs_of, without_chance
 
+MOST = 100_000
+"""Sets that a study can be asked for."""
 NOISE = "noise"
 """Random real images that are mixed with noise, or noise alone."""
 
@@ -88,16 +90,16 @@ def parse(text: str, ipc: int = 1) -> Kind:
     try:
         numbers = [float(part) for part in rest]
     except ValueError:
-        raise InputError(f"{told(text)}: what follows {name!r} is no number") from None
+        raise InputError(f"{quoted(text)}: what follows {quoted(name)} is no number") from None
     if name == NOISE:
         return _noise(text, numbers)
     if name in CORESETS and not (is_own(name) and numbers):  # a name may be either's
         if numbers:
-            raise InputError(f"{told(text)}: nothing can follow a coreset")
+            raise InputError(f"{quoted(text)}: nothing can follow a coreset")
         return Kind(CORESETS.spelling(name))
     if name not in METHODS:
         hint = suggestion(name, [*METHODS.names, *CORESETS.names, NOISE])
-        raise InputError(f"no kind of sets named {told(name)}; {hint}")
+        raise InputError(f"no kind of sets named {quoted(name)}; {hint}")
     return _distillation(text, METHODS.spelling(name), numbers, ipc)
 
 
@@ -154,10 +156,13 @@ def wanted(asked: Asked, *, own: bool = True) -> list[Candidate]:
             itself; False where nobody asked for that.
 
     Raises:
-        InputError: see ``parse``.
+        InputError: see ``parse``; and for more sets than anybody can mean.
     """
     texts = asked.population or (() if asked.sets else POPULATION)
     texts = [text for text in texts if own or not is_own(_parts(text)[0])]
+    count = len(texts) * len(asked.ipc) * asked.seeds
+    if count > MOST:
+        raise InputError(f"a study of {count:g} sets is a mistake; {MOST} are the most")
     return [
         one
         for ipc in dict.fromkeys(asked.ipc)
@@ -239,7 +244,9 @@ def _is_without_chance(kind: Kind) -> bool:
 def _noise(text: str, numbers: Sequence[float]) -> Kind:
     share = numbers[0] if numbers else 1.0
     if len(numbers) > 1 or not 0 < share <= 1:
-        raise InputError(f"{told(text)}: {NOISE} may be followed by one share, above 0 and up to 1")
+        raise InputError(
+            f"{quoted(text)}: {NOISE} may be followed by one share, above 0 and up to 1"
+        )
     return Kind(NOISE, share=share)
 
 
@@ -247,7 +254,7 @@ def _distillation(text: str, method: str, numbers: Sequence[float], ipc: int) ->
     sound = len(numbers) in (1, 2) and 1 <= numbers[0] <= LARGEST and numbers[0].is_integer()
     if not sound or not 0 <= numbers[-1] <= LARGEST:
         raise InputError(
-            f"{told(text)}: {method} must be followed by its updates and, for CLOM, by an alpha, "
+            f"{quoted(text)}: {method} must be followed by its updates and, for CLOM, by an alpha, "
             f"such as {method}:100 or {method}:100:10"
         )
     alpha = numbers[1] if len(numbers) > 1 else METHODS[method](ipc).clom

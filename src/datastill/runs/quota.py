@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import folded
-from datastill.base.wording import counted
+from datastill.base.wording import counted, quoted
 
 if TYPE_CHECKING:
     from datastill.data import ImageSet
@@ -109,15 +109,15 @@ def parse(ipc: int | str) -> Quota:
     named: dict[str, int] = {}
     rest: int | None = None
     for part in PART.findall(text) if PARTS.fullmatch(text) else [("", "", "")]:
-        quoted, name, number = part
-        if not quoted and name.strip() == REST and rest is None:
+        marked, name, number = part
+        if not marked and name.strip() == REST and rest is None:
             rest = _number(number, text)
             continue
-        called = quoted or name.strip()
-        if not called or called in named or (not quoted and called == REST):
+        called = marked or name.strip()
+        if not called or called in named or (not marked and called == REST):
             raise InputError(
-                f"`ipc` is a number, CLASS=N,CLASS=N,{REST}=N or {PROPORTIONAL}:N, not {text!r}; "
-                "the name of a class with a comma goes into double quotes"
+                f"`ipc` is a number, CLASS=N,CLASS=N,{REST}=N or {PROPORTIONAL}:N, not "
+                f"{quoted(text)}; the name of a class with a comma goes into double quotes"
             )
         named[called] = _number(number, text)
     return Quota(text, named=named, rest=rest)
@@ -187,5 +187,5 @@ def _class(name: str, classes: Sequence[str]) -> str:
 
 def _number(number: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", number.strip()):
-        raise InputError(f"`ipc={text!r}`: {number.strip()!r} is no number of images")
+        raise InputError(f"`ipc={quoted(text)}`: {quoted(number.strip())} is no number of images")
     return int(number)

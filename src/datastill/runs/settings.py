@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from datastill.base.errors import InputError, suggestion
+from datastill.base.wording import quoted
 from datastill.distillation.methods import METHODS, Published, period_of
 from datastill.runs.population import parse
 from datastill.runs.specs.base import Settings
@@ -39,7 +40,9 @@ def read(words: Sequence[str], method: str | None, population: Sequence[str]) ->
         if not equals or name not in known:
             which = suggestion(name, sorted(known)) if known else "this method has none"
             which = f"add its value, {name}=..." if name in known else which
-            raise InputError(f"--setting takes NAME=VALUE of the method, found {word!r}; {which}")
+            raise InputError(
+                f"--setting takes NAME=VALUE of the method, found {quoted(word)}; {which}"
+            )
         if name in found:
             raise InputError(f"--setting {name} is given twice; give it once")
         found[name] = _value(name, text, type(known[name]))
@@ -51,7 +54,7 @@ def _value(name: str, text: str, kind: type) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
-        raise InputError(f"--setting {name} must be {wanted(kind)}, found {text!r}") from None
+        raise InputError(f"--setting {name} must be {wanted(kind)}, found {quoted(text)}") from None
 
 
 def adjusted(published: Published, method: str, settings: Settings) -> Published:

@@ -51,7 +51,7 @@ def require_answer(address: str | None) -> None:
         return  # a word of Ray's, or the address of a client
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         raise InputError(
             f"no Ray answers at {address} ({line(error)}); say the address that "
             "'ray start --head' printed on the cluster's first machine"

@@ -222,7 +222,7 @@ def split(text: str, source: str) -> tuple[str, About, dict[str, Any]]:
     """
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits are read by Python
         raise InputError(f"{source} is not TOML: {_line(error)}") from None
     kind = table.pop("kind", None)
     if not isinstance(kind, str):

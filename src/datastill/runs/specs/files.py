@@ -59,7 +59,7 @@ def read(text: str, source: str = "the description") -> tuple[Spec, About]:
 def _require_new(text: str) -> None:
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return  # told by who reads it next
     if "kind" not in table and isinstance(table.get("command"), str):
         raise Old(table["command"], table)

@@ -88,7 +88,7 @@ class ComputeSpec(Part):
         """See ``Part``."""
         if not SEEDS[0] <= self.seed <= SEEDS[1]:
             raise InputError(
-                f"a seed is a whole number from -2**63 to 2**64 - 1, found {self.seed}"
+                f"a seed is a whole number from -2**63 to 2**64 - 1, found {told(self.seed)}"
             )
 
 
