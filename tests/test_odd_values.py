@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conftest import blobs
 from datastill import save
 from datastill.exchange import import_set
-from datastill.runs import report
+from datastill.runs import Talking, report
 from datastill.store.results import demo_in, results_in, rows_in
 from test_cli import Run, run
 from test_mutated_artefacts import inner
@@ -180,6 +180,55 @@ def test_a_log_of_brackets_is_passed_over(tmp_path: Path) -> None:
     save(blobs(per_class=1), tmp_path / "set" / "synthetic.safetensors")
     (tmp_path / "set" / "log.jsonl").write_text("[" * 200_000 + '\n{"event": "update"}\n')
     assert report([tmp_path / "set"], tmp_path / "a.html").file.is_file()
+
+
+EVENT = {"event": "update", "step": 1, "match": 0.5, "loss": 0.5, "seconds": 1.0, "model": "MLP"}
+SCORES = {
+    "scores": [
+        {
+            **{"name": "coverage", "family": "coverage", "better": "higher", "value": 0.5},
+            **{"random": [0.1, 0.2], "seconds": 1.0, "seconds_once": 0.5},
+        }
+    ]
+}
+MEMBER = {
+    **{"architecture": "MLP", "number": 0, "epoch": 1, "train_accuracy": 0.5, "seconds": 1.0},
+    **{"held_out_accuracy": 0.5, "dataset": "blobs"},
+}
+VALIDATED = [{"results": [RESULT], "protocol": {"name": "dsa", "fit": {"epochs": 3}}, "seed": 0}]
+RECORDS: dict[str, Any] = {
+    "set/assessment.json": SCORES,
+    "set/log.jsonl": EVENT,
+    "set/settings.json": {"seed": 0, "method": "DM", "run": {"kind": "distill"}},
+    "set/validation.json": VALIDATED,
+    "compared/comparison.json": COMPARED,
+    "pool/manifest.json": [MEMBER],
+    "pool/log.jsonl": {**EVENT, "event": "epoch", "number": 0},
+}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(name=st.sampled_from([*RECORDS]), odd=PLAIN, place=st.integers(0, 10**6))
+def test_a_page_is_made_of_what_is_sound(
+    tmp_path_factory: pytest.TempPathFactory, name: str, odd: object, place: int
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    set_of = replace(blobs(per_class=1), facts={"method": "DM", "validated": VALIDATED})
+    save(set_of, folder / "set/synthetic.safetensors")
+    save(set_of, folder / "sound/synthetic.safetensors")
+    for other, record in RECORDS.items():
+        held = json.loads(json.dumps(record))
+        if other == name:
+            places = list(inner(held))
+            holder, key = places[place % len(places)]
+            holder[key] = odd
+        (folder / other).parent.mkdir(exist_ok=True)
+        (folder / other).write_text(json.dumps(held))
+    said = list[str]()
+    found = report([folder], folder / "a.html", observer=Talking(tell=said.append))
+    assert "sound" in found.file.read_text()
+    told = [line for line in said if line.startswith("left out: ")]
+    assert len(told) == 3 - len([one for one in found.page.exhibits if "sound" not in one.title])
 
 
 @pytest.mark.parametrize("line", ["show mine", "show mine set --png a.png", "report mine"])
