@@ -33,7 +33,7 @@ from datastill.runs.picking import Features
 from datastill.runs.provenance import Provenance
 from datastill.runs.quota import nominal, parse
 from datastill.runs.reading import read_apart
-from datastill.runs.settings import adjusted
+from datastill.runs.settings import adjusted, made_with
 from datastill.runs.specs import DistillSpec
 from datastill.store import fingerprint
 
@@ -239,10 +239,7 @@ def provenance_of(
     real = task.real
     resolved = {
         "method": method,
-        "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
-        "protocol": published.protocol,
-        "model": spec.model,
-        "descent": descent.facts(),
+        **made_with(published, spec.model, descent),
         "coreset_features": spec.coreset_features,
         "dsa_strategy": strategy_of(spec, real, published),
         **more,

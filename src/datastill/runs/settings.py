@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import msgspec
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.wording import quoted
+from datastill.distillation.descent import Descent
 from datastill.distillation.methods import METHODS, Published, period_of
 from datastill.runs.population import parse
 from datastill.runs.specs.base import Settings
@@ -77,6 +78,22 @@ def adjusted(published: Published, method: str, settings: Settings) -> Published
     periods = published.updates // period_of(published.method)
     needs = published.needs | frozenset(getattr(changed, "needs", ()))
     return replace(published, method=changed, updates=periods * period_of(changed), needs=needs)
+
+
+def made_with(published: Published, model: str, descent: Descent) -> dict[str, Any]:
+    """Return what every set says that it was made with, by itself or in a study.
+
+    Args:
+        published: the method, with the settings that were given.
+        model: architecture of the networks under which images are compared.
+        descent: how the images were moved.
+    """
+    return {
+        "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
+        "protocol": published.protocol,
+        "model": model,
+        "descent": descent.facts(),
+    }
 
 
 def _setting(method: object, name: str, value: Any) -> Any:

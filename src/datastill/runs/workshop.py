@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import torch
@@ -21,7 +21,7 @@ from datastill.identity import described
 from datastill.networks import builder
 from datastill.runs.needed import Finder, compared_under, experts, nothing
 from datastill.runs.population import NOISE, Candidate, asks_models, needs_to_make, own_settings
-from datastill.runs.settings import adjusted
+from datastill.runs.settings import adjusted, made_with
 from datastill.runs.specs.base import Settings
 from datastill.training.coresets import (
     CORESETS,
@@ -171,10 +171,7 @@ def _distilled(
     candidate = wanted[max(wanted)]
     published, descent = _published(shop, candidate), _descent(shop, candidate)
     facts = {
-        "method_settings": asdict(published.method),  # pyright: ignore[reportArgumentType]
-        "protocol": published.protocol,
-        "model": shop.model,
-        "descent": descent.facts(),
+        **made_with(published, shop.model, descent),
         "dsa_strategy": _strategy(shop, candidate),
         **_models(published, task),
     }
