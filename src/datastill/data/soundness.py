@@ -86,7 +86,8 @@ def _require_names(data: ImageSet, source: str) -> None:
             told = ascii(name[:LONGEST_TOLD])
             raise InputError(f"{source}: the name of {what} cannot be printed: {told}; rename it")
     if len(domain.name) > LONGEST_NAME:
-        raise InputError(f"{source}: its dataset has a name of more than {LONGEST_NAME} letters")
+        long = counted(len(domain.name), "letter")
+        raise InputError(f"{source}: a dataset with a name of {long}; {LONGEST_NAME} at most")
 
 
 def _require_labels(data: ImageSet, source: str) -> None:
