@@ -4,6 +4,8 @@
 
 FOLDER is that of ``benchmarks/answer.py``, one for each dataset. Reads ``recipes/study.json`` and
 ``block/study.json`` and prints every number of the plan's section "Hypotheses"; nothing is trained.
+``--pairs ONE OTHER ONE OTHER`` adds by how much one score agrees better than another, over the sets
+of both: what was not planned, and is told as that.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from datastill.evaluation.studies import (
     Resampling,
     Study,
     conclude,
+    contrast,
     record_of,
 )
 from datastill.evaluation.studies.expenses import CHOICES, unbeaten
@@ -77,8 +80,8 @@ def sorted_out(records: Sequence[Record], places: Mapping[str, tuple[str, str]])
     return found
 
 
-def tell(folder: Path, size: Size) -> None:
-    """Print what the plan asks for, of one dataset."""
+def tell(folder: Path, size: Size, pairs: Sequence[str] = ()) -> None:
+    """Print what the plan asks for, of one dataset, and pairs of scores that it does not."""
     print(f"# {folder.name}\n")
     places = Answer(DataSpec("any"), size, folder).recipes
     records = sorted_out(known(folder / "recipes"), places)
@@ -97,6 +100,9 @@ def tell(folder: Path, size: Size) -> None:
     for name, least in ((PROXY_60, 7), (RIDGE, 1)) if again else ():
         share = 100 * cost(records, name) / network(again)
         print(f"H3's cost: {name} {share:.2f} % of a published network, at most {least} asked")
+    for one, other in zip(pairs[::2], pairs[1::2], strict=True):
+        by = contrast(records, one, other, resampling)[SCOPE]
+        print(f"not planned: {one} less {other} {by.value:+.3f} {limits(by)}")
 
 
 def tell_scores(study: Study) -> None:
@@ -195,9 +201,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--pairs", nargs="+", default=[], metavar="SCORE", help="to be held apart")
     given = parser.parse_args()
     for folder in given.folders:
-        tell(folder, TINY if given.tiny else Size())
+        tell(folder, TINY if given.tiny else Size(), given.pairs)
 
 
 if __name__ == "__main__":

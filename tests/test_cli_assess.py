@@ -182,7 +182,6 @@ def test_assess_needs_as_many_real_images_beside_or_none(at_home: Run, home: Pat
         ("assess S --models-pool MLP MLP", "--models-pool names 'MLP' twice"),
         ("assess S", "0 original models, fewer than the 1 asked for; make them with"),
         (f"assess S --dataset MNIST --data-path nowhere {POOL}", "no file train-images"),
-        ("select S", "--by"),
         ("select --by coverage", "name the sets to rank by their paths"),
         (f"select S --by covrage {POOL}", "did you mean 'coverage'?"),
         (f"distill --dataset digits --ipc 1 {POOL} --select covrage", "did you mean 'coverage'?"),

@@ -217,3 +217,18 @@ def test_the_regrets_of_choosing_an_alpha_follow_from_the_values() -> None:
     assert table.count("\n") == 11
     assert table in page
     assert "| `nearest-class-mean` | 0.02 | 1.18 | 0.20 |" in table
+
+
+def test_which_score_to_look_at_follows_from_the_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # programs that import one another
+    answer, folder = program("answer_analysis"), RESULTS / "answer"
+    records, page = answer.known(folder / "FashionMNIST" / "recipes"), folder / "README.md"
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([+-]\d\.\d\d) \|", page.read_text(), re.M)
+    assert len(rows) == 14
+    told = (folder / "FashionMNIST" / "analysis.txt").read_text()
+    for name, value in rows:
+        found = answer.agreement(records, name)
+        assert abs(found - float(value)) < 0.0051
+        assert any(line.split()[:2] == [name, f"{found:+.3f}"] for line in told.splitlines())

@@ -51,7 +51,8 @@ class RankSpec(Spec):
 
     Attributes:
         sets: the sets: files, or folders of runs.
-        by: the assessment, such as om-cross-entropy, om-accuracy/ConvNet or om-accuracy@5.
+        by: the assessment, such as om-cross-entropy, om-accuracy/ConvNet or om-accuracy@5. The
+            default asks for no original model; see docs/choosing.md.
         rungs: by networks of its own (proxy-likelihood): train them for so many epochs, from
             scratch for each of these numbers, and keep the best third of the sets for the next: 20
             60 200.
@@ -63,7 +64,7 @@ class RankSpec(Spec):
     kind: ClassVar[str] = "select"
 
     sets: tuple[str, ...]
-    by: str
+    by: str = "fresh-gradient-distance"
     rungs: tuple[int, ...] = ()
     data: DataSpec = field(default_factory=DataSpec)
     compute: ComputeSpec = field(default_factory=ComputeSpec)
