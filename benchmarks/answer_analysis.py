@@ -24,6 +24,7 @@ from answer_block import (
     CE,
     COMPOSITE,
     FFD,
+    LATER,
     OM,
     OTHER_COMPOSITE,
     PROXY,
@@ -37,6 +38,7 @@ from scipy import stats
 
 from datastill import Key
 from datastill.evaluation.studies import (
+    Difference,
     Interval,
     Record,
     Resampling,
@@ -51,10 +53,15 @@ from datastill.evaluation.studies.reliability import reliability
 from datastill.runs import DataSpec
 
 MAIN = (
-    *(OM, CE, FFD, TRAJECTORY, PROXY, f"{PROXY}@20", "proxy-accuracy", "proxy-accuracy@20"),
-    *(RIDGE, COMPOSITE, OTHER_COMPOSITE, "kernel-ridge", "nearest-class-mean"),
+    *(OM, CE, FFD, TRAJECTORY, PROXY, f"{PROXY}@20", "proxy-accuracy@20"),
+    *(RIDGE, COMPOSITE, OTHER_COMPOSITE, "kernel-ridge", "nearest-class-mean", *LATER),
 )
 SCOPE = "all sets"
+PARTS = (
+    *("within method", "better half of each ipc", "without CLOM, within ipc"),
+    *("without CLOM, better half of each ipc",),
+)
+"""Parts of the sets that are told of too."""
 
 
 def known(folder: Path) -> list[Record]:
@@ -102,7 +109,10 @@ def tell(folder: Path, size: Size, pairs: Sequence[str] = ()) -> None:
         print(f"H3's cost: {name} {share:.2f} % of a published network, at most {least} asked")
     for one, other in zip(pairs[::2], pairs[1::2], strict=True):
         by = contrast(records, one, other, resampling)[SCOPE]
-        print(f"not planned: {one} less {other} {by.value:+.3f} {limits(by)}")
+        whole = [replace(record, recipe=record.family) for record in records]
+        family = contrast(whole, one, other, resampling)[SCOPE]
+        told = f"{by.value:+.3f} {limits(by)}, by family {limits(family)}"
+        print(f"not planned: {one} less {other} {told}, all pairs at once {widest(by)}")
 
 
 def tell_scores(study: Study) -> None:
@@ -121,6 +131,12 @@ def tell_scores(study: Study) -> None:
             f"{line.name:32} {found.spearman.value:+.3f} {limits(found.spearman)} {apart}  "
             f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})  {costs}{told}"
         )
+    for line in study.lines:
+        for scope in PARTS if line.name in (*MAIN, "validation by one network") else ():
+            one = line.agreements[scope]
+            told = f"{line.name:32} {scope}: {one.spearman.value:+.3f} {limits(one.spearman)} "
+            lost = one.regret
+            print(told, f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})")
     for scope, ceiling in study.ceiling.items():
         print(f"ceiling, {scope}: {ceiling.value:+.3f} {limits(ceiling)}")
     for sets in CHOICES:
@@ -136,6 +152,11 @@ def tell_scores(study: Study) -> None:
 def limits(interval: Interval) -> str:
     """Return an interval in brackets."""
     return f"({interval.low:+.3f}, {interval.high:+.3f})"
+
+
+def widest(found: Difference) -> str:
+    """Return the limits that hold of all pairs of scores at once, in brackets."""
+    return f"({found.lowest:+.3f}, {found.highest:+.3f})"
 
 
 def with_trials(records: Sequence[Record], others: Sequence[Record]) -> list[Record]:

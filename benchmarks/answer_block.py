@@ -17,6 +17,12 @@ TRAJECTORY, PROXY, RIDGE = "trajectory-distance", "proxy-likelihood", "fresh-ker
 PROXY_60 = PROXY
 """What a proxy does without a number is 60 epochs."""
 COMPOSITE, OTHER_COMPOSITE = "fidelity-and-trajectory", "fidelity-and-coverage"
+PLANNED = (CE, OM, FFD, TRAJECTORY, PROXY_60, RIDGE, COMPOSITE, OTHER_COMPOSITE)
+LATER = (
+    *("fresh-gradient-distance", "proxy-accuracy", "linear-probe", "frechet-distance"),
+    *("om-gradient-distance",),
+)
+"""Scores that were looked at because they did well across recipes: not of the plan."""
 CLOSE, BEST_FIXED = 1.05, 100
 """Of H5: the ratio of distances, and the alpha that was published."""
 LARGEST = f"largest within {CLOSE}"
@@ -86,7 +92,7 @@ def _picks(run: Mapping[float, Record]) -> dict[str, float]:
     distance = {alpha: one.scores[FFD].score.value for alpha, one in run.items()}
     close = [alpha for alpha in run if distance[alpha] <= CLOSE * distance[0]]
     picks = {LARGEST: max(close), ALWAYS: float(BEST_FIXED)}
-    for name in (CE, OM, FFD, TRAJECTORY, PROXY_60, RIDGE, COMPOSITE, OTHER_COMPOSITE):
+    for name in (*PLANNED, *LATER):
         if all(name in one.scores for one in run.values()):
             picks[name] = max(run, key=lambda alpha: run[alpha].scores[name].score.worth)
     return picks
@@ -95,10 +101,16 @@ def _picks(run: Mapping[float, Record]) -> dict[str, float]:
 def tell_block(block: Sequence[Record]) -> None:
     """Print what the plan asks for of the block within recipes."""
     free = [record for record in block if not record.guided]
-    for name in (CE, OM, FFD, TRAJECTORY, PROXY_60, RIDGE, COMPOSITE):
+    guided = f"-clom{BEST_FIXED}-"
+    more = [record for record in block if not record.guided or guided in record.name]
+    for name in (*PLANNED, *LATER):
         if all(name in record.scores for record in block):
             agreeing, pairs, p = concordance(free, name)
-            print(f"H4 ({name}, unguided): {agreeing} of {pairs} pairs agree, p = {p:.4f}")
+            told = "{} of {} pairs".format(*concordance(more, name)[:2])
+            print(f"H4 ({name}, unguided): {agreeing} of {pairs} pairs agree, p = {p:.4f}; {told}")
+    runs = sweeps(block).values()
+    for alpha in sorted(next(iter(runs))):
+        print(f"alpha {alpha:g}: {100 * fmean(run[alpha].accuracy for run in runs):.2f} %")
     for rule, lost in regrets(block).items():
         each = " ".join(f"{one:.2f}" for one in lost)
         print(f"H5 ({rule}): mean regret {fmean(lost):.2f} points ({each})")

@@ -52,7 +52,8 @@ class RankSpec(Spec):
     Attributes:
         sets: the sets: files, or folders of runs.
         by: the assessment, such as om-cross-entropy, om-accuracy/ConvNet or om-accuracy@5. The
-            default asks for no original model; see docs/choosing.md.
+            default asks for no original model and tells poor sets from good ones; among good ones,
+            seeds or alphas train networks.
         rungs: by networks of its own (proxy-likelihood): train them for so many epochs, from
             scratch for each of these numbers, and keep the best third of the sets for the next: 20
             60 200.
