@@ -107,9 +107,9 @@ def tell(folder: Path, size: Size, pairs: Sequence[str] = ()) -> None:
     for name, least in ((PROXY_60, 7), (RIDGE, 1)) if again else ():
         share = 100 * cost(records, name) / network(again)
         print(f"H3's cost: {name} {share:.2f} % of a published network, at most {least} asked")
+    whole = [replace(record, recipe=record.family) for record in records]
     for one, other in zip(pairs[::2], pairs[1::2], strict=True):
         by = contrast(records, one, other, resampling)[SCOPE]
-        whole = [replace(record, recipe=record.family) for record in records]
         family = contrast(whole, one, other, resampling)[SCOPE]
         told = f"{by.value:+.3f} {limits(by)}, by family {limits(family)}"
         print(f"not planned: {one} less {other} {told}, all pairs at once {widest(by)}")
@@ -134,7 +134,7 @@ def tell_scores(study: Study) -> None:
     for line in study.lines:
         for scope in PARTS if line.name in (*MAIN, "validation by one network") else ():
             one = line.agreements[scope]
-            told = f"{line.name:32} {scope}: {one.spearman.value:+.3f} {limits(one.spearman)} "
+            told = f"{line.name:32} {scope}: {one.spearman.value:+.3f} {limits(one.spearman)}"
             lost = one.regret
             print(told, f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})")
     for scope, ceiling in study.ceiling.items():

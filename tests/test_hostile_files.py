@@ -236,7 +236,7 @@ def picture(size: tuple[int, int] = (4, 4)) -> bytes:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../evil/0.png", "/tmp/evil/0.png", "a/../../0.png", "..\\evil\\0.png", "C:/a/0.png"],
+    ["../../evil/0.png", "/evil/0.png", "a/../../0.png", "..\\evil\\0.png", "C:/a/0.png"],
 )
 def test_a_zip_that_unpacks_outside_is_refused(name: str, tmp_path: Path) -> None:
     file = tmp_path / "in" / "a.zip"

@@ -162,7 +162,8 @@ class Twin:
             )
         ((name, one),) = weighed.items()
         classes = _classes(task, descent, counts) if apart else range(len(counts))
-        updates = descent.updates if apart else math.ceil(SHARE * descent.updates)
+        some = sought_for_a_share(method, regularisers)
+        updates = math.ceil(SHARE * descent.updates) if some else descent.updates
         leaves = Leaves.of(begun, descent.by_name)
         numbers = torch.tensor([math.log(one.rule.start), 0.0], dtype=torch.float64)
         numbers = numbers.to(task.real.images.device)

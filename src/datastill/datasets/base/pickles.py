@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import re
 import zipfile
 from collections.abc import Sized
 from typing import IO, Any
@@ -33,6 +34,18 @@ class Immodest(ValueError):
 
 class Asked(Exception):
     """A pickle asks for something by a name, which is what the exception says."""
+
+
+def asked_by(error: Exception) -> str | None:
+    """Return what a pickle asks for by a name; None where it failed for another reason.
+
+    Args:
+        error: what reading it raised: ours, or that of ``torch.load``.
+    """
+    if isinstance(error, Asked):
+        return str(error)
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return found[1] if found else None
 
 
 def require_modest_pickle(stream: IO[bytes], size: int) -> None:

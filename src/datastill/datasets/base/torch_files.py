@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.datasets.base.pickles import Asked, Immodest, require_modest_torch
+from datastill.datasets.base.pickles import Immodest, asked_by, require_modest_torch
 
 
 def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
@@ -95,9 +94,7 @@ def _content(file: Path) -> Any:
     except Exception as error:  # a damaged or hostile pickle can fail in any way
         if isinstance(error, Immodest):
             raise InputError(f"{file} would fill the memory, or may: {error}") from None
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        asked = str(error) if isinstance(error, Asked) else found and found[1]
-        if asked:
+        if asked := asked_by(error):
             raise InputError(
                 f"{file} asks for {asked}, which no tensors need; nothing of it was run; save "
                 "its images and labels as tensors, or as .npz"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import re
 import struct
 import warnings
 from collections import OrderedDict
@@ -21,6 +20,7 @@ from datastill.datasets.base.pickles import (
     MAGIC,
     Asked,
     Immodest,
+    asked_by,
     require_modest_pickle,
     require_modest_torch,
 )
@@ -214,8 +214,7 @@ def load_torch(path: Path) -> Any:
     try:
         return _unpickled(content) if pickled else loaded(content)
     except Exception as error:  # a damaged or hostile pickle can fail in any way
-        asked = str(error) if isinstance(error, Asked) else _global_in(str(error))
-        if asked:
+        if asked := asked_by(error):
             raise InputError(
                 f"{path} asks for {asked}, which no set of images needs: it is a pickle, which can "
                 "run code, and nothing of it was run. If you trust who made it, load it in Python "
@@ -230,11 +229,6 @@ def load_torch(path: Path) -> Any:
 def _unpickled(content: bytes) -> Any:
     require_modest_pickle(io.BytesIO(content), len(content))
     return _PlainUnpickler(io.BytesIO(content)).load()
-
-
-def _global_in(told: str) -> str | None:
-    found = re.search(r"GLOBAL ([\w.]+)", told)
-    return found[1] if found else None
 
 
 def plain_of(value: Any) -> Any:

@@ -123,11 +123,11 @@ def carried_out(
     Returns:
         By their titles, why some were not; and how many were.
     """
-    own = isinstance(executor, work_here)  # then every piece says itself when it heeds a request
     with (
         opened() as board,
         conduct.observer.progress("pieces", len(pieces) + later) as steps,
-        nullcontext() if own else conduct.stop.heeded(WHEN),
+        # Where pieces are carried out here, each says itself when it heeds a request.
+        nullcontext() if _is_here(executor) else conduct.stop.heeded(WHEN),
     ):
         spreading = _Spreading(conduct, executor, board, steps, follows, urgency)
         try:
@@ -209,16 +209,11 @@ class _Spreading:
     def fill(self) -> None:
         """Hand over the most urgent pieces: few in advance, for what follows may be more so."""
         jobs = getattr(self.executor, "jobs", None)
-        most = 1 if self.is_own else None if jobs is None else AHEAD * jobs
+        most = 1 if _is_here(self.executor) else None if jobs is None else AHEAD * jobs
         while self.waiting and (most is None or len(self.under_way) < most):
             if self.conduct.stop.requested:  # an executor may return when a piece has ended
                 return
             self.hand_over(heappop(self.waiting)[2])
-
-    @property
-    def is_own(self) -> bool:
-        """Whether pieces are carried out here, one after another."""
-        return isinstance(self.executor, work_here)
 
     def finished(self, piece: Piece, where: str) -> None:
         """Take note of a piece that is done, and begin what follows."""
@@ -232,7 +227,7 @@ class _Spreading:
         minutes, folder = self.conduct.keeping.checkpoint_minutes, piece.folder.absolute()
         given = (piece.title, piece.unit, folder, self.board, Path.cwd(), minutes)
         self.tries[piece.title] += 1
-        stop = self.conduct.stop if self.is_own else None
+        stop = self.conduct.stop if _is_here(self.executor) else None
         future = self.executor.submit(work, Task(*given, fastest=measuring.chosen(), stop=stop))
         self.under_way[piece.title] = piece, future
 
@@ -276,3 +271,8 @@ def _outcome(future: Future) -> Outcome:
         raise InputError(f"workers cannot begin: {unready}") from None
     except Exception as error:
         return Outcome("", line(error))
+
+
+def _is_here(executor: Executor) -> bool:
+    # Whether pieces are carried out in this thread, one after another.
+    return isinstance(executor, work_here)
