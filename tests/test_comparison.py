@@ -362,6 +362,35 @@ def test_compare_by_the_command_line(sets: Run, tmp_path: Path) -> None:
     assert "--overwrite" in again.err
 
 
+@pytest.mark.parametrize("cut", ["write_plot", "write_json", "forget"])
+def test_a_comparison_that_is_killed_as_it_ends_goes_on(
+    cut: str, sets: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = "compare DC.safetensors --model MLP --epochs 2 --num-eval 1 --real-epochs 0"
+    quick += " --against random --checkpoint-minutes 0"
+    assert sets(f"{quick} --out whole").code == 0
+
+    def ends(*_: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as killed:
+        if cut == "forget":  # the last that is done: the checkpoint goes before
+            killed.setattr("datastill.store.checkpoints.CheckpointFile.remove", ends)
+        else:
+            killed.setattr(f"datastill.runs.comparing.{cut}", ends)
+        assert sets(f"{quick} --out cut").code == 9
+    assert (tmp_path / "cut" / "comparison.png").exists() == (cut != "write_plot")
+    said = sets(f"{quick} --out cut --resume")
+    assert said.code == 0, said.err
+    whole, went_on = files(tmp_path / "whole"), files(tmp_path / "cut")
+    assert whole == went_on
+    rows = [
+        json.loads((tmp_path / name / "comparison.json").read_text())["rows"]
+        for name in ("whole", "cut")
+    ]
+    assert [row["accuracies"] for row in rows[0]] == [row["accuracies"] for row in rows[1]]
+
+
 def test_compare_and_validate_agree(sets: Run, tmp_path: Path) -> None:
     same = "--model MLP --epochs 2 --num-eval 2 --seed 3"
     assert sets(f"validate DM.safetensors {same} --dsa --against random herding").code == 0

@@ -121,9 +121,10 @@ def compare(
         return run.carried_out()
     if (finished := run.finished(run.out)) is not None:
         return run.conduct.ended(finished)
-    require_free(run.out, (VALUES, PLOT), overwrite=keeping.overwrite)
-    require_own(spec, run.out)
     kept = checkpoint_file(run.out, spec.kind)
+    begun = keeping.resume and kept.exists  # which drew its plot, if it was killed as it ended
+    require_free(run.out, (VALUES,) if begun else (VALUES, PLOT), overwrite=keeping.overwrite)
+    require_own(spec, run.out)
     with locked(run.out), provisional(run.out, lambda: kept.exists):
         return run.conduct.ended(run.carried_out())
 
@@ -176,6 +177,7 @@ class _Run:
             return None
         report = read_json(out / VALUES)
         require_same_run(report, self.provenance.asked, out)
+        checkpoint_file(out, self.spec.kind).remove()
         self.conduct.observer.message(f"this comparison in {out} is finished")
         return self.found(*rows_in(report), report)
 
