@@ -122,8 +122,6 @@ def compare(
     if (finished := run.finished(run.out)) is not None:
         return run.conduct.ended(finished)
     kept = checkpoint_file(run.out, spec.kind)
-    begun = keeping.resume and kept.exists  # which drew its plot, if it was killed as it ended
-    require_free(run.out, (VALUES,) if begun else (VALUES, PLOT), overwrite=keeping.overwrite)
     require_own(spec, run.out)
     with locked(run.out), provisional(run.out, lambda: kept.exists):
         return run.conduct.ended(run.carried_out())
@@ -170,14 +168,15 @@ class _Run:
             InputError: when another comparison was finished there, or this one, and nothing was
                 said of it.
         """
-        require_new(
-            *(self.spec, out, self.conduct.keeping, "`resume=True` to be told again"), file=VALUES
-        )
-        if not self.conduct.keeping.resume or not (out / VALUES).exists():
+        keeping, kept = self.conduct.keeping, checkpoint_file(out, self.spec.kind)
+        require_new(self.spec, out, keeping, "`resume=True` to be told again", file=VALUES)
+        if not keeping.resume or not (out / VALUES).exists():
+            begun = keeping.resume and kept.exists  # and drew its plot, if killed as it ended
+            require_free(out, (VALUES,) if begun else (VALUES, PLOT), overwrite=keeping.overwrite)
             return None
         report = read_json(out / VALUES)
         require_same_run(report, self.provenance.asked, out)
-        checkpoint_file(out, self.spec.kind).remove()
+        kept.remove()
         self.conduct.observer.message(f"this comparison in {out} is finished")
         return self.found(*rows_in(report), report)
 
@@ -194,12 +193,11 @@ class _Run:
         table = run.table(runner)
         rankings = run.rankings(runner, table) if run.spec.rates else []
         report = run.report(table, rankings)
-        if run.out is not None:
+        if run.out is not None and file is not None:
             write_plot(table, run.out / PLOT, run.title())
             write_json(run.out / VALUES, report)
-        if file is not None:
             file.remove()
-            forget(run.spec, file.path.parent)
+            forget(run.spec, run.out)
         return run.found(table, rankings, through_json(report))
 
     def found(
