@@ -40,7 +40,7 @@ from datastill.runs import (
     study,
     train,
 )
-from datastill.runs.reading import read_train
+from datastill.runs.inputs.reading import read_train
 from datastill.store import SET_FILE, load, load_pool, pool_folder, save
 from datastill.training.coresets import CORESETS, Known, picked
 from datastill.training.pool import Pool

@@ -36,12 +36,13 @@ from datastill.distillation import distill
 from datastill.distillation.methods import METHODS
 from datastill.distillation.methods.base import Method, Synthetic, Task
 from datastill.distillation.parameters import Sgd
-from datastill.runs import DataSpec, JudgesSpec, StudySpec, judging
-from datastill.runs.observer import SILENT
-from datastill.runs.population import Candidate, Kind
+from datastill.runs import DataSpec, JudgesSpec, StudySpec
+from datastill.runs.conduct.observer import SILENT
 from datastill.runs.specs import ComputeSpec
-from datastill.runs.study_material import read, workshop
-from datastill.runs.workshop import Workshop, _clom, _descent, _task
+from datastill.runs.specs.population import Candidate, Kind
+from datastill.runs.studies import judging
+from datastill.runs.studies.material import read, workshop
+from datastill.runs.studies.workshop import Workshop, _clom, _descent, _task
 from datastill.store import SET_FILE
 from datastill.training.accuracies import Accuracies, crossed_difference
 

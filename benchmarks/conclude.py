@@ -20,7 +20,7 @@ from typing import Any
 from datastill import Key
 from datastill.evaluation.studies import Record, Resampling, conclude, contrast, record_of
 from datastill.report.study_cells import difference
-from datastill.runs.findings import written_down
+from datastill.runs.studies.findings import written_down
 from datastill.store import write_json
 
 

@@ -21,8 +21,8 @@ from datastill.distillation.methods.gradient_matching import (
     synthetic_gradient,
 )
 from datastill.networks import builder, features
-from datastill.runs import forecast
-from datastill.runs.forecast import Cost, took
+from datastill.runs.costs import forecast
+from datastill.runs.costs.forecast import Cost, took
 
 FEW = 10
 """Synthetic images of a class on which the rate of DC's second derivative is measured."""

@@ -37,7 +37,7 @@ from datastill.distillation.parameters import Sgd
 from datastill.distillation.parametrisations import in_tiles
 from datastill.evaluation.validation import validate
 from datastill.networks import builder
-from datastill.runs.settings import adjusted, read
+from datastill.runs.specs.settings import adjusted, read
 from datastill.store import load_pool, member_path, save_member
 from datastill.training.accuracies import Accuracies
 from datastill.training.pool import (

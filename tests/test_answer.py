@@ -17,7 +17,7 @@ from datastill.evaluation.scores import Assessed
 from datastill.evaluation.statistics.differences import between
 from datastill.evaluation.studies import Outcome, Record, table_of
 from datastill.runs import DataSpec
-from datastill.runs.population import parse
+from datastill.runs.specs.population import parse
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 PLAN = BENCHMARKS.parent / "docs" / "results" / "answer" / "plan.md"

@@ -33,9 +33,9 @@ from datastill.runs import (
     train,
     validate,
 )
-from datastill.runs.origin import Origin
-from datastill.runs.reading import read_all, read_both, read_train
-from datastill.runs.summaries import told as summarised
+from datastill.runs.inputs.origin import Origin
+from datastill.runs.inputs.reading import read_all, read_both, read_train
+from datastill.runs.showing.summaries import told as summarised
 
 APART_DATA = DataSpec("digits", assess_share=0.1)
 TINY = DistillSpec(data=APART_DATA, model="MLP", ipc=1, updates=2, batch=4)

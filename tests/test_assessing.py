@@ -13,13 +13,13 @@ import datastill
 from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.data.labels import hardened
-from datastill.runs.assessing import assess, rank
-from datastill.runs.keeping import Keeping
-from datastill.runs.observer import Talking
-from datastill.runs.relabelling import beside, relabel
+from datastill.runs.assessment.assessing import assess, rank
+from datastill.runs.conduct.keeping import Keeping
+from datastill.runs.conduct.observer import Talking
+from datastill.runs.making.relabelling import beside, relabel
+from datastill.runs.showing.summaries import told
 from datastill.runs.specs import AssessSpec, PoolSpec, RankSpec, RelabelSpec
-from datastill.runs.studying import study
-from datastill.runs.summaries import told
+from datastill.runs.studies.studying import study
 
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 OPTIONS = "--models-pool MLP --early-epochs 1"

@@ -15,12 +15,13 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
 from datastill.datasets.base.sharing import shared_in
-from datastill.runs import scored, training
+from datastill.runs.assessment import scored
 from datastill.runs.executors import away
 from datastill.runs.executors.away import Returned, filed, folder_of, forget, work_away
 from datastill.runs.executors.own_modules import files_of
 from datastill.runs.executors.packing import Packer
 from datastill.runs.executors.tasks import Task
+from datastill.runs.making import training
 from datastill.store import laying
 from datastill.training.coresets import CORESETS
 from test_cli import files

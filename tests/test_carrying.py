@@ -7,7 +7,7 @@ import pytest
 
 from datastill import runs
 from datastill.base.errors import InputError
-from datastill.runs.carrying import VERBS, verb_of
+from datastill.runs.conduct.carrying import VERBS, verb_of
 from datastill.runs.specs import KINDS
 
 TRAIN = """
@@ -50,7 +50,7 @@ def test_what_a_verb_has_no_use_for_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     def alone(spec: object, *, observer: object) -> tuple[object, object]:
         return spec, observer
 
-    monkeypatch.setattr("datastill.runs.carrying.verb_of", lambda _kind: alone)  # pyright: ignore
+    monkeypatch.setattr("datastill.runs.conduct.carrying.verb_of", lambda _kind: alone)  # pyright: ignore
     spec, _ = runs.read(TRAIN)
     assert runs.run(spec, stop=runs.StopRequest()) == (spec, runs.SILENT)
     with pytest.raises(InputError, match="'train' has no use for `folder`; leave it out"):

@@ -32,8 +32,8 @@ from datastill.distillation.methods.characteristic_function import (
 from datastill.distillation.parameters import Adam
 from datastill.distillation.parametrisations import Synthetic, Tiles
 from datastill.networks import builder, features
+from datastill.runs.compound.whole import whole
 from datastill.runs.specs import DataSpec, DistillSpec, PoolSpec
-from datastill.runs.whole import whole
 from datastill.training.fit import Fit
 from datastill.training.pool import Trajectory, freeze, train_pool, trajectories
 from test_cli import Run, files, run

@@ -9,8 +9,8 @@ from datastill import load
 from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.cli.console import Console
-from datastill.runs.checking import check
-from datastill.runs.forecast import Rates
+from datastill.runs.costs.forecast import Rates
+from datastill.runs.foresight.checking import check
 from datastill.runs.specs import (
     AssessSpec,
     ClomSpec,
@@ -139,7 +139,7 @@ def there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(*_: object) -> Rates:
         return Rates(features=1e-3, weights=3e-3, augmented=0.0, step=0.0)
 
-    monkeypatch.setattr("datastill.runs.estimating.measured", measured)
+    monkeypatch.setattr("datastill.runs.foresight.estimating.measured", measured)
     monkeypatch.chdir(home)
 
 
@@ -168,7 +168,7 @@ def test_a_method_of_which_no_cost_is_known_is_checked_nevertheless(
     def unknown(*_: object, **__: object) -> None:
         raise InputError("the cost of this method is not known")
 
-    monkeypatch.setattr("datastill.runs.checking.estimate", unknown)
+    monkeypatch.setattr("datastill.runs.foresight.checking.estimate", unknown)
     checked = check(DISTILL)
     assert checked.estimate is None
     assert checked.found[-1] == (

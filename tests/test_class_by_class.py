@@ -18,7 +18,7 @@ from datastill.evaluation.studies.records import Record, blank, record_of, table
 from datastill.evaluation.validation import contest
 from datastill.report.page.classes import class_by_class
 from datastill.runs import CompareSpec, Keeping, ValidateSpec
-from datastill.runs.finished import trials_in
+from datastill.runs.validation.finished import trials_in
 from datastill.store.results import results_in, rows_in
 from datastill.training.fit import predict
 from datastill.training.protocol import preset

@@ -14,7 +14,7 @@ import torch
 import datastill
 from datastill.cli import COMMANDS, main
 from datastill.datasets import load_split
-from datastill.runs.computing import rounding_of
+from datastill.runs.inputs.computing import rounding_of
 from datastill.runs.specs import ComputeSpec
 from datastill.store import load_pool, pool_folder
 from test_datasets import write_idx
@@ -414,14 +414,14 @@ def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.Monk
         asked.append(split)
         return load_split(name, split, *others)
 
-    monkeypatch.setattr("datastill.runs.reading.load_split", spy)
+    monkeypatch.setattr("datastill.runs.inputs.reading.load_split", spy)
     assert run(f"distill {QUICK} --ipc 1 --iterations 1 --batch-real 4").code == 0
     assert asked == ["train"]
 
 
 def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datastill.runs.demonstration.EPOCHS", 2)
-    monkeypatch.setattr("datastill.runs.demonstration.UPDATES", 2)
+    monkeypatch.setattr("datastill.runs.compound.demonstration.EPOCHS", 2)
+    monkeypatch.setattr("datastill.runs.compound.demonstration.UPDATES", 2)
     said = run("demo --trials 2")
     assert said.code == 0, said.err
     for row in ("random", "distilled", "distilled with CLOM", "all 1347 real images"):

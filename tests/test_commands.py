@@ -107,9 +107,9 @@ def test_a_network_of_ones_own(home: Path) -> None:
 def test_a_run_that_shall_end_in_time(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datastill.runs.budget.OVERHEAD", 1.0)
+    monkeypatch.setattr("datastill.runs.costs.budget.OVERHEAD", 1.0)
     now = count()
-    monkeypatch.setattr("datastill.runs.budget._now", lambda: next(now) * 0.05)
+    monkeypatch.setattr("datastill.runs.costs.budget._now", lambda: next(now) * 0.05)
     line = "distill --dataset digits --model ConvNetD1W16 --method DC --ipc 1 --save-path timed"
     main([*line.split(), "--max-minutes", "0.3"])
     said = capsys.readouterr().out

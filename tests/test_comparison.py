@@ -377,7 +377,7 @@ def test_a_comparison_that_is_killed_as_it_ends_goes_on(
         if cut == "forget":  # the last that is done: the checkpoint goes before
             killed.setattr("datastill.store.checkpoints.CheckpointFile.remove", ends)
         else:
-            killed.setattr(f"datastill.runs.comparing.{cut}", ends)
+            killed.setattr(f"datastill.runs.validation.comparing.{cut}", ends)
         assert sets(f"{quick} --out cut").code == 9
     assert (tmp_path / "cut" / "comparison.png").exists() == (cut != "write_plot")
     said = sets(f"{quick} --out cut --resume")

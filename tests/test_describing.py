@@ -13,10 +13,9 @@ from conftest import blobs
 from datastill import runs
 from datastill.base.errors import InputError
 from datastill.identity.originals import weights
-from datastill.runs import Keeping, StopRequest, Talking, recipes
-from datastill.runs.describing import add_description, descriptions, write_description
-from datastill.runs.forecast import Plan
-from datastill.runs.recipes import RUN_FILE
+from datastill.runs import Keeping, StopRequest, Talking
+from datastill.runs.costs.forecast import Plan
+from datastill.runs.folders.describing import add_description, descriptions, write_description
 from datastill.runs.specs import (
     AssessSpec,
     ComputeSpec,
@@ -25,7 +24,9 @@ from datastill.runs.specs import (
     RelabelSpec,
     TrainSpec,
     ValidateSpec,
+    recipes,
 )
+from datastill.runs.specs.recipes import RUN_FILE
 from datastill.store import load, load_member, save
 from datastill.store.succession import RUN_FILES
 from test_cli import Run, run
@@ -96,7 +97,7 @@ def test_a_plan_is_repeated_as_it_was_settled(
     def planned(*_given: Any, **_named: Any) -> Plan:
         return Plan(2, 1, 2.0)
 
-    monkeypatch.setattr("datastill.runs.preparing.planned", planned)
+    monkeypatch.setattr("datastill.runs.making.preparing.planned", planned)
     runs.distill(replace(SPEC, updates=None, minutes=1), tmp_path / "one")
     spec, _ = runs.read((tmp_path / "one" / RUN_FILE).read_text("utf-8"))
     assert spec == replace(SPEC, updates=2)

@@ -10,12 +10,12 @@ import pytest
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
 from datastill.distillation.methods import METHODS
-from datastill.runs import probing
-from datastill.runs.estimating import estimate
-from datastill.runs.forecast import Rates
-from datastill.runs.observer import Talking
-from datastill.runs.settings import adjusted
+from datastill.runs.conduct.observer import Talking
+from datastill.runs.costs.forecast import Rates
+from datastill.runs.foresight import probing
+from datastill.runs.foresight.estimating import estimate
 from datastill.runs.specs import ClomSpec, ComputeSpec, DataSpec, DistillSpec, PoolSpec
+from datastill.runs.specs.settings import adjusted
 from datastill.training.protocol import preset
 from test_cli import Run, run
 
@@ -36,7 +36,7 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Route]]:
         asked.append((model, route))
         return RATES
 
-    monkeypatch.setattr("datastill.runs.estimating.measured", measured)
+    monkeypatch.setattr("datastill.runs.foresight.estimating.measured", measured)
     return asked
 
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from datastill import runs
 from datastill.base.errors import InputError
 from datastill.runs import Keeping, StopRequest, Talking
-from datastill.runs.describing import write_description
-from datastill.runs.differences import first
-from datastill.runs.filing import address, beside, filed, found, others
-from datastill.runs.recipes import RUN_FILE
+from datastill.runs.conduct.differences import first
+from datastill.runs.folders.describing import write_description
+from datastill.runs.folders.filing import address, beside, filed, found, others
 from datastill.runs.specs import ComputeSpec, DataSpec, DistillSpec, PoolSpec, RelabelSpec
+from datastill.runs.specs.recipes import RUN_FILE
 from datastill.store import load
 from test_cli import Run, files, run
 from test_specs import ANY
@@ -182,12 +182,12 @@ def test_an_explicit_folder_that_holds_another_run_is_refused(tmp_path: Path) ->
 def test_what_was_planned_is_found_by_what_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datastill.runs.forecast import Plan
+    from datastill.runs.costs.forecast import Plan
 
     def planned(*_given: Any, **_named: Any) -> Plan:
         return Plan(2, 1, 2.0)
 
-    monkeypatch.setattr("datastill.runs.preparing.planned", planned)
+    monkeypatch.setattr("datastill.runs.making.preparing.planned", planned)
     spec = replace(SPEC, updates=None, minutes=1)
     runs.distill(spec, tmp_path / "IPC1")
     for same in (spec, replace(SPEC, updates=2)):  # as it was asked for, and as it is repeated

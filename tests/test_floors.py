@@ -8,6 +8,26 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
+RUNS = {
+    "specs": "quota population | * | labels recipes | old_recipes settings",
+    "conduct": "observer stop futures differences | keeping | given | carrying",
+    "folders": "finding gathering underway describing provenance | filing",
+    "costs": "reached forecast | budget",
+    "inputs": "reading computing originals | picking origin needed series | guiding",
+    "executors": "pieces | *",
+    "making": "training preparing relabelling exchanging | ranks course | lengthening telling"
+    " | distilling",
+    "validation": "finished trials material | plan validated apart ranking | early | table"
+    " | validating comparing",
+    "assessment": "scored | assessing",
+    "studies": "workshop findings | examining | judging standing | material | pieces | apart"
+    " | studying",
+    "foresight": "probing | estimating | checking",
+    "housekeeping": "catalogue state | inventory | cleaning",
+    "compound": "whole sweeping demonstration",
+    "showing": "outcomes summaries beholding | exhibiting | reporting notebook | records | live",
+}
+"""The rooms within ``runs``, from the ground up, each by its shelves: ``*`` is what has none."""
 FLOORS = [
     {"base.notebooks"},
     {"base.errors", "base.wording", "base.signals", "base.moved", "base.waits", "base.version"},
@@ -50,47 +70,11 @@ FLOORS = [
     {"store.results"},
     {"report"},
     {"exchange"},
-    {"runs.reached", "runs.forecast", "runs.quota", "runs.observer", "runs.stop", "runs.futures"},
-    {"runs.differences", "runs.population"},
-    {"runs.specs", "runs.keeping"},
-    {"runs.finding", "runs.given", "runs.gathering", "runs.labels"},
-    {"runs.reading", "runs.computing", "runs.originals", "runs.underway", "runs.recipes"},
-    {"runs.catalogue"},
-    {"runs.old_recipes"},
-    {"runs.describing", "runs.provenance", "runs.picking"},
-    {"runs.series", "runs.carrying", "runs.needed", "runs.settings"},
-    {"runs.pieces", "runs.filing"},
-    {"runs.executors"},
-    {"runs.workshop", "runs.origin", "runs.finished", "runs.trials", "runs.training"},
-    {"runs.state"},
-    {"runs.inventory"},
-    {"runs.cleaning"},
-    {"runs.evaluation_plan", "runs.validated", "runs.material", "runs.budget", "runs.guiding"},
-    {"runs.scored"},
-    {"runs.preparing"},
-    {"runs.probing"},
-    {"runs.ranks"},
-    {"runs.course", "runs.estimating"},
-    {"runs.lengthening", "runs.telling"},
-    {"runs.distilling"},
-    {"runs.apart"},
-    {"runs.ranking"},
-    {"runs.early"},
-    {"runs.table"},
-    {"runs.validating", "runs.comparing", "runs.demonstration"},
-    {"runs.assessing", "runs.relabelling", "runs.examining", "runs.findings", "runs.exchanging"},
-    {"runs.judging"},
-    {"runs.study_material"},
-    {"runs.study_pieces"},
-    {"runs.study_apart"},
-    {"runs.studying", "runs.checking", "runs.whole"},
-    {"runs.outcomes", "runs.sweeping"},
-    {"runs.summaries", "runs.standing"},
-    {"runs.beholding"},
-    {"runs.exhibiting"},
-    {"runs.reporting", "runs.notebook"},
-    {"runs.records"},
-    {"runs.live"},
+    *(
+        {f"runs.{room}.{name}" if name != "*" else f"runs.{room}" for name in shelf.split()}
+        for room, shelves in RUNS.items()
+        for shelf in shelves.split("|")
+    ),
     {"runs"},
     {"cli"},
 ]
@@ -112,7 +96,8 @@ FILES = sorted(
 
 def place(parts: list[str]) -> tuple[str, list[str]]:
     """Return the floor's name of a dotted name, and what comes after it."""
-    taken = 2 if parts[0] in SHELVED and parts[1:2] and ".".join(parts[:2]) in LEVEL else 1
+    lengths = (n for n in (3, 2, 1) if len(parts) >= n and ".".join(parts[:n]) in LEVEL)
+    taken = next(lengths, 1)
     return ".".join(parts[:taken]), parts[taken:]
 
 
@@ -143,6 +128,11 @@ def calls(path: Path) -> Iterator[str]:
 def test_every_room_has_a_floor() -> None:
     described = {f"{name}" for name in SHELVED}  # the page of a room, which imports nothing
     assert {room(path) for path in FILES} <= set(LEVEL) | described
+    for path in FILES:
+        if path.relative_to(SOURCE).parts[0] == "runs" and room(path) == "runs":
+            assert path.name == "__init__.py", f"{path} stands in none of the rooms"
+            inner = path.parent != SOURCE / "runs"
+            assert not (inner and list(imports(path))), path
     for name in described - set(LEVEL):
         assert not list(imports(SOURCE / name / "__init__.py"))
 
@@ -202,12 +192,13 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
         *("training.pool", "training.seeing", "training.coresets", "evaluation.assessments"),
         *("evaluation.reference", "evaluation.evidence"),
         *("evaluation.scores", "evaluation.selection", "evaluation.studies"),
-        *("runs.population", "runs.workshop"),
+        *("runs.specs.population", "runs.studies.workshop"),
     }
     for path in FILES:
         if room(path) in rooms:
             assert not any(name[0] == "datasets" for name in imports(path)), path
-    runs = [SOURCE / "runs" / f"{name}.py" for name in ("preparing", "distilling", "guiding")]
+    names = ("making/preparing", "making/distilling", "inputs/guiding")
+    runs = [SOURCE / "runs" / f"{name}.py" for name in names]
     for file in (*runs, *(SOURCE / "cli" / f"{name}.py" for name in ("distill", "select"))):
         assert "test" not in {
             node.value

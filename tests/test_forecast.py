@@ -14,9 +14,9 @@ from datastill.compute.route import PLAIN, Route
 from datastill.data import Domain
 from datastill.data.pixels import FLOATS_MOST
 from datastill.distillation.methods import METHODS
-from datastill.runs import forecast
-from datastill.runs.forecast import Cost, Rates
-from datastill.runs.reached import MEASURED, Reached, expectation
+from datastill.runs.costs import forecast
+from datastill.runs.costs.forecast import Cost, Rates
+from datastill.runs.costs.reached import MEASURED, Reached, expectation
 from datastill.training.fit import costing
 from datastill.training.protocol import preset
 
@@ -124,7 +124,7 @@ def test_an_empty_cost_is_nothing() -> None:
 
 def test_what_is_expected_lies_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tuple(Reached("D", "DM", 1, n, n / 1000, 0.01, 1, 2) for n in (500, 100, 300))
-    monkeypatch.setattr("datastill.runs.reached.MEASURED", rows)
+    monkeypatch.setattr("datastill.runs.costs.reached.MEASURED", rows)
     assert expectation("D", "DM", (1, 1), 350).endswith(
         "30.0 ± 1.0 % after 300 (2 networks), 50.0 ± 1.0 % after 500 (2 networks)"
     )

@@ -10,8 +10,8 @@ import pytest
 from datastill import load, runs
 from datastill.base.errors import InputError
 from datastill.cli import main
-from datastill.runs import filing
-from datastill.runs.observer import SILENT
+from datastill.runs.conduct.observer import SILENT
+from datastill.runs.folders import filing
 from datastill.runs.specs import CompareSpec
 from test_cli import Run, run
 

@@ -15,10 +15,10 @@ from rich.cells import cell_len
 from datastill import runs
 from datastill.base.errors import InputError
 from datastill.cli.about import load as command_class
-from datastill.runs.catalogue import KINDS, catalogue
-from datastill.runs.cleaning import clean, leftovers
-from datastill.runs.inventory import Item, found
-from datastill.runs.state import BUSY, DAMAGED, FINISHED, UNFINISHED
+from datastill.runs.housekeeping.catalogue import KINDS, catalogue
+from datastill.runs.housekeeping.cleaning import clean, leftovers
+from datastill.runs.housekeeping.inventory import Item, found
+from datastill.runs.housekeeping.state import BUSY, DAMAGED, FINISHED, UNFINISHED
 from datastill.store import (
     SET_FILE,
     Checkpoint,
@@ -154,7 +154,7 @@ def test_folders_of_others_are_left_alone() -> None:
 
 
 def test_a_huge_tree_is_given_up_with_a_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datastill.runs.inventory.MOST", 2)
+    monkeypatch.setattr("datastill.runs.housekeeping.inventory.MOST", 2)
     with pytest.raises(InputError, match="more than 2 folders; name those to look into"):
         found([here])
 

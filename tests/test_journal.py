@@ -203,7 +203,9 @@ def test_plain_progress_tells_what_is_done_how_it_goes_and_the_time_left(
     clock = iter([10.0, 30.0, 35.0, 60.0])
     with Console(plain=True).progress("distilling", 100) as bar:
         bar.started = bar.said = 0.0
-        monkeypatch.setattr("datastill.runs.observer.time.perf_counter", lambda: next(clock))
+        monkeypatch.setattr(
+            "datastill.runs.conduct.observer.time.perf_counter", lambda: next(clock)
+        )
         bar.at(1, "match 3")
         bar.at(25, "match 2")
         bar.at(30)
@@ -220,7 +222,7 @@ def test_what_was_done_before_does_not_count_as_speed(
 ) -> None:
     with Console(plain=True).progress("distilling", 100, 40) as bar:
         bar.started = bar.said = 0.0
-        monkeypatch.setattr("datastill.runs.observer.time.perf_counter", lambda: 30.0)
+        monkeypatch.setattr("datastill.runs.conduct.observer.time.perf_counter", lambda: 30.0)
         bar.at(50, "match 2")
         monkeypatch.undo()
     assert capsys.readouterr().err == "distilling: 50 of 100, match 2, 2 min left\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 from datastill.cli import COMMANDS, load
 from datastill.cli.grammar import options_of
-from datastill.runs.records import in_json
+from datastill.runs.showing.records import in_json
 from test_cli import Run, Said, run
 
 __all__ = ["run"]

@@ -46,7 +46,7 @@ sys.exit(kill.start(sys.argv[2:]) > 0)
 @pytest.mark.slow
 def test_killed_runs_end_as_those_in_peace(tmp_path: Path) -> None:
     out = tmp_path / "kills.json"
-    points = 2 * len(JOBS)
+    points = len(JOBS)
     line = [
         sys.executable,
         "-c",

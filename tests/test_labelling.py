@@ -37,7 +37,7 @@ from datastill.runs import (
 )
 from datastill.runs import compare as compare_sets
 from datastill.runs import validate as validate_set
-from datastill.runs.origin import Origin
+from datastill.runs.inputs.origin import Origin
 from datastill.store import load_pool
 from datastill.training import stacked
 from datastill.training.coresets import CORESETS, picked

@@ -13,7 +13,7 @@ from datastill.cli.console import Console
 from datastill.datasets.base.layout import Layout, layout_of
 from datastill.datasets.base.names import split_word
 from datastill.datasets.base.tree import tree_of_folder, tree_of_names
-from datastill.runs.reading import describe
+from datastill.runs.inputs.reading import describe
 
 
 def files(*folders: str, count: int = 2) -> list[str]:

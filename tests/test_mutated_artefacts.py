@@ -29,12 +29,12 @@ from datastill.evaluation.validation import Trial
 from datastill.identity import require_made_from, require_unseen
 from datastill.networks import build, builder
 from datastill.report.summary import summary
-from datastill.runs.course import checkpoint_of, progress_of
-from datastill.runs.examining import known
-from datastill.runs.preparing import Work
-from datastill.runs.series import Series
-from datastill.runs.trials import checkpoint_of as trials_checkpoint
-from datastill.runs.trials import trials_of
+from datastill.runs.inputs.series import Series
+from datastill.runs.making.course import checkpoint_of, progress_of
+from datastill.runs.making.preparing import Work
+from datastill.runs.studies.examining import known
+from datastill.runs.validation.trials import checkpoint_of as trials_checkpoint
+from datastill.runs.validation.trials import trials_of
 from datastill.store import Checkpoint, StudyFolder
 from datastill.store.checkpoints import MAGIC, _digest
 from datastill.training.fit import Fitting

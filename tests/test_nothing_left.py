@@ -10,7 +10,7 @@ from conftest import blobs
 from datastill import store
 from datastill.base.errors import InputError
 from datastill.exchange import Claim
-from datastill.runs import exchanging
+from datastill.runs.making import exchanging
 from test_cli import Run, files, run
 
 __all__ = ["run"]
@@ -66,7 +66,7 @@ def test_an_import_that_cannot_be_written_leaves_what_was_there(
         store.save(blobs(per_class=1), out / "synthetic.safetensors")
     held = files(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("datastill.runs.exchanging.save", full)
+        patch.setattr("datastill.runs.making.exchanging.save", full)
         with pytest.raises(InputError, match="no space"):
             exchanging.bring(file, out, PLAIN, overwrite=before)
     assert files(tmp_path) == held

@@ -18,10 +18,10 @@ from datastill.evaluation.assessments import ASSESSMENTS
 from datastill.exchange import FORMATS
 from datastill.networks import build
 from datastill.networks.base import NETWORKS, Family
-from datastill.runs.describing import write_description
-from datastill.runs.population import parse
+from datastill.runs.folders.describing import write_description
 from datastill.runs.specs import DataSpec, StudySpec
-from datastill.runs.standing import of_study
+from datastill.runs.specs.population import parse
+from datastill.runs.studies.standing import of_study
 from datastill.training.coresets import CORESETS
 
 CODE = """

@@ -165,7 +165,7 @@ def test_a_run_that_shall_end_in_time_on_uneven_classes(
     go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = count()
-    monkeypatch.setattr("datastill.runs.budget._now", lambda: next(now) * 0.03)
+    monkeypatch.setattr("datastill.runs.costs.budget._now", lambda: next(now) * 0.03)
     write_pictures(tmp_path / "pets")
     own = "--dataset ./pets --size 8 --test-share 0.4 --model MLP --ipc owl=1,rest=2"
     out = succeed(go, f"distill {own} --iterations 2 --batch-real 4 --max-minutes 2")

@@ -21,7 +21,7 @@ from datastill.runs import (
     Talking,
     ValidateSpec,
 )
-from datastill.runs.stop import Stopped
+from datastill.runs.conduct.stop import Stopped
 from test_cli import Run, run
 from test_report import Read, page_at
 
@@ -79,7 +79,7 @@ def test_a_page_that_cannot_be_written_ends_no_run(
     def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("datastill.runs.reporting.render.write", fails)
+    monkeypatch.setattr("datastill.runs.showing.reporting.render.write", fails)
     said = list[str]()
     spec = DistillSpec(data=DataSpec("digits"), model="MLP", ipc=1, updates=3, batch=4)
     runs.distill(spec, "live", keeping=LIVE, observer=Talking(tell=said.append))

@@ -16,8 +16,8 @@ from datastill.compute.peak import Peak
 from datastill.distillation.descent import Descent
 from datastill.distillation.methods import METHODS, Task, period_of
 from datastill.distillation.methods.base import Synthetic
-from datastill.runs import probing
-from datastill.runs.probing import MOST, probed
+from datastill.runs.foresight import probing
+from datastill.runs.foresight.probing import MOST, probed
 
 REAL = blobs(per_class=40)
 

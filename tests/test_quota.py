@@ -7,7 +7,7 @@ import pytest
 from conftest import blobs
 from datastill.base.errors import InputError
 from datastill.data import Domain, ImageSet
-from datastill.runs.quota import nominal, parse, shared
+from datastill.runs.specs.quota import nominal, parse, shared
 
 
 def data(counts=(30, 12, 3), names=("cat", "Ankle boot", "x=y,z")) -> ImageSet:

@@ -26,7 +26,7 @@ from datastill.distillation.parameters import Sgd
 from datastill.distillation.parametrisations import Pixels
 from datastill.distillation.sharing import Share
 from datastill.networks import builder
-from datastill.runs import ranks as joining
+from datastill.runs.making import ranks as joining
 from test_cli import Run, files, run
 
 __all__ = ["run"]
@@ -61,7 +61,7 @@ def torchrun(ranks: int, *words: str) -> subprocess.CompletedProcess[str]:
 
 FORKS = """
 import os, sys
-import datastill.runs.distilling
+import datastill.runs.making.distilling
 from torch import distributed
 
 for world, port in ((1, sys.argv[1]), (3, sys.argv[2])):

@@ -19,9 +19,9 @@ from datastill.cli.distill import Distill
 from datastill.cli.grammar import options_of
 from datastill.cli.mirror import mirrored
 from datastill.cli.settings import NAMED
-from datastill.runs.recipes import OURS, find, names, read
 from datastill.runs.specs import KINDS
 from datastill.runs.specs.base import kinds_of, part_of
+from datastill.runs.specs.recipes import OURS, find, names, read
 from test_cli import Run, run
 
 __all__ = ["run"]

@@ -30,10 +30,10 @@ from datastill.distillation.methods import METHODS, Task
 from datastill.distillation.methods.distribution_matching import DistributionMatching
 from datastill.evaluation import validation
 from datastill.networks import build, builder
-from datastill.runs import workshop
-from datastill.runs.lengthening import keep_state
-from datastill.runs.observer import SILENT
-from datastill.runs.underway import Descents, Fits, state_of
+from datastill.runs.conduct.observer import SILENT
+from datastill.runs.folders.underway import Descents, Fits, state_of
+from datastill.runs.making.lengthening import keep_state
+from datastill.runs.studies import workshop
 from datastill.store import Checkpoint, CheckpointFile, Journal, state_file
 from datastill.store.succession import STATE_FILE
 from datastill.training.fit import Fit, Fitting, epochs
@@ -261,7 +261,7 @@ def test_what_a_killed_run_left_is_in_nobodys_way(tmp_path: Path) -> None:
 
 def at_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
     """Act after every update of ``datastill distill``."""
-    from datastill.runs import course as module
+    from datastill.runs.making import course as module
 
     look = module.look
 
@@ -351,7 +351,7 @@ def test_a_signal_that_the_shell_has_a_run_ignore_stays_ignored(
 def test_the_journal_tells_every_update_once(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datastill.runs.course.LOG_EVERY", 0)
+    monkeypatch.setattr("datastill.runs.making.course.LOG_EVERY", 0)
     line = LINES["DC"]
     assert run(f"{line} --save-path whole").code == 0
 
@@ -609,7 +609,7 @@ def weights_in(folder: Path) -> dict[str, bytes]:
 
 
 def after_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[str, int, int], None]) -> None:
-    from datastill.runs import training as module
+    from datastill.runs.making import training as module
 
     finite = module._finite
 

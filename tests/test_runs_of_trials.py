@@ -30,7 +30,7 @@ from datastill.runs import (
     compare,
     validate,
 )
-from datastill.runs.describing import spec_of
+from datastill.runs.folders.describing import spec_of
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
 from test_cli import Run, files, run

@@ -10,9 +10,8 @@ import pytest
 from datastill import runs
 from datastill.base.errors import InputError
 from datastill.runs import Keeping, StopRequest, Talking
-from datastill.runs.finished import finished_of
-from datastill.runs.keeping import is_same_run, require_same_run
-from datastill.runs.provenance import Execution, Original, Provenance
+from datastill.runs.conduct.keeping import is_same_run, require_same_run
+from datastill.runs.folders.provenance import Execution, Original, Provenance
 from datastill.runs.specs import (
     AssessSpec,
     ClomSpec,
@@ -26,6 +25,7 @@ from datastill.runs.specs import (
     TrainSpec,
     ValidateSpec,
 )
+from datastill.runs.validation.finished import finished_of
 from datastill.store import load, load_member, through_json
 
 DATA, COMPUTE = DataSpec("digits"), ComputeSpec(seed=2)

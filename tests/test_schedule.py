@@ -3,7 +3,7 @@
 import pytest
 
 from datastill.runs.executors.schedule import Schedule, Timed, scheduled
-from datastill.runs.study_apart import AGEING, urgency
+from datastill.runs.studies.apart import AGEING, urgency
 
 UPDATE = {"DM": 0.82, "CLOM": 0.91, "DC": 3.8, "DSA": 3.8, "NCFM": 1.2, "CIM": 0.40}
 """Seconds of an update at 10 images per class of FashionMNIST, measured: docs/results/answer."""

@@ -24,7 +24,7 @@ from datastill.distillation.methods import METHODS
 from datastill.evaluation.assessments import ASSESSMENTS
 from datastill.exchange import FORMATS
 from datastill.networks import NETWORKS
-from datastill.runs import recipes
+from datastill.runs.specs import recipes
 from datastill.training.coresets import CORESETS
 
 pytestmark = pytest.mark.site

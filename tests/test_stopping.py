@@ -16,7 +16,7 @@ import torch
 from datastill import load, runs, save
 from datastill.base.rng import Key
 from datastill.datasets import load_split
-from datastill.runs import assessing
+from datastill.runs.assessment import assessing
 from datastill.runs.executors.board import STOP, Asked, Board, Written
 from datastill.training.coresets import CORESETS
 from test_cli import Run, run

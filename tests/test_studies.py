@@ -28,12 +28,19 @@ from datastill.evaluation.studies import (
 )
 from datastill.evaluation.validation import validate
 from datastill.networks import build
-from datastill.runs import workshop
-from datastill.runs.needed import Needed, nothing
-from datastill.runs.population import Candidate, Kind, asks_models, candidates, needs_to_make, parse
-from datastill.runs.population import wanted as wanted_by
+from datastill.runs.inputs.needed import Needed, nothing
 from datastill.runs.specs import DataSpec, StudySpec
-from datastill.runs.workshop import Workshop
+from datastill.runs.specs.population import (
+    Candidate,
+    Kind,
+    asks_models,
+    candidates,
+    needs_to_make,
+    parse,
+)
+from datastill.runs.specs.population import wanted as wanted_by
+from datastill.runs.studies import workshop
+from datastill.runs.studies.workshop import Workshop
 from datastill.training.coresets import CORESETS, picked, without_chance
 from datastill.training.pool import freeze
 from datastill.training.protocol import preset

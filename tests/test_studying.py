@@ -13,11 +13,12 @@ import datastill
 from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.identity import described
-from datastill.runs import study_material
-from datastill.runs.carrying import carry_out
-from datastill.runs.distilling import distill
-from datastill.runs.keeping import Keeping
-from datastill.runs.observer import SILENT, Talking
+from datastill.runs.conduct.carrying import carry_out
+from datastill.runs.conduct.keeping import Keeping
+from datastill.runs.conduct.observer import SILENT, Talking
+from datastill.runs.conduct.stop import Stopped, StopRequest
+from datastill.runs.making.distilling import distill
+from datastill.runs.making.training import train
 from datastill.runs.specs import (
     ComputeSpec,
     DataSpec,
@@ -27,9 +28,8 @@ from datastill.runs.specs import (
     StudySpec,
     TrainSpec,
 )
-from datastill.runs.stop import Stopped, StopRequest
-from datastill.runs.studying import study
-from datastill.runs.training import train
+from datastill.runs.studies import material as study_material
+from datastill.runs.studies.studying import study
 from datastill.store import fingerprint, load_pool, members_in, pool_folder
 from test_units import resample_little
 

@@ -45,6 +45,9 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 MODEL = "--dataset digits --model MLP --engine plain"
 DISTILL = f"distill {MODEL} --ipc 1 --batch-real 4 --iterations 4"
+TRIAL = "datastill.runs.validation.trials.TrialRunner.run"
+MEMBER = "datastill.runs.making.training.train_member"
+SCORING = "datastill.runs.assessment.assessing.scores.assess"
 TRAIN = f"train {MODEL} --num 2 --epochs 2"
 SET = Path("condensed/digits/DM/IPC1")
 POOL = Path("pretrained_model/digits/original/MLP")
@@ -165,7 +168,7 @@ def restore(tmp_path: Path, copy: Path, *, first: bool) -> None:
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Have SIGTERM come after an update, or an epoch, of a number; None for never."""
-    from datastill.runs import course, training
+    from datastill.runs.making import course, training
 
     at = SimpleNamespace(update=None, epoch=None)
     look, finite = course.look, training._finite
@@ -350,17 +353,17 @@ def everything(folder: Path) -> dict[str, bytes | None]:
         (f"{TRAIN} --lr-net 1e29 --save-path new/deep", None),
         (f"{TRAIN} --lr-net 1e29 --add", None),
         (f"{TRAIN} --lr-net 1e29 --overwrite", None),
-        (f"{TRAIN} --model MLP LeNet --save-path new/deep", "datastill.runs.training.train_member"),
-        (f"{STUDY} --save-path new/deep", "datastill.runs.judging.train"),
-        (f"{STUDY} --save-path new/deep", "datastill.runs.training.train_member"),
-        ("compare {} --model MLP --out new/deep", "datastill.runs.trials.TrialRunner.run"),
-        ("compare {} --model MLP", "datastill.runs.trials.TrialRunner.run"),
-        ("relabel {} --models-pool MLP --out new/deep", "datastill.runs.relabelling.save"),
-        ("relabel {} --models-pool MLP", "datastill.runs.relabelling.write_preview"),
+        (f"{TRAIN} --model MLP LeNet --save-path new/deep", MEMBER),
+        (f"{STUDY} --save-path new/deep", "datastill.runs.studies.judging.train"),
+        (f"{STUDY} --save-path new/deep", MEMBER),
+        ("compare {} --model MLP --out new/deep", TRIAL),
+        ("compare {} --model MLP", TRIAL),
+        ("relabel {} --models-pool MLP --out new/deep", "datastill.runs.making.relabelling.save"),
+        ("relabel {} --models-pool MLP", "datastill.runs.making.relabelling.write_preview"),
         ("validate {} --model MLP --out new/deep --against nonsense", None),
-        ("validate {} --model MLP --out new/deep", "datastill.runs.trials.TrialRunner.run"),
+        ("validate {} --model MLP --out new/deep", TRIAL),
         ("assess {} --models-pool LeNet --out new/deep", None),
-        (f"assess {{}} {JUDGED} --out new/deep", "datastill.runs.assessing.scores.assess"),
+        (f"assess {{}} {JUDGED} --out new/deep", SCORING),
     ],
 )
 def test_no_verb_leaves_anything_of_a_run_that_failed_before_its_first_step(
@@ -391,9 +394,9 @@ def test_a_failed_run_leaves_what_another_left_there(
         "study": STUDY,
     }
     others = {
-        "compare": ("--epochs 2", "datastill.runs.trials.TrialRunner.run"),
-        "relabel": ("--temperature 2", "datastill.runs.relabelling.save"),
-        "study": ("--num-eval 2", "datastill.runs.studying._examined"),
+        "compare": ("--epochs 2", TRIAL),
+        "relabel": ("--temperature 2", "datastill.runs.making.relabelling.save"),
+        "study": ("--num-eval 2", "datastill.runs.studies.studying._examined"),
     }
     assert run(TRAIN.replace("--num 2", "--num 1")).code == 0
     assert run(DISTILL).code == 0

@@ -14,8 +14,9 @@ from datastill import load, runs, save
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
-from datastill.runs import recipes, sweeping
+from datastill.runs.compound import sweeping
 from datastill.runs.executors import tasks
+from datastill.runs.specs import recipes
 from datastill.training.coresets import CORESETS
 from test_cli import Run, files, run
 from test_units import TRAIN, count

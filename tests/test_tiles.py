@@ -35,8 +35,8 @@ from datastill.exchange import FORMATS, import_set
 from datastill.networks import build, builder, features
 from datastill.report.preview import preview
 from datastill.report.summary import summary
-from datastill.runs.filing import others
-from datastill.runs.scored import _random
+from datastill.runs.assessment.scored import _random
+from datastill.runs.folders.filing import others
 from datastill.training.pool import freeze
 from test_cli import Run, run
 from test_distillation import TowardsMeans

@@ -16,7 +16,8 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
 from datastill.evaluation import studies
-from datastill.runs import findings, training, workshop
+from datastill.runs.making import training
+from datastill.runs.studies import findings, workshop
 from datastill.training.coresets import CORESETS
 from test_cli import files
 

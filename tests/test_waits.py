@@ -11,8 +11,8 @@ from conftest import blobs
 from datastill.base import waits
 from datastill.base.waits import ERASED, Watch, awaited
 from datastill.cli.console import Console
-from datastill.runs import reading
-from datastill.runs.originals import Shelf
+from datastill.runs.inputs import reading
+from datastill.runs.inputs.originals import Shelf
 from datastill.runs.specs import DataSpec
 from test_cli import Run, run
 
@@ -153,7 +153,7 @@ def test_images_are_read_after_it_was_said(told: Told, monkeypatch: pytest.Monke
 
 
 def test_models_are_read_after_it_was_said(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datastill.runs.originals.load_pool", done(told, "read", ()))
+    monkeypatch.setattr("datastill.runs.inputs.originals.load_pool", done(told, "read", ()))
     Shelf("pool", blobs()).load(["MLP"], 1)
     assert told[:3] == ["reading original models in pool", "read", ""]
 

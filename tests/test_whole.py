@@ -10,6 +10,7 @@ import torch
 from datastill import load
 from datastill.base.errors import InputError
 from datastill.exchange import import_set
+from datastill.runs.compound.whole import require_possible, whole
 from datastill.runs.specs import (
     ClomSpec,
     ComputeSpec,
@@ -20,7 +21,6 @@ from datastill.runs.specs import (
     ValidateSpec,
     read,
 )
-from datastill.runs.whole import require_possible, whole
 from pictures import write_pictures
 from test_cli import Run, run
 

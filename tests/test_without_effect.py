@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from datastill.base.errors import InputError
-from datastill.runs import reading
+from datastill.runs.inputs import reading
 from datastill.runs.specs import (
     AssessSpec,
     ClomSpec,

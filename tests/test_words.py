@@ -24,10 +24,10 @@ from datastill.distillation.methods import METHODS
 from datastill.evaluation.comparison import label_bytes
 from datastill.report.columns import listing, table
 from datastill.report.folding import FRAME, folded, width_of
-from datastill.runs.differences import told
-from datastill.runs.filing import filed
-from datastill.runs.keeping import Keeping
-from datastill.runs.observer import Counted, Talking
+from datastill.runs.conduct.differences import told
+from datastill.runs.conduct.keeping import Keeping
+from datastill.runs.conduct.observer import Counted, Talking
+from datastill.runs.folders.filing import filed
 from datastill.runs.specs import DistillSpec
 from datastill.store.results import results_in, rows_in
 from datastill.training.coresets import CORESETS
@@ -291,8 +291,8 @@ def test_the_demo_shows_that_it_works(run: Run, monkeypatch: pytest.MonkeyPatch)
 
     bar = Console.progress
     monkeypatch.setattr(Console, "progress", spy)
-    monkeypatch.setattr("datastill.runs.demonstration.EPOCHS", 2)
-    monkeypatch.setattr("datastill.runs.demonstration.UPDATES", 2)
+    monkeypatch.setattr("datastill.runs.compound.demonstration.EPOCHS", 2)
+    monkeypatch.setattr("datastill.runs.compound.demonstration.UPDATES", 2)
     assert run("demo --trials 1").code == 0
     labels = Counter(label for label, _ in bars)
     assert labels == {
@@ -401,7 +401,7 @@ def test_results_of_a_set_that_cannot_be_written_to_go_elsewhere(
         if folder.name == "share":
             raise InputError("cannot write to share: Read-only file system")
 
-    monkeypatch.setattr("datastill.runs.finding.require_writable", refuse)
+    monkeypatch.setattr("datastill.runs.folders.finding.require_writable", refuse)
     said = run(line.format("share"))
     assert said.code == 2
     assert "Read-only file system; --out FOLDER takes the results" in said.err

@@ -24,8 +24,11 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.datasets import load_split
 from datastill.evaluation.studies import examination
-from datastill.runs import scored, study_pieces, validating, workshop
+from datastill.runs.assessment import scored
 from datastill.runs.executors import beginning, copied, processes
+from datastill.runs.studies import pieces as study_pieces
+from datastill.runs.studies import workshop
+from datastill.runs.validation import validating
 from datastill.training.coresets import CORESETS
 from test_cli import files
 from test_units import (

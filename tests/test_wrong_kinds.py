@@ -10,10 +10,10 @@ from datastill import runs
 from datastill.base.errors import InputError, positive
 from datastill.base.rng import Key
 from datastill.evaluation.scores import epoch_of
-from datastill.runs import recipes
+from datastill.runs.compound.sweeping import values_over
 from datastill.runs.executors.on_ray import require_answer
-from datastill.runs.population import wanted
-from datastill.runs.sweeping import values_over
+from datastill.runs.specs import recipes
+from datastill.runs.specs.population import wanted
 from datastill.store import require_sinks
 from test_cli import Run, run
 

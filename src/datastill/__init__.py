@@ -4,6 +4,7 @@
 # one, while the current folder is still first on the module path, and `datastill --help` need not
 # wait for torch.
 from datastill.base.moved import keep_old_names
+from datastill.base.notebooks import shown_by
 from datastill.base.threads import share_cores
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 share_cores()
 keep_old_names()
+shown_by(sets="datastill.report.notebook:of_set", runs="datastill.runs.showing.notebook:html_of")
 
 _HOMES = {
     "store": ("load", "save"),

@@ -9,11 +9,34 @@ ROOMS = {
     "training": "stacked pool protocol accuracies coresets",
     "distillation": "clom relabelling methods",
     "evaluation": "evidence assessments scores validation selection studies comparison",
-    "runs": "reached forecast",
+    "runs.costs": "reached forecast",
 }
+RUNS = {
+    "specs": "quota population labels settings recipes old_recipes",
+    "conduct": "observer stop futures keeping differences given carrying",
+    "folders": "describing provenance filing underway finding gathering",
+    "costs": "forecast reached budget",
+    "inputs": "computing reading originals picking origin needed guiding series",
+    "executors": "pieces",
+    "making": "training preparing course lengthening telling ranks distilling relabelling"
+    " exchanging",
+    "validation": "finished trials validated validating apart comparing material table ranking"
+    " early",
+    "assessment": "scored assessing",
+    "studies": "workshop examining judging findings studying standing",
+    "foresight": "probing estimating checking",
+    "housekeeping": "catalogue state inventory cleaning",
+    "compound": "whole sweeping demonstration",
+    "showing": "summaries records outcomes reporting exhibiting beholding live notebook",
+}
+"""What lay side by side in ``runs``, by the rooms that it has there."""
+
 MOVED = {
     **{name: f"{room}.{name}" for room, names in ROOMS.items() for name in names.split()},
-    "studies.population": "runs.population",
+    **{f"runs.{name}": f"runs.{room}.{name}" for room in RUNS for name in RUNS[room].split()},
+    "runs.evaluation_plan": "runs.validation.plan",
+    **{f"runs.study_{name}": f"runs.studies.{name}" for name in ("material", "pieces", "apart")},
+    "studies.population": "runs.specs.population",
     "layout": "datasets.base.layout",
     "network": "networks.base.network",
     "own_network": "networks.base.own",

@@ -1,28 +1,34 @@
-"""What a notebook shows of a value, found out by floors above when a notebook asks."""
+"""What a notebook shows of a value, found out when a notebook asks; of a mistake its one line."""
 
-from __future__ import annotations
+# Nothing is imported here at once: the page of the package takes this, before all else.
+HOMES: "dict[str, str]" = {}
+"""What shows a value as HTML, ``package.module:name``, by what the value is."""
 
-import linecache
-import traceback
-from importlib import import_module
+
+def shown_by(**homes: str) -> None:
+    """Say what shows ``sets`` of images, and ``runs``, what verbs of them return."""
+    HOMES.update(homes)
 
 
 def of_set(data: object) -> str:
     """Return a set of images as HTML."""
-    return import_module("datastill.report.notebook").of_set(data)
+    return _html("sets", data)
 
 
 def of_run(found: object) -> str:
     """Return what a verb of runs returned as HTML."""
-    return import_module("datastill.runs.notebook").html_of(found)
+    return _html("runs", found)
 
 
-def of_error(error: BaseException) -> list[str]:
+def of_error(error: BaseException) -> "list[str]":
     """Return the lines that stand for a mistake, in place of a traceback through our code.
 
     They are what was wrong, and the line that a person wrote. Where code of a person's own failed,
     that is shown whole before.
     """
+    import linecache
+    import traceback
+
     cause = error.__cause__
     before = "".join(traceback.format_exception(cause)).splitlines() if cause else []
     where, rest = None, error.__traceback__
@@ -35,3 +41,10 @@ def of_error(error: BaseException) -> list[str]:
         typed = linecache.getline(where.tb_frame.f_code.co_filename, where.tb_lineno).strip()
         lines += [f"  line {where.tb_lineno}: {typed}"] if typed else []
     return lines
+
+
+def _html(kind: str, value: object) -> str:
+    from importlib import import_module
+
+    module, name = HOMES[kind].split(":")
+    return getattr(import_module(module), name)(value)

@@ -19,7 +19,7 @@ from datastill.cli.recipe import values_of_recipe
 from datastill.cli.run import carried_out
 from datastill.cli.sense import HELP, taken_apart
 from datastill.report.folding import folded, width_of
-from datastill.runs.stop import Signalled, stoppable
+from datastill.runs.conduct.stop import Signalled, stoppable
 
 __all__ = ["ABOUT", "COMMANDS", "fail", "load", "main", "parse"]
 
@@ -92,7 +92,7 @@ def fail(message: str) -> typing.NoReturn:
 def _tell(name: str, command: Command, found: Any) -> None:
     # What was found, for programs, where that was asked for: the one place. Followers find nothing.
     if found is not None and given(command).get("json"):
-        from datastill.runs.records import in_json
+        from datastill.runs.showing.records import in_json
 
         print(in_json(name, found))
 

@@ -10,11 +10,11 @@ from datastill.base.errors import InputError, positive
 from datastill.cli.described import asked
 from datastill.cli.mirror import Alphas, options
 from datastill.cli.options import Data, Logs, Machine, Resuming
+from datastill.runs.conduct.stop import Signals
 from datastill.runs.specs import DistillSpec, PoolSpec
-from datastill.runs.stop import Signals
 
 if TYPE_CHECKING:
-    from datastill.runs.whole import Whole
+    from datastill.runs.compound.whole import Whole
 
 
 @options(DistillSpec, only=("data.name", "data.path", "ipc", "method", "model"))
@@ -64,8 +64,8 @@ class All:
         plan, console = self.plan(), self.machine.console()
         if not plan.train and (self.num, self.original_epochs) != (All.num, All.original_epochs):
             raise InputError("--num and --original-epochs are of models that guide; add --alphas")
-        from datastill.runs.summaries import told
-        from datastill.runs.whole import carried_out
+        from datastill.runs.compound.whole import carried_out
+        from datastill.runs.showing.summaries import told
 
         how: dict[str, Any] = {"keeping": keeping, "observer": console, "stop": Signals()}
         found: list[Any] = []
@@ -80,7 +80,7 @@ class All:
         spec = asked(self, DistillSpec)
         pool = PoolSpec(num=self.num, path=str(self.pool_path))
         pool = replace(pool, architectures=(self.model,)) if spec.clom else pool
-        from datastill.runs.whole import whole
+        from datastill.runs.compound.whole import whole
 
         return whole(
             *(replace(spec, pool=pool), self.save_path),

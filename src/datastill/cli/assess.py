@@ -10,7 +10,7 @@ from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.mirror import Paths, options
 from datastill.cli.options import Data, Machine, Which, Workers
-from datastill.runs.keeping import USUAL
+from datastill.runs.conduct.keeping import USUAL
 from datastill.runs.specs import AssessSpec
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from datastill.cli.console import Console
 from datastill.cli.options import Workers
-from datastill.runs.keeping import USUAL, Keeping
+from datastill.runs.conduct.keeping import USUAL, Keeping
+from datastill.runs.conduct.stop import Signals
 from datastill.runs.specs import Spec
-from datastill.runs.stop import Signals
 
 
 def carry_out(
@@ -31,8 +31,8 @@ def carry_out(
         workers: carry out pieces of it; None for none.
         more: what else the verb takes.
     """
-    from datastill.runs.carrying import usable, verb_of
-    from datastill.runs.summaries import told
+    from datastill.runs.conduct.carrying import usable, verb_of
+    from datastill.runs.showing.summaries import told
 
     given = {"folder": folder, "keeping": keeping, "observer": console, "stop": Signals()}
     with nullcontext() if workers is None else workers.executor() as executor:

@@ -27,8 +27,8 @@ class Clean:
     talk: Talk = Talk()
 
     def run(self) -> Any:
-        from datastill.runs.cleaning import Cleaned, clean, leftovers
-        from datastill.runs.summaries import told_of_leftovers
+        from datastill.runs.housekeeping.cleaning import Cleaned, clean, leftovers
+        from datastill.runs.showing.summaries import told_of_leftovers
 
         console, found = self.talk.console(), leftovers(self.paths)
         cleaned = clean(found) if self.yes else Cleaned(tuple(found))

@@ -48,6 +48,6 @@ class Compare:
             raise InputError("--learning-rates has no meaning without --dd-ranking; add that")
         spec, console = asked(self, CompareSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite)
-        from datastill.runs.comparing import FOLDER
+        from datastill.runs.validation.comparing import FOLDER
 
         return carry_out(spec, self.out, console, keeping, self.workers, root=FOLDER)

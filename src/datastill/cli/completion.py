@@ -14,8 +14,8 @@ from datastill.cli.about import COMMANDS, load
 from datastill.cli.grammar import Option, options_of
 from datastill.cli.mirror import options
 from datastill.cli.options import Talk
-from datastill.runs.catalogue import KINDS
-from datastill.runs.recipes import names
+from datastill.runs.housekeeping.catalogue import KINDS
+from datastill.runs.specs.recipes import names
 
 NAMED = {
     **dict.fromkeys(("dataset", "source-dataset"), "DATASETS"),

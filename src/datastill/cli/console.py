@@ -16,7 +16,7 @@ from datastill.base import waits
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
 from datastill.report.folding import folded, width_of
-from datastill.runs.observer import Counted, ignored
+from datastill.runs.conduct.observer import Counted, ignored
 
 if TYPE_CHECKING:
     from datastill.report.tables import Listing, Table

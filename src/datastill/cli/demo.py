@@ -9,8 +9,8 @@ from typing import Any
 from datastill.cli.described import asked
 from datastill.cli.mirror import options
 from datastill.cli.options import Machine
+from datastill.runs.conduct.stop import Signals
 from datastill.runs.specs import ComputeSpec
-from datastill.runs.stop import Signals
 
 
 @options()
@@ -31,7 +31,7 @@ class Demo:
 
     def run(self) -> Any:
         console, compute = self.machine.console(), asked(self.machine, ComputeSpec)
-        from datastill.runs.demonstration import Demonstration, demonstrate
+        from datastill.runs.compound.demonstration import Demonstration, demonstrate
 
         demo = Demonstration(self.save_path, compute, self.trials)
         console.show(demonstrate(demo, replace(console, terse=True), Signals()))

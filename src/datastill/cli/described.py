@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from datastill.base.errors import InputError
 from datastill.cli.arguments import name_of
 from datastill.cli.settings import settings_of, typed_settings
-from datastill.runs.labels import on_the_fly, soft, typed_labels
 from datastill.runs.specs import (
     CompareSpec,
     ComputeSpec,
@@ -23,6 +22,7 @@ from datastill.runs.specs import (
     ValidateSpec,
 )
 from datastill.runs.specs.base import PLACE, Part, default_of, kinds_of, part_of, require_unsaid
+from datastill.runs.specs.labels import on_the_fly, soft, typed_labels
 
 P = TypeVar("P", bound=Part)
 

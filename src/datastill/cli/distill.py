@@ -15,7 +15,7 @@ from datastill.report.commands import typed
 from datastill.runs.specs import DistillSpec
 
 if TYPE_CHECKING:
-    from datastill.runs.ranks import Ranks
+    from datastill.runs.making.ranks import Ranks
 
 
 @options(DistillSpec, without=("pool.early",))
@@ -40,15 +40,15 @@ class Distill:
     machine: Machine = Machine()
 
     def run(self) -> Any:
-        from datastill.runs.ranks import led
+        from datastill.runs.making.ranks import led
 
         return led(self.distilled, given(self)["device"])
 
     def distilled(self, ranks: Ranks | None) -> Any:
         spec, console = asked(self, DistillSpec), self.machine.console()
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
-        from datastill.runs.distilling import folder_of, judged_by
-        from datastill.runs.filing import filed
+        from datastill.runs.folders.filing import filed
+        from datastill.runs.making.distilling import folder_of, judged_by
 
         folder = filed(spec, folder_of(spec, self.save_path), keeping, console)
         facts = self.machine.origin

@@ -43,8 +43,8 @@ class Estimate:
         if self.models_pool:
             spec = replace(spec, clom=ClomSpec(alphas=(1.0,)))
         from datastill.compute import measuring
-        from datastill.runs.estimating import estimate
-        from datastill.runs.summaries import told
+        from datastill.runs.foresight.estimating import estimate
+        from datastill.runs.showing.summaries import told
 
         if self.forget:
             measuring.forget()

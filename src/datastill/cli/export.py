@@ -39,7 +39,7 @@ class Export:
     talk: Talk = Talk()
 
     def run(self) -> Any:
-        from datastill.runs.exchanging import give
+        from datastill.runs.making.exchanging import give
 
         console = self.talk.console()
         file = self.which.file(self.path, console, self.dataset)

@@ -56,7 +56,7 @@ class Import:
         if self.experiment is not None and self.experiment < 0:
             raise InputError(f"--experiment counts from 0, found {self.experiment}")
         from datastill.exchange import Claim, Reading
-        from datastill.runs.exchanging import bring, place_for, told_of_import
+        from datastill.runs.making.exchanging import bring, place_for, told_of_import
 
         out = self.out or place_for(self.path)
         data, remarks = bring(

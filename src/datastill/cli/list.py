@@ -30,8 +30,8 @@ class List:
     talk: Talk = Talk()
 
     def run(self) -> Any:
-        from datastill.runs.inventory import inventory
-        from datastill.runs.summaries import there
+        from datastill.runs.housekeeping.inventory import inventory
+        from datastill.runs.showing.summaries import there
 
         console, found = self.talk.console(), inventory(self.what)
         console.show(there(found))

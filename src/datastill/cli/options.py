@@ -8,8 +8,8 @@ from typing import Any
 
 from datastill.cli.console import Console
 from datastill.cli.mirror import options
-from datastill.runs.keeping import Keeping
-from datastill.runs.observer import tell_log
+from datastill.runs.conduct.keeping import Keeping
+from datastill.runs.conduct.observer import tell_log
 from datastill.runs.specs import ComputeSpec, DataSpec
 
 
@@ -137,6 +137,6 @@ class Which:
 
     def file(self, path: Path | str | None, console: Console, data: DataSpec | str | None) -> Path:
         """Return the file of the set at a path, or of the one named: ``filing.named_or_found``."""
-        from datastill.runs.filing import named_or_found
+        from datastill.runs.folders.filing import named_or_found
 
         return named_or_found(path, data, vars(self), vars(Which()), console)

@@ -10,9 +10,9 @@ from datastill.base.errors import InputError
 from datastill.cli.described import options_of_spec
 from datastill.cli.grammar import Option
 from datastill.cli.sense import Typed
-from datastill.runs.old_recipes import values_in
-from datastill.runs.recipes import find, read
 from datastill.runs.specs import Old
+from datastill.runs.specs.old_recipes import values_in
+from datastill.runs.specs.recipes import find, read
 
 
 def values_of_recipe(

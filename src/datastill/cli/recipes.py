@@ -12,7 +12,7 @@ from datastill.cli.console import Console
 from datastill.cli.mirror import OnePath, options
 from datastill.cli.options import Talk
 from datastill.report.commands import typed
-from datastill.runs import recipes
+from datastill.runs.specs import recipes
 
 Action = Annotated[
     Literal["list", "show", "copy", "check"],
@@ -66,8 +66,8 @@ class Recipes:
     def check(self, path: Path, console: Console) -> Any:
         """Say whether a recipe can be carried out here, what with, and what it will cost."""
         spec = recipes.described(path)
-        from datastill.runs.checking import check
-        from datastill.runs.summaries import told
+        from datastill.runs.foresight.checking import check
+        from datastill.runs.showing.summaries import told
 
         checked = check(spec, console)
         console.show(told(checked))

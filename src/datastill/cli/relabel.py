@@ -10,7 +10,7 @@ from datastill.cli.carrying import carry_out
 from datastill.cli.described import asked
 from datastill.cli.mirror import options
 from datastill.cli.options import Talk, Which
-from datastill.runs.keeping import Keeping
+from datastill.runs.conduct.keeping import Keeping
 from datastill.runs.specs import RelabelSpec
 
 
@@ -35,8 +35,8 @@ class Relabel:
 
     def run(self) -> Any:
         spec = asked(self, RelabelSpec)
-        from datastill.runs.filing import filed
-        from datastill.runs.relabelling import beside
+        from datastill.runs.folders.filing import filed
+        from datastill.runs.making.relabelling import beside
 
         console, keeping = self.talk.console(), Keeping(overwrite=self.overwrite)
         file = self.which.file(spec.set, console, self.dataset)

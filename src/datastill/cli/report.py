@@ -33,7 +33,7 @@ class Report:
     talk: Talk = Talk()
 
     def run(self) -> Any:
-        from datastill.runs.reporting import report
+        from datastill.runs.showing.reporting import report
         from datastill.runs.specs import DataSpec
 
         console = self.talk.console()

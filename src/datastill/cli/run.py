@@ -8,7 +8,7 @@ from datastill.base.errors import InputError
 from datastill.cli.mirror import File, options
 from datastill.cli.options import Talk
 from datastill.cli.sense import is_option
-from datastill.runs.recipes import find, kind_of
+from datastill.runs.specs.recipes import find, kind_of
 
 COMMAND = "run"
 

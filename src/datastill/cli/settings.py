@@ -50,7 +50,7 @@ def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
     one = values.get("method")  # of a study there are many, and what has a name is its own value
     found = {n: values[n] for n in NAMED if one and values.get(n) is not None}
     if values.get("setting"):
-        from datastill.runs.settings import read
+        from datastill.runs.specs.settings import read
 
         found |= read(values["setting"], one, values.get("population", ()))
     return found

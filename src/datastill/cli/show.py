@@ -39,7 +39,7 @@ class Show:
     def run(self) -> Any:
         self.check()
         from datastill.report.preview import beside, grid, preview, write_picture
-        from datastill.runs.summaries import side_by_side
+        from datastill.runs.showing.summaries import side_by_side
         from datastill.store import load
 
         console, name = self.talk.console(), self.dataset

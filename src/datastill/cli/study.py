@@ -40,7 +40,7 @@ class Study:
 
     def run(self) -> Any:
         spec, console = asked(self, StudySpec), self.machine.console()
-        from datastill.runs.studying import folder_of
+        from datastill.runs.studies.studying import folder_of
 
         place, keeping = folder_of(spec, self.save_path), self.resuming.keeping()
         more = {"reassess": self.reassess}

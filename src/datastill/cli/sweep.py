@@ -14,9 +14,9 @@ from datastill.cli.mirror import File, options
 from datastill.cli.options import Talk, Workers
 from datastill.cli.recipe import values_of_recipe
 from datastill.cli.sense import taken_apart
-from datastill.runs.recipes import find, kind_of
+from datastill.runs.conduct.stop import Signals
 from datastill.runs.specs import KINDS, Spec
-from datastill.runs.stop import Signals
+from datastill.runs.specs.recipes import find, kind_of
 
 
 @options()
@@ -40,8 +40,8 @@ class Sweep:
     talk: Talk = Talk()
 
     def run(self) -> Any:
-        from datastill.runs.summaries import told
-        from datastill.runs.sweeping import different, sweep, values_over
+        from datastill.runs.compound.sweeping import different, sweep, values_over
+        from datastill.runs.showing.summaries import told
 
         console, over = self.talk.console(), values_over(self.over)
         made, own = self.maker()

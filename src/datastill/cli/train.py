@@ -13,7 +13,7 @@ from datastill.report.commands import typed
 from datastill.runs.specs import TrainSpec
 
 if TYPE_CHECKING:
-    from datastill.runs.training import Trained
+    from datastill.runs.making.training import Trained
 
 
 @options(TrainSpec)

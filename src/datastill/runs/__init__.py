@@ -12,21 +12,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from datastill.runs.assessing import Ranked, assess, rank
-    from datastill.runs.carrying import carry_out, run
-    from datastill.runs.checking import Checked, check
-    from datastill.runs.comparing import Compared, compare
-    from datastill.runs.distilling import Distilled, distill
-    from datastill.runs.estimating import estimate
+    from datastill.runs.assessment.assessing import Ranked, assess, rank
+    from datastill.runs.assessment.scored import Scored
+    from datastill.runs.compound.sweeping import Swept, sweep
+    from datastill.runs.conduct.carrying import carry_out, run
+    from datastill.runs.conduct.futures import Executor, Future
+    from datastill.runs.conduct.keeping import Keeping
+    from datastill.runs.conduct.observer import SILENT, Lines, Observer, Steps, Talking
+    from datastill.runs.conduct.stop import Signals, Stopped, StopRequest
     from datastill.runs.executors.processes import Processes
-    from datastill.runs.findings import Studied
-    from datastill.runs.futures import Executor, Future
-    from datastill.runs.keeping import Keeping
-    from datastill.runs.live import Reporter
-    from datastill.runs.observer import SILENT, Lines, Observer, Steps, Talking
-    from datastill.runs.relabelling import Relabelled, relabel
-    from datastill.runs.reporting import Reported, report
-    from datastill.runs.scored import Scored
+    from datastill.runs.foresight.checking import Checked, check
+    from datastill.runs.foresight.estimating import estimate
+    from datastill.runs.making.distilling import Distilled, distill
+    from datastill.runs.making.relabelling import Relabelled, relabel
+    from datastill.runs.making.training import Trained, train
+    from datastill.runs.showing.live import Reporter
+    from datastill.runs.showing.reporting import Reported, report
     from datastill.runs.specs import (
         AssessSpec,
         ClomSpec,
@@ -47,39 +48,38 @@ if TYPE_CHECKING:
         ValidateSpec,
         read,
     )
-    from datastill.runs.stop import Signals, Stopped, StopRequest
-    from datastill.runs.studying import study
-    from datastill.runs.sweeping import Swept, sweep
-    from datastill.runs.training import Trained, train
-    from datastill.runs.validating import Validated, validate
+    from datastill.runs.studies.findings import Studied
+    from datastill.runs.studies.studying import study
+    from datastill.runs.validation.comparing import Compared, compare
+    from datastill.runs.validation.validating import Validated, validate
 
 _HOMES = {
-    "assessing": ("Ranked", "assess", "rank"),
-    "carrying": ("carry_out", "run"),
-    "checking": ("Checked", "check"),
-    "comparing": ("Compared", "compare"),
-    "distilling": ("Distilled", "distill"),
-    "estimating": ("estimate",),
+    "assessment.assessing": ("Ranked", "assess", "rank"),
+    "conduct.carrying": ("carry_out", "run"),
+    "foresight.checking": ("Checked", "check"),
+    "validation.comparing": ("Compared", "compare"),
+    "making.distilling": ("Distilled", "distill"),
+    "foresight.estimating": ("estimate",),
     "executors.processes": ("Processes",),
-    "findings": ("Studied",),
-    "futures": ("Executor", "Future"),
-    "keeping": ("Keeping",),
-    "live": ("Reporter",),
-    "observer": ("SILENT", "Lines", "Observer", "Steps", "Talking"),
-    "relabelling": ("Relabelled", "relabel"),
-    "reporting": ("Reported", "report"),
-    "scored": ("Scored",),
+    "studies.findings": ("Studied",),
+    "conduct.futures": ("Executor", "Future"),
+    "conduct.keeping": ("Keeping",),
+    "showing.live": ("Reporter",),
+    "conduct.observer": ("SILENT", "Lines", "Observer", "Steps", "Talking"),
+    "making.relabelling": ("Relabelled", "relabel"),
+    "showing.reporting": ("Reported", "report"),
+    "assessment.scored": ("Scored",),
     "specs": (
         *("AssessSpec", "ClomSpec", "CompareSpec", "ComputeSpec", "DataSpec", "DistillSpec"),
         *("JudgesSpec", "OnTheFlySpec", "PoolSpec", "RankSpec", "RelabelSpec", "SelectSpec"),
         "SoftSpec",
         *("StudySpec", "TrainSpec", "Unit", "ValidateSpec", "read"),
     ),
-    "stop": ("Signals", "StopRequest", "Stopped"),
-    "studying": ("study",),
-    "sweeping": ("Swept", "sweep"),
-    "training": ("Trained", "train"),
-    "validating": ("Validated", "validate"),
+    "conduct.stop": ("Signals", "StopRequest", "Stopped"),
+    "studies.studying": ("study",),
+    "compound.sweeping": ("Swept", "sweep"),
+    "making.training": ("Trained", "train"),
+    "validation.validating": ("Validated", "validate"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -17,8 +17,8 @@ from datastill.evaluation.studies.conclusion import Study, conclude
 from datastill.evaluation.studies.records import Outcome, Record, blank
 from datastill.evaluation.studies.resampling import Resampling
 from datastill.evaluation.validation import Watch, contest
+from datastill.identity import fingerprint
 from datastill.networks import find, name_of
-from datastill.store import fingerprint
 from datastill.training.pool import Pool, require_members
 from datastill.training.protocol import Protocol
 

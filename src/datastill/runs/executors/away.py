@@ -15,8 +15,8 @@ from datastill.base import machine
 from datastill.base.own_code import line
 from datastill.runs.executors.board import Board, here
 from datastill.runs.executors.packing import IMAGES, RUN, VIEW, File, under, with_places
+from datastill.runs.executors.pieces import FOLDER
 from datastill.runs.executors.tasks import DONE, Outcome, Task, work
-from datastill.runs.pieces import FOLDER
 from datastill.store.laying import Sent, lay, take_back, written_in
 
 

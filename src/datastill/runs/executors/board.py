@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from datastill.base.errors import InputError
-from datastill.runs.stop import StopRequest
+from datastill.runs.conduct.stop import StopRequest
 from datastill.store import read_json, write_json
 
 T = TypeVar("T")

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 from datastill.base.errors import InputError
 from datastill.base.waits import awaited
+from datastill.runs.conduct.futures import Executor
 from datastill.runs.executors.on_ray import OnRay
 from datastill.runs.executors.processes import Processes
-from datastill.runs.futures import Executor
 
 RAY = "ray"
 

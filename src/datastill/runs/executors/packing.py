@@ -12,9 +12,9 @@ import numpy as np
 
 from datastill.base.errors import InputError
 from datastill.runs.executors.own_modules import files_of, modules_of
+from datastill.runs.executors.pieces import FOLDER
 from datastill.runs.executors.tasks import Task
-from datastill.runs.finding import set_file
-from datastill.runs.pieces import FOLDER
+from datastill.runs.folders.finding import set_file
 from datastill.runs.specs import DataSpec
 from datastill.runs.specs.base import PLACE, Part
 from datastill.store.locks import LOCK

@@ -14,12 +14,12 @@ from datastill.base.errors import InputError
 from datastill.base.own_code import line
 from datastill.base.wording import are, counted
 from datastill.compute import measuring
+from datastill.runs.conduct.futures import Executor, Future
+from datastill.runs.conduct.given import Conduct
+from datastill.runs.conduct.observer import Steps
 from datastill.runs.executors.board import Board, opened
 from datastill.runs.executors.processes import Unready
 from datastill.runs.executors.tasks import Outcome, Task, is_done, work, work_here
-from datastill.runs.futures import Executor, Future
-from datastill.runs.given import Conduct
-from datastill.runs.observer import Steps
 from datastill.runs.specs import Unit
 
 TRIES = 2

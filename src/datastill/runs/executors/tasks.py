@@ -15,13 +15,13 @@ from datastill.base.errors import InputError
 from datastill.base.own_code import line
 from datastill.compute import measuring
 from datastill.datasets.base.sharing import shared_in
-from datastill.runs.carrying import carry_out
+from datastill.runs.conduct.carrying import carry_out
+from datastill.runs.conduct.keeping import Keeping
+from datastill.runs.conduct.stop import Stopped, StopRequest
 from datastill.runs.executors.board import Asked, Board, Telling, here
-from datastill.runs.gathering import has_result
-from datastill.runs.keeping import Keeping
-from datastill.runs.pieces import place_of
+from datastill.runs.executors.pieces import place_of
+from datastill.runs.folders.gathering import has_result
 from datastill.runs.specs import Unit
-from datastill.runs.stop import Stopped, StopRequest
 from datastill.store import put_file
 
 IMAGES = "images"
@@ -102,7 +102,7 @@ class work_here:
 
 def row_of(found: Any) -> dict[str, float | str]:
     """Return the numbers of what a run found, by their names; what rooms above this one know."""
-    return import_module("datastill.runs.outcomes").row_of(found)
+    return import_module("datastill.runs.showing.outcomes").row_of(found)
 
 
 def is_done(unit: Unit, folder: Path) -> bool:

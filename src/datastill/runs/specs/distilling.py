@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, positive
-from datastill.runs.quota import parse
 from datastill.runs.specs.base import Spec
 from datastill.runs.specs.parts import (
     ClomSpec,
@@ -17,6 +16,7 @@ from datastill.runs.specs.parts import (
     SelectSpec,
     named,
 )
+from datastill.runs.specs.quota import parse
 
 NO_CORESET = (None, "noise", "real", "random")
 """What a set may start from without looking at features."""

@@ -124,7 +124,7 @@ class StudySpec(Spec):
 
         Sets that come of one run are one piece.
         """
-        from datastill.runs.population import asks_models, wanted
+        from datastill.runs.specs.population import asks_models, wanted
 
         own, judges = self.judges.path is None, self.judges
         models = [f"judges/{name}/{i}" for name in judges.architectures for i in range(judges.num)]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from datastill.base.errors import InputError, not_negative, positive
-from datastill.runs.quota import parse
 from datastill.runs.specs.base import Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
+from datastill.runs.specs.quota import parse
 from datastill.training.labelling import EARLY
 
 WHOLE = "real/"

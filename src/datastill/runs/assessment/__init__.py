@@ -1,0 +1,1 @@
+"""Sets are scored without a test set, and ranked."""

@@ -1,0 +1,1 @@
+"""What a run will cost, and what it may reach: measured once, and what fits a time."""

@@ -1,0 +1,1 @@
+"""What lies in folders, what there is to choose from, and what may go."""

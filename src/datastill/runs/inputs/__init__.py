@@ -1,0 +1,1 @@
+"""What a run begins with: real images, original models, where and how it computes."""

@@ -1,0 +1,1 @@
+"""Sets and models are made: trained, distilled, labelled anew, brought from elsewhere."""

@@ -1,0 +1,1 @@
+"""Which assessment to trust, found out on many sets."""
