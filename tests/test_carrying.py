@@ -7,7 +7,8 @@ import pytest
 
 from datastill import runs
 from datastill.base.errors import InputError
-from datastill.runs.conduct.carrying import VERBS, verb_of
+from datastill.runs.conduct.above import VERBS
+from datastill.runs.conduct.carrying import verb_of
 from datastill.runs.specs import KINDS
 
 TRAIN = """

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "datastill"
 RUNS = {
     "specs": "quota population | * | labels recipes | old_recipes settings",
-    "conduct": "observer stop futures differences | keeping | given | carrying",
+    "conduct": "above observer stop futures differences | keeping | given | carrying",
     "folders": "finding gathering underway describing provenance | filing",
     "costs": "reached forecast | budget",
     "inputs": "reading computing originals | picking origin needed series | guiding",

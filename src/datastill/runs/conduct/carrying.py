@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, of_kind
+from datastill.runs.conduct.above import PIECES, VERBS, taken
 from datastill.runs.conduct.futures import Executor
 from datastill.runs.conduct.given import Conduct, require_kinds
 from datastill.runs.conduct.keeping import USUAL, Keeping
 from datastill.runs.conduct.observer import SILENT, Observer
 from datastill.runs.conduct.stop import StopRequest
 from datastill.runs.specs import Spec, Unit
-
-VERBS = {
-    "train": ("making.training", "train"),
-    "distill": ("making.distilling", "distill"),
-    "validate": ("validation.validating", "validate"),
-    "compare": ("validation.comparing", "compare"),
-    "assess": ("assessment.assessing", "assess"),
-    "select": ("assessment.assessing", "rank"),
-    "study": ("studies.studying", "study"),
-    "relabel": ("making.relabelling", "relabel"),
-}
-"""Module and name of what carries out a run, by kind."""
 
 
 def run(
@@ -72,16 +60,6 @@ def run(
     return verb(spec, **{name: value for name, (value, _) in given.items() if name in taken})
 
 
-PIECES = {
-    "train": ("making.training", "train_piece"),
-    "validate": ("validation.validating", "validate_piece"),
-    "compare": ("validation.table", "compare_piece"),
-    "assess": ("assessment.assessing", "assess_piece"),
-    "study": ("studies.pieces", "study_piece"),
-}
-"""Module and name of what carries out a piece of a run, by kind."""
-
-
 def carry_out(
     unit: Unit,
     folder: Path | str,
@@ -119,8 +97,7 @@ def carry_out(
         return run(spec, folder, **usable(spec, how))
     if spec.kind not in PIECES:
         raise InputError(f"a run of kind {spec.kind!r} has no pieces")
-    module, name = PIECES[spec.kind]
-    piece = getattr(import_module(f"datastill.runs.{module}"), name)
+    piece = taken(*PIECES[spec.kind])
     return piece(spec, unit.address, folder, Conduct.of(keeping, observer, stop))
 
 
@@ -132,5 +109,4 @@ def usable(spec: Spec, how: Mapping[str, Any]) -> dict[str, Any]:
 
 def verb_of(kind: str) -> Callable[..., Any]:
     """Return what carries out runs of a kind."""
-    module, name = VERBS[kind]
-    return getattr(import_module(f"datastill.runs.{module}"), name)
+    return taken(*VERBS[kind])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from datastill.base.errors import InputError, of_kind, path_of, told
+from datastill.runs.conduct.above import PAGE, taken
 from datastill.runs.conduct.futures import Executor
 from datastill.runs.conduct.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.conduct.observer import SILENT, Observer, ignored
@@ -58,8 +58,7 @@ class Conduct:
             raise InputError("`report_minutes` writes a page into the folder of a run; name one")
         if keeping.report_minutes:
             # What writes pages looks at all that there is, and so stands above; it is asked now.
-            live = import_module("datastill.runs.showing.live")
-            pages = live.Reporter(folder, keeping.report_minutes, observer, awaited=True)
+            pages = taken(*PAGE)(folder, keeping.report_minutes, observer, awaited=True)
             return cls(keeping, pages, stop or StopRequest(), executor, pages.end)
         return cls(keeping, observer, stop or StopRequest(), executor)
 

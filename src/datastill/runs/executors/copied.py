@@ -15,7 +15,7 @@ if any("multiprocessing.forkserver" in word for word in sys.orig_argv):  # not w
 with suppress(Exception):  # what cannot be imported every worker tells
     imported()
     from datastill.base.machine import give_back_memory
-    from datastill.runs.conduct.carrying import PIECES, VERBS
+    from datastill.runs.conduct.above import PIECES, VERBS
 
     homes = {module for module, _ in (*VERBS.values(), *PIECES.values())}
     for name in (*LATE, *(f"datastill.runs.{home}" for home in sorted(homes))):

@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from datastill.base.errors import InputError
 from datastill.base.own_code import line
 from datastill.compute import measuring
 from datastill.datasets.base.sharing import shared_in
+from datastill.runs.conduct.above import ROW, taken
 from datastill.runs.conduct.carrying import carry_out
 from datastill.runs.conduct.keeping import Keeping
 from datastill.runs.conduct.stop import Stopped, StopRequest
@@ -102,7 +102,7 @@ class work_here:
 
 def row_of(found: Any) -> dict[str, float | str]:
     """Return the numbers of what a run found, by their names; what rooms above this one know."""
-    return import_module("datastill.runs.showing.outcomes").row_of(found)
+    return taken(*ROW)(found)
 
 
 def is_done(unit: Unit, folder: Path) -> bool:
