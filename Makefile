@@ -9,10 +9,10 @@ demo: .venv/.ready
 	$(BIN)/datastill demo
 
 test: .venv/.ready
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-oldest: .oldest/.ready
-	.oldest/bin/pytest --numprocesses auto --dist loadfile
+	.oldest/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-gpu: .venv/.ready
 	DATASTILL_TEST_GPU=1 $(BIN)/pytest -m gpu tests/test_on_a_gpu.py

@@ -41,6 +41,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return workers()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with files that have tests of seconds, so that no process waits for them at the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def take_apart(images: Tensor, factor: int, domain: Domain | None = None) -> Tensor:
     """Cut images into parts and enlarge each, image by image and part by part; grey fills up."""
     grey = torch.full((images.shape[1], 1, 1), 0.5)

@@ -174,6 +174,7 @@ def scored(name: str, accuracy: float, names: Sequence[str], trials: int, luck: 
     return Record(name, "DM+CLOM" if "clom" in name else "DM", 10, outcomes, scores)
 
 
+@pytest.mark.slow
 def test_all_that_the_plan_asks_for_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

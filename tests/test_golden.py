@@ -114,6 +114,7 @@ def same_bits(then: torch.Tensor, now: torch.Tensor) -> bool:
     return then.dtype == now.dtype and then.shape == now.shape and torch.equal(*as_bytes)
 
 
+@pytest.mark.slow
 def test_everything_that_was_recorded_is_made(made: Made) -> None:
     tensors, numbers, _ = read(GOLDEN)
     here = {name.partition(".")[0] for name in made[0]}

@@ -81,6 +81,7 @@ def tab(browser: Any, page_file: Path) -> Iterator[Tab]:
     opened.context.close()
 
 
+@pytest.mark.slow
 def test_it_opens_from_disk_and_asks_for_nothing(tab: Tab, page_file: Path) -> None:
     assert tab.page.title() == "1 comparison, 1 synthetic set and 1 study"
     assert tab.page.locator(".drawing svg").count() >= 5

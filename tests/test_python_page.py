@@ -38,6 +38,7 @@ def blocks() -> list[str]:
     return others  # the first, which stands for itself, is held by test_readme
 
 
+@pytest.mark.slow
 def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = "".join(block for block in blocks() if not block.startswith(FILE))
     names: dict[str, object] = {}

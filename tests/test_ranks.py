@@ -133,6 +133,7 @@ def made(root: str, name: str) -> ImageSet:
     return load(file)
 
 
+@pytest.mark.slow
 def test_the_set_is_the_same_by_one_two_and_three_processes(home: Path) -> None:
     done = torchrun(2, "several.py", "by2", *SPECS)
     assert done.returncode == 0, done.stderr
@@ -155,6 +156,7 @@ def test_the_set_is_the_same_by_one_two_and_three_processes(home: Path) -> None:
         assert torch.allclose(one.images, alone.images, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     torch.__version__.startswith("2.6."),
     reason="PyTorch 2.6 may not hear that a process is lost; torchrun then ends the others itself",

@@ -166,6 +166,7 @@ LONG_RUNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LONG_RUNS)
 @pytest.mark.parametrize("away", [False, True])
 def test_every_kind_of_run_stops_in_the_middle(

@@ -173,6 +173,7 @@ def test_a_study_that_is_stopped_while_its_judges_are_trained_goes_on(typed: Pat
     assert tree(called) == tree(typed)
 
 
+@pytest.mark.slow
 def test_what_was_typed_goes_on_from_python_and_the_other_way(
     typed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

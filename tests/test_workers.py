@@ -428,6 +428,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are begun anew")
 def test_where_the_process_is_killed_that_workers_are_copies_of_there_are_others() -> None:
     spec = replace(TRAIN, models=("MLP",), num=1)
@@ -490,6 +491,7 @@ def below(number: int) -> list[int]:
     return found + [one for child in found for one in below(child)]
 
 
+@pytest.mark.slow
 def test_a_command_that_is_killed_leaves_no_workers_and_goes_on() -> None:
     spec = replace(TRAIN, models=("MLP",), num=2, epochs=3000, save_epochs=())
     Path("long.toml").write_text(spec.to_toml())
