@@ -22,6 +22,7 @@ from datastill.exchange.base import (
     IMAGE_WORDS,
     LABEL_WORDS,
     MOST_VALUES,
+    NORMALISATION,
     RATE_WORDS,
     Format,
     Found,
@@ -33,6 +34,7 @@ from datastill.exchange.base import (
     keyed,
     keys_of_classes,
     left_out,
+    normalisation_of,
     rate_of,
     says_whitened,
     stem_of,
@@ -65,6 +67,7 @@ def read(path: Path, options: Reading) -> Found:
         logits=rate is not None,
         factor=factor_named(path),
         classes=_names(arrays),
+        normalisation=normalisation_of(arrays, path),
         facts=facts,
         remarks=told,
     )
@@ -95,7 +98,7 @@ def _arrays(path: Path) -> dict[str, Any]:
             raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             names = [keyed(archive.files, each) for each in (IMAGE_WORDS, LABEL_WORDS, RATE_WORDS)]
-            wanted = ["datastill", *(name for found in names for name in found[:1])]
+            wanted = ["datastill", *NORMALISATION, *(name for found in names for name in found[:1])]
             wanted += keys_of_classes(archive.files)[:1]
             if set(archive.files) == set(NAMELESS):  # np.savez(FILE, images, labels)
                 return {NAMELESS[name]: archive[name] for name in archive.files}

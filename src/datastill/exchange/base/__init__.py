@@ -35,7 +35,12 @@ from datastill.exchange.base.names import (
 )
 from datastill.exchange.base.pictures import ENDINGS, decode, decoded, drawable, encode, losses
 from datastill.exchange.base.spaces import Claim
-from datastill.exchange.base.tensors import MOST_VALUES, rate_of
+from datastill.exchange.base.tensors import (
+    MOST_VALUES,
+    NORMALISATION,
+    normalisation_of,
+    rate_of,
+)
 
 __all__ = [
     "ENDINGS",
@@ -43,6 +48,7 @@ __all__ = [
     "IMAGE_WORDS",
     "LABEL_WORDS",
     "MOST_VALUES",
+    "NORMALISATION",
     "RATE_WORDS",
     "TENSORS",
     "Claim",
@@ -68,6 +74,7 @@ __all__ = [
     "left_out",
     "losses",
     "method_named",
+    "normalisation_of",
     "numbers_of",
     "rate_of",
     "saved",

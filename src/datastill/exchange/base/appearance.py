@@ -21,6 +21,14 @@ WHITENED, NORMALISED = 0.5, 0.6
 """Pictures whitened as trajectory matching does have a standard deviation near 0.24, normalised
 ones near 1: below the first and above the second it can be told."""
 
+WIDE = 10
+"""Of images that are normalised by any dataset the standard deviation is smaller; of numbers from 0
+to 255 it is larger."""
+
+EDGE, FULL = 1e-3, 0.98
+"""Pixels from -1 to 1 leave these bounds by less than the first, and come nearer than the second;
+images that are normalised by a dataset of pictures go further."""
+
 FAR = (-0.5, 1.5)
 """Pixels that an optimiser moved may leave [0, 1], but few of them leave this."""
 
@@ -39,10 +47,11 @@ class Look:
 def look_at(images: Tensor) -> Look:
     """Tell the kind of ``(N, C, H, W)`` images by their type and their statistics.
 
-    Bytes are bytes; so are whole numbers up to 255, and numbers in ``[0, 1]`` are pixels. What is
-    centred on zero is whitened where it is narrow, see ``WHITENED``. Otherwise it is normalised,
-    if neighbouring pixels agree, as they do in pictures; or, as in a set that was started from
-    noise, if it is as wide as a normal distribution of variance 1 and has no heavier tails.
+    Bytes are bytes; so are whole numbers up to 255, and numbers in ``[0, 1]`` are pixels. What
+    fills -1 to 1 or is wider than ``WIDE`` is on a scale of its own. What is centred on zero is
+    whitened where it is narrow, see ``WHITENED``. Otherwise it is normalised, if neighbouring
+    pixels agree, as they do in pictures; or, as in a set that was started from noise, if it is as
+    wide as a normal distribution of variance 1 and has no heavier tails.
     """
     if images.dtype == torch.uint8:
         low, high = (int(end) for end in images.aminmax())
@@ -50,12 +59,15 @@ def look_at(images: Tensor) -> Look:
     values = some_of(images).double()
     low, high = values.min().item(), values.max().item()
     span = f"values from {low:.2f} to {high:.2f}"
-    if low >= 0 and high > 1 and bool((values == values.round()).all()) and high <= 255:
+    if _are_whole(values, low, high):
         return Look("bytes", f"whole numbers, {span}")
     share = share_within(values, -1e-3, 1 + 1e-3)
     if share >= INSIDE:
         return Look("pixels", f"{span}, {share:.0%} in 0 to 1")
     std, agreement = values.std(correction=0).item(), neighbour_correlation(values)
+    scale = _own_scale(images.shape[1], low, high, std)
+    if scale:
+        return Look("unclear", f"{span}, {scale}")
     near = f"neighbouring pixels correlate by {agreement:.2f}"
     if std < WHITENED:
         return Look("whitened", f"{span}, std {std:.2f}, of normalised ones it is near 1")
@@ -66,6 +78,30 @@ def look_at(images: Tensor) -> Look:
     if 0.85 < std < 1.5 and tails < 1:
         return Look("normalised", f"{near}, std {std:.2f}, as of a set started from noise")
     return Look("unclear", f"{near}, std {std:.2f}, tails {tails:.1f}")
+
+
+def _are_whole(values: Tensor, low: float, high: float) -> bool:
+    # Bytes that were divided by 255 and multiplied again are rounded.
+    inside = low >= -EDGE and 2 - EDGE <= high <= 255 + EDGE
+    return inside and bool(((values - values.round()).abs() <= EDGE).all())
+
+
+def _own_scale(channels: int, low: float, high: float, std: float) -> str | None:
+    # Why images are on no scale that a dataset's normalisation gives; None where they may be.
+    if std > WIDE:
+        return (
+            f"std {std:.0f}, of normalised ones it is near 1: numbers from 0 to 255, or bytes that "
+            "were saved by another type, are divided by 255 before they are saved"
+        )
+    if -1 - EDGE <= low <= -FULL and FULL <= high <= 1 + EDGE:
+        half = ",".join(["0.5"] * channels)
+        return f"which they fill, as pixels do that are normalised by {half}/{half}"
+    return None
+
+
+def are_wide(images: Tensor) -> bool:
+    """Tell whether images are wider than any that are pixels from 0 to 1, or normalised."""
+    return some_of(images).double().std(correction=0).item() > WIDE
 
 
 def are_no_pixels(images: Tensor) -> bool:

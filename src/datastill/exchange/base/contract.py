@@ -53,6 +53,7 @@ class Found:
         factor: see ``Reading``, as the name says it.
         mosaics: whether the format's images often hold several.
         classes: their names, where the format says them.
+        normalisation: a mean and a std of every channel that lie beside them.
         facts: what else is known, to be kept with the set.
         remarks: what a person should be told.
     """
@@ -68,6 +69,7 @@ class Found:
     factor: int | None = None
     mosaics: bool = False
     classes: tuple[str, ...] | None = None
+    normalisation: tuple[list[float], list[float]] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     remarks: tuple[str, ...] = ()
 

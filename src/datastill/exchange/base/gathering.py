@@ -25,7 +25,14 @@ from datastill.exchange.base.names import (
     keys_of_classes,
     words_of,
 )
-from datastill.exchange.base.tensors import is_tensor, put_together, rate_of, shape_of, tensor_of
+from datastill.exchange.base.tensors import (
+    is_tensor,
+    normalisation_of,
+    put_together,
+    rate_of,
+    shape_of,
+    tensor_of,
+)
 from datastill.exchange.base.unpickling import plain_of
 
 EXPECTED = (
@@ -98,6 +105,7 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
         rate,
         logits=rate is not None or _says_soft(labels[0]),
         classes=_names(table),
+        normalisation=normalisation_of(table, path),
         header=header_of(table.get("datastill"), path),
         remarks=(*told, *left_out(table, images[0])),
     )

@@ -29,6 +29,7 @@ class Held:
         rate: the learning rate that was learned with it.
         logits: whether labels of shape ``(N, K)`` are said to be logits.
         classes: their names, where they are there.
+        normalisation: see ``Found``.
         header: what datastill wrote.
         accuracies: that whoever saved it measured.
         remarks: what a person should be told.
@@ -39,6 +40,7 @@ class Held:
     rate: float | None = None
     logits: bool = False
     classes: tuple[str, ...] | None = None
+    normalisation: tuple[list[float], list[float]] | None = None
     header: Mapping[str, Any] | None = None
     accuracies: Any = None
     remarks: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Held:
             header=self.header,
             logits=self.logits,
             classes=self.classes,
+            normalisation=self.normalisation,
             facts={**facts, **learned},
             remarks=self.remarks,
         )

@@ -199,13 +199,23 @@ def classes_in(value: object) -> tuple[str, ...] | None:
 
     >>> classes_in({"truck": 1, "cat": 0}), classes_in({0: "cat", 1: "truck"}), classes_in([1, 2])
     (('cat', 'truck'), ('cat', 'truck'), None)
+    >>> classes_in({"truck": "1", "cat": "0"}), classes_in([b"truck", b"cat"])
+    (('cat', 'truck'), ('truck', 'cat'))
     """
     if isinstance(value, Mapping):
         items: list[tuple[object, object]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-        pairs = [(a, b) if isinstance(b, str) else (b, a) for a, b in items]
+        named_first = not all(str(a).isdecimal() for a, _ in items)
+        pairs = [(b, a) if named_first else (a, b) for a, b in items]
         numbered = {str(k): name for k, name in pairs}  # JSON has no keys but texts
         value = [numbered.get(str(k)) for k in range(len(items))]
     if not isinstance(value, list | tuple) or not value:
         return None
-    names: list[str] = [name for name in value if isinstance(name, str)]  # pyright: ignore[reportUnknownVariableType]
-    return tuple(map(str, names)) if len(names) == len(value) else None  # pyright: ignore[reportUnknownArgumentType]
+    said = [_as_text(name) for name in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    names = [name for name in said if name is not None]
+    return tuple(names) if len(names) == len(said) else None
+
+
+def _as_text(name: object) -> str | None:
+    if isinstance(name, bytes):  # as Python 2 pickled them
+        return name.decode(errors="replace")
+    return str(name) if isinstance(name, str) else None

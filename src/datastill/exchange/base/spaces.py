@@ -21,9 +21,11 @@ from datastill.exchange.base.appearance import (
     ENOUGH,
     INSIDE,
     Look,
+    are_wide,
     look_at,
     neighbour_correlation,
     share_within,
+    some_of,
 )
 from datastill.exchange.base.contract import Found, Rule
 from datastill.exchange.base.whitening import fit_whitening
@@ -42,12 +44,16 @@ RULES = (
 ZCA_OF: Mapping[str, str] = {"pixels": "pixels", "normalised": "normalised images"}
 """On what a whitening was measured, in words."""
 
+LEAST_STD = 0.05
+"""Pixels of pictures differ by more than this."""
+
 ROOM = (-0.25, 1.25)
 """Where most of the pixels are that come out of a whitening that was undone rightly."""
 
 WAYS = (
     "say which by --normalised-with: the name of a dataset where they are normalised like its "
-    "images, zca where they are whitened, none where they are pixels"
+    "images, MEAN,../STD,.. where by others, zca where they are whitened, none where they are "
+    "pixels"
 )
 
 
@@ -96,12 +102,14 @@ def settle_images(
     if kind == "pixels":
         if look.kind == "bytes":
             return _of_bytes(images, domain, told, path, measure=not origin)
-        images = images.float()
-        domain = domain if origin else measured(images, domain)
-        return domain.normalise(images), domain, told
+        domain = domain if origin else measured(images.float(), domain)
+        return domain.normalise(images.float()), domain, told
     images = images.float()
-    stated = bool(claim.said) and kind == "normalised"
-    if not origin and not stated:
+    own = _own_normalisation(found, images) if kind == "normalised" and not claim.said else None
+    if own is not None:
+        domain = replace(domain, mean=own[0], std=own[1])
+        return images, domain, (*told, f"{_normalisation(domain)} (mean and std are in it)")
+    if not origin and not (claim.said and kind == "normalised"):
         raise InputError(
             f"{path}: {told[0] if told else f'the images are {kind}'}; say by which dataset with "
             "--dataset, or how with --normalised-with"
@@ -119,6 +127,8 @@ def _kind(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tupl
     if claim.said:
         if found.undone and claim.said in ZCA:
             return "pixels", ("its whitening was undone by who saved it: nothing is left to undo",)
+        if claim.said == "none" and look.kind != "bytes" and are_wide(found.images):
+            raise InputError(f"{path}: {look.why}; they are no pixels from 0 to 1")
         stated = {"none": "pixels"}.get(
             claim.said, "whitened" if claim.said in ZCA else "normalised"
         )
@@ -130,7 +140,7 @@ def _kind(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tupl
             f"{path}: {seen}, but in such a file they are normalised; --normalised-with none takes "
             "them as bytes, --normalised-with NAME as normalised"
         )
-    if found.space is not None:
+    if found.space is not None and not are_wide(found.images):
         odd = look.kind == "pixels" and found.space == "normalised"
         return found.space, (f"{seen}; such files hold normalised ones",) if odd else ()
     if look.kind in ("unclear", "whitened") and not (look.kind == "whitened" and found.whitens):
@@ -160,7 +170,8 @@ def _of_bytes(
         domain = replace(domain, mean=mean, std=std)
     elif measure:
         domain = measured(images.float() / 255, domain)
-    values = images if images.dtype == torch.uint8 else images.to(torch.uint8)
+    plain = images.dtype == torch.uint8
+    values = images if plain else images.float().round().clamp(0, 255).to(torch.uint8)
     return kept(values, domain), domain, told
 
 
@@ -204,6 +215,22 @@ def unwhitened(
         raise InputError(f"{path}: it cannot be told how the whitening was measured; {RULES}")
     on = f"as measured on the {ZCA_OF[fitting[0]]} of {counted(len(real), 'training image')}"
     return undone[fitting[0]], domain, (*told, f"the whitening was undone, {on}")
+
+
+def _own_normalisation(
+    found: Found, images: Tensor
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    # What a file calls mean and std may be of anything: pictures have to come out.
+    if found.normalisation is None:
+        return None
+    given = torch.tensor(found.normalisation)
+    if given.shape != (2, images.shape[1]) or not bool((given[1] > 0).all()):
+        return None
+    given = given / 255 if float(given.max()) > 1 else given
+    pixels = some_of(images) * given[1, :, None, None] + given[0, :, None, None]
+    inside = share_within(pixels, *ROOM) >= INSIDE
+    mean, std = given.tolist()
+    return (tuple(mean), tuple(std)) if inside and float(pixels.std()) > LEAST_STD else None
 
 
 def _training_images(

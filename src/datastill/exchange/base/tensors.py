@@ -17,6 +17,9 @@ from datastill.exchange.base.unpickling import PlainArray, PlainTensor, plain_of
 MOST_VALUES = 2**30
 """Four gigabytes of float32: more is no synthetic set, but a file that was made to fill memory."""
 
+NORMALISATION = ("mean", "std")
+"""Keys under which a table may keep how its images are normalised."""
+
 MOST_BYTES = 4 * MOST_VALUES
 
 KINDS = (
@@ -104,6 +107,22 @@ def number_of(value: Any, what: str, path: Path) -> float:
     if found.numel() != 1:
         raise InputError(f"{path} holds {found.numel()} numbers, expected one {what}")
     return float(found)
+
+
+def normalisation_of(
+    table: Mapping[Any, Any], path: Path
+) -> tuple[list[float], list[float]] | None:
+    """Return what a table calls mean and std, of as many channels; None where it has no such."""
+    found: list[list[float]] = []
+    for name in NORMALISATION:
+        try:
+            value = plain_of(table.get(name))
+            values = tensor_of(torch.as_tensor(value), name, path).flatten().double()
+        except Exception:  # no numbers: whatever it is, it is not this
+            return None
+        found.append(values.tolist() if bool(torch.isfinite(values).all()) else [])
+    mean, std = found
+    return (mean, std) if len(mean) == len(std) > 0 else None
 
 
 def rate_of(value: Any, path: Path) -> tuple[float | None, tuple[str, ...]]:
