@@ -29,8 +29,8 @@ RUNS = {
 }
 """The rooms within ``runs``, from the ground up, each by its shelves: ``*`` is what has none."""
 FLOORS = [
-    {"base.notebooks"},
-    {"base.errors", "base.wording", "base.signals", "base.moved", "base.waits", "base.version"},
+    {"base.notebooks", "base.wording"},
+    {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},

@@ -45,8 +45,10 @@ from datastill.runs.specs.parts import SEEDS
 
 TEXT = st.text(max_size=12)
 NAME = st.text(min_size=1, max_size=12)
+PATH = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 NAMES = st.lists(NAME, min_size=1, max_size=3, unique_by=str.casefold)
 COUNT = st.integers(1, 10**6)
+FEW = st.integers(1, 10**5)
 QUOTA = COUNT | st.sampled_from(["cat=5,rest=10", "proportional:500", '"cat, dog"=5,rest=1'])
 POSITIVE = st.floats(min_value=1e-300, max_value=1e30)
 SHARE = st.floats(min_value=1e-9, max_value=1, exclude_max=True)
@@ -59,7 +61,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 DATA = st.builds(
     DataSpec,
     name=NAME,
-    path=maybe(TEXT),
+    path=maybe(PATH),
     size=maybe(COUNT | st.tuples(COUNT, COUNT)),
     image_column=maybe(TEXT),
     label_column=maybe(TEXT),
@@ -80,7 +82,7 @@ POOL = st.builds(
     num=maybe(COUNT),
     epoch=maybe(COUNT),
     early=st.lists(COUNT, max_size=3, unique=True),
-    path=TEXT,
+    path=PATH,
 )
 CLOM = st.builds(
     ClomSpec,
@@ -128,7 +130,7 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
     "train": st.builds(
         TrainSpec,
         data=DATA,
-        num=COUNT,
+        num=FEW,
         lr=POSITIVE,
         weight_decay=POSITIVE,
         held_out=SHARE,
@@ -139,13 +141,13 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         ValidateSpec,
         set=TEXT,
         data=DATA | st.just(DataSpec()),
-        trials=COUNT,
+        trials=FEW,
         protocol=maybe(TEXT),
         augmentation=maybe(TEXT),
         soft=SOFT,
         against=NAMES,
         coreset_features=maybe(TEXT),
-        pool_path=TEXT,
+        pool_path=PATH,
         together=maybe(COUNT),
         **SHARED,
     )
@@ -156,7 +158,7 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         data=DATA,
         ipc=maybe(QUOTA),
         protocol=st.sampled_from(["dc", "dsa", "modern"]),
-        trials=COUNT,
+        trials=FEW,
         against=st.lists(NAME, max_size=2, unique_by=str.casefold),
         pool=maybe(POOL),
         real_epochs=st.integers(0, 100),
@@ -180,8 +182,8 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
         judges=st.builds(
             JudgesSpec,
             architectures=NAMES,
-            num=COUNT,
-            path=TEXT,
+            num=FEW,
+            path=PATH,
             early=st.lists(COUNT, max_size=2, unique=True),
         ),
     ),

@@ -1,18 +1,27 @@
 """What Python gives in the place of something else is told in one line: runs, and their files."""
 
 from collections.abc import Callable
+from dataclasses import fields
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from itertools import product
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from datastill import runs
 from datastill.base.errors import InputError, positive
 from datastill.base.rng import Key
+from datastill.datasets.base.tree import tree_of_folder
 from datastill.evaluation.scores import epoch_of
 from datastill.runs.compound.sweeping import values_over
 from datastill.runs.executors.on_ray import require_answer
-from datastill.runs.specs import recipes
+from datastill.runs.specs import Spec, recipes
 from datastill.runs.specs.population import wanted
 from datastill.store import require_sinks
 from test_cli import Run, run
@@ -112,3 +121,92 @@ def test_numbers_of_many_digits_are_told_in_one_line(
 )
 def test_vast_numbers_are_told_by_their_length(given: Callable[[], Any], complaint: str) -> None:
     test_one_line_says_what_it_should_have_been(given, complaint)
+
+
+class Broken:
+    """Whatever it is asked, it fails."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __fspath__(self) -> str:
+        raise RuntimeError("no path")
+
+    __repr__ = __iter__ = __len__ = __bool__ = __index__ = __float__ = __fspath__
+
+
+class Text(str):
+    """A text that shows itself on two lines."""
+
+    def __repr__(self) -> str:
+        return "a\nb"
+
+
+class Colour(Enum):
+    """No text, though it holds one."""
+
+    RED = "dc"
+
+
+ITSELF: list[Any] = []
+ITSELF.append(ITSELF)
+STRANGE: dict[str, Any] = {
+    **{"broken": Broken(), "several": [Broken()], "itself": ITSELF, "text": Text("a\nb")},
+    **{"half a letter": "\ud800", "halves": ["\ud800"], "signals": Decimal("sNaN")},
+    **{"vast": VAST, "vast by name": {"a": VAST}, "range": range(2), "array": np.array([None])},
+    **{"no number": torch.zeros(2, device="meta"), "truth": np.bool_(True), "time": date.today()},
+    **{"long": "x" * 10**5, "zero": "a\0b", "names": {3: 4}, "kind": Colour.RED},
+}
+PARTS = (runs.DataSpec, runs.ComputeSpec, runs.PoolSpec, runs.SoftSpec, runs.OnTheFlySpec)
+PLAIN: dict[type[Any], dict[str, Any]] = {
+    **{part: {} for part in PARTS},
+    **{runs.DistillSpec: {"data": DATA}, runs.TrainSpec: {"data": DATA}},
+    **{kind: {"set": "x"} for kind in (runs.ValidateSpec, runs.AssessSpec, runs.RelabelSpec)},
+    **{kind: {"sets": ("x",)} for kind in (runs.CompareSpec, runs.RankSpec)},
+    **{runs.StudySpec: {"data": DATA}, runs.JudgesSpec: {}, runs.Keeping: {}},
+    **{runs.ClomSpec: {"alphas": (1,)}, runs.SelectSpec: {"by": "x"}},
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.__name__)
+@pytest.mark.filterwarnings("error")
+def test_descriptions_take_no_value_that_a_file_cannot_hold(kind: type[Any]) -> None:
+    """What is not refused in one line is plain, and the same when it is read from a file."""
+    for name, value in product([field.name for field in fields(kind)], STRANGE.values()):
+        told, made = "", None
+        try:
+            made = kind(**{**PLAIN[kind], name: value})
+        except InputError as error:
+            told = str(error)
+        assert told.isprintable()
+        assert len(told) < 250, name
+        held = getattr(made, name, None)
+        assert type(held) in (str, bool, tuple, dict, NoneType), name
+        if isinstance(made, Spec):
+            assert type(made).from_toml(made.to_toml()) == made
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((runs.TrainSpec, "num"), (runs.ValidateSpec, "trials"), (runs.CompareSpec, "trials")),
+        *((runs.CompareSpec, "real_trials"), (runs.AssessSpec, "draws"), (runs.JudgesSpec, "num")),
+        *((runs.AssessSpec, "retests"), (runs.StudySpec, "seeds"), (runs.StudySpec, "trials")),
+        (runs.StudySpec, "draws"),
+    ],
+)
+def test_more_networks_than_anybody_can_mean_are_refused(kind: type[Any], name: str) -> None:
+    with pytest.raises(InputError, match=f"`{name}` must be at most 100000, found 1000000000000"):
+        kind(**{**PLAIN[kind], name: 10**12})
+
+
+def test_a_message_is_one_line_whatever_names_hold() -> None:
+    told = InputError("no \x1b[31mset\nat\u2028x", typed="no\rset " + "x" * 5000)
+    assert str(told) == r"no \x1b[31mset\nat\u2028x"
+    assert told.typed == rf"no\rset {'x' * 40}... (5000 letters)"
+
+
+def test_a_link_to_itself_among_pictures_is_told(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(InputError, match=r"^cannot read .*/round: Too many levels of"):
+        tree_of_folder(tmp_path)

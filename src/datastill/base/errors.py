@@ -10,11 +10,11 @@ import operator
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from datastill.base.notebooks import of_error
+from datastill.base.wording import one_line, shown
 
 
 class InputError(ValueError):
@@ -31,14 +31,17 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str, *, typed: str | None = None) -> None:
-        super().__init__(message)
-        self.typed = typed or message
+        super().__init__(one_line(message))
+        self.typed = one_line(typed or message)
 
     _render_traceback_ = of_error  # what a notebook shows of it
 
 
 LARGEST = 1e30
 """What a number may be at most: with room for what it is multiplied by in float32."""
+
+MOST = 100_000
+"""Sets, networks and draws of a run at most: more are a mistake."""
 
 
 def positive(**numbers: Any) -> None:
@@ -75,6 +78,13 @@ def _not_endless(name: str, value: Any) -> None:
 def _not_vast(name: str, value: Any) -> None:
     if value is not None and value > LARGEST:
         raise InputError(f"`{name}` must be at most {LARGEST:g}, found {told(value)}")
+
+
+def countable(**numbers: Any) -> None:
+    """Refuse numbers of things to be made of which nobody can mean so many."""
+    for name, value in numbers.items():
+        if value > MOST:
+            raise InputError(f"`{name}` must be at most {MOST}, found {told(value)}")
 
 
 def whole(least: int = 1, **numbers: Any) -> None:
@@ -203,7 +213,7 @@ def is_number(value: Any) -> bool:
     """Tell whether a value is a finite number, of whatever type but a truth value."""
     try:
         return not (isinstance(value, str) or is_truth(value)) and math.isfinite(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
+    except Exception:  # what is no number says so in its own way
         return False
 
 
@@ -211,9 +221,9 @@ def is_whole(value: Any) -> bool:
     """Tell whether a value is a whole number, of whatever type but a truth value."""
     try:
         operator.index(value)
-    except TypeError:
+        return not is_truth(value)
+    except Exception:  # likewise
         return False
-    return not is_truth(value)
 
 
 def is_truth(value: Any) -> bool:
@@ -231,20 +241,10 @@ def told(value: Any) -> str:
     >>> told(-1), told("x"), told(int), told([1] * 100)
     ('-1', "'x'", 'the class int', 'a list')
     """
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if isinstance(value, int) and abs(value) >= 10**MOST_TOLD:  # Python writes 4300 digits at most
-        return f"a number of {Decimal(value).adjusted() + 1} digits"
-    text = repr(value) if isinstance(value, str | int | float | tuple | list | None) else ""
-    if 0 < len(text) <= MOST_TOLD:
-        return text
-    name, kind = getattr(value, "__name__", None), type(value).__name__
-    article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
-    return f"{article} {kind} {name}" if isinstance(name, str) else f"{article} {kind}"
-
-
-MOST_TOLD = 40
-"""Letters of a value that a message shows."""
+    try:
+        return shown(value)
+    except Exception:  # what a person's own class says of itself can fail in any way
+        return "a value that cannot be shown"
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

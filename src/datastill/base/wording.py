@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 LONGEST_NAME = 255
 """Bytes that file systems take."""
+LONGEST_WORD = 1000
+"""Letters of a word that a message shows whole: paths are shorter."""
+MOST_SHOWN = 40
+"""Letters of a value that a message shows."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -77,6 +83,33 @@ def quoted(text: str, most: int = 60) -> str:
     )
 
 
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: itself where it is short, or else what it is.
+
+    >>> shown([1, 2]), shown([1] * 100), shown(10**50)
+    ('[1, 2]', 'a list', 'a number of 51 digits')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, int) and abs(value) >= 10**MOST_SHOWN:  # Python writes 4300 digits at most
+        return f"a number of {Decimal(value).adjusted() + 1} digits"
+    text = _own_words(value)
+    if 0 < len(text) <= MOST_SHOWN and text.isprintable():
+        return text
+    name, kind = getattr(value, "__name__", None), type(value).__name__
+    if kind == "bool":  # numpy's, which is not Python's
+        kind = f"{type(value).__module__}.{kind}"
+    article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
+    return f"{article} {kind} {name}" if isinstance(name, str) else f"{article} {kind}"
+
+
+def _own_words(value: Any) -> str:
+    try:
+        return repr(value) if isinstance(value, str | int | float | tuple | list | None) else ""
+    except Exception:  # of a list whose things cannot be shown, or that is as deep as Python goes
+        return ""
+
+
 def printable(name: str) -> str:
     r"""Return a name as it can be shown and kept: one of odd characters in the way of Python.
 
@@ -84,6 +117,20 @@ def printable(name: str) -> str:
     ('cat.png', "'a\\nb'")
     """
     return name if name.isprintable() else ascii(name)
+
+
+def one_line(text: str) -> str:
+    r"""Return a message as one line, whatever the names in it hold: odd letters in Python's way.
+
+    >>> one_line("no image set at a\nb\x1b[31m"), one_line("x" * 5000)[-20:]
+    ('no image set at a\\nb\\x1b[31m', 'xx... (5000 letters)')
+    """
+    told = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", _beginning, told)
+
+
+def _beginning(word: re.Match[str]) -> str:
+    return f"{word[0][:MOST_SHOWN]}... ({counted(len(word[0]), 'letter')})"
 
 
 def as_folder(name: str) -> str:

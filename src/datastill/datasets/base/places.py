@@ -11,6 +11,7 @@ from pathlib import Path
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import is_own
 from datastill.base.registry import Registry
+from datastill.base.wording import LONGEST_NAME
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.damage import without_damaged
 from datastill.datasets.base.familiar import shards
@@ -109,7 +110,8 @@ def _place(name: str, path: Path | None) -> Place:
     if not where.exists():
         if is_path or path is not None:
             raise InputError(f"there is no {where}{_near(where)}")
-        hint = f"for what lies here, say ./{name}" if Path(name).exists() else None
+        short = len(name.encode(errors="replace")) <= LONGEST_NAME
+        hint = f"for what lies here, say ./{name}" if short and Path(name).exists() else None
         hint = hint or suggestion(name, DATASETS.names)
         raise InputError(f"no dataset named {name!r}; {hint}")
     named = where.resolve().name.removesuffix(where.suffix) if is_path else name

@@ -80,7 +80,9 @@ def _walked(path: str, tree: Tree, above: tuple[str, ...]) -> Tree:
     with damaged(path), os.scandir(path) as entries:
         inside = sorted((e for e in entries if not is_clutter(e.name)), key=lambda e: e.name)
     for entry in inside:
-        if not entry.is_dir():
+        with damaged(entry.path):
+            is_folder = entry.is_dir()
+        if not is_folder:
             (tree.pictures if is_picture(entry.name) else tree.others).append(entry.name)
             continue
         inner = Tree(joined(tree.place, entry.name), linked=entry.is_symlink())

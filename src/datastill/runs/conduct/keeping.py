@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datastill.base.errors import InputError, not_negative, of_kind, truth
+from datastill.base.errors import InputError, in_plain_numbers, not_negative, of_kind, truth
 from datastill.runs.conduct.differences import told
 from datastill.runs.conduct.observer import Observer
 
@@ -89,6 +89,8 @@ class Keeping:
         truth(resume=self.resume, overwrite=self.overwrite)
         not_negative(checkpoint_minutes=self.checkpoint_minutes, report_minutes=self.report_minutes)
         of_kind((tuple, list), "a list of names, such as ('tensorboard',)", sinks=self.sinks)
+        in_plain_numbers(self, "checkpoint_minutes", "report_minutes")
+        object.__setattr__(self, "sinks", tuple(self.sinks))
         if self.resume and self.overwrite:
             raise InputError("`resume=True` and `overwrite=True` exclude each other")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from datastill.base.errors import InputError, not_negative, positive
+from datastill.base.errors import InputError, countable, not_negative, positive
 from datastill.runs.specs.base import Spec, Unit
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, PoolSpec
 
@@ -43,6 +43,7 @@ class AssessSpec(Spec):
     def check(self) -> None:
         """See ``Part``."""
         not_negative(draws=self.draws, retests=self.retests)
+        countable(draws=self.draws, retests=self.retests)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from datastill.runs.specs.values import (
     is_list,
     require_distinct,
     require_finite,
+    require_path,
 )
 
 PLACE = "place"
@@ -83,6 +84,8 @@ class Part:
         self.check()
         for field in fields(self):
             require_finite(field.name, getattr(self, field.name))
+            if field.metadata.get(PLACE):
+                require_path(field.name, getattr(self, field.name))
             if is_list(hints[field.name]):
                 require_distinct(field.name, getattr(self, field.name))
 

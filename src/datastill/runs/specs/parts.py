@@ -48,6 +48,8 @@ class DataSpec(Part):
         """See ``Part``."""
         if isinstance(self.size, int):
             object.__setattr__(self, "size", (self.size, self.size))
+        for side in self.sides or ():
+            positive(size=side)
         if self.test_share is not None and not 0 <= self.test_share < 1:
             raise InputError(
                 f"a share kept for tests is from 0 to below 1, not {told(self.test_share)}"

@@ -6,15 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from datastill.base.errors import LARGEST, InputError, suggestion
+from datastill.base.errors import LARGEST, MOST, InputError, suggestion
 from datastill.base.own_code import is_own
 from datastill.base.wording import counted, quoted
 from datastill.distillation.methods import METHODS, Published
 from datastill.distillation.methods.base import Need
 from datastill.training.coresets import CORESETS, needs_of, without_chance
 
-MOST = 100_000
-"""Sets that a study can be asked for."""
 NOISE = "noise"
 """Random real images that are mixed with noise, or noise alone."""
 

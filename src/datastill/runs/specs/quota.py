@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, of_kind, positive, suggestion
 from datastill.base.registry import folded
 from datastill.base.wording import counted, quoted
 
@@ -98,6 +98,9 @@ def parse(ipc: int | str) -> Quota:
     >>> parse('"cat, dog"=5,"rest"=1').named
     {'cat, dog': 5, 'rest': 1}
     """
+    of_kind((int, str), "a number of images, or text that says them class by class", ipc=ipc)
+    if isinstance(ipc, int):
+        positive(ipc=ipc)
     text = str(ipc).strip()
     if re.fullmatch(r"[+-]?\d{1,9}", text):
         if int(text) < 1:

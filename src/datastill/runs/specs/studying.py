@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from datastill.base.errors import InputError, positive
+from datastill.base.errors import InputError, countable, positive
 from datastill.runs.specs.base import Part, Settings, Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, named
 
@@ -41,7 +41,9 @@ class JudgesSpec(Part):
 
     def check(self) -> None:
         """See ``Part``."""
-        positive(num=self.num, epoch=self.epoch, pool_epochs=self.pool_epochs)
+        positive(num=self.num)
+        countable(num=self.num)
+        positive(epoch=self.epoch, pool_epochs=self.pool_epochs)
         for epoch in self.early:
             positive(early=epoch)
         if self.path is None and self.epoch is not None:
@@ -139,6 +141,7 @@ class StudySpec(Spec):
         object.__setattr__(self, "settings", self.settings or None)
         positive(seeds=self.seeds, batch=self.batch, inner_loop=self.inner_loop)
         positive(trials=self.trials, epochs=self.epochs, draws=self.draws)
+        countable(seeds=self.seeds, trials=self.trials, draws=self.draws)
         if self.protocol is not None and not self.augmented:
             raise InputError("`protocol` says whether images are augmented: leave out `augmented`")
         for ipc in self.ipc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from datastill.base.errors import InputError, not_negative, positive
+from datastill.base.errors import InputError, countable, not_negative, positive
 from datastill.runs.specs.base import Spec, Unit
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, named
 
@@ -50,6 +50,7 @@ class TrainSpec(Spec):
             lr=self.lr,
             batch=self.batch,
         )
+        countable(num=self.num)
         not_negative(weight_decay=self.weight_decay)
         for epoch in self.save_epochs:
             not_negative(save_epochs=epoch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from datastill.base.errors import InputError, not_negative, positive
+from datastill.base.errors import InputError, countable, not_negative, positive
 from datastill.runs.specs.base import Spec, Unit, place
 from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
 from datastill.runs.specs.quota import parse
@@ -66,6 +66,7 @@ class ValidateSpec(Spec):
     def check(self) -> None:
         """See ``Part``."""
         positive(trials=self.trials, epochs=self.epochs, together=self.together)
+        countable(trials=self.trials)
         if not self.models:
             raise InputError("`models` needs at least one name")
         _require_labellers(self.on_the_fly, self.pool)
@@ -163,6 +164,7 @@ class CompareSpec(Spec):
             real_trials=self.real_trials,
             together=self.together,
         )
+        countable(trials=self.trials, real_trials=self.real_trials)
         not_negative(real_epochs=self.real_epochs)
         if not self.real_epochs and self.real_trials != type(self).real_trials:
             raise InputError("`real_epochs=0` trains on no real images; leave out `real_trials`")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from datastill.base.errors import InputError, in_plain, is_number, suggestion, told
-from datastill.base.wording import listed
+from datastill.base.errors import LARGEST, InputError, in_plain, is_number, suggestion, told
+from datastill.base.wording import LONGEST_NAME, listed
 
 WORDS = {
     bool: ("True or False", "True or False"),
@@ -29,8 +30,10 @@ def as_kept(value: Any) -> Any:
     """
     if isinstance(value, os.PathLike):
         return os.fspath(typing.cast("os.PathLike[str]", value))
+    if isinstance(value, str):
+        return str.__str__(value)  # Python's own, of whatever class that is a text
     if isinstance(value, Mapping):
-        return {name: as_kept(held) for name, held in value.items()}
+        return {as_kept(name): as_kept(held) for name, held in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [as_kept(held) for held in value]
     return in_plain(value) if is_number(value) else value
@@ -56,22 +59,35 @@ def converted(name: str, value: Any, hint: Any) -> Any:
     """
     import msgspec
 
-    given = as_kept(value)
+    given = value
     try:
-        found = msgspec.convert(given, hint)
-    except (msgspec.ValidationError, OverflowError):
+        given = as_kept(value)
+        for part in _parts(given):
+            if isinstance(part, str) and not _writable(part):
+                raise InputError(f"`{name}` holds letters that no file can hold: {told(part)}")
+        return msgspec.convert(given, hint)
+    except InputError:
+        raise
+    except Exception:  # of another kind, which may be a class of one's own: its code fails anyhow
         raise InputError(_complaint(name, given, hint)) from None
-    for part in _parts(found):
-        if isinstance(part, str) and not _writable(part):
-            raise InputError(f"`{name}` holds letters that no file can hold: {part!a}")
-    return found
 
 
 def require_finite(name: str, value: Any) -> None:
-    """Refuse a value that is, or holds, a number which is not finite."""
+    """Refuse a value that is, or holds, a number which is not finite, or of too many digits."""
     for part in _parts(value):
+        if isinstance(part, int) and abs(part) > LARGEST:
+            raise InputError(f"`{name}` must be at most {LARGEST:g}, found {told(part)}")
         if isinstance(part, float) and not is_number(part):
             raise InputError(f"`{name}` must be a finite number, found {part}")
+
+
+def require_path(name: str, path: str | None) -> None:
+    """Refuse what no system takes for a path, wherever it may be used; None is none."""
+    parts = [] if path is None else re.split(r"[/\\]", path)
+    if any("\0" in part for part in parts):
+        raise InputError(f"`{name}` is no path: it holds a zero byte")
+    if any(len(part.encode()) > LONGEST_NAME for part in parts):
+        raise InputError(f"`{name}` is no path: its name is too long")
 
 
 def is_list(hint: Any) -> bool:
@@ -135,8 +151,8 @@ def _parts(value: Any) -> typing.Iterator[Any]:
         for name, held in value.items():
             yield name
             yield from _parts(held)
-    elif isinstance(value, tuple):
-        for held in value:
+    elif isinstance(value, tuple | list):
+        for held in typing.cast("Sequence[Any]", value):
             yield from _parts(held)
     else:
         yield value
