@@ -33,6 +33,7 @@ from datastill.exchange.base import (
     header_of,
     keyed,
     keys_of_classes,
+    labels_in,
     left_out,
     normalisation_of,
     rate_of,
@@ -49,7 +50,7 @@ def read(path: Path, options: Reading) -> Found:
         InputError: when either is missing, or the archive is damaged or holds Python objects.
     """
     arrays = _arrays(path)
-    images, labels = _pick(arrays, IMAGE_WORDS, path), _pick(arrays, LABEL_WORDS, path)
+    images, (labels, classes) = _pick(arrays, IMAGE_WORDS, path), _labels(arrays, path)
     told = left_out(arrays, keyed(arrays, IMAGE_WORDS)[0])
     facts, rate = dict[str, Any](), None
     for name in keyed(arrays, RATE_WORDS)[:1]:
@@ -66,7 +67,7 @@ def read(path: Path, options: Reading) -> Found:
         space="whitened" if header is None and says_whitened(path) else None,
         logits=rate is not None,
         factor=factor_named(path),
-        classes=_names(arrays),
+        classes=classes,
         normalisation=normalisation_of(arrays, path),
         facts=facts,
         remarks=told,
@@ -118,6 +119,13 @@ def _names(arrays: Mapping[str, Any]) -> tuple[str, ...] | None:
         if array.dtype.kind in "US" and array.ndim == 1:
             return classes_in(array.astype(str).tolist())
     return None
+
+
+def _labels(arrays: Mapping[str, Any], path: Path) -> tuple[Tensor, tuple[str, ...] | None]:
+    for name in keyed(arrays, LABEL_WORDS)[:1]:
+        if arrays[name].dtype.kind == "U" and arrays[name].ndim == 1:
+            return labels_in(arrays[name].tolist(), _names(arrays), path)
+    return _pick(arrays, LABEL_WORDS, path), _names(arrays)
 
 
 def _pick(arrays: Mapping[str, Any], words: Sequence[str], path: Path) -> Tensor:

@@ -20,7 +20,7 @@ from datastill.exchange.base.contract import (
 )
 from datastill.exchange.base.gathering import left_out
 from datastill.exchange.base.interpretation import interpret
-from datastill.exchange.base.labels import numbers_of
+from datastill.exchange.base.labels import labels_in, numbers_of
 from datastill.exchange.base.names import (
     IMAGE_WORDS,
     LABEL_WORDS,
@@ -71,6 +71,7 @@ __all__ = [
     "keyed",
     "keys_of_classes",
     "labels_beside",
+    "labels_in",
     "left_out",
     "losses",
     "method_named",

@@ -14,7 +14,7 @@ from datastill.base.wording import counted
 from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
 from datastill.exchange.base.contract import header_of
 from datastill.exchange.base.held import Held, of_steps, one_of
-from datastill.exchange.base.labels import numbers_of
+from datastill.exchange.base.labels import labels_in, numbers_of
 from datastill.exchange.base.names import (
     BESIDE,
     IMAGE_WORDS,
@@ -96,15 +96,16 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
     if not labels:
         raise InputError(f"{path} holds {_told(table)}; {EXPECTED}")
     labels.sort(key=lambda key: not _says_soft(key))  # they say more than hard ones beside them
+    found, classes = labels_in(table[labels[0]], _names(table), path)
     rate, told = None, ()
     for key in keyed(table, RATE_WORDS)[:1]:
         rate, told = rate_of(table[key], path)
     held = Held(
         tensor_of(table[images[0]], "images", path),
-        tensor_of(table[labels[0]], "labels", path),
+        found,
         rate,
         logits=rate is not None or _says_soft(labels[0]),
-        classes=_names(table),
+        classes=classes,
         normalisation=normalisation_of(table, path),
         header=header_of(table.get("datastill"), path),
         remarks=(*told, *left_out(table, images[0])),
@@ -248,6 +249,8 @@ def _is_pair(value: Any) -> bool:
     if not isinstance(value, list | tuple) or len(value) not in (2, 3):  # pyright: ignore[reportUnknownArgumentType]
         return False
     images, labels, *rate = value
+    if all(len(shape_of(each) or ()) > 2 for each in (images, labels)):
+        return False  # images of two classes
     listed = isinstance(labels, list) and bool(labels)  # pyright: ignore[reportUnknownArgumentType]
     plain = all(is_tensor(each) or isinstance(each, float) for each in rate)
     return is_tensor(images) and (is_tensor(labels) or listed) and plain

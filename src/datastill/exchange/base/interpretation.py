@@ -23,13 +23,9 @@ from datastill.exchange.base.domains import guessed, known_domain, normalisation
 from datastill.exchange.base.labels import settle_labels
 from datastill.exchange.base.mosaics import mosaic_in
 from datastill.exchange.base.names import factor_named
+from datastill.exchange.base.shapes import channels_first, in_a_row, require_shape
 from datastill.exchange.base.spaces import ZCA, Claim, kept, settle_images
-from datastill.exchange.base.tensors import MOST_BYTES
 from datastill.store import described_set, domain_of
-
-CHANNELS = (1, 3)
-LEAST = 8
-"""Pixels along a side of images without an axis for channels."""
 
 
 def interpret(
@@ -70,58 +66,6 @@ def interpret(
     facts = {**found.facts, **({"data": dict(origin)} if origin else {})}
     data = ImageSet(images, labels, domain, facts)
     return require_sound(data, str(path)), (*found.remarks, *why, *told, *seen, *apart)
-
-
-def in_a_row(found: Found) -> Found:
-    """Return the same with images of several axes, such as classes and their images, in a row."""
-    images, labels = found.images, found.labels
-    count = images.shape[0] * images.shape[1] if images.ndim == 5 else -1
-    apart = count > 0 and labels.shape[:2] == images.shape[:2] and len(labels) != count
-    if count < 0 or not (apart or len(labels) == count):
-        return found
-    told = "its images lie in two axes, as classes and images of each: they were put in a row"
-    return replace(
-        found,
-        images=images.flatten(0, 1),
-        labels=labels.flatten(0, 1) if apart else labels,
-        remarks=(*found.remarks, told),
-    )
-
-
-def channels_first(found: Found) -> Found:
-    """Return the same with an axis for channels, in front of height and width."""
-    images, shape = found.images, found.images.shape
-    if images.ndim == 3 and min(shape[1:]) >= LEAST:
-        return replace(found, images=images[:, None])
-    if images.ndim == 4 and shape[1] not in CHANNELS and shape[3] in CHANNELS:
-        told = "channels were last, and are now first"
-        moved = images.movedim(3, 1).contiguous()
-        return replace(found, images=moved, remarks=(*found.remarks, told))
-    return found
-
-
-def require_shape(found: Found, path: Path) -> None:
-    """Refuse what cannot be images with labels.
-
-    Raises:
-        InputError: saying what was found.
-    """
-    images, labels = found.images, found.labels
-    if images.ndim != 4 or not images.numel():
-        flat = "; reshape them before they are saved" if images.ndim == 2 else ""
-        shape = tuple(images.shape)
-        raise InputError(f"{path}: images of shape {shape}, not (N, C, H, W){flat}")
-    if images.dtype != torch.uint8 and images.numel() * images.element_size() > MOST_BYTES:
-        raise InputError(f"{path}: {images.nbytes:,} bytes of images; at most {MOST_BYTES:,} fit")
-    if labels.ndim not in (1, 2) or len(labels) != len(images):
-        raise InputError(
-            f"{path}: {counted(len(images), 'image')}, but labels of shape {tuple(labels.shape)}"
-        )
-    if images.dtype == torch.bool:
-        raise InputError(f"{path}: images are truths, not numbers; save them as numbers")
-    for tensor, what in ((images, "images"), (labels, "labels")):
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InputError(f"{path}: {what} hold values that are not finite numbers")
 
 
 def _dataset(
@@ -192,10 +136,12 @@ def _claimed(own: ImageSet, claim: Claim, path: Path) -> ImageSet:
 
 def _in_order(found: Found, labels: Tensor, domain: Domain, dataset: str, path: Path) -> Tensor:
     # The order of folders is not that of the classes: a wrong one gives chance accuracy.
+    many, columns = _number_of_classes(found, labels), _columns(found)
     if found.classes is None:
+        _require_numbers(labels, many if columns else None, domain, path)
         return labels
-    many, named = _number_of_classes(labels), len(found.classes)
-    if many > named or (labels.ndim == 2 and many < named):
+    named = len(found.classes)
+    if many > named or (columns and many < named):
         raise InputError(f"{path} names {counted(named, 'class')}, but its labels are of {many}")
     if found.classes == domain.classes:
         return labels
@@ -203,8 +149,30 @@ def _in_order(found: Found, labels: Tensor, domain: Domain, dataset: str, path: 
     return _moved(labels, places, len(domain.classes))
 
 
-def _number_of_classes(labels: Tensor) -> int:
-    return labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
+def _number_of_classes(found: Found, labels: Tensor) -> int:
+    return _columns(found) or int(labels.max()) + 1
+
+
+def _columns(found: Found) -> int | None:
+    # Of labels that are rows of something for every class, and no hot ones that end early.
+    rows = found.labels
+    if rows.ndim < 2 or rows.shape[1] < 2 or int((rows != 0).sum(1).max()) < 2:
+        return None
+    return rows.shape[1]
+
+
+def _require_numbers(labels: Tensor, columns: int | None, domain: Domain, path: Path) -> None:
+    classes = len(domain.classes)
+    if columns is not None and columns != classes:
+        raise InputError(
+            f"{path}: its labels are rows of {columns} numbers, but {domain.name} has "
+            f"{counted(classes, 'class')}"
+        )
+    if labels.ndim == 1 and int(labels.min()) >= 1 and int(labels.max()) == classes:
+        raise InputError(
+            f"{path}: its labels are from {int(labels.min())} to {classes}, those of {domain.name} "
+            f"from 0 to {classes - 1}: subtract 1 where they count from 1, and save them again"
+        )
 
 
 def _places(names: tuple[str, ...], domain: Domain, dataset: str, path: Path) -> list[int]:
@@ -230,7 +198,9 @@ def _moved(labels: Tensor, places: list[int], classes: int) -> Tensor:
 
 
 def _unnamed(found: Found, shape: tuple[int, int, int], labels: Tensor) -> Domain:
-    count = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
+    count = _number_of_classes(found, labels)
+    if found.labels.ndim == 2 and found.labels.shape[1] > 1:
+        count = found.labels.shape[1]
     classes = found.classes or tuple(str(k) for k in range(count))
     zeros, ones = (0.0,) * shape[0], (1.0,) * shape[0]
     return Domain(UNNAMED, shape, classes, zeros, ones)

@@ -33,7 +33,8 @@ def tensor_of(value: Any, what: str, path: Path) -> Tensor:
     """Return a value of a file as a plain tensor, which may repeat numbers that the file has once.
 
     Args:
-        value: a tensor, an array, or a list of numbers or of tensors of one shape.
+        value: a tensor, an array, or a list of numbers or of tensors; of tensors of one shape along
+            an axis of its own.
         what: it is, for messages.
         path: of the file.
 
@@ -157,7 +158,9 @@ def _tensor(value: Any, what: str, path: Path) -> Tensor | None:
     try:
         found = plain_of(value)
         if isinstance(found, list | tuple) and found and all(map(is_tensor, found)):
-            found = put_together([plain_of(each) for each in found], what, path, torch.stack)  # pyright: ignore[reportUnknownVariableType]
+            parts = [plain_of(each) for each in found]  # pyright: ignore[reportUnknownVariableType]
+            alike = len({part.shape for part in parts}) == 1  # else classes of several sizes
+            found = put_together(parts, what, path, torch.stack if alike else torch.cat)
     except InputError:
         raise
     except Exception:  # what stands for a tensor may be anything

@@ -1,0 +1,104 @@
+"""Labels as other projects write them: names, logarithms, counts, classes of several sizes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from datastill.base.errors import InputError
+from datastill.data import ImageSet
+from datastill.datasets.cifar import CIFAR10
+from datastill.exchange import Claim, import_set
+from test_layouts_of_others import images, labels, logits
+
+IMAGES, LABELS, SHARES = images(), labels(), logits().softmax(1)
+NAMES = [CIFAR10.classes[k] for k in LABELS]
+BY_CLASS = [IMAGES[k == LABELS] for k in range(10)]
+
+
+def read(path: Path, table: dict[str, Any]) -> tuple[ImageSet, tuple[str, ...]]:
+    if path.suffix == ".npz":
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in table.items()}
+        np.savez(path, **arrays)
+    else:
+        torch.save(table, path)
+    return import_set(path, Claim("CIFAR10"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (SHARES.log(), "labels are logits"),
+        (100 * SHARES, "labels are shares of 100"),
+        (SHARES.bfloat16(), ""),
+    ],
+    ids=["logarithms", "percent", "half precision"],
+)
+def test_shares_stay_soft_however_they_are_written(
+    given: Tensor, said: str, tmp_path: Path
+) -> None:
+    """They were taken for scores, of which the highest counted and the rest was left out."""
+    back, told = read(tmp_path / "a.pt", {"images": IMAGES, "labels": given})
+    torch.testing.assert_close(back.labels, SHARES, atol=4e-3, rtol=0)
+    assert any(one.startswith(said) for one in told)
+
+
+HOLE = torch.eye(10)[LABELS].index_fill(0, torch.tensor([3]), 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (HOLE, "the label of image 3 is the highest for several classes"),
+        (torch.zeros(20, 10), "the label of image 0 is the highest for several classes"),
+        (torch.stack([LABELS + 11, LABELS], 1), "rows of 2 numbers, but CIFAR10 has 10 classes"),
+        (SHARES[:, :5] - 1, "rows of 5 numbers, but CIFAR10 has 10 classes"),
+        (LABELS + 1, "from 1 to 10, those of CIFAR10 from 0 to 9: subtract 1"),
+        (["x", *NAMES[1:]], "CIFAR10 has no class 'x'"),
+    ],
+    ids=["a row of zeros", "zeros", "two columns", "five classes", "from 1 on", "a strange name"],
+)
+def test_labels_that_say_no_class_are_told(given: Any, told: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=told):
+        read(tmp_path / "a.pt", {"images": IMAGES, "labels": given})
+
+
+@pytest.mark.parametrize("kind", ["pt", "npz"])
+@pytest.mark.parametrize("given", [NAMES, [str(int(k)) for k in LABELS]], ids=["names", "texts"])
+def test_labels_may_be_names(given: list[str], kind: str, tmp_path: Path) -> None:
+    back, _ = read(tmp_path / f"a.{kind}", {"images": IMAGES, "labels": given})
+    assert back.labels.tolist() == LABELS.tolist()
+
+
+def test_names_of_classes_beside_names_as_labels(tmp_path: Path) -> None:
+    table = {"images": IMAGES, "labels": NAMES, "classes": CIFAR10.classes[::-1]}
+    assert read(tmp_path / "a.pt", table)[0].labels.tolist() == LABELS.tolist()
+    with pytest.raises(InputError, match="the label 'bird' is none of its classes"):
+        read(tmp_path / "b.pt", {**table, "classes": ["airplane", "automobile"]})
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [BY_CLASS, [BY_CLASS[0][:1], *BY_CLASS[1:]], BY_CLASS[:2]],
+    ids=["alike", "of several sizes", "two"],
+)
+def test_lists_of_the_images_and_labels_of_each_class(pieces: list[Tensor], tmp_path: Path) -> None:
+    given = [torch.full((len(piece),), k) for k, piece in enumerate(pieces)]
+    back, _ = read(tmp_path / "a.pt", {"images": pieces, "labels": given})
+    assert torch.equal(back.images, torch.cat(pieces))
+    assert back.labels.tolist() == torch.cat(given).tolist()
+
+
+def test_one_label_for_the_images_of_each_class(tmp_path: Path) -> None:
+    back, _ = read(tmp_path / "a.pt", {"images": torch.stack(BY_CLASS), "labels": torch.arange(10)})
+    assert torch.equal(back.images, torch.cat(BY_CLASS))
+    assert back.labels.tolist() == sorted(LABELS.tolist())
+
+
+def test_columns_without_a_dataset_are_classes(tmp_path: Path) -> None:
+    hot = torch.eye(10)[LABELS % 3]
+    torch.save({"images": IMAGES.clamp(0, 1), "labels": hot}, tmp_path / "a.pt")
+    assert len(import_set(tmp_path / "a.pt")[0].domain.classes) == 10
