@@ -234,7 +234,7 @@ def test_pictures_in_deeper_folders_and_behind_links_count(tmp_path: Path) -> No
         (lambda root: (root / "c").mkdir(), "holds no pictures"),
         (lambda root: (root / "x.png").write_bytes(b""), "pictures beside its folders, such as x"),
         (lambda root: [(root / n).rename(root.parent / n) for n in "ab"], "holds no folders"),
-        (lambda root: (root / "b").rename(root.parent / "b"), "images of one class, 'a'"),
+        (lambda root: (root / "b").rename(root.parent / "b"), "pictures in a alone"),
         (lambda root: (root / "test" / "a").mkdir(parents=True), "but none called 'train'"),
         (lambda root: (root / "a" / "z.png").write_bytes(b"xyz"), "z.png is damaged or no picture"),
         (lambda root: (root / "a" / "z.jpg").write_bytes(b""), "z.jpg is damaged or no picture"),

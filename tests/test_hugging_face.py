@@ -160,7 +160,7 @@ def test_sizes_and_colours(tmp_path: Path) -> None:
     [
         (lambda t: t.remove_columns("image"), "no column holds images; name one by `images`"),
         (lambda t: t.remove_columns("label"), "no column holds labels"),
-        (lambda t: t.select([]), "images of one class, 'none'|no dataset of Hugging Face"),
+        (lambda t: t.select([]), "holds no images|no dataset of Hugging Face"),
         (lambda t: t.select([0, 3]), "images of one class, 'ant'"),
         (
             lambda t: t.cast_column("label", Value("int64")).map(

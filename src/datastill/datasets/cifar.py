@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ class CifarSource:
             require_modest_pickle(io.BytesIO(content), len(content))
             table = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
             pixels = np.asarray(table[b"data"])
-            labels = [int(label) for label in table[self.labels.encode()]]
+            labels = [operator.index(label) for label in table[self.labels.encode()]]
         if pixels.dtype != np.uint8 or pixels.shape != (len(labels), PIXELS):
             raise InputError(
                 f"{file} holds {pixels.dtype} of {pixels.shape} for "

@@ -77,10 +77,11 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     unused = [printable(name) for name in layout.unused]
     told = {"passed_over": dict(part.others), "unused_folders": unused}
     (only, *others) = part.classes
-    if not others and split == "train" and folded(only) in BY_THE_WAY:
+    if not others and split == "train":
+        no_class = ", the name of no class" if folded(only) in BY_THE_WAY else " alone"
         raise InputError(
-            f"{path} holds pictures in {only}, the name of no class; expected a folder for each "
-            f"class, or a table of them{familiar(path)}"
+            f"{path} holds pictures in {only}{no_class}; expected a folder for each class, or a "
+            f"table of them{familiar(path)}"
         )
     names = [name for files in part.classes.values() for name in files]
     zipped = path.suffix.casefold() == ZIP and path.is_file()

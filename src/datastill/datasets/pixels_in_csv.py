@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,9 @@ from typing import Any
 import numpy as np
 
 from datastill.base.errors import InputError, damaged
-from datastill.base.registry import folded
 from datastill.base.wording import counted
 from datastill.datasets.base import (
     FORMATS,
-    LABEL_COLUMNS,
-    SPLIT_COLUMNS,
     Format,
     Found,
     Reading,
@@ -29,34 +26,10 @@ from datastill.datasets.base import (
     pixels_of,
     text_of,
 )
+from datastill.datasets.base.csv_heads import Head, ends_of, head_of, is_square, settled
 from datastill.datasets.base.names import SPLIT_WORDS, is_clutter, word_of_split
 
-LEAST = 8
 SUFFIX = ".csv"
-
-
-@dataclass(frozen=True)
-class Head:
-    """What the first line of a file says.
-
-    Attributes:
-        file: that it is of.
-        names: of the columns, if it has names.
-        label: the place of the classes; None if it has none.
-        pixels: the places of the pixels, or that of a text of them.
-        split: the place of what says of which split a row is; None if nothing does.
-    """
-
-    file: Path
-    names: bool
-    label: int | None
-    pixels: tuple[int, ...]
-    split: int | None = None
-
-    @property
-    def side(self) -> int:
-        """The pixels of a side."""
-        return math.isqrt(len(self.pixels))
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
@@ -68,14 +41,14 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     Raises:
         InputError: for a file that is damaged or holds anything else.
     """
-    head = chosen(path, reading).get(split)
+    heads = chosen(path, reading)
+    head = heads.get(split)
     if head is None:
         return None
-    rows = _rows(head, split) if len(head.pixels) == 1 else None
-    if rows is None:
-        pixels, labels = _numbers(head)
+    if len(head.pixels) == 1:
+        pixels, labels = _rows(head, split)
     else:
-        pixels, labels = rows
+        pixels, labels = _numbers(_settled(head, heads["train"]))
     images = pixels_of(pixels, str(head.file))
     found, classes = labels_of(numbers_of(labels), None, str(head.file))
     return Found(images, found, classes, str(head.file))
@@ -115,42 +88,12 @@ def _of_split(heads: Sequence[Head], split: Split, path: Path) -> Head | None:
     return None
 
 
-def head_of(file: Path, reading: Reading) -> Head | None:
-    """Return what the first line of a file says; None if it has no pixels.
-
-    Raises:
-        InputError: when it cannot be read.
-    """
-    with damaged(file), file.open(encoding="utf-8-sig", newline="") as opened:
-        try:
-            lines = [opened.readline(2**20), opened.readline(2**20)]
-        except UnicodeDecodeError:
-            return None
-    first, second = ([v.strip() for v in next(csv.reader([line]), [])] for line in lines)
-    if _all_numbers(first):
-        label = None if _is_square(len(first)) else 0
-        return _head(file, names=False, label=label, count=len(first))
-    known = [reading.labels] if reading.labels else list(LABEL_COLUMNS)
-    plains = [name if reading.labels else folded(name) for name in first]
-    label = next((plains.index(name) for name in known if name in plains), None)
-    split = next((i for i, name in enumerate(first) if folded(name) in SPLIT_COLUMNS), None)
-    text = next((i for i, v in enumerate(second) if _is_square(len(v.split())) and " " in v), None)
-    if text is not None:
-        return Head(file, True, label, (text,), split)
-    return _head(file, names=True, label=label, count=len(first))
-
-
 def recognises(path: Path) -> bool:
     """Tell whether there are files of pixels."""
     try:
         return any(head_of(file, Reading()) for file in _files(path))
     except InputError:
         return False
-
-
-def _head(file: Path, *, names: bool, label: int | None, count: int) -> Head | None:
-    pixels = tuple(i for i in range(count) if i != label)
-    return Head(file, names, label, pixels) if _is_square(len(pixels)) else None
 
 
 def _files(path: Path) -> list[Path]:
@@ -160,23 +103,28 @@ def _files(path: Path) -> list[Path]:
     return [f for f in inside if f.suffix.casefold() == SUFFIX and not is_clutter(f.name)]
 
 
-def _is_square(count: int) -> bool:
-    return math.isqrt(count) >= LEAST and math.isqrt(count) ** 2 == count
-
-
-def _all_numbers(values: Sequence[str]) -> bool:
-    try:
-        return bool(np.isfinite([float(value) for value in values]).all()) and bool(values)
-    except ValueError:
-        return False
+def _settled(head: Head, train: Head) -> Head:
+    # Test images are read as the training images are, which are more.
+    found = settled(train)
+    if train == head or found.label is None or found.width != head.width or not head.unsaid:
+        return settled(head) if train != head else found
+    ends_of(head)
+    return head.labelled_at(found.label)
 
 
 def _numbers(head: Head) -> tuple[np.ndarray, Sequence[str]]:
     assert head.label is not None
     load: Any = partial(
-        np.loadtxt, head.file, delimiter=",", skiprows=int(head.names), comments=None, ndmin=2
+        np.loadtxt,
+        head.file,
+        delimiter=head.delimiter,
+        skiprows=int(head.names),
+        comments=None,
+        quotechar='"',
+        ndmin=2,
+        encoding="utf-8-sig",
     )
-    with damaged(head.file):
+    with damaged(head.file), warnings.catch_warnings(action="ignore"):  # of empty lines
         try:
             pixels = load(dtype=np.int32, usecols=head.pixels)
         except ValueError:  # from 0 to 1
@@ -195,10 +143,10 @@ def _rows(head: Head, split: Split) -> tuple[np.ndarray, Sequence[str]]:
         if head.split is not None and word_of_split(row[head.split]) != word:
             continue
         try:
-            image = np.array(row[head.pixels[0]].split(), np.int32)
+            image = _values(row[head.pixels[0]])
         except ValueError:
             raise InputError(f"{head.file}, line {line}: its pixels are no numbers") from None
-        if (images and len(image) != images[0].size) or not _is_square(len(image)):
+        if (images and len(image) != images[0].size) or not is_square(len(image)):
             raise InputError(
                 f"{head.file}, line {line}: {counted(len(image), 'pixel')} are no square"
             )
@@ -209,9 +157,16 @@ def _rows(head: Head, split: Split) -> tuple[np.ndarray, Sequence[str]]:
     return np.stack(images), labels
 
 
+def _values(text: str) -> np.ndarray:
+    try:
+        return np.array(text.split(), np.int32)
+    except (ValueError, OverflowError):  # from 0 to 1
+        return np.array(text.split(), np.float32)
+
+
 def _lines(head: Head) -> list[tuple[int, list[str]]]:
     with damaged(head.file):
-        reader = csv.reader(io.StringIO(text_of(head.file)), strict=True)
+        reader = csv.reader(io.StringIO(text_of(head.file)), delimiter=head.delimiter, strict=True)
         rows = [(reader.line_num, row) for row in reader if row][1:]
     width = max(head.label or 0, head.split or 0, *head.pixels) + 1
     short = next((line for line, row in rows if len(row) < width), None)
@@ -227,7 +182,14 @@ def _splits_in(head: Head) -> list[Split]:
 def _word(head: Head, split: Split) -> str | None:
     if head.split is None:
         return None
-    there = {word_of_split(row[head.split]) for _, row in _lines(head)}
+    rows = _lines(head)
+    there = {word_of_split(row[head.split]) for _, row in rows}
+    if None in there and len(there) > 1:
+        line, odd = next((n, row) for n, row in rows if word_of_split(row[head.split]) is None)
+        raise InputError(
+            f"{head.file}, line {line}: {odd[head.split]!r} is no split; expected train, val or "
+            "test: change it, or remove the row"
+        )
     return next((word for word in SPLIT_WORDS[split] if word in there), None)
 
 

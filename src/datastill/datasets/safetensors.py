@@ -55,9 +55,12 @@ def tensor(file: Path, name: str) -> Tensor:
 
 def _classes(file: Path, said: str) -> np.ndarray:
     try:
-        return np.array([str(name) for name in json.loads(said)])
-    except (ValueError, TypeError, RecursionError) as error:
+        names = json.loads(said)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: its names of classes are no JSON list: {error}") from None
+    if not isinstance(names, list) or not all(type(name) in (str, int) for name in names):
+        raise InputError(f"{file}: its names of classes are no JSON list of texts: {said[:40]}")
+    return np.array([str(name) for name in names])
 
 
 FORMATS.register("safetensors")(NamedArrays((".safetensors",), arrays).format)

@@ -18,6 +18,9 @@ IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "samp
 LABEL_WORDS = ("labels", "label", "y", "targets", "target", "lbls", "labs", "lab")
 CLASS_WORDS = ("classes", "class_names", "label_names")
 
+LONGEST_TOLD = 40
+"""Letters of a name that a message shows."""
+
 CHUNK = 1024
 """Images that are looked at together: of mapped arrays no more than these need be in memory."""
 
@@ -126,7 +129,8 @@ def labels_of(
             f"{source}: {values.dtype} of {side_by_side(values.shape)}; expected one class for "
             "each image: its number, its name, or a row with a single 1"
         )
-    values = _whole(values, source) if values.dtype.kind == "f" else _texts(values)
+    values = _whole(values, source) if values.dtype.kind == "f" else _texts(values, source)
+    _require_said(values, source)
     if classes is not None and values.dtype.kind != "U":
         return _indices(values, classes, source), classes
     names, indices = np.unique(values, return_inverse=True)
@@ -142,9 +146,10 @@ def class_names(array: Any, source: str) -> tuple[str, ...]:
         InputError: unless it holds different names.
     """
     values = np.asarray(array)
-    if values.ndim != 1 or values.dtype.kind not in "US" or len(set(values.tolist())) < len(values):
+    names = _texts(values, source).tolist() if values.dtype.kind in "US" else []
+    if values.ndim != 1 or values.dtype.kind not in "US" or len(set(names)) < len(values):
         raise InputError(f"{source}: its names of classes are not a list of different texts")
-    return tuple(str(name) for name in _texts(values))
+    return tuple(map(str, names))
 
 
 def _tensor(array: Any, source: str) -> Tensor:
@@ -202,10 +207,24 @@ def _renamed(labels: Tensor, known: Sequence[str], classes: Sequence[str], sourc
     return torch.tensor([classes.index(name) for name in known])[labels]
 
 
-def _texts(values: np.ndarray) -> np.ndarray:
+def _texts(values: np.ndarray, source: str) -> np.ndarray:
     if values.dtype.kind != "S":
         return values
-    return np.array([bytes(value).decode("utf-8", "replace") for value in values])
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        found = error.object[:LONGEST_TOLD]
+        raise InputError(f"{source}: the name {found!r} is no text in UTF-8") from None
+
+
+def _require_said(values: np.ndarray, source: str) -> None:
+    # What others leave empty where they do not know a class would be a class of its own.
+    empty = np.char.strip(values) == "" if values.dtype.kind == "U" and values.size else values[:0]
+    if bool(np.any(empty)):
+        raise InputError(
+            f"{source}: {counted(int(np.sum(empty)), 'label')} of {len(values)} say nothing, the "
+            f"first that of image {int(np.argmax(empty))}; expected a class for each image"
+        )
 
 
 def _ones(rows: np.ndarray, classes: tuple[str, ...] | None, source: str) -> np.ndarray:
@@ -230,6 +249,7 @@ def _ones(rows: np.ndarray, classes: tuple[str, ...] | None, source: str) -> np.
 
 
 def _whole(values: np.ndarray, source: str) -> np.ndarray:
+    values = values.astype(np.float64)
     odd = values[~((values == np.trunc(values)) & (np.abs(values) < 2**53))]
     if len(odd):
         raise InputError(f"{source}: labels such as {float(odd[0]):g} are no classes")

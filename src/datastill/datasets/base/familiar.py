@@ -19,6 +19,10 @@ LISTS = (".json", ".xml", ".xlsx")
 """Endings of files that may hold classes, and are not read."""
 
 
+TABLES = (".csv", ".tsv", ".jsonl")
+"""Endings of files that are read where they are tables of pictures."""
+
+
 def familiar(path: Path) -> str:
     """Return words about what lies in a folder, to follow what is missing; or nothing."""
     for file in _files(path):
@@ -35,6 +39,12 @@ def familiar(path: Path) -> str:
         return (
             f"; {listed} is not read: where it tells the classes, write them into a labels.csv "
             "beside it, under a line id,label a line such as 001.png,cat for each picture"
+        )
+    table = next((file for file in _files(path) if file.suffix.casefold() in TABLES), None)
+    if table is not None:
+        return (
+            f"; {table} is there, but neither names pictures that lie there, as they are written, "
+            "and their classes, nor holds a class and the pixels of a square grey image in each row"
         )
     return ""
 

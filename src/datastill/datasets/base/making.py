@@ -79,11 +79,13 @@ def require_classes(found: Found) -> None:
     """Refuse training images whose labels tell nothing apart, or everything.
 
     Raises:
-        InputError: when there is one class only, or one for every image.
+        InputError: when there are none, one class only, or one for every image.
     """
     present = found.labels.unique().tolist()
+    if not present:
+        raise InputError(f"{found.source} holds no images")
     if len(present) < 2:
-        only = found.classes[present[0]] if present else "none"
+        only = found.classes[present[0]]
         raise InputError(
             f"{found.source} holds images of one class, {only!r}; expected two or more"
         )

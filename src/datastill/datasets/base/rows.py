@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from datastill.base.errors import InputError
@@ -45,6 +45,7 @@ def rows_of(
     label = _label_column(table, column, reading.labels, word)
     if label is None:
         return
+    _require_single(table, label)
     classes, splits = _classes(table, label), _splits(table)
     for (line, _), name, said, own in zip(
         table.rows, table.column(column), classes, splits, strict=True
@@ -116,6 +117,14 @@ def _label_column(
     return None  # test pictures without classes, as in a competition
 
 
+def _require_single(table: TextTable, label: str | tuple[str, ...]) -> None:
+    if label in table.nested:
+        raise InputError(
+            f"{table.source}: {label} holds lists or tables, as of several classes or of places in "
+            "a picture; an image is of one class here; name another column by `labels`"
+        )
+
+
 def _classes(table: TextTable, label: str | tuple[str, ...]) -> list[str]:
     if isinstance(label, str):
         return table.column(label)
@@ -132,10 +141,21 @@ def _classes(table: TextTable, label: str | tuple[str, ...]) -> list[str]:
     return found
 
 
+def _require_known(table: TextTable, name: str, words: Mapping[str, str | None]) -> None:
+    # Else images for tests would be trained on, where one row says nothing.
+    for (line, _), value in zip(table.rows, table.column(name), strict=True):
+        if words[value] is None:
+            raise InputError(
+                f"{table.source}, line {line}: the column {name} says {value!r}, which is no "
+                "split; expected train, val or test: change it, or remove the row"
+            )
+
+
 def _splits(table: TextTable) -> list[str | None]:
     for name in table.columns:
         if folded(name) in SPLIT_COLUMNS:
             words = {value: word_of_split(value) for value in set(table.column(name))}
-            if all(words.values()):
+            if any(words.values()):
+                _require_known(table, name, words)
                 return [words[value] for value in table.column(name)]
     return [None] * len(table.rows)

@@ -36,11 +36,13 @@ class TextTable:
         source: the file, for messages.
         columns: their names.
         rows: the values of each, with the number of the line.
+        nested: the columns of which a value is a list or a table.
     """
 
     source: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[int, Sequence[str]]]
+    nested: frozenset[str] = frozenset()
 
     def headless(self) -> TextTable:
         """Return the same, its first line being a row too."""
@@ -74,10 +76,9 @@ def numbers_of(labels: Sequence[str]) -> NDArray[Any]:
     (array([10.,  9.]), array(['10', 'cat'], dtype='<U3'))
     """
     try:
-        numbers = np.array([float(label) for label in labels])
+        return np.array([float(label) for label in labels])
     except ValueError:
         return np.array(labels)
-    return numbers if np.isfinite(numbers).all() else np.array(labels)
 
 
 def text_of(file: Path) -> str:
@@ -171,4 +172,5 @@ def _of_json(text: str, file: Path) -> TextTable:
         found.append((number, value))
     columns = tuple(dict.fromkeys(name for _, row in found for name in row))
     rows = [(k, ["" if row.get(c) is None else str(row[c]) for c in columns]) for k, row in found]
-    return TextTable(str(file), columns, rows)
+    nested = {c for _, row in found for c in row if isinstance(row[c], list | dict)}
+    return TextTable(str(file), columns, rows, frozenset(nested))

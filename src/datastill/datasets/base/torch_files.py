@@ -31,7 +31,7 @@ def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
     content = _content(file)
     if isinstance(content, list) and len(content) > 1 and all(map(_is_item, content)):
         images, labels = zip(*content, strict=True)
-        content = {"images": list(images), "labels": [int(label) for label in labels]}
+        content = {"images": list(images), "labels": [_plain(label) for label in labels]}
     if isinstance(content, tuple | list) and len(content) in (2, 3):
         content = {"images": content[0], "labels": content[1]}
     if not isinstance(content, Mapping):
@@ -57,6 +57,10 @@ def _is_item(value: Any) -> bool:
     image, label = value  # pyright: ignore[reportUnknownVariableType]
     number = isinstance(label, int) or (isinstance(label, Tensor) and label.ndim == 0)
     return isinstance(image, Tensor) and image.ndim in (2, 3) and number
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, Tensor) else label
 
 
 def _array(value: Any, source: str) -> Any:
