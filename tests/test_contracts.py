@@ -6,7 +6,8 @@ an argument, that is not in it fails a test: whoever adds one adds its line.
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -456,3 +457,58 @@ def test_odd_kinds_that_make_sense_are_kinds() -> None:
         for kind in text.split(", ")
     }
     assert named <= {*odd_kinds()}
+
+
+SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "no gradients": torch.no_grad,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "another device": lambda: torch.device("meta"),
+    "doubles": lambda: doubles(),
+}
+
+
+@contextmanager
+def doubles() -> Generator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def numbers(found: torch.Tensor) -> Any:
+    return found.tolist()
+
+
+def settings_now() -> tuple[Any, ...]:
+    cast, grads = torch.is_autocast_enabled("cpu"), torch.is_grad_enabled()
+    return (cast, grads, torch.is_inference_mode_enabled(), torch.get_default_dtype())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_pytorch_is_set_to_changes_no_result_and_stays(name: str) -> None:
+    labels = CONTRACTS["soft_labels"].good
+    calls: dict[str, Callable[[], Any]] = {
+        "validate": lambda: ds.validate(**PUBLIC["validate"].good).values,
+        "assess": lambda: ds.assess(EVIDENCE, ["om-accuracy", "fresh-gradient-distance"]),
+        "distill": lambda: numbers(distilled(**PUBLIC["distill"].good).synthetic.images),
+        "train_pool": lambda: ds.train_pool(**PUBLIC["train_pool"].good)[0].network.state_dict(),
+        "soft_labels": lambda: numbers(soft_labels(**labels)),
+        "from_arrays": lambda: numbers(ds.from_arrays(**PUBLIC["from_arrays"].good).images),
+    }
+    for call, act in calls.items():
+        expected = act()
+        with SETTINGS[name]():
+            before = settings_now()
+            found = act()
+            assert settings_now() == before, call
+        if call == "assess":
+            found, expected = (
+                {of: one.score for of, one in each.items()} for each in (found, expected)
+            )
+        if call == "train_pool":
+            found, expected = (
+                {of: one.tolist() for of, one in each.items()} for each in (found, expected)
+            )
+        assert found == expected, call

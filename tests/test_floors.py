@@ -29,7 +29,7 @@ RUNS = {
 }
 """The rooms within ``runs``, from the ground up, each by its shelves: ``*`` is what has none."""
 FLOORS = [
-    {"base.notebooks", "base.wording"},
+    {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
     {"base.machine", "base.threads", "base.rng", "base.present"},
     {"base.own_code", "base.libraries"},

@@ -1,5 +1,6 @@
 """What Python gives in the place of something else is told in one line: runs, and their files."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import date
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from conftest import blobs
 from datastill import runs
 from datastill.base.errors import InputError, positive
 from datastill.base.rng import Key
@@ -23,7 +25,7 @@ from datastill.runs.compound.sweeping import values_over
 from datastill.runs.executors.on_ray import require_answer
 from datastill.runs.specs import Spec, recipes
 from datastill.runs.specs.population import wanted
-from datastill.store import require_sinks
+from datastill.store import require_sinks, save
 from test_cli import Run, run
 
 __all__ = ["run"]
@@ -210,3 +212,13 @@ def test_a_link_to_itself_among_pictures_is_told(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to("round")
     with pytest.raises(InputError, match=r"^cannot read .*/round: Too many levels of"):
         tree_of_folder(tmp_path)
+
+
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
+    """As by ``--out /dev/stdout``, where a person may do anything."""
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "link.safetensors").symlink_to("pipe.safetensors")
+    for name in ("pipe", "link"):
+        with pytest.raises(InputError, match="is a device or a pipe, which cannot be replaced"):
+            save(blobs(per_class=1), tmp_path / f"{name}.safetensors")
+        assert (tmp_path / f"{name}.safetensors").is_fifo()

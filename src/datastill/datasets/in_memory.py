@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datastill.base.errors import InputError, of_kind, reason, suggestion, told
+from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.data import Domain, ImageSet
 from datastill.datasets.base import (
@@ -44,6 +45,7 @@ class MapStyle(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
+@as_usual
 def from_arrays(
     images: Any,
     labels: Any,
@@ -84,6 +86,7 @@ def from_arrays(
     return set_of(Part(everything), reading, name, None)
 
 
+@as_usual
 def from_dataset(
     dataset: MapStyle | Iterable[Any],
     *,

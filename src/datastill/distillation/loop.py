@@ -14,6 +14,7 @@ from datastill.augment import dsa, identity
 from datastill.base.errors import InputError, of_kind, reason, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key
+from datastill.base.usual import as_usual, each_as_usual
 from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import CrossEntropyClom, Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
@@ -55,6 +56,7 @@ class Snapshot:
         return f"Snapshot(step={self.step}, {self.synthetic}, losses of {', '.join(self.losses)})"
 
 
+@as_usual
 def distill(
     method: str | Method | Published,
     task: Task,
@@ -159,6 +161,7 @@ class _Moving:
         return self.descent.parametrisation.decode(params, self.counts, domain)
 
 
+@each_as_usual
 def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
     task, leaves = moving.task, moving.leaves
     present = Present("update")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, positive, whole
+from datastill.base.usual import as_usual
 from datastill.data import Domain, ImageSet, require_given
 from datastill.data.labels import hardened
 from datastill.identity import described
@@ -16,6 +17,7 @@ from datastill.training.seeing import teacher
 
 
 @torch.no_grad()
+@as_usual
 def soft_labels(
     images: Tensor, domain: Domain, pool: Pool, *, temperature: float = 1.0, batch: int = 256
 ) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Any
 from datastill.base.costs import bill
 from datastill.base.errors import InputError, of_kind, suggestion, told, whole
 from datastill.base.registry import folded
+from datastill.base.usual import as_usual
 from datastill.base.wording import quoted
 from datastill.evaluation.assessments import (
     ASSESSMENTS,
@@ -60,6 +61,7 @@ class Assessed:
         return Assessed(score, seconds, once, draws)
 
 
+@as_usual
 def assess(
     evidence: Evidence, names: Iterable[str] | None = None, *, draws: int = 1
 ) -> dict[str, Assessed]:

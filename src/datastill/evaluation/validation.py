@@ -14,6 +14,7 @@ import torch
 from datastill.augment import policy_for
 from datastill.base.errors import InputError, of_kind, whole
 from datastill.base.rng import Key, require_key
+from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.compute.route import Route, require_route
 from datastill.data import ImageSet, require_given
@@ -71,6 +72,7 @@ Draw = Callable[[int], ImageSet]
 """The set that trial ``i`` trains on: the same for all, or a draw of its own for each."""
 
 
+@as_usual
 def validate(
     synthetic: ImageSet,
     test: ImageSet,

@@ -192,6 +192,8 @@ def new_folder(path: Path) -> Generator[Path]:
 
 def _replace(path: Path, content: bytes, before: Path | None) -> None:
     # A reader sees the old file or the new one, never half of one.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path} is a device or a pipe, which cannot be replaced; name a file")
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         with partial.open("wb") as file:

@@ -12,6 +12,7 @@ from typing import Any
 from datastill.base.errors import InputError, of_kind, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key, require_key
+from datastill.base.usual import as_usual
 from datastill.compute.route import Route
 from datastill.data import Domain, ImageSet, draw_share, require_given
 from datastill.identity import Digests, keys_of, trained_on
@@ -158,6 +159,7 @@ def _reached(
     }
 
 
+@as_usual
 def train_pool(
     architecture: str | Model, real: ImageSet, *, num: int, fit: Fit | None = None, key: Key
 ) -> Pool:

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, path_of
+from datastill.base.usual import as_usual
 from datastill.data import UNNAMED, Domain, ImageSet, require_same_kind, rows_by_class
 from datastill.datasets.base.making import (
     Part,
@@ -91,6 +92,7 @@ def load_test(
     return _load(name, ("test",), path, reading, like).get("test")
 
 
+@as_usual
 def load_dataset(
     name: str | PathLike[str],
     path: Path | str | None = None,

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from datastill.base.errors import function, of_kind, whole
 from datastill.base.rng import Key, require_key
+from datastill.base.usual import as_usual
 from datastill.compute.route import Route, require_route
 from datastill.data import ImageSet, require_given, require_same_kind
 from datastill.evaluation.assessments import Evidence
@@ -86,6 +87,7 @@ class Bench:
         )
 
 
+@as_usual
 def study(
     sets: Mapping[str, ImageSet],
     bench: Bench,

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from datastill.base.errors import InputError, of_kind
 from datastill.base.notebooks import of_run
+from datastill.base.usual import as_usual
 from datastill.data import ImageSet
 from datastill.datasets.base.sharing import shared_in
 from datastill.evaluation import scores
@@ -61,6 +62,7 @@ FILE = "scores.json"
 """In its place, until the whole takes it."""
 
 
+@as_usual
 def assess(
     spec: AssessSpec,
     folder: Path | str | None = None,
@@ -204,6 +206,7 @@ def _ended(job: _Job, scratch: Path, conduct: Conduct) -> Scored:
     return replace(found, file=place)
 
 
+@as_usual
 def rank(spec: RankSpec, *, observer: Observer = SILENT) -> Ranked:
     """Rank sets by an assessment, without a test set.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, of_kind
+from datastill.base.usual import as_usual
 from datastill.runs.conduct.above import PIECES, VERBS, taken
 from datastill.runs.conduct.futures import Executor
 from datastill.runs.conduct.given import Conduct, require_kinds
@@ -60,6 +61,7 @@ def run(
     return verb(spec, **{name: value for name, (value, _) in given.items() if name in taken})
 
 
+@as_usual
 def carry_out(
     unit: Unit,
     folder: Path | str,

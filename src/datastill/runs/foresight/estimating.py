@@ -10,6 +10,7 @@ import torch
 from datastill.augment import dsa, policy_for
 from datastill.base.errors import positive
 from datastill.base.rng import Key
+from datastill.base.usual import as_usual
 from datastill.base.waits import awaited
 from datastill.compute import kernels
 from datastill.compute.measuring import Answer
@@ -103,6 +104,7 @@ class Estimate:
         return self.updates * self.update.seconds + self.trials * self.trial.seconds
 
 
+@as_usual
 def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT) -> Estimate:
     """Find out what a run will cost: a few updates are carried out, and parts of training timed.
 

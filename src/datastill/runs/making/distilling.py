@@ -10,6 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError, of_kind
 from datastill.base.notebooks import of_run
+from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.compute import measuring
 from datastill.data import ImageSet
@@ -208,6 +209,7 @@ class Distilling:
             raise InputError(f"the run in {path} has no sound plan: {error}") from None
 
 
+@as_usual
 def distill(
     spec: DistillSpec,
     folder: Path | str | None = None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.notebooks import of_run
+from datastill.base.usual import as_usual
 from datastill.data import ImageSet
 from datastill.data.labels import hardened
 from datastill.distillation.relabelling import relabelled
@@ -56,6 +57,7 @@ class Relabelled:
         return self.set.labels.max(1).values.mean().item()
 
 
+@as_usual
 def relabel(
     spec: RelabelSpec, folder: Path | str | None = None, *, keeping: Keeping = USUAL
 ) -> Relabelled:

@@ -14,6 +14,7 @@ from typing import Any
 from datastill.base.errors import InputError, truth
 from datastill.base.notebooks import of_run
 from datastill.base.rng import Key
+from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.networks import find
@@ -96,6 +97,7 @@ class Trained:
         return load_member(file, factory=row.architecture)
 
 
+@as_usual
 def train(
     spec: TrainSpec,
     folder: Path | str | None = None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from datastill.base.errors import InputError, truth
+from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
@@ -47,6 +48,7 @@ def folder_of(spec: StudySpec, root: Path | str) -> Path:
     return Path(root) / dataset_name(str(spec.data.name), spec.data.path, spec.data.sides)
 
 
+@as_usual
 def study(
     spec: StudySpec,
     folder: Path | str | None = None,

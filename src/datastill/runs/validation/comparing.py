@@ -11,6 +11,7 @@ from typing import Any
 from datastill.augment import DSA
 from datastill.base.errors import InputError, path_of
 from datastill.base.notebooks import of_run
+from datastill.base.usual import as_usual
 from datastill.base.wording import are, as_folder, counted
 from datastill.evaluation.comparison import Entry, Ranking, Row, Terms, rows
 from datastill.evaluation.plan import EvaluationPlan
@@ -86,6 +87,7 @@ class Compared:
     _repr_html_ = of_run
 
 
+@as_usual
 def compare(
     spec: CompareSpec,
     folder: Path | str | None = None,
@@ -279,9 +281,8 @@ class _Run:
         spec, material, terms = self.spec, self.material, self.terms
         augmented = protocol_of(spec, material, "dsa", spec.epochs)
         ranking = ranking_protocol(material, terms, table, spec.rates, augmented)
-        temperature = material.temperature(spec.soft.temperature)
-        follow = partial(self.followed, runner)
-        return ranked(material, terms, ranking, follow, temperature=temperature)
+        heat = material.temperature(spec.soft.temperature)
+        return ranked(material, terms, ranking, partial(self.followed, runner), temperature=heat)
 
     def followed(
         self, runner: TrialRunner, label: str, stages: Sequence[EvaluationPlan]

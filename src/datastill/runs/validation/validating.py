@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError, truth
+from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.evaluation.plan import EvaluationPlan, Result, collect
@@ -50,6 +51,7 @@ from datastill.store.results import results_in
 from datastill.training.pool import freeze
 
 
+@as_usual
 def validate(
     spec: ValidateSpec,
     folder: Path | str | None = None,
