@@ -31,7 +31,7 @@ RUNS = {
 FLOORS = [
     {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
-    {"base.machine", "base.threads", "base.rng", "base.present"},
+    {"base.machine", "base.threads", "base.rng", "base.present", "base.paths"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},
     {"evaluation.statistics"},

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from types import NoneType
@@ -15,17 +16,33 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import blobs
-from datastill import runs
+from conftest import blobs, linear
+from datastill import (
+    Evidence,
+    Reading,
+    assess,
+    builder,
+    cross_entropy_clom,
+    from_arrays,
+    load,
+    load_dataset,
+    preset,
+    runs,
+    train_pool,
+    validate,
+)
 from datastill.base.errors import InputError, positive
 from datastill.base.rng import Key
 from datastill.datasets.base.tree import tree_of_folder
+from datastill.distillation.relabelling import soft_labels
 from datastill.evaluation.scores import epoch_of
 from datastill.runs.compound.sweeping import values_over
 from datastill.runs.executors.on_ray import require_answer
 from datastill.runs.specs import Spec, recipes
 from datastill.runs.specs.population import wanted
 from datastill.store import require_sinks, save
+from datastill.training.fit import Fit
+from datastill.training.pool import freeze
 from test_cli import Run, run
 
 __all__ = ["run"]
@@ -222,3 +239,78 @@ def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is a device or a pipe, which cannot be replaced"):
             save(blobs(per_class=1), tmp_path / f"{name}.safetensors")
         assert (tmp_path / f"{name}.safetensors").is_fifo()
+
+
+class BytePath:
+    """A path that is no text."""
+
+    def __fspath__(self) -> bytes:
+        return b"x"
+
+
+REAL = blobs(per_class=2)
+POOL = [freeze(linear(REAL.domain), "MLP", REAL.domain, {})]
+NAMES: Any = {"b", "a"}
+BYTES: Any = BytePath()
+LONG_NUMBER: Any = VAST
+ROUND: Any = ITSELF
+PAIRS: Any = np.zeros((2, 8, 8), np.uint8), [0, 1]
+
+
+def labelled(**given: Any) -> Any:
+    return soft_labels(REAL.images, REAL.domain, POOL, **given).tolist()
+
+
+def weighted(*alphas: Any) -> Any:
+    return [
+        group.alpha * torch.ones(1)
+        for group in cross_entropy_clom(POOL, alphas, REAL.domain).groups
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (lambda: replace(REAL.domain, classes=NAMES), "`classes` must be a tuple, found a set"),
+        (lambda: from_arrays(PAIRS[0], labels=PAIRS[1], name="x", classes=NAMES), "found a set"),
+        (
+            lambda: runs.TrainSpec(data=DATA, models=NAMES),
+            "`models` must be a list of texts, found a set, which has no order",
+        ),
+        (lambda: load(STRANGE["broken"]), "`path` must be the path of a file, found a Broken"),
+        (lambda: load(BYTES), "`path` must be the path of a file, found a BytePath"),
+        (lambda: load_dataset(BYTES), "must be"),
+        (lambda: Key(STRANGE["broken"]), "a step of an address is text or a whole number, found a"),
+        (
+            lambda: Reading(size=LONG_NUMBER),
+            "`size` must be a number, or height and width, found a number of 5001 digits",
+        ),
+        (lambda: builder("MLP", REAL.domain, LONG_NUMBER), "found a number of 5001 digits: "),
+        (lambda: replace(REAL.domain, shape=ROUND), "images of shape"),
+        (lambda: labelled(batch=2**63), "`batch` must be at most 2**63 - 1, found 9223372036854"),
+        (lambda: Fit(epochs=VAST), "`epochs` must be at most 2**63 - 1, found a number of 5001"),
+        (
+            lambda: validate(REAL, REAL, "MLP", preset("dc"), trials=10**9, key=Key(0)),
+            "at most 100000",
+        ),
+        (lambda: train_pool("MLP", REAL, num=10**9, key=Key(0)), "`num` must be at most 100000"),
+        (
+            lambda: assess(Evidence(REAL, REAL, POOL, Key(0)), draws=10**9),
+            "`draws` must be at most 100000",
+        ),
+    ],
+)
+def test_no_value_ends_in_waiting_or_a_traceback(given: Callable[[], Any], complaint: str) -> None:
+    test_one_line_says_what_it_should_have_been(given, complaint)
+
+
+@pytest.mark.parametrize("number", [Fraction(1, 2), Decimal("0.5"), np.float16(0.5), 10**30])
+def test_numbers_of_any_kind_are_what_they_are(number: Any) -> None:
+    assert labelled(temperature=number) == labelled(temperature=float(number))
+    assert weighted(number) == [float(number)]
+    assert labelled(batch=np.int64(3)) == labelled(batch=3)
+
+
+def test_pixels_of_many_digits_are_pixels() -> None:
+    longer = from_arrays(PAIRS[0].astype(np.longdouble), labels=PAIRS[1], name="x")
+    assert longer.images.dtype == torch.float32

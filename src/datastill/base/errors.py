@@ -10,7 +10,6 @@ import operator
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from datastill.base.notebooks import of_error
@@ -40,6 +39,8 @@ class InputError(ValueError):
 LARGEST = 1e30
 """What a number may be at most: with room for what it is multiplied by in float32."""
 
+LARGEST_WHOLE = 2**63 - 1
+"""What a whole number may be at most: what one holds in a tensor."""
 MOST = 100_000
 """Sets, networks and draws of a run at most: more are a mistake."""
 
@@ -76,14 +77,14 @@ def _not_endless(name: str, value: Any) -> None:
 
 
 def _not_vast(name: str, value: Any) -> None:
-    if value is not None and value > LARGEST:
+    if value is not None and in_plain(value) > LARGEST:  # half a float knows no such number
         raise InputError(f"`{name}` must be at most {LARGEST:g}, found {told(value)}")
 
 
 def countable(**numbers: Any) -> None:
     """Refuse numbers of things to be made of which nobody can mean so many."""
     for name, value in numbers.items():
-        if value > MOST:
+        if in_plain(value) > MOST:
             raise InputError(f"`{name}` must be at most {MOST}, found {told(value)}")
 
 
@@ -101,6 +102,8 @@ def whole(least: int = 1, **numbers: Any) -> None:
             raise InputError(
                 f"`{name}` must be a whole number, {least} or more, found {told(value)}"
             )
+        if operator.index(value) > LARGEST_WHOLE:
+            raise InputError(f"`{name}` must be at most 2**63 - 1, found {told(value)}")
 
 
 def of_kind(kind: type | tuple[type, ...], wanted: str, **values: Any) -> None:
@@ -162,28 +165,18 @@ def path_of(wanted: str, **paths: Any) -> None:
     for name, path in paths.items():
         of_kind((str, os.PathLike, type(None)), wanted, **{name: path})
         try:
-            os.lstat("" if path is None else path)
+            text = "" if path is None else os.fspath(path)
+        except Exception:  # of a class of one's own
+            text = None
+        if not isinstance(text, str):
+            raise InputError(f"`{name}` must be {wanted}, found {told(path)}")
+        try:
+            os.lstat(text)
         except ValueError as error:  # a zero byte
             raise InputError(f"`{name}` is no path: {error}") from None
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise InputError(f"`{name}` is no path: its name is too long") from None
-
-
-def require_file(path: Path | None, said: str, ending: str, kind: str, usual: str) -> None:
-    """Refuse what does not name a file of a kind to be written; None is none that was given.
-
-    Args:
-        path: of the file.
-        said: what it was given as.
-        ending: of its name.
-        kind: what is written.
-        usual: name of a file of that kind.
-    """
-    if path is not None and path.is_dir():
-        raise InputError(f"{said} names a file, and {path} is a folder: {path / usual}")
-    if path is not None and path.suffix.lower() != ending:
-        raise InputError(f"{said} writes {kind}: name it {path.with_suffix(ending)}")
 
 
 def in_plain_numbers(settings: object, *names: str) -> None:

@@ -96,11 +96,18 @@ def shown(value: Any) -> str:
     text = _own_words(value)
     if 0 < len(text) <= MOST_SHOWN and text.isprintable():
         return text
-    name, kind = getattr(value, "__name__", None), type(value).__name__
+    name, kind = _name(value), type(value).__name__
     if kind == "bool":  # numpy's, which is not Python's
         kind = f"{type(value).__module__}.{kind}"
     article = "an" if kind[0].lower() in "aeiou" or kind == "ndarray" else "a"
     return f"{article} {kind} {name}" if isinstance(name, str) else f"{article} {kind}"
+
+
+def _name(value: Any) -> Any:
+    try:
+        return getattr(value, "__name__", None)
+    except Exception:  # of a class whose own code fails
+        return None
 
 
 def _own_words(value: Any) -> str:

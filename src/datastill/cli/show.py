@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import InputError, positive, require_file
+from datastill.base.errors import InputError, positive
+from datastill.base.paths import require_file
 from datastill.base.wording import listed
 from datastill.cli.mirror import Paths, options
 from datastill.cli.options import Talk, Which
@@ -42,17 +43,16 @@ class Show:
         from datastill.runs.showing.summaries import side_by_side
         from datastill.store import load
 
-        console, name = self.talk.console(), self.dataset
-        files = [self.which.file(path, console, name) for path in self.paths or (None,)]
+        console = self.talk.console()
+        files = [self.which.file(one, console, self.dataset) for one in self.paths or (None,)]
         sets = [load(file) for file in files]
-        drawn = [path for path in (self.png, self.grid) if path]
         if self.png is not None:
             write_picture(beside([preview(data, most=self.most) for data in sets]), self.png)
         if self.grid is not None:
             write_picture(beside([grid(data, scale=self.scale) for data in sets]), self.grid)
         columns, rows = side_by_side(files, sets)
         console.show([(columns, rows)])
-        if drawn:
+        if drawn := [path for path in (self.png, self.grid) if path]:
             console.message(f"drawn: {listed([str(path) for path in drawn])}")
         return {name: {row[0]: row[i] for row in rows} for i, name in enumerate(columns) if i}
 

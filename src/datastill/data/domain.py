@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,12 +20,12 @@ UNNAMED = "imported"
 
 def _several(name: str, values: Any) -> tuple[Any, ...]:
     if (
-        isinstance(values, str | bytes | Mapping)
+        isinstance(values, str | bytes | Mapping | set | frozenset)  # a set has no order
         or not isinstance(values, Iterable)
         or not getattr(values, "ndim", 1)
     ):
         raise InputError(f"`{name}` must be a tuple, found {told(values)}")
-    return tuple(values)
+    return tuple(cast("Iterable[Any]", values))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Domain:
             of_kind(str, "a tuple of names", classes=known)
         truth(mirror=self.mirror)
         if len(self.shape) != 3 or not all(is_whole(side) and side > 0 for side in self.shape):
-            raise InputError(f"images of shape {self.shape}, not (channels, height, width)")
+            raise InputError(f"images of shape {told(self.shape)}, not (channels, height, width)")
         if not len(self.mean) == len(self.std) == self.shape[0]:
             raise InputError(
                 f"{counted(len(self.mean), 'mean')}, {counted(len(self.std), 'std')}, "
@@ -65,7 +65,7 @@ class Domain:
             )
         numbers = (*self.mean, *self.std)
         if not all(map(is_number, numbers)) or min(self.std) <= 0:
-            raise InputError(f"a normalisation by mean {self.mean} and std {self.std}")
+            raise InputError(f"a normalisation by mean {told(self.mean)} and std {told(self.std)}")
         for name in ("shape", "mean", "std"):
             object.__setattr__(self, name, tuple(map(in_plain, getattr(self, name))))
 

@@ -138,7 +138,8 @@ def _names(classes: Any) -> tuple[str, ...] | None:
     wanted = "a list of names, one for each class"
     if classes is None:
         return None
-    if isinstance(classes, str | bytes | Mapping) or not isinstance(classes, Iterable):
+    unordered = isinstance(classes, str | bytes | Mapping | set | frozenset)
+    if unordered or not isinstance(classes, Iterable):
         raise InputError(f"`classes` must be {wanted}, found {told(classes)}")
     given = tuple(cast("Iterable[Any]", classes)) if getattr(classes, "ndim", 1) else (classes,)
     for one in given:

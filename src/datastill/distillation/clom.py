@@ -253,7 +253,8 @@ def _groups(
     given = alphas if isinstance(alphas, Sequence) else [alphas]
     weights = pair_alphas(given, list(members))
     return [
-        Group([wrap(member) for member in group], weights[name]) for name, group in members.items()
+        Group([wrap(member) for member in group], float(weights[name]))
+        for name, group in members.items()
     ]
 
 

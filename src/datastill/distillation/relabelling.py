@@ -47,6 +47,7 @@ def soft_labels(
         raise InputError("`temperature` must be above zero, found None")
     positive(temperature=temperature)
     whole(batch=batch)
+    temperature, batch = float(temperature), int(batch)
     if not pool:
         raise InputError("soft labels need at least one original model")
     teachers = [teacher(member, domain) for member in pool]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datastill.base.costs import bill
-from datastill.base.errors import InputError, of_kind, suggestion, told, whole
+from datastill.base.errors import InputError, countable, of_kind, suggestion, told, whole
 from datastill.base.registry import folded
 from datastill.base.usual import as_usual
 from datastill.base.wording import quoted
@@ -81,6 +81,7 @@ def assess(
     """
     of_kind(Evidence, "an Evidence", evidence=evidence)
     whole(draws=draws)
+    countable(draws=draws)
     chosen = [_asked(name, evidence) for name in named(names, evidence)]
     found = [_assessed(asked) for asked in chosen]
     for draw in range(1, draws):

@@ -12,7 +12,7 @@ from itertools import product, takewhile
 import torch
 
 from datastill.augment import policy_for
-from datastill.base.errors import InputError, of_kind, whole
+from datastill.base.errors import InputError, countable, of_kind, whole
 from datastill.base.rng import Key, require_key
 from datastill.base.usual import as_usual
 from datastill.base.wording import counted
@@ -106,12 +106,12 @@ def validate(
     of_kind(Protocol, "a Protocol, such as preset('dsa')", protocol=protocol)
     require_key(key)
     whole(trials=trials, together=1 if together is None else together)
+    countable(trials=trials)
     require_route(route=Route() if route is None else route)
     find(model)
-    model = name_of(model)
     _require_given(synthetic, test, labels)
-    draw = partial(_same, synthetic)
-    pairing = _Pairing("synthetic", draw, model, test, protocol, key, route, labels=labels)
+    draw, name = partial(_same, synthetic), name_of(model)
+    pairing = _Pairing("synthetic", draw, name, test, protocol, key, route, labels=labels)
     return Accuracies(tuple(trial.accuracy for trial in pairing.trials(range(trials), together)))
 
 

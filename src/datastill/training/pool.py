@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from datastill.base.errors import InputError, of_kind, whole
+from datastill.base.errors import InputError, countable, of_kind, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key, require_key
 from datastill.base.usual import as_usual
@@ -167,6 +167,7 @@ def train_pool(
     find(architecture)
     architecture = name_of(architecture)
     whole(num=num)
+    countable(num=num)
     require_key(key)
     of_kind(ImageSet, "an ImageSet", real=real)
     if fit is not None:

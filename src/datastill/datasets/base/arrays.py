@@ -160,6 +160,8 @@ def _tensor(array: Any, source: str) -> Tensor:
     if array.dtype.kind not in "uifb":
         raise InputError(f"{source}: {array.dtype} are no pixels")
     native = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if native.dtype.kind == "f" and native.dtype.itemsize > 8:
+        native = native.astype(np.float64)  # torch has no longer ones
     if native.dtype.kind == "u" and native.dtype.itemsize > 1:
         native = native.astype(np.int64)  # torch knows little of other unsigned integers
     if any(stride < 0 for stride in native.strides) or not native.flags.writeable:

@@ -198,9 +198,11 @@ def _made(
 
 def _named(name: str | PathLike[str]) -> str:
     # A path is no name, though it be of one word.
-    of_kind((str, PathLike), "the name of a dataset, or the path of images", name=name)
+    wanted = "the name of a dataset, or the path of images"
+    of_kind((str, PathLike), wanted, name=name)
     if isinstance(name, str):
         return name
+    path_of(wanted, name=name)
     text = fspath(name)
     return text if "/" in text else f"./{text}"
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 from datastill.base.errors import (
+    LARGEST,
     InputError,
     function,
     in_plain_numbers,
@@ -69,7 +70,7 @@ def sides(size: Size | int | None) -> Size | None:
     given: tuple[Any, ...] = (size, size)
     if isinstance(size, Sequence) and not isinstance(size, str | bytes):
         given = tuple(size)
-    if len(given) != 2 or not all(map(is_whole, given)):
+    if len(given) != 2 or not all(is_whole(one) and abs(one) <= LARGEST for one in given):
         raise InputError(f"`size` must be a number, or height and width, found {told(size)}")
     height, width = map(int, given)
     return height, width

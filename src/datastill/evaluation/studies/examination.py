@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-from datastill.base.errors import function, of_kind, whole
+from datastill.base.errors import countable, function, of_kind, whole
 from datastill.base.rng import Key, require_key
 from datastill.base.usual import as_usual
 from datastill.compute.route import Route, require_route
@@ -187,6 +187,7 @@ def _require_sense(sets: Any, bench: Any, trials: Any, resampling: Any) -> None:
     of_kind(Bench, "a Bench", bench=bench)
     of_kind(Mapping, "sets by their names", sets=sets)
     whole(trials=trials)
+    countable(trials=trials)
     of_kind((Resampling, type(None)), "a Resampling, or None", resampling=resampling)
     require_given(bench.test, "the test images")
     require_same_kind(bench.test.domain, bench.train.domain)

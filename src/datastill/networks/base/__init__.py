@@ -177,7 +177,7 @@ def _device(device: Any) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        said = told(device) if isinstance(error, TypeError) else f"{device!r}: {reason(error)}"
+        said = told(device) if isinstance(error, TypeError) else f"{told(device)}: {reason(error)}"
         raise InputError(f"`device` must be that of tensors, such as 'cpu', found {said}") from None
     return found
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datastill.base.errors import InputError, damaged, of_kind, path_of, require_file
+from datastill.base.errors import InputError, damaged, of_kind, path_of
+from datastill.base.paths import require_file
 from datastill.base.wording import counted, listed
 from datastill.data import ImageSet
 from datastill.report.page import render, sets

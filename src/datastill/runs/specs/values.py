@@ -34,7 +34,7 @@ def as_kept(value: Any) -> Any:
         return str.__str__(value)  # Python's own, of whatever class that is a text
     if isinstance(value, Mapping):
         return {as_kept(name): as_kept(held) for name, held in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple):
         return [as_kept(held) for held in value]
     return in_plain(value) if is_number(value) else value
 
@@ -60,6 +60,8 @@ def converted(name: str, value: Any, hint: Any) -> Any:
     import msgspec
 
     given = value
+    if isinstance(value, set | frozenset):
+        raise InputError(f"`{name}` must be {wanted(hint)}, found a set, which has no order")
     try:
         given = as_kept(value)
         for part in _parts(given):
