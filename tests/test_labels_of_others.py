@@ -102,3 +102,38 @@ def test_columns_without_a_dataset_are_classes(tmp_path: Path) -> None:
     hot = torch.eye(10)[LABELS % 3]
     torch.save({"images": IMAGES.clamp(0, 1), "labels": hot}, tmp_path / "a.pt")
     assert len(import_set(tmp_path / "a.pt")[0].domain.classes) == 10
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {k: (piece, torch.full((2,), k)) for k, piece in enumerate(BY_CLASS)},
+        {f"c{k}": {"x": piece, "y": [k, k]} for k, piece in enumerate(BY_CLASS)},
+        [{"images": piece, "labels": torch.full((2,), k)} for k, piece in enumerate(BY_CLASS)],
+        [{"image": image, "label": k} for k, piece in enumerate(BY_CLASS) for image in piece],
+    ],
+    ids=["pairs by class", "tables by class", "a list of tables", "a list of items"],
+)
+def test_sets_of_the_classes_are_put_together(given: Any, tmp_path: Path) -> None:
+    torch.save(given, tmp_path / "a.pt")
+    back, _ = import_set(tmp_path / "a.pt", Claim("CIFAR10"))
+    assert torch.equal(back.images, torch.cat(BY_CLASS))
+    assert back.labels.tolist() == sorted(LABELS.tolist())
+
+
+def test_soft_labels_after_the_hard_ones(tmp_path: Path) -> None:
+    torch.save([IMAGES, LABELS, SHARES], tmp_path / "a.pt")
+    assert torch.equal(import_set(tmp_path / "a.pt", Claim("CIFAR10"))[0].labels, SHARES)
+    torch.save([IMAGES, LABELS, torch.tensor([[0.1]])], tmp_path / "a.pt")
+    assert import_set(tmp_path / "a.pt", Claim("CIFAR10"))[0].labels.ndim == 1
+
+
+def test_images_with_labels_are_half_a_set_where_styles_lie_beside(tmp_path: Path) -> None:
+    """What HaBa's images are made by was left out, and nothing said."""
+    for name, value in (("images", IMAGES), ("labels", LABELS), ("weights", {"a": IMAGES})):
+        torch.save(value, tmp_path / f"{name}_best.pt")
+    assert len(import_set(tmp_path / "images_best.pt", Claim("CIFAR10"))[0]) == 20
+    torch.save({"a": IMAGES}, tmp_path / "styles_best.pt")
+    for path in (tmp_path, tmp_path / "images_best.pt"):
+        with pytest.raises(InputError, match="half of a set, of which styles_best"):
+            import_set(path, Claim("CIFAR10"))

@@ -31,6 +31,9 @@ RATES = ("lr", "syn_lr", "learning_rate")
 NUMBERED = re.compile(r"(?:(.*)_)?(\d+)")
 """What a name says beside images, where it ends with a number."""
 
+HALVES = ("styles", "style", "hallucinator", "hallucinators", "weights")
+"""What files of the other half of a factorised set begin with; the last may be of a network too."""
+
 SOME = 3
 """Names that a message lists."""
 
@@ -171,6 +174,9 @@ def _with_labels(file: Path, value: Any, experiment: int | None, *, alone: bool 
         raise InputError(_lonely(file, images.ndim))
     if experiment:
         raise InputError(f"{file} holds one set; there is no number {experiment}")
+    half = next((each for each in _beside(file) if _is_half(each, HALVES[:-1])), None)
+    if half is not None:
+        raise InputError(_halved(file, half))
     labels = tensor_of(loaded_from(labels_file), "labels", labels_file)
     told: tuple[str, ...] = ()
     unwhitened = _unwhitened(file)
@@ -210,12 +216,9 @@ def _parts(file: Path) -> list[Path]:
 def _lonely(file: Path, axes: int) -> str:
     if axes <= 2:
         return f"{file} holds labels, not images; name the file of the images that lies beside it"
-    half = [each.name for each in sorted(file.parent.glob(f"*{file.suffix}")) if _is_half(each)]
-    if half:
-        return (
-            f"{file} holds half of a set, of which {half[0]} beside it makes the images (HaBa): "
-            "make them in Python, and save what comes out as images.pt with labels.pt"
-        )
+    half = next((each for each in _beside(file) if _is_half(each)), None)
+    if half is not None:
+        return _halved(file, half)
     wanted = next(_partners(file, LABELS), file.with_name(f"labels{file.suffix}"))
     if not is_of_images(file, BARE):
         return (
@@ -225,9 +228,19 @@ def _lonely(file: Path, axes: int) -> str:
     return f"{file} holds images without labels; expected them beside it in {wanted.name}"
 
 
-def _is_half(file: Path) -> bool:
-    words = words_of(file.stem)
-    return words[0] in ("styles", "style", "weights", "hallucinator", "hallucinators")
+def _beside(file: Path) -> list[Path]:
+    return sorted(file.parent.glob(f"*{file.suffix}"))
+
+
+def _halved(file: Path, half: Path) -> str:
+    return (
+        f"{file} holds half of a set, of which {half.name} beside it makes the images (HaBa): "
+        "make them in Python, and save what comes out as images.pt with labels.pt"
+    )
+
+
+def _is_half(file: Path, words: Sequence[str] = HALVES) -> bool:
+    return any(word in words for word in words_of(file.stem)[:1])
 
 
 def _unwhitened(file: Path) -> Path | None:

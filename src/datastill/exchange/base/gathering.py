@@ -13,7 +13,7 @@ from datastill.base.errors import InputError, damaged
 from datastill.base.wording import counted
 from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
 from datastill.exchange.base.contract import header_of
-from datastill.exchange.base.held import Held, of_steps, one_of
+from datastill.exchange.base.held import Held, disjoint, of_steps, one_of
 from datastill.exchange.base.labels import labels_in, numbers_of
 from datastill.exchange.base.names import (
     BESIDE,
@@ -23,6 +23,7 @@ from datastill.exchange.base.names import (
     classes_in,
     keyed,
     keys_of_classes,
+    paired,
     words_of,
 )
 from datastill.exchange.base.tensors import (
@@ -67,6 +68,7 @@ def gathered(
     if isinstance(value, Mapping):
         return _in_table(value, path, experiment, depth)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        value = paired(value)
         if are_items(value):
             return _only(_of_items(value, path), experiment, path)
         if _is_pair(value):
@@ -128,6 +130,8 @@ def _inside(table: Mapping[Any, Any], path: Path, experiment: int | None, depth:
         return gathered(value, path, experiment, depth=depth - 1)
     if experiment is not None:
         return one_of(list(sets.values()), experiment, path)
+    if len(names) > 1 and not any(map(split_word, names)) and disjoint(list(sets.values())):
+        return replace(one_of(list(sets.values()), None, path), classes=_names(table))
     chosen, told = _training_among(names, path)
     found = sets[chosen]
     classes = found.classes or _names(table)
@@ -206,6 +210,9 @@ def _in_list(value: Sequence[Any], path: Path) -> Held:
     images, labels = tensor_of(first, "images", path), tensor_of(second, "labels", path)
     if len(value) < 3:
         return Held(images, labels)
+    rows, *columns = shape_of(value[2]) or (0,)
+    if rows == len(images) and columns > [1]:  # the hard labels, then the soft ones
+        return Held(images, tensor_of(value[2], "soft labels", path), logits=True)
     rate, told = rate_of(value[2], path)
     return Held(images, labels, rate, logits=True, remarks=told)
 

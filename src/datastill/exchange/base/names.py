@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from datastill.base.registry import folded
 
@@ -177,6 +178,22 @@ def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
         if rest in words:
             found.append((len(said) - 1, words.index(rest), key))
     return [key for _, _, key in sorted(found)]
+
+
+def paired(value: Sequence[Any]) -> Sequence[Any]:
+    """Return a list of tables of an image and a label, or of several, as one of such pairs.
+
+    >>> paired([{"image": 1, "label": 2}, {"image": 3, "label": 4}]), paired([{"a": 1}])
+    ([(1, 2), (3, 4)], [{'a': 1}])
+    """
+    pairs: list[tuple[Any, Any]] = []
+    for each in value:
+        table: Mapping[Any, Any] = each if isinstance(each, Mapping) else {}
+        images, labels = keyed(table, IMAGE_WORDS), keyed(table, LABEL_WORDS)
+        if not images or not labels:
+            return value
+        pairs.append((table[images[0]], table[labels[0]]))
+    return pairs
 
 
 CLASSES = ("classes", "classnames", "labelnames", "classtoidx", "idxtoclass", "labelmap")
