@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+from scipy.io import savemat
 
 from datastill import from_arrays
 from datastill.base.errors import InputError
@@ -178,6 +179,30 @@ def test_odd_labels_and_classes_are_told(
     save(tmp_path / name, arrays(**others))
     with pytest.raises(InputError, match=told):
         read(tmp_path / name)
+
+
+MATLAB = np.moveaxis(pixels(12, 12)[..., None].repeat(3, -1), 0, -1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        (np.array(["cat", "bird", "x"] * 4, object), ("bird", "cat", "x")),
+        (["cat", "bird", "x"] * 4, ("bird", "cat", "x")),
+        (np.arange(12) % 3 + 1, ("1", "2", "3")),
+    ],
+    ids=["cells", "characters", "numbers"],
+)
+def test_as_many_images_as_rows_in_matlabs_order(
+    classes: Any, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    savemat(tmp_path / "a.mat", {"images": MATLAB, "labels": classes})
+    data = read(tmp_path / "a.mat")
+    assert np.array_equal(bytes_of(data)[:, 0], pixels(12, 12))
+    assert data.domain.classes == names
+    savemat(tmp_path / "b.mat", {"images": MATLAB[:, :, 0], "labels": classes})
+    with pytest.raises(InputError, match="which of them counts the images cannot be told"):
+        read(tmp_path / "b.mat")
 
 
 @pytest.mark.filterwarnings("error")
