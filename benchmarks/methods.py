@@ -203,12 +203,15 @@ def _rows(cell: str, seed: int) -> dict[tuple[str, str], Any]:
     found: dict[tuple[str, str], Any] = {}
     for file in sorted(OUT.glob(f"{cell}-seed{seed}-*.json")):
         made, kind = file.stem.removeprefix(f"{cell}-seed{seed}-").rsplit("-", 1)
-        for row in json.loads(file.read_text())["rows"]:
-            if kind == "soft" and row["labels"] != FLY:
+        report = json.loads(file.read_text())
+        fast = report["protocol"].get("soft_lr") is None  # as the first ones were judged
+        for row in report["rows"]:
+            if kind != "hard" and row["labels"] != FLY:
                 continue  # the same networks as in the comparison of hard labels
+            rate = f", from {report['protocol']['fit']['lr']:g}" if fast and kind != "hard" else ""
             updates = row["name"].removesuffix(f"/{SET}")
             title = f"{made}, {updates} updates" if updates.isdecimal() else updates
-            found.setdefault((title, row["labels"]), row)
+            found.setdefault((title, row["labels"] + rate), row)
     return found
 
 

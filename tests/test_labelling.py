@@ -45,7 +45,7 @@ from datastill.training.fit import Fit, epochs, train
 from datastill.training.labeller import Labeller
 from datastill.training.labelling import OnTheFly
 from datastill.training.pool import Member, freeze
-from datastill.training.protocol import Protocol, preset
+from datastill.training.protocol import Protocol, at_learning_rate, preset
 from test_cli import Run, run
 from test_runs_of_trials import stopping_at, timeless
 
@@ -286,6 +286,41 @@ def test_labels_on_the_fly_change_what_is_learned_and_keep_pairs() -> None:
         assert one.network is not None
         assert other.network is not None
         assert not same(weights(one.network), weights(other.network))
+
+
+def test_soft_labels_are_learned_from_a_rate_of_their_own_where_the_protocol_has_one() -> None:
+    data, test = blobs(per_class=2), blobs("test")
+    soft = relabelled(data, by(data, OnTheFly()).pool)
+    usual = Protocol("quick", QUICK, "none")
+    slow = replace(usual, fit=replace(QUICK, lr=QUICK.lr / 10))
+    both, fixed = replace(usual, soft_lr=QUICK.lr / 10), at_learning_rate(slow, QUICK.lr / 10)
+    assert (preset("modern").soft_lr, preset("dsa").soft_lr) == (0.01, None)
+    assert at_learning_rate(both, QUICK.lr) == usual
+    assert fixed == slow
+
+    def reached(data: ImageSet, protocol: Protocol, labels: Labeller | None = None) -> Any:
+        given = ({"a": lambda _: data}, test, ["MLP"], protocol)
+        (one,) = contest(*given, trials=1, key=Key(0), labels=labels)
+        assert one.network is not None
+        return weights(one.network)
+
+    for one, labels in ((data, by(data, OnTheFly())), (soft, None)):
+        assert same(reached(one, both, labels), reached(one, slow, labels))
+        assert not same(reached(one, both, labels), reached(one, usual, labels))
+    assert same(reached(data, both), reached(data, usual))
+    assert "soft_lr" not in preset("modern").facts(soft=False)
+    assert preset("modern").facts(soft=True)["soft_lr"] == 0.01
+    assert "soft_lr" not in preset("dsa").facts(soft=True)
+
+
+@pytest.mark.usefixtures("home")
+def test_the_rate_of_soft_labels_is_told_and_written_down() -> None:
+    told: list[str] = []
+    found = validate_set(replace(VALIDATE, protocol="modern"), observer=Talking(tell=told.append))
+    assert "soft labels are learned from a rate of 0.01, classes from 0.1" in told
+    assert found.report["protocol"]["soft_lr"] == 0.01
+    plain = validate_set(replace(VALIDATE, protocol="modern", on_the_fly=None, pool=None))
+    assert "soft_lr" not in plain.report["protocol"]
 
 
 def test_bytes_are_those_of_classes_and_of_the_models() -> None:

@@ -249,7 +249,8 @@ class _Pairing:
         # Of the test images, whatever a set says of itself: all sets are augmented alike.
         policy = policy_for(self.protocol.augmentation, self.test.domain)
         keys = [self._at(i).at("fit") for i, _ in zip(numbers, sets, strict=False)]
-        fit, route = self.protocol.fit, self.route
+        soft = self.labels is not None or sets[0].labels.ndim == 2
+        fit, route = self.protocol.fit_for(soft=soft), self.route
         if len(sets) == 1:
             place = f"{self.source}, {self.model} {numbers[0]}"
             state = self.watch.begun(place) if self.watch else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from datastill.augment import DSA, NONE, by_image
-from datastill.base.errors import InputError, of_kind, suggestion, whole
+from datastill.base.errors import InputError, of_kind, positive, suggestion, whole
 from datastill.training.fit import Fit
 
 
@@ -21,13 +21,17 @@ class Protocol:
         fit: optimiser, epochs and schedule.
         augmentation: that training images pass, each by its own draw: ``"none"``, ``"dsa"`` for
             DSA's, or a strategy of ``augment.by_image`` such as ``"crop_scale_rotate"``.
+        soft_lr: learning rate that soft labels are learned from, in place of that of ``fit``;
+            None where that serves.
     """
 
     name: str
     fit: Fit
     augmentation: str
+    soft_lr: float | None = None
 
     def __post_init__(self) -> None:
+        positive(soft_lr=self.soft_lr)
         of_kind(str, "a name", name=self.name)
         of_kind(Fit, "a Fit, such as original_fit()", fit=self.fit)
         of_kind(str, "'none', 'dsa' or a strategy", augmentation=self.augmentation)
@@ -38,6 +42,18 @@ class Protocol:
     def augmented(self) -> bool:
         """Whether training images are augmented."""
         return self.augmentation != NONE
+
+    def fit_for(self, *, soft: bool) -> Fit:
+        """Return how networks are trained on soft labels, or on classes."""
+        lr = self.soft_lr
+        return replace(self.fit, lr=lr) if soft and lr is not None else self.fit
+
+    def facts(self, *, soft: bool) -> dict[str, Any]:
+        """Return what is written down, of the learning of soft labels where there are any."""
+        found = asdict(self)
+        if not soft or self.soft_lr is None:
+            del found["soft_lr"]
+        return found
 
     @property
     def words(self) -> str:
@@ -76,8 +92,8 @@ def modern_fit(epochs: int) -> Fit:
     """Return a stronger evaluation training of the same length.
 
     SGD with Nesterov momentum 0.9, weight decay 0.0005 and batches of 256; the learning rate rises
-    to 0.1 in the first twentieth and falls to zero along half a cosine; CutMix in every batch.
-    Chosen on held-out training images, see docs/protocol.md.
+    to 0.1 (with soft labels 0.01) in the first twentieth and falls to zero along half a cosine;
+    CutMix in every batch. Chosen on held-out training images, see docs/protocol.md.
 
     >>> modern_fit(1000).warmup
     50
@@ -92,12 +108,13 @@ class Preset:
     Attributes:
         fit: from a nominal number of epochs.
         epochs: nominal number by default.
-        augmentation: see ``Protocol``.
+        augmentation: see ``Protocol``; so is the last.
     """
 
     fit: Callable[[int], Fit]
     epochs: int
     augmentation: str = NONE
+    soft_lr: float | None = None
 
     @property
     def words(self) -> str:
@@ -109,7 +126,7 @@ class Preset:
 PRESETS = {
     "dc": Preset(published_fit, 300),
     "dsa": Preset(published_fit, 1000, DSA),
-    "modern": Preset(modern_fit, 1000, DSA),
+    "modern": Preset(modern_fit, 1000, DSA, soft_lr=0.01),
 }
 OF_DATASETS = {("dc", "MNIST"): Preset(published_fit, 1000, "crop_scale_rotate")}
 """Presets that were published otherwise for one dataset."""
@@ -136,7 +153,7 @@ def preset(name: str, *, epochs: int | None = None, dataset: str = "") -> Protoc
         raise InputError(f"no protocol named {name!r}; {suggestion(name, PRESETS)}")
     found = OF_DATASETS.get((name, dataset), PRESETS[name])
     fit = found.fit(found.epochs if epochs is None else epochs)
-    return Protocol(name, fit, found.augmentation)
+    return Protocol(name, fit, found.augmentation, found.soft_lr)
 
 
 def with_augmentation(protocol: Protocol, augmentation: str) -> Protocol:
@@ -154,8 +171,8 @@ def without_augmentation(protocol: Protocol) -> Protocol:
 
 
 def at_learning_rate(protocol: Protocol, lr: float) -> Protocol:
-    """Return the same training from another learning rate."""
-    return replace(protocol, fit=replace(protocol.fit, lr=lr))
+    """Return the same training from another learning rate, whatever the labels."""
+    return replace(protocol, fit=replace(protocol.fit, lr=lr), soft_lr=None)
 
 
 @dataclass(frozen=True)

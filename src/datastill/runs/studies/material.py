@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def settings_of(spec: StudySpec, material: Material) -> dict[str, Any]:
     real = material.real
     resolved = {
         "model": spec.model,
-        "protocol": asdict(protocol_of(spec, real)),
+        "protocol": protocol_of(spec, real).facts(soft=True),
         "batch_real": spec.batch,
         "inner_loop": spec.inner_loop,
         **({} if not spec.settings else {"settings": dict(spec.settings)}),

@@ -29,7 +29,6 @@ from datastill.runs.folders.gathering import COMPARED
 from datastill.runs.folders.provenance import Provenance
 from datastill.runs.inputs.computing import device_of
 from datastill.runs.inputs.origin import Caveats, said
-from datastill.runs.inputs.originals import told_of_labels
 from datastill.runs.inputs.reading import other_mirror
 from datastill.runs.specs import CompareSpec
 from datastill.runs.specs.quota import in_words
@@ -45,6 +44,7 @@ from datastill.runs.validation.material import (
     provenance_of,
     terms_of,
 )
+from datastill.runs.validation.plan import told_of_soft_labels
 from datastill.runs.validation.ranking import ranked, ranking_protocol, require_kept_apart
 from datastill.runs.validation.table import stages
 from datastill.runs.validation.trials import WHEN, TrialRunner, start
@@ -218,8 +218,8 @@ class _Run:
             f"{' '.join(terms.models)} on each of {counted(len(self.entries), 'set')}, "
             f"tested on {counted(len(self.material.test), 'image')}"
         )
-        if (labeller := self.material.labeller) is not None:
-            tell(told_of_labels(labeller))
+        for line in told_of_soft_labels(self.material.labeller, self.provenance):
+            tell(line)
         others = f"other images are trained on at {fit.lr:g}"
         for one in self.entries:
             if one.rate is not None:

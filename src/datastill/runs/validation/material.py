@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -207,7 +207,7 @@ def provenance_of(
         "pool": described(material.pool),
         "labels_on_the_fly": labeller and labeller.facts(),
         "early_labels": early,
-        "protocol": asdict(terms.protocol),
+        "protocol": terms.protocol.facts(soft=material.soft or labeller is not None or bool(early)),
         "learning_rates_of_sets": material.rates or None,
         "models": terms.models,
         "mirrors": terms.protocol.augmented and material.test.domain.mirror,

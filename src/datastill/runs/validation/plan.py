@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, partial
 
 from datastill.augment import DSA
@@ -18,7 +18,7 @@ from datastill.runs.conduct.observer import Observer
 from datastill.runs.folders.provenance import Provenance
 from datastill.runs.inputs.computing import route_of
 from datastill.runs.inputs.origin import Caveats, Origin, said
-from datastill.runs.inputs.originals import Shelf
+from datastill.runs.inputs.originals import Shelf, told_of_labels
 from datastill.runs.inputs.picking import Features, features_by
 from datastill.runs.inputs.reading import buildable, other_mirror
 from datastill.runs.specs import ValidateSpec
@@ -139,7 +139,7 @@ def provenance_of(
     real, test, labeller = rivals.real, plan.test, rivals.labeller
     resolved = {
         "dataset": test.domain.name,
-        "protocol": asdict(plan.protocol),
+        "protocol": plan.protocol.facts(soft=labeller is not None or made.labels.ndim == 2),
         "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
         "learning_rates": dict(plan.rates) or None,
         "labels_on_the_fly": labeller and labeller.facts(),
@@ -157,6 +157,16 @@ def provenance_of(
         "test_fingerprint": fingerprint(test),
     }
     return Provenance.here(spec, test.images.device.type, resolved, data)
+
+
+def told_of_soft_labels(labeller: Labeller | None, found: Provenance) -> list[str]:
+    """Say who labels on the fly, and from which learning rate soft labels are learned."""
+    lines = [] if labeller is None else [told_of_labels(labeller)]
+    protocol = found.resolved["protocol"]
+    if (soft := protocol.get("soft_lr")) is not None:
+        hard = protocol["fit"]["lr"]
+        lines.append(f"soft labels are learned from a rate of {soft:g}, classes from {hard:g}")
+    return lines
 
 
 def _labelled(

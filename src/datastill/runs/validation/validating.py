@@ -23,11 +23,16 @@ from datastill.runs.executors.pieces import forget, place_of, require_address
 from datastill.runs.folders.finding import brought, results_at, set_file
 from datastill.runs.folders.provenance import Provenance
 from datastill.runs.inputs.computing import device_of
-from datastill.runs.inputs.originals import told_of_labels
 from datastill.runs.specs import ValidateSpec
 from datastill.runs.validation.apart import known_of_pieces, train_apart
 from datastill.runs.validation.finished import describe, finished_of, mend, shorter_of, trials_in
-from datastill.runs.validation.plan import SYNTHETIC, Rivals, prepared, provenance_of
+from datastill.runs.validation.plan import (
+    SYNTHETIC,
+    Rivals,
+    prepared,
+    provenance_of,
+    told_of_soft_labels,
+)
 from datastill.runs.validation.trials import WHEN, TrialRunner, start, unwritten
 from datastill.runs.validation.validated import Validated, log_trial
 from datastill.store import (
@@ -214,8 +219,8 @@ class _Run:
             f"{counted(self.plan.count, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
-        if (labeller := self.rivals.labeller) is not None:
-            tell(told_of_labels(labeller))
+        for line in told_of_soft_labels(self.rivals.labeller, self.provenance):
+            tell(line)
         if self.plan.rates:
             at = f"; real images are trained on at {protocol.fit.lr:g}" if self.spec.against else ""
             tell(f"the set asks for its own learning rate, {self.plan.rates[SYNTHETIC]:g}{at}")
