@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datastill.evaluation.comparison.tables import FLY
+from datastill.evaluation.comparison.tables import HARD
 from datastill.training.accuracies import Accuracies
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "methods"
@@ -32,7 +32,7 @@ HEAD = """\
 | set | labels | bytes | accuracy | each, % |
 |---|---|---|---|---|"""
 SET = "synthetic.safetensors"
-PICKED = ("random", "k-means", "random-tiles", "rded", "early-labels")
+PICKED = ("random", "k-means", "random-tiles", "rded")
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ class Bench:
         cell = self.cell
         sets = [*self.row(row, cell.updates[row], seed)][::-1]  # the last point first
         self.compare(row, seed, "hard", sets, PICKED if row == "DM" else ())
+        if row == "DM":
+            self.compare(row, seed, "early", [], ["early-labels"])
         if row == "CIM":
             self.compare(row, seed, "soft", sets[:1], ("random", "rded"))
 
@@ -206,9 +208,10 @@ def _rows(cell: str, seed: int) -> dict[tuple[str, str], Any]:
         report = json.loads(file.read_text())
         fast = report["protocol"].get("soft_lr") is None  # as the first ones were judged
         for row in report["rows"]:
-            if kind != "hard" and row["labels"] != FLY:
+            soft = row["labels"] != HARD
+            if kind != "hard" and not soft:
                 continue  # the same networks as in the comparison of hard labels
-            rate = f", from {report['protocol']['fit']['lr']:g}" if fast and kind != "hard" else ""
+            rate = f", from {report['protocol']['fit']['lr']:g}" if fast and soft else ""
             updates = row["name"].removesuffix(f"/{SET}")
             title = f"{made}, {updates} updates" if updates.isdecimal() else updates
             found.setdefault((title, row["labels"] + rate), row)
