@@ -52,6 +52,24 @@ def test_names_and_words_do_not_make_numbers_to_255_others(tmp_path: Path) -> No
         import_set(saved(tmp_path / "a.pt", wide), Claim("CIFAR10", normalised_with="none"))
 
 
+def test_bytes_are_not_normalised_whatever_a_person_says(tmp_path: Path) -> None:
+    """Pixels came out up to 64."""
+    file = saved(tmp_path / "a.pt", (255 * PIXELS).byte())
+    for said in ("CIFAR10", "0.5,0.5,0.5/0.25,0.25,0.25", "zca"):
+        with pytest.raises(InputError, match=r"the images are bytes.*leave out --normalised-with"):
+            import_set(file, Claim("CIFAR10", normalised_with=said))
+    assert pixels_in(file, Claim("CIFAR10", normalised_with="none")).max() <= 1
+
+
+def test_numbers_without_axes_are_told(tmp_path: Path) -> None:
+    torch.save([torch.tensor(3.0), labels(), labels()], tmp_path / "a.pt")
+    with pytest.raises(InputError, match="20 numbers, expected one learning rate"):
+        import_set(tmp_path / "a.pt")
+    torch.save([images().unflatten(0, (10, 2)), torch.tensor(1)], tmp_path / "a.pt")
+    with pytest.raises(InputError, match=r"images of shape \(10, 2, 3, 32, 32\), not"):
+        import_set(tmp_path / "a.pt")
+
+
 def test_rounded_whole_numbers_are_bytes(tmp_path: Path) -> None:
     levels = (255 * PIXELS).round()
     file = saved(tmp_path / "a.pt", (levels / 255 - 1) * 255 + 255)  # 1e-5 off whole numbers

@@ -210,8 +210,10 @@ def _in_list(value: Sequence[Any], path: Path) -> Held:
     images, labels = tensor_of(first, "images", path), tensor_of(second, "labels", path)
     if len(value) < 3:
         return Held(images, labels)
-    rows, *columns = shape_of(value[2]) or (0,)
-    if rows == len(images) and columns > [1]:  # the hard labels, then the soft ones
+    shape = shape_of(value[2]) or ()
+    if (
+        len(shape) == 2 and shape[1] > 1 and shape[:1] == images.shape[:1]
+    ):  # the hard labels, then the soft ones
         return Held(images, tensor_of(value[2], "soft labels", path), logits=True)
     rate, told = rate_of(value[2], path)
     return Held(images, labels, rate, logits=True, remarks=told)

@@ -20,7 +20,7 @@ LEAST = 8
 def in_a_row(found: Found) -> Found:
     """Return the same with images of several axes, such as classes and their images, in a row."""
     images, labels = found.images, found.labels
-    count = images.shape[0] * images.shape[1] if images.ndim == 5 else -1
+    count = images.shape[0] * images.shape[1] if images.ndim == 5 and labels.ndim else -1
     if count > 0 and labels.ndim == 1 and len(labels) == len(images) < count:
         labels = labels[:, None].expand(images.shape[:2])  # one of each class
     apart = count > 0 and labels.shape[:2] == images.shape[:2] and len(labels) != count

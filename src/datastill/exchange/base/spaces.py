@@ -125,14 +125,7 @@ def _kind(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tupl
     # What the numbers are, and what a person should know of how that was found out.
     seen = f"the images look like {look.kind}: {look.why}"
     if claim.said:
-        if found.undone and claim.said in ZCA:
-            return "pixels", ("its whitening was undone by who saved it: nothing is left to undo",)
-        if claim.said == "none" and look.kind != "bytes" and are_wide(found.images):
-            raise InputError(f"{path}: {look.why}; they are no pixels from 0 to 1")
-        stated = {"none": "pixels"}.get(
-            claim.said, "whitened" if claim.said in ZCA else "normalised"
-        )
-        return stated, ()
+        return _stated(found, claim, look, path)
     if found.images.dtype == torch.uint8:
         return "pixels", (seen,)
     if found.space == "normalised" and look.kind == "bytes":
@@ -147,6 +140,20 @@ def _kind(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tupl
         kind = "neither pixels nor, for sure, normalised" if look.kind == "unclear" else look.kind
         raise InputError(f"{path}: the images look like {kind}: {look.why}; {WAYS}")
     return {"bytes": "pixels"}.get(look.kind, look.kind), (seen,)
+
+
+def _stated(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tuple[str, ...]]:
+    if found.undone and claim.said in ZCA:
+        return "pixels", ("its whitening was undone by who saved it: nothing is left to undo",)
+    if claim.said != "none" and found.images.dtype == torch.uint8:
+        raise InputError(
+            f"{path}: the images are bytes, not normalised nor whitened ones; leave out "
+            "--normalised-with"
+        )
+    if claim.said == "none" and look.kind != "bytes" and are_wide(found.images):
+        raise InputError(f"{path}: {look.why}; they are no pixels from 0 to 1")
+    stated = {"none": "pixels"}.get(claim.said, "whitened" if claim.said in ZCA else "normalised")
+    return stated, ()
 
 
 def measured(pixels: Tensor, domain: Domain) -> Domain:
