@@ -31,6 +31,8 @@ SEEDS = 2
 HEAD = """\
 | set | labels | bytes | accuracy | each, % |
 |---|---|---|---|---|"""
+HOUR = 6
+"""Times the ten minutes of a row."""
 SET = "synthetic.safetensors"
 PICKED = ("random", "k-means", "random-tiles", "rded")
 
@@ -135,20 +137,28 @@ class Bench:
 
     def row(self, row: str, updates: int, seed: int) -> Iterator[str]:
         """Make a row's sets, and return where they lie: the later goes on from the earlier."""
-        cell, place = self.cell, self.place(row, seed)
         for part in POINTS:
-            count = max(1, updates // part)
-            kept = place / str(count)
-            if not (kept / SET).exists():
-                options = [*ROWS[row], *("--dataset", cell.dataset), *self.data]
-                options += [*("--ipc", str(cell.ipc)), *("--seed", str(seed))]
-                options += [*("--iterations", str(count)), "--resume"]
-                options += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
-                typed("distill", *options, "--save-path", str(place))
-                (made,) = place.glob(f"*/*/IPC*/{SET}")
-                kept.mkdir(parents=True, exist_ok=True)
-                shutil.copy(made, kept / made.name)
-            yield str(kept / SET)
+            yield self.made(row, max(1, updates // part), seed)
+
+    def made(self, row: str, count: int, seed: int) -> str:
+        """Make a set of so many updates, where it lacks, and return where it lies."""
+        cell, place = self.cell, self.place(row, seed)
+        kept = place / str(count)
+        if not (kept / SET).exists():
+            options = [*ROWS[row], *("--dataset", cell.dataset), *self.data]
+            options += [*("--ipc", str(cell.ipc)), *("--seed", str(seed))]
+            options += [*("--iterations", str(count)), "--resume"]
+            options += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
+            typed("distill", *options, "--save-path", str(place))
+            (made,) = place.glob(f"*/*/IPC*/{SET}")
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, kept / made.name)
+        return str(kept / SET)
+
+    def hour(self, row: str, seed: int) -> None:
+        """Go on with a row for an hour, and judge what it has come to."""
+        made = self.made(row, HOUR * self.cell.updates[row], seed)
+        self.compare(row, seed, "hour", [made], ())
 
     def place(self, row: str, seed: int) -> Path:
         """Return the folder of a row's sets."""
@@ -209,7 +219,7 @@ def _rows(cell: str, seed: int) -> dict[tuple[str, str], Any]:
         fast = report["protocol"].get("soft_lr") is None  # as the first ones were judged
         for row in report["rows"]:
             soft = row["labels"] != HARD
-            if kind != "hard" and not soft:
+            if kind in ("soft", "soft01", "early") and not soft:
                 continue  # the same networks as in the comparison of hard labels
             rate = f", from {report['protocol']['fit']['lr']:g}" if fast and soft else ""
             updates = row["name"].removesuffix(f"/{SET}")
@@ -224,6 +234,7 @@ def main() -> None:
     parser.add_argument("cells", nargs="*", choices=[*CELLS, []])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], help="these alone")
+    parser.add_argument("--hour", action="store_true", help="of an hour, not of ten minutes")
     parser.add_argument("--make", action="store_true", help="make sets, and judge none")
     parser.add_argument("--folder", type=Path, default=Path("methods"))
     given = parser.parse_args()
@@ -233,6 +244,8 @@ def main() -> None:
             for row in given.rows or CELLS[name].updates:
                 if given.make:
                     print(*bench.row(row, CELLS[name].updates[row], seed), flush=True)
+                elif given.hour:
+                    bench.hour(row, seed)
                 else:
                     bench.judge(row, seed)
     (OUT / "tables.md").write_text(tables())
