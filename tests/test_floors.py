@@ -31,7 +31,7 @@ RUNS = {
 FLOORS = [
     {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
-    {"base.machine", "base.threads", "base.rng", "base.present", "base.paths"},
+    {"base.machine", "base.threads", "base.rng", "base.present", "base.paths", "base.streams"},
     {"base.own_code", "base.libraries"},
     {"base.registry", "base.costs"},
     {"evaluation.statistics"},
@@ -161,7 +161,7 @@ def test_making_and_judging_know_nothing_of_each_other(here: str) -> None:
         (r"print|sys\.exit|input", {"cli"}),
         (
             r"(.+\.)?(open|write_text|write_bytes|unlink)",
-            {"store", "report", "datasets", "exchange", "base.threads"},  # that one reads
+            {"store", "report", "datasets", "exchange", "base.threads", "base.streams"},
         ),
         (
             r"(.+\.)?mkdir",

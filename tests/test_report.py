@@ -216,6 +216,7 @@ def test_texts_of_files_are_texts(tmp_path: Path, run: Run) -> None:
         ("report damaged", "is damaged"),
         ("report broken", "is damaged"),
         ("report note.txt", "note.txt is no set"),
+        ("report set --dataset digit", "no dataset named 'digit'; did you mean 'digits'?"),
     ],
 )
 def test_what_cannot_be_shown_is_told_in_a_line(

@@ -17,6 +17,9 @@ def main() -> None:
         from datastill.base.signals import leave_at_signals
 
         leave_at_signals()
+        from datastill.base.streams import open_streams
+
+        open_streams()
         from datastill import cli
     except KeyboardInterrupt:  # in the very first moment
         sys.stderr.write("stopped by SIGINT\n")
@@ -31,8 +34,9 @@ def _leave_current_folder() -> None:
 
     try:
         here = os.getcwd()  # noqa: PTH109 - pathlib is not loaded yet
-    except OSError:  # the folder is gone
-        here = ""
+    except OSError:  # some of the libraries end the process then, in words of theirs
+        sys.stderr.write("datastill: the current folder is gone; go to another one\n")
+        sys.exit(2)
     if not sys.flags.safe_path and sys.path and sys.path[0] in ("", here):
         del sys.path[0]
 

@@ -19,8 +19,8 @@ class Typed:
 
     Attributes:
         command: its name.
-        options: by their names, with the words after each; of one that was typed twice the last
-            counts.
+        options: by their names, with the words after each; of one that was typed twice, and has
+            one value, the last counts.
         others: words that belong to no option, and are known by their place.
     """
 
@@ -44,8 +44,7 @@ class Typed:
                 found[name] = options[name].value(words)
         left = list(self.others)
         for option in (option for option in options.values() if option.bare):
-            taken = left if option.many else left[:1]
-            left = [] if option.many else left[1:]
+            taken, left = (left, []) if option.many else (left[:1], left[1:])
             if taken:
                 found[option.name] = option.value(taken)
         for option in () if HELP in self.names else options.values():
@@ -71,6 +70,8 @@ def taken_apart(words: Sequence[str], options: Mapping[str, Option], command: st
             break
         if is_option(word):
             name, values = _option(word, options, command)
+            if name in dict(found) and name != HELP and options[name].many:
+                raise InputError(f"{word} is typed twice; name all of its values after the first")
             found.append((name, values))
         elif found and len(found[-1][1]) < _room(options.get(found[-1][0])):
             found[-1][1].append(word)
@@ -110,6 +111,4 @@ def _option(word: str, options: Mapping[str, Option], command: str) -> tuple[str
 
 
 def _room(option: Option | None) -> float:
-    if option is None or option.kind is bool:
-        return 0
-    return float("inf") if option.many else 1
+    return 0 if option is None or option.kind is bool else float("inf") if option.many else 1

@@ -10,6 +10,7 @@ from datastill.base.errors import InputError, damaged, of_kind, path_of
 from datastill.base.paths import require_file
 from datastill.base.wording import counted, listed
 from datastill.data import ImageSet
+from datastill.datasets import dataset_name
 from datastill.report.page import render, sets
 from datastill.report.page.held import Held
 from datastill.report.page.parts import Exhibit, Page, Section
@@ -63,7 +64,8 @@ def report(
         observer: watches.
 
     Raises:
-        InputError: when there is nothing to show, all of it is damaged, or it cannot be written.
+        InputError: when there is nothing to show, all of it is damaged, it cannot be written, or
+            there is no such data.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     for path in given:
@@ -72,6 +74,8 @@ def report(
     of_kind((DataSpec, type(None)), "a DataSpec", data=data)
     if not given:
         raise InputError("name what a run made: a set, a comparison, a study, or a folder of such")
+    if data is not None and data.name:
+        dataset_name(data.name, data.path)  # is there: what somebody named is not passed over
     target = _free(Path(file))
     found = gathered([Path(path) for path in given])
     beholder = Beholder(data or DataSpec(), Path(pool_path), observer)

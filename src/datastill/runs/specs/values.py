@@ -108,11 +108,15 @@ def require_distinct(name: str, values: Sequence[Any]) -> None:
     Traceback (most recent call last):
     ...
     datastill.base.errors.InputError: `against` names 'Random' twice; once is enough
+    >>> require_distinct("sets", ("a/b", "a/../a/./b"))
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: a set is named twice, 'a/../a/./b'; once is enough
     """
     found: set[Any] = set()
     for one in values:
         known = isinstance(one, str) and ":" not in one and name != "sets"
-        held = one.casefold() if known else one
+        held = one.casefold() if known else os.path.normpath(one) if name == "sets" else one
         if held in found:
             what = "a set is named twice, {}" if name == "sets" else f"`{name}` names {{}} twice"
             raise InputError(f"{what.format(told(one))}; once is enough")
