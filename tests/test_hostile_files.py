@@ -432,7 +432,7 @@ def test_a_table_that_points_to_other_files_is_not_followed(tmp_path: Path) -> N
     for columns, complaint in (
         ({"label": [0]}, "has no column 'image'"),
         ({"image": [{"bytes": picture(), "path": ""}]}, "has no column 'label'"),
-        ({"image": [{"bytes": picture(), "path": ""}], "label": ["cat"]}, "not whole numbers"),
+        ({"image": [{"bytes": picture(), "path": ""}], "label": [b"cat"]}, "nor all names"),
         ({"image": [], "label": []}, "holds no images"),
     ):
         parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")

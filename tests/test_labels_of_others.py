@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from datastill import from_arrays
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.datasets.cifar import CIFAR10
-from datastill.exchange import Claim, import_set
+from datastill.exchange import Claim, export_set, import_set
+from datastill.exchange.base import encode
 from test_layouts_of_others import images, labels, logits
 
 IMAGES, LABELS, SHARES = images(), labels(), logits().softmax(1)
@@ -137,3 +139,37 @@ def test_images_with_labels_are_half_a_set_where_styles_lie_beside(tmp_path: Pat
     for path in (tmp_path, tmp_path / "images_best.pt"):
         with pytest.raises(InputError, match="half of a set, of which styles_best"):
             import_set(path, Claim("CIFAR10"))
+
+
+@pytest.mark.parametrize("given", [["b", "a", "b"], [1.0, 0.0, 1.0]], ids=["names", "floats"])
+def test_labels_of_a_table_may_be_names_or_floats(given: list[Any], tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    arrow: Any = pytest.importorskip("pyarrow")
+    content = {"bytes": encode(torch.zeros(3, 8, 8)), "path": None}
+    parquet.write_table(
+        arrow.table({"image": [content] * 3, "label": given}), tmp_path / "a.parquet"
+    )
+    back, _ = import_set(tmp_path / "a.parquet")
+    assert back.labels.tolist() == [1, 0, 1]
+    assert back.domain.classes == (("a", "b") if given[0] == "b" else ("0", "1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("classes", ["9", *"012345678"]), ("mean", [0.5, 0.5, 0.9])]
+)
+def test_what_is_changed_beside_a_header_of_ours_is_told(
+    name: str, value: list[Any], tmp_path: Path
+) -> None:
+    """It was passed over: the set came back under the names and the mean that it had before."""
+    data = from_arrays((255 * (0.5 + 0.2 * IMAGES).clamp(0, 1)).byte(), LABELS)
+    export_set(data, tmp_path / "a.npz", format="npz")
+    held: dict[str, Any] = dict(np.load(tmp_path / "a.npz"))
+    changed: dict[str, Any] = {**held, name: np.array(value)}
+    np.savez(tmp_path / "b.npz", **changed)
+    with pytest.raises(InputError, match="others than those that datastill wrote beside"):
+        import_set(tmp_path / "b.npz")
+    levels = (255 * data.domain.pixels(data.images)).round().byte().numpy()
+    changed = {**held, "images": levels}
+    np.savez(tmp_path / "c.npz", **changed)  # bytes are bytes
+    torch.testing.assert_close(import_set(tmp_path / "c.npz")[0].images, data.images[:])

@@ -108,12 +108,30 @@ def _as_exported(found: Found, header: Mapping[str, Any], path: Path) -> ImageSe
     shape = tuple(found.images.shape[1:])
     if shape != domain.shape:
         raise InputError(f"{path} has images of {shape}, but its header says {domain.shape}")
-    if found.space == "pixels" and found.images.dtype == torch.uint8:
+    _require_agreement(found, domain, path)
+    if found.images.dtype == torch.uint8:
         images = kept(found.images, domain)
     else:
         images = found.images.float()
         images = domain.normalise(images) if found.space == "pixels" else images
     return described_set(images, found.labels, header, path)
+
+
+def _require_agreement(found: Found, domain: Domain, path: Path) -> None:
+    # Names, mean and std lie beside the header for people, who may have changed them.
+    changed = ""
+    if found.classes is not None and found.classes != domain.classes:
+        changed = "classes"
+    if found.normalisation is not None:
+        own = torch.tensor([domain.mean, domain.std]).double()
+        beside = torch.tensor(found.normalisation).double()
+        if own.shape != beside.shape or not torch.allclose(own, beside, rtol=1e-4):
+            changed = "mean and std"
+    if changed:
+        raise InputError(
+            f"{path}: its {changed} are others than those that datastill wrote beside them; leave "
+            "out the entry 'datastill' where the set is changed"
+        )
 
 
 def _claimed(own: ImageSet, claim: Claim, path: Path) -> ImageSet:

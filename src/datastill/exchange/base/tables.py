@@ -21,6 +21,7 @@ from datastill.data.pixels import ready
 from datastill.datasets import FORMATS as READERS
 from datastill.datasets.base import Encoded
 from datastill.exchange.base.contract import Found, content_of, header_of
+from datastill.exchange.base.labels import labels_in
 from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
 from datastill.store import set_header
@@ -131,14 +132,16 @@ def _found(
         return Found(images, _labels(table, path), header=header)
     image = _column(table, IMAGES, path)
     label = _column(table, LABELS, path)
-    classes = features.get(label, {}).get("names")
+    given = features.get(label, {}).get("names")
+    known = tuple(map(str, given)) if isinstance(given, list) else None
+    labels, classes = _labels_in(table, known, path)
     if not table.num_rows:
         raise InputError(f"{path} holds no images")
     return Found(
         decoded(Column(table[image], f"{path}, {image}")),
-        _labels(table, path),
+        labels,
         space="pixels",
-        classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
+        classes=classes,
     )
 
 
@@ -166,14 +169,24 @@ class Column:
             yield Encoded(name, content)
 
 
+def _labels_in(
+    table: Any, classes: tuple[str, ...] | None, path: Path
+) -> tuple[Tensor, tuple[str, ...] | None]:
+    if "soft_label" not in table.column_names:
+        values = table[_column(table, LABELS, path)].to_pylist()
+        if values and all(isinstance(value, str) for value in values):
+            return labels_in(values, classes, path)
+    return _labels(table, path), classes
+
+
 def _labels(table: Any, path: Path) -> Tensor:
     if "soft_label" in table.column_names:
         flat = _numbers(table["soft_label"]).astype(np.float32)
         return torch.from_numpy(flat.reshape(table.num_rows, -1))
     name = _column(table, LABELS, path)
     values = table[name].to_pylist()
-    if not all(type(value) is int for value in values):
-        raise InputError(f"{path}: column {name!r} holds labels that are not whole numbers")
+    if not all(type(value) in (int, float) for value in values):
+        raise InputError(f"{path}: column {name!r} holds labels that are no numbers, nor all names")
     return torch.tensor(values)
 
 
