@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from conftest import blobs, linear, other_normalisation, same, weights
-from datastill import save
+from datastill import load, save
 from datastill.augment import DSA_STEPS, draw_cutmix, dsa, mixed
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
@@ -30,6 +30,7 @@ from datastill.runs import (
     Keeping,
     OnTheFlySpec,
     PoolSpec,
+    SoftSpec,
     Stopped,
     StopRequest,
     Talking,
@@ -38,7 +39,7 @@ from datastill.runs import (
 from datastill.runs import compare as compare_sets
 from datastill.runs import validate as validate_set
 from datastill.runs.inputs.origin import Origin
-from datastill.store import load_pool
+from datastill.store import load_pool, pool_folder
 from datastill.training import stacked
 from datastill.training.coresets import CORESETS, picked
 from datastill.training.fit import Fit, epochs, train
@@ -319,8 +320,22 @@ def test_the_rate_of_soft_labels_is_told_and_written_down() -> None:
     found = validate_set(replace(VALIDATE, protocol="modern"), observer=Talking(tell=told.append))
     assert "soft labels are learned from a rate of 0.01, classes from 0.1" in told
     assert found.report["protocol"]["soft_lr"] == 0.01
+    assert not any("softened" in line for line in told)
     plain = validate_set(replace(VALIDATE, protocol="modern", on_the_fly=None, pool=None))
     assert "soft_lr" not in plain.report["protocol"]
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(("loss", "hint"), [("cross-entropy", True), ("kl", False)])
+def test_labels_that_were_softened_and_are_learned_as_they_are_are_told(
+    loss: Any, hint: bool
+) -> None:
+    pool = load_pool(pool_folder(Path("pretrained_model"), "digits", "MLP"), None)
+    save(relabelled(load("DM.safetensors"), pool, temperature=20.0), "soft.safetensors")
+    told: list[str] = []
+    plain = replace(VALIDATE, on_the_fly=None, pool=None, set="soft.safetensors")
+    validate_set(replace(plain, soft=SoftSpec(loss=loss)), observer=Talking(tell=told.append))
+    assert any("softened by a temperature of 20" in line for line in told) is hint
 
 
 def test_bytes_are_those_of_classes_and_of_the_models() -> None:

@@ -44,7 +44,7 @@ from datastill.runs.validation.material import (
     provenance_of,
     terms_of,
 )
-from datastill.runs.validation.plan import told_of_soft_labels
+from datastill.runs.validation.plan import tell_of_soft_labels
 from datastill.runs.validation.ranking import ranked, ranking_protocol, require_kept_apart
 from datastill.runs.validation.table import stages
 from datastill.runs.validation.trials import WHEN, TrialRunner, start
@@ -211,15 +211,15 @@ class _Run:
 
     def tell(self) -> None:
         """Say what begins."""
-        terms, fit, tell = self.terms, self.terms.protocol.fit, self.conduct.observer.message
+        its, terms, tell = self.material, self.terms, self.conduct.observer.message
+        fit = terms.protocol.fit
         tell(
-            f"{self.material.real.domain.name}: protocol {terms.protocol.name}, "
+            f"{its.real.domain.name}: protocol {terms.protocol.name}, "
             f"{counted(fit.epochs, 'epoch')}, {counted(terms.trials, 'network')} of "
             f"{' '.join(terms.models)} on each of {counted(len(self.entries), 'set')}, "
-            f"tested on {counted(len(self.material.test), 'image')}"
+            f"tested on {counted(len(its.test), 'image')}"
         )
-        for line in told_of_soft_labels(self.material.labeller, self.provenance):
-            tell(line)
+        tell_of_soft_labels(its.sets.values(), its.labeller, self.provenance, tell)
         others = f"other images are trained on at {fit.lr:g}"
         for one in self.entries:
             if one.rate is not None:

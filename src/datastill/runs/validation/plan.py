@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -159,14 +159,32 @@ def provenance_of(
     return Provenance.here(spec, test.images.device.type, resolved, data)
 
 
-def told_of_soft_labels(labeller: Labeller | None, found: Provenance) -> list[str]:
-    """Say who labels on the fly, and from which learning rate soft labels are learned."""
-    lines = [] if labeller is None else [told_of_labels(labeller)]
+def tell_of_soft_labels(
+    sets: Iterable[ImageSet],
+    labeller: Labeller | None,
+    found: Provenance,
+    tell: Callable[[str], None],
+) -> None:
+    """Say who labels on the fly, from which learning rate soft labels are learned, and by what.
+
+    Args:
+        sets: whose labels may be soft.
+        labeller: original models that label on the fly, where they do.
+        found: all that the results follow from.
+        tell: is given each line.
+    """
+    if labeller is not None:
+        tell(told_of_labels(labeller))
     protocol = found.resolved["protocol"]
-    if (soft := protocol.get("soft_lr")) is not None:
-        hard = protocol["fit"]["lr"]
-        lines.append(f"soft labels are learned from a rate of {soft:g}, classes from {hard:g}")
-    return lines
+    fit, soft_lr = protocol["fit"], protocol.get("soft_lr")
+    if soft_lr is not None:
+        tell(f"soft labels are learned from a rate of {soft_lr:g}, classes from {fit['lr']:g}")
+    softened = max((temperature_of(one) for one in sets if one.labels.ndim == 2), default=1.0)
+    if softened > 1 and fit["temperature"] is None:
+        tell(
+            f"labels were softened by a temperature of {softened:g}, and are learned as they are; "
+            "--soft-loss kl (`soft.loss`) softens what networks say as well"
+        )
 
 
 def _labelled(

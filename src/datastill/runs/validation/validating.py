@@ -31,7 +31,7 @@ from datastill.runs.validation.plan import (
     Rivals,
     prepared,
     provenance_of,
-    told_of_soft_labels,
+    tell_of_soft_labels,
 )
 from datastill.runs.validation.trials import WHEN, TrialRunner, start, unwritten
 from datastill.runs.validation.validated import Validated, log_trial
@@ -219,8 +219,7 @@ class _Run:
             f"{counted(self.plan.count, 'network')}, "
             f"tested on {counted(len(test), 'image')} of {test.domain.name}"
         )
-        for line in told_of_soft_labels(self.rivals.labeller, self.provenance):
-            tell(line)
+        tell_of_soft_labels([self.made], self.rivals.labeller, self.provenance, tell)
         if self.plan.rates:
             at = f"; real images are trained on at {protocol.fit.lr:g}" if self.spec.against else ""
             tell(f"the set asks for its own learning rate, {self.plan.rates[SYNTHETIC]:g}{at}")
