@@ -61,6 +61,14 @@ def test_bytes_are_not_normalised_whatever_a_person_says(tmp_path: Path) -> None
     assert pixels_in(file, Claim("CIFAR10", normalised_with="none")).max() <= 1
 
 
+def test_a_normalisation_that_gives_no_pixels_is_told(tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.pt", 255 * PIXELS + 0.3)
+    _, told = import_set(file, Claim("CIFAR10", normalised_with="CIFAR10"))
+    assert any("many of them far outside of 0 to 1" in one for one in told)
+    _, told = import_set(saved(tmp_path / "b.pt", CIFAR10.normalise(PIXELS)), STATED)
+    assert not any("far outside" in one for one in told)
+
+
 def test_numbers_without_axes_are_told(tmp_path: Path) -> None:
     torch.save([torch.tensor(3.0), labels(), labels()], tmp_path / "a.pt")
     with pytest.raises(InputError, match="20 numbers, expected one learning rate"):

@@ -21,6 +21,7 @@ from datastill.exchange.base.appearance import (
     ENOUGH,
     INSIDE,
     Look,
+    are_no_pixels,
     are_wide,
     look_at,
     neighbour_correlation,
@@ -118,7 +119,7 @@ def settle_images(
         sure = bool(claim.said) or found.space == "whitened"
         rule = ZCA.get(claim.said) or found.rule
         return unwhitened(images, domain, origin, path, told, rule=rule, sure=sure)
-    return images, domain, (*told, _normalisation(domain))
+    return images, domain, (*told, _normalisation(domain), *_far(images, domain))
 
 
 def _kind(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tuple[str, ...]]:
@@ -267,6 +268,15 @@ def _is_picture(images: Tensor, real: Tensor, domain: Domain, *, strict: bool) -
     pixels, spread = domain.pixels(images), float(domain.pixels(real).std())
     inside = share_within(pixels, *ROOM) >= INSIDE
     return not strict or (inside and 0.4 < float(pixels.std()) / max(spread, 1e-6) < 2.5)
+
+
+def _far(images: Tensor, domain: Domain) -> tuple[str, ...]:
+    # What a person says comes first, and may be wrong.
+    pixels = domain.pixels(some_of(images))
+    if not are_no_pixels(pixels):
+        return ()
+    low, high = (float(end) for end in pixels.aminmax())
+    return (f"by it pixels are from {low:.4g} to {high:.4g}, many of them far outside of 0 to 1",)
 
 
 def _normalisation(domain: Domain) -> str:
