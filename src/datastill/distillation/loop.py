@@ -169,7 +169,8 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
         present.ends()
         if task.share is not None and getattr(moving.method, "ages", False):
             task.share.hear(leaves, moving.counts, images_only=True)
-        with task.route.arithmetic(task.real.images.device):
+        own = task.key.at("own", step).scope()  # what a person's own networks draw, as by dropout
+        with task.route.arithmetic(task.real.images.device), own:
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
         left_out = skipped(moving.method, losses[MATCH])
         leaves.step(skipped=left_out)

@@ -153,11 +153,9 @@ def epochs(
 ) -> Iterator[Epoch]:
     """Do what ``train`` does, and pause after every epoch.
 
-    With the ``state`` of an earlier fit with the same arguments it goes on from there. Whoever
-    watches costs no pass of images: what they are told the fit needs anyway.
-
-    Raises:
-        InputError: when the state is that of another network.
+    With the ``state`` of an earlier fit with the same arguments it goes on from there
+    (``InputError``: that of another network). Whoever watches costs no pass of images: what they
+    are told the fit needs anyway.
     """
     route, policy, device = route or Route(), policy or identity, data.images.device
     present = Present("epoch")
@@ -167,16 +165,17 @@ def epochs(
         network.train()
         order = torch.randperm(len(data), generator=key.at("order", epoch).generator())
         total = torch.zeros((), device=device)
-        for i, rows in enumerate(moved(order, device).split(fit.batch)):
-            images, wanted = _augmented(data.take(rows), fit, policy, (epoch, i), key=key)
-            optimiser.zero_grad()
-            with route.arithmetic(device):
-                cost = costing(images, wanted, data.domain, route, labels, temperature)
-                loss, said = _backward(network, images, cost, route)
-                total += len(rows) * loss
-            optimiser.step()
-            if watch is not None:
-                watch(epoch, rows, torch.cat(said))
+        with key.at("own", epoch).scope():  # what a person's own layers draw, such as dropout
+            for i, rows in enumerate(moved(order, device).split(fit.batch)):
+                images, wanted = _augmented(data.take(rows), fit, policy, (epoch, i), key=key)
+                optimiser.zero_grad()
+                with route.arithmetic(device):
+                    cost = costing(images, wanted, data.domain, route, labels, temperature)
+                    loss, said = _backward(network, images, cost, route)
+                    total += len(rows) * loss
+                optimiser.step()
+                if watch is not None:
+                    watch(epoch, rows, torch.cat(said))
         now = partial(held_of, epoch + 1, network, optimiser, watch)
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -85,9 +86,25 @@ def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
             kind = type(made).__name__
             raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
         with current_folder_last():
+            _require_new(name, made)
             return adapt(made, domain)
 
     return make
+
+
+MADE: WeakSet[nn.Module] = WeakSet()
+"""Modules that functions of others made, as long as they are there."""
+
+
+def _require_new(name: str, made: nn.Module) -> None:
+    if made in MADE:
+        raise InputError(f"{name} gives the same module again, trained by now; make a new one")
+    MADE.add(made)
+    weights = list(made.parameters())
+    if any(weight.is_meta for weight in weights):
+        raise InputError(f"{name} gives weights without numbers, on the device meta; take the CPU")
+    if weights and not any(weight.requires_grad for weight in weights):
+        raise InputError(f"{name} gives weights none of which can be trained (requires_grad)")
 
 
 class _Tap:
