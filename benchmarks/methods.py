@@ -193,25 +193,35 @@ def tables() -> str:
     """
     lines: list[str] = []
     for name in CELLS:
-        found: dict[tuple[str, str], list[float]] = {}
-        size: dict[tuple[str, str], int] = {}
-        for seed in range(SEEDS):
-            for key, row in _rows(name, seed).items():
-                found.setdefault(key, []).extend(row["accuracies"]["values"])
-                size[key] = row["image_bytes"] + row["label_bytes"]
+        found = collected(name)
         if not found:
             continue
         lines += [f"## {name}", "", HEAD]
-        for (title, labels), values in found.items():
-            reached = Accuracies(tuple(values))
+        for (title, labels), rows in found.items():
+            values = values_of(rows)
             each = " ".join(f"{100 * value:.1f}" for value in values)
-            lines.append(f"| {title} | {labels} | {size[title, labels]} | {reached} | {each} |")
+            size = rows[-1]["image_bytes"] + rows[-1]["label_bytes"]
+            lines.append(f"| {title} | {labels} | {size} | {Accuracies(values)} | {each} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _rows(cell: str, seed: int) -> dict[tuple[str, str], Any]:
-    # Of one seed, by what they are called, and labels.
+def collected(cell: str) -> dict[tuple[str, str], list[Any]]:
+    """Return the rows of a cell, of each seed, by what they are called, and labels."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for seed in range(SEEDS):
+        for key, row in rows_of(cell, seed).items():
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def values_of(rows: Iterable[Any]) -> tuple[float, ...]:
+    """Return the accuracies of all networks of rows."""
+    return tuple(value for row in rows for value in row["accuracies"]["values"])
+
+
+def rows_of(cell: str, seed: int) -> dict[tuple[str, str], Any]:
+    """Return the rows of one seed, by what they are called, and labels."""
     found: dict[tuple[str, str], Any] = {}
     for file in sorted(OUT.glob(f"{cell}-seed{seed}-*.json")):
         made, kind = file.stem.removeprefix(f"{cell}-seed{seed}-").rsplit("-", 1)
