@@ -35,6 +35,32 @@ def frozen(domain: Domain) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(192, 4)).requires_grad_(requires_grad=False)
 
 
+class Odd(nn.Module):
+    """What it does to images, or to logits, is no way to learn."""
+
+    def __init__(self, does: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.last, self.does = nn.Linear(192, 4), does
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.does is torch.relu_:
+            images = torch.relu_(images)
+        logits = self.last(images.flatten(1))
+        return logits if self.does is torch.relu_ else self.does(logits)
+
+
+def detached(domain: Domain) -> nn.Module:
+    return Odd(torch.Tensor.detach)
+
+
+def squeezed(domain: Domain) -> nn.Module:
+    return Odd(torch.squeeze)
+
+
+def in_place(domain: Domain) -> nn.Module:
+    return Odd(torch.relu_)
+
+
 def nowhere(domain: Domain) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(192, 4, device="meta"))
 
@@ -58,6 +84,9 @@ def test_what_own_layers_draw_follows_from_the_seed_alone() -> None:
     [
         (the_same, "gives the same module again, trained by now; make a new one"),
         (frozen, r"gives weights none of which can be trained \(requires_grad\)"),
+        (detached, r"gives logits that no gradient leads through: leave out detach\(\)"),
+        (squeezed, r"gives \(4,\) for one image, not one row"),
+        (in_place, "fails on an image that is learned: RuntimeError: a leaf Variable that"),
         (nowhere, "gives weights without numbers, on the device meta; take the CPU"),
     ],
 )

@@ -87,7 +87,9 @@ def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
             raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
         with current_folder_last():
             _require_new(name, made)
-            return adapt(made, domain)
+            network = adapt(made, domain)
+            _require_gradients(name, network, domain)
+            return network
 
     return make
 
@@ -105,6 +107,21 @@ def _require_new(name: str, made: nn.Module) -> None:
         raise InputError(f"{name} gives weights without numbers, on the device meta; take the CPU")
     if weights and not any(weight.requires_grad for weight in weights):
         raise InputError(f"{name} gives weights none of which can be trained (requires_grad)")
+
+
+def _require_gradients(name: str, network: Network, domain: Domain) -> None:
+    # Of one image, which is learned itself: it stays as it is, and what is said of it has a row.
+    device = next((weight.device for weight in network.parameters()), None)
+    image = torch.zeros(1, *domain.shape, device=device, requires_grad=True)
+    try:
+        with torch.inference_mode(mode=False), torch.enable_grad(), evaluating(network):
+            logits = network(image)
+    except Exception as error:
+        raise InputError(f"{name} fails on an image that is learned: {line(error)}") from error
+    if tuple(logits.shape) != (1, len(domain.classes)):
+        raise InputError(f"{name} gives {tuple(logits.shape)} for one image, not one row")
+    if not logits.requires_grad:
+        raise InputError(f"{name} gives logits that no gradient leads through: leave out detach()")
 
 
 class _Tap:
