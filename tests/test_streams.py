@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from datastill.base.streams import open_streams
-from test_cli import Run, run
 
-__all__ = ["run"]
 SOURCE = Path(__file__).parents[1] / "src"
 
 
@@ -53,11 +51,3 @@ def test_a_folder_that_is_gone_is_told_before_libraries_end_the_process(tmp_path
     )
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr == "datastill: the current folder is gone; go to another one\n"
-
-
-def test_values_of_an_option_that_takes_several_are_named_at_once(run: Run) -> None:
-    said = run("distill --dataset digits --models-pool MLP --models-pool ConvNet --ipc 1 --ipc 2")
-    assert said.code == 2
-    assert said.err.strip() == (
-        "datastill: --models-pool is typed twice; name all of its values after the first"
-    )

@@ -19,8 +19,8 @@ class Typed:
 
     Attributes:
         command: its name.
-        options: by their names, with the words after each; of one that was typed twice, and has
-            one value, the last counts.
+        options: by their names, with the words after each; of one that was typed twice the last
+            counts.
         others: words that belong to no option, and are known by their place.
     """
 
@@ -70,8 +70,6 @@ def taken_apart(words: Sequence[str], options: Mapping[str, Option], command: st
             break
         if is_option(word):
             name, values = _option(word, options, command)
-            if name in dict(found) and name != HELP and options[name].many:
-                raise InputError(f"{word} is typed twice; name all of its values after the first")
             found.append((name, values))
         elif found and len(found[-1][1]) < _room(options.get(found[-1][0])):
             found[-1][1].append(word)
