@@ -124,7 +124,8 @@ class Bench:
         """Judge sets by two networks, and keep what is found."""
         cell, name = self.cell, f"{self.name}-seed{seed}-{row}-{labels}"
         usual = [*("--dataset", cell.dataset), *("--ipc", str(cell.ipc)), *("--seed", str(seed))]
-        usual += [*self.data, *("--protocol", "modern"), *("--epochs", str(cell.epochs))]
+        how = ("dsa", 1000) if labels == "published" else ("modern", cell.epochs)
+        usual += [*self.data, *("--protocol", how[0]), *("--epochs", str(how[1]))]
         usual += [*("--num-eval", "2"), *("--real-epochs", "0"), "--resume"]
         usual += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
         names = tuple(against)
@@ -154,6 +155,11 @@ class Bench:
             kept.mkdir(parents=True, exist_ok=True)
             shutil.copy(made, kept / made.name)
         return str(kept / SET)
+
+    def published(self, row: str, seed: int) -> None:
+        """Judge what a row has come to by the published protocol."""
+        made = self.made(row, self.cell.updates[row], seed)
+        self.compare(row, seed, "published", [made], PICKED if row == "DM" else ())
 
     def hour(self, row: str, seed: int) -> None:
         """Go on with a row for an hour, and judge what it has come to."""
@@ -234,7 +240,8 @@ def rows_of(cell: str, seed: int) -> dict[tuple[str, str], Any]:
             rate = f", from {report['protocol']['fit']['lr']:g}" if fast and soft else ""
             updates = row["name"].removesuffix(f"/{SET}")
             title = f"{made}, {updates} updates" if updates.isdecimal() else updates
-            found.setdefault((title, row["labels"] + rate), row)
+            by = ", by dsa" if kind == "published" else ""
+            found.setdefault((title, row["labels"] + rate + by), row)
     return found
 
 
@@ -245,6 +252,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], help="these alone")
     parser.add_argument("--hour", action="store_true", help="of an hour, not of ten minutes")
+    parser.add_argument("--published", action="store_true", help="judge by dsa, 1000 epochs")
     parser.add_argument("--make", action="store_true", help="make sets, and judge none")
     parser.add_argument("--folder", type=Path, default=Path("methods"))
     given = parser.parse_args()
@@ -256,6 +264,8 @@ def main() -> None:
                     print(*bench.row(row, CELLS[name].updates[row], seed), flush=True)
                 elif given.hour:
                     bench.hour(row, seed)
+                elif given.published:
+                    bench.published(row, seed)
                 else:
                     bench.judge(row, seed)
     (OUT / "tables.md").write_text(tables())
