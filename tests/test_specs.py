@@ -43,9 +43,10 @@ from datastill.runs.specs import (
 )
 from datastill.runs.specs.parts import SEEDS
 
-TEXT = st.text(max_size=12)
-NAME = st.text(min_size=1, max_size=12)
-PATH = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+TEXT = st.text(min_size=1, max_size=12)
+NAME = TEXT
+KEPT = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+PATH = st.text(KEPT, min_size=1, max_size=12)
 NAMES = st.lists(NAME, min_size=1, max_size=3, unique_by=str.casefold)
 COUNT = st.integers(1, 10**6)
 FEW = st.integers(1, 10**5)
@@ -371,6 +372,19 @@ def test_the_digest_names_what_the_result_follows_from() -> None:
     assert len({one.digest for one in (spec, *others)}) == 1 + len(others)
     validated, compared = ValidateSpec(set="a"), CompareSpec(sets=("a",))
     assert len({one.digest for one in (validated, compared)}) == 2
+
+
+def test_settings_stay_as_they_were_given() -> None:
+    """A frozen description with a digest: nothing in it can be changed, and it is a key."""
+    given: dict[str, Any] = {"lr_net": 0.1, "outer_loop": 2}
+    for kind in (DistillSpec, StudySpec):
+        spec = kind(data=DataSpec("digits"), settings=given)
+        twin = kind(data=DataSpec("digits"), settings=dict(reversed(given.items())))
+        assert {spec: 1}[twin] == 1
+        assert pickle.loads(pickle.dumps(spec)) == spec == replace(spec)
+        assert (spec.settings, repr(spec.settings)) == (given, repr(given))
+        with pytest.raises(TypeError):
+            spec.settings["lr_net"] = 1  # type: ignore[index]
 
 
 def test_seeds_are_those_that_keys_take() -> None:

@@ -4,27 +4,40 @@ that name something twice.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from datastill import load_dataset
 from datastill.base.errors import InputError
+from datastill.cli import COMMANDS, load
+from datastill.cli.grammar import options_of
+from datastill.runs import train
 from datastill.runs.inputs import reading
 from datastill.runs.specs import (
+    KINDS,
     AssessSpec,
     ClomSpec,
     CompareSpec,
+    ComputeSpec,
     DataSpec,
     JudgesSpec,
+    Part,
     PoolSpec,
+    SelectSpec,
     StudySpec,
     TrainSpec,
     ValidateSpec,
 )
+from datastill.runs.specs.base import kinds_of
+from datastill.runs.specs.recipes import find
+from datastill.runs.specs.values import is_list
 from test_cli import Run, files, run
 
 __all__ = ["run"]
 DIGITS = DataSpec("digits")
+TRAIN = TrainSpec(data=DIGITS)
+PARTS = (ClomSpec, ComputeSpec, DataSpec, JudgesSpec, PoolSpec, SelectSpec)
 
 
 @pytest.mark.parametrize(
@@ -115,3 +128,28 @@ def test_what_has_an_effect_is_taken() -> None:
 def test_one_architecture_spelled_in_two_ways_is_one() -> None:
     with pytest.raises(InputError, match="`models` names 'ConvNetD1W16' twice"):
         reading.buildable(["ConvNetD1W16", "convnet-w16-d1"])
+
+
+def test_an_empty_text_is_no_value_of_any_option() -> None:
+    """As a variable of a shell that is not set leaves it: never taken for one that is not given."""
+    for command in COMMANDS:
+        for option in options_of(load(command)).values():
+            if option.kind is not bool:
+                with pytest.raises(InputError, match=f"^{option.typed} is given an empty text"):
+                    option.value([""])
+
+
+@pytest.mark.parametrize("part", [*KINDS.values(), *PARTS])
+def test_an_empty_text_is_no_value_of_any_description(part: type[Part]) -> None:
+    for name, hint in kinds_of(part).items():
+        if str in (hint, *get_args(hint)) and name != "kind":
+            needed = {"data": DIGITS, "set": "a", "sets": ("a",), "alphas": (1,), "by": "FID"}
+            given = {key: value for key, value in needed.items() if key in kinds_of(part)}
+            with pytest.raises(InputError, match=f"^`{name}` is given an empty text"):
+                part(**{**given, name: ("",) if is_list(hint) else ""})
+
+
+def test_an_empty_path_is_not_the_folder_that_one_is_in() -> None:
+    for given in (lambda: find(""), lambda: load_dataset(""), lambda: train(TRAIN, "")):
+        with pytest.raises(InputError, match="is given an empty text"):
+            given()

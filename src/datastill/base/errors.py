@@ -36,6 +36,8 @@ class InputError(ValueError):
     _render_traceback_ = of_error  # what a notebook shows of it
 
 
+EMPTY = "is given an empty text; say what it takes, or leave it out"
+"""What is said of a text or a path that is empty, as a variable of a shell that is not set is."""
 LARGEST = 1e30
 """What a number may be at most: with room for what it is multiplied by in float32."""
 
@@ -155,7 +157,7 @@ def takes(function: Callable[..., Any], said: str, *args: Any, **named: Any) -> 
 
 
 def path_of(wanted: str, **paths: Any) -> None:
-    """Refuse what is no path, or one that no system has; None is none that was given.
+    """Refuse what is no path, an empty one, or one that no system has; None is none given.
 
     >>> path_of("the path of a file", path=3)
     Traceback (most recent call last):
@@ -170,6 +172,8 @@ def path_of(wanted: str, **paths: Any) -> None:
             text = None
         if not isinstance(text, str):
             raise InputError(f"`{name}` must be {wanted}, found {told(path)}")
+        if path is not None and not text:
+            raise InputError(f"`{name}` {EMPTY}")
         try:
             os.lstat(text)
         except ValueError as error:  # a zero byte

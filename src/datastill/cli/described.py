@@ -36,7 +36,7 @@ MADE: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 
 USUAL_MODEL = "ConvNet"
 """Architecture where none is named."""
-LEAST: Mapping[str, Any] = {"alphas": (0.0,), "by": ""}
+LEAST: Mapping[str, Any] = {"alphas": (0.0,)}
 """What stands for the first value of a part that is left out, while the others are checked."""
 
 
@@ -79,7 +79,7 @@ def _build(part: type[P], kind: str, at: str, values: Mapping[str, Any]) -> P:
 
 def _held(field: Field[Any], path: str, value: Any) -> Any:
     if value in (None, ()) and default_of(field) is MISSING:
-        return LEAST.get(field.name, value if value == () else "")
+        return LEAST.get(field.name, value if value == () else "-")
     return TYPED[path][1](value) if value is not None and path in TYPED else value
 
 

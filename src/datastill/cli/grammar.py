@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import EMPTY, InputError, suggestion
 from datastill.base.own_code import names_in
 from datastill.base.wording import listed, quoted
 from datastill.cli.arguments import in_options
@@ -118,6 +118,8 @@ class Option:
         return found if self.many else found[0]
 
     def _value(self, word: str) -> Any:
+        if not word:
+            raise InputError(f"{self.typed} {EMPTY}")
         if word == "None" and self.optional:
             return None
         if word in self.words:

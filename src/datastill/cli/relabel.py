@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.cli.carrying import carry_out
-from datastill.cli.described import asked
+from datastill.cli.described import asked, given
 from datastill.cli.mirror import options
 from datastill.cli.options import Talk, Which
 from datastill.runs.conduct.keeping import Keeping
@@ -39,7 +39,7 @@ class Relabel:
         from datastill.runs.making.relabelling import beside
 
         console, keeping = self.talk.console(), Keeping(overwrite=self.overwrite)
-        file = self.which.file(spec.set, console, self.dataset)
+        file = self.which.file(given(self)["path"], console, self.dataset)
         spec = replace(spec, set=str(file))
         out = self.out or filed(spec, beside(file), keeping, console)
         return carry_out(spec, out, console, keeping)

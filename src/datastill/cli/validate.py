@@ -8,7 +8,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.cli.carrying import carry_out
-from datastill.cli.described import asked
+from datastill.cli.described import asked, given
 from datastill.cli.labels import SoftLabels
 from datastill.cli.mirror import options
 from datastill.cli.options import Data, Logs, Machine, Resuming, Which, Workers
@@ -46,7 +46,7 @@ class Validate:
     def run(self) -> Any:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         spec, console = self.spec(), self.machine.console()
-        file = self.which.file(spec.set, console, spec.data)
+        file = self.which.file(given(self)["path"], console, spec.data)
         spec, folder = replace(spec, set=str(file)), self.out or file.parent
         more = {"save_models": self.save_model}
         return carry_out(spec, folder, console, keeping, self.workers, **more)

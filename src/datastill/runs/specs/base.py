@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.base.errors import InputError, of_kind, suggestion, told
 from datastill.runs.specs.values import (
+    Table,
     as_kept,
     converted,
     is_list,
@@ -80,6 +81,7 @@ class Part:
             part = part_of(hint)
             made = _nested(field.name, value, hint, part) if part else None
             made = converted(field.name, value, hint) if part is None else made
+            made = Table(made) if isinstance(made, dict) else made
             object.__setattr__(self, field.name, made)
         self.check()
         for field in fields(self):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-from datastill.base.errors import InputError, of_kind, suggestion
+from datastill.base.errors import EMPTY, InputError, of_kind, suggestion
 from datastill.base.wording import counted, listed
 from datastill.runs.specs import (
     About,
@@ -63,9 +63,11 @@ def find(name: Path | str) -> Path:
     The path may be that of a run's folder, in which lies what repeats it.
 
     Raises:
-        InputError: when there is neither.
+        InputError: when there is neither, and of an empty text.
     """
     of_kind((str, PathLike), "the name of a recipe, or a path", name=name)
+    if not str(name):
+        raise InputError(f"the file of a run {EMPTY}")
     path, name = Path(name), str(name)
     own = OURS / f"{name.removesuffix(ENDING)}{ENDING}"
     if path.is_file():

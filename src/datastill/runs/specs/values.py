@@ -6,10 +6,10 @@ import os
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from datastill.base.errors import LARGEST, InputError, in_plain, is_number, suggestion, told
+from datastill.base.errors import EMPTY, LARGEST, InputError, in_plain, is_number, suggestion, told
 from datastill.base.wording import LONGEST_NAME, listed
 
 WORDS = {
@@ -19,6 +19,35 @@ WORDS = {
     str: ("text", "texts"),
 }
 """What a value of a kind is, and what several are."""
+
+
+class Table(Mapping[str, Any]):
+    """A table in a frozen description: it stays as it was given, and can be hashed.
+
+    >>> table = Table({"lr_net": 0.1})
+    >>> table, table == {"lr_net": 0.1}, {table: 1}[Table(table)]
+    ({'lr_net': 0.1}, True, 1)
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: Mapping[str, Any]) -> None:
+        self._held = dict(held)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._held.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._held)
 
 
 def as_kept(value: Any) -> Any:
@@ -48,7 +77,7 @@ def converted(name: str, value: Any, hint: Any) -> Any:
         hint: its kind, as annotated.
 
     Raises:
-        InputError: for a value of another kind, and text that no file can hold.
+        InputError: for a value of another kind, and text that is empty or that no file can hold.
 
     >>> converted("lr", 1, float), converted("epochs", [1, 4], tuple[int, ...])
     (1.0, (1, 4))
@@ -67,6 +96,8 @@ def converted(name: str, value: Any, hint: Any) -> Any:
         for part in _parts(given):
             if isinstance(part, str) and not _writable(part):
                 raise InputError(f"`{name}` holds letters that no file can hold: {told(part)}")
+            if part == "":
+                raise InputError(f"`{name}` {EMPTY}")
         return msgspec.convert(given, hint)
     except InputError:
         raise
