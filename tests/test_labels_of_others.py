@@ -14,6 +14,7 @@ from datastill.data import ImageSet
 from datastill.datasets.cifar import CIFAR10
 from datastill.exchange import Claim, export_set, import_set
 from datastill.exchange.base import encode
+from datastill.exchange.base.gathering import gathered
 from test_layouts_of_others import images, labels, logits
 
 IMAGES, LABELS, SHARES = images(), labels(), logits().softmax(1)
@@ -121,6 +122,14 @@ def test_sets_of_the_classes_are_put_together(given: Any, tmp_path: Path) -> Non
     back, _ = import_set(tmp_path / "a.pt", Claim("CIFAR10"))
     assert torch.equal(back.images, torch.cat(BY_CLASS))
     assert back.labels.tolist() == sorted(LABELS.tolist())
+
+
+def test_tables_of_sets_in_a_list_keep_what_else_they_hold(tmp_path: Path) -> None:
+    """Of a list of tables the learning rate and the names of classes were left out."""
+    names = {str(k): (k + 1) % 10 for k in range(10)}
+    one = {"images": IMAGES, "labels": LABELS, "syn_lr": torch.tensor(0.02), "class_to_idx": names}
+    held = gathered([one, one], tmp_path / "a.pt", None)
+    assert (held.rate, held.classes) == (pytest.approx(0.02), ("9", *"012345678"))
 
 
 def test_soft_labels_after_the_hard_ones(tmp_path: Path) -> None:

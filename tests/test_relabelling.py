@@ -35,7 +35,8 @@ def member(data: ImageSet, seed: int) -> Member:
 def test_soft_labels_are_the_mean_of_softened_models(temperature: float) -> None:
     data = blobs()
     pool = [member(data, seed) for seed in range(3)]
-    found = soft_labels(data.images, data.domain, pool, temperature=temperature, batch=7)
+    images = data.images[:].requires_grad_()
+    found = soft_labels(images, data.domain, pool, temperature=temperature, batch=7)
     for i, image in enumerate(data.images):
         shares = torch.zeros(4)
         for one in pool:

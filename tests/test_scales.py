@@ -15,6 +15,7 @@ from test_layouts_of_others import condensed, images, labels
 
 PIXELS = (0.5 + 0.2 * images()).clamp(0, 1)
 STATED = Claim("CIFAR10")
+HALVES = ([0.5] * 3, [0.5] * 3)
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
@@ -84,10 +85,15 @@ def test_rounded_whole_numbers_are_bytes(tmp_path: Path) -> None:
     torch.testing.assert_close(pixels_in(file), levels / 255, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("scale", [1, 255])
-@pytest.mark.parametrize("kind", ["pt", "npz"])
-def test_a_mean_and_std_in_the_file_are_believed(kind: str, scale: int, tmp_path: Path) -> None:
-    mean, std = (torch.tensor(values) for values in IMAGENET)
+@pytest.mark.parametrize(
+    ("kind", "scale", "given"),
+    [("pt", 1, IMAGENET), ("npz", 255, IMAGENET), ("pt", 1, HALVES)],
+    ids=["pt", "npz, to 255", "-1 to 1"],
+)
+def test_a_mean_and_std_in_the_file_are_believed(
+    kind: str, scale: int, given: tuple[list[float], list[float]], tmp_path: Path
+) -> None:
+    mean, std = (torch.tensor(values) for values in given)
     values = (PIXELS - mean[:, None, None]) / std[:, None, None]
     table = {"mean": scale * mean, "std": scale * std}
     file = tmp_path / f"a.{kind}"

@@ -16,8 +16,8 @@ from datastill.training.pool import Pool, require_members
 from datastill.training.seeing import teacher
 
 
-@torch.no_grad()
 @as_usual
+@torch.no_grad()
 def soft_labels(
     images: Tensor, domain: Domain, pool: Pool, *, temperature: float = 1.0, batch: int = 256
 ) -> Tensor:

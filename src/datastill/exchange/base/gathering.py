@@ -68,9 +68,12 @@ def gathered(
     if isinstance(value, Mapping):
         return _in_table(value, path, experiment, depth)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        value = paired(value)
-        if are_items(value):
-            return _only(_of_items(value, path), experiment, path)
+        pairs = paired(value)
+        if are_items(items := pairs or value):
+            return _only(_of_items(items, path), experiment, path)
+        if pairs:  # tables of a set each, with whatever else one holds
+            found = [_in_table(each, path, None, depth) for each in value]
+            return of_steps(found, experiment, path)
         if _is_pair(value):
             return _only(_in_list(value, path), experiment, path)
         if value and all(map(_is_pair, value)):
@@ -211,9 +214,7 @@ def _in_list(value: Sequence[Any], path: Path) -> Held:
     if len(value) < 3:
         return Held(images, labels)
     shape = shape_of(value[2]) or ()
-    if (
-        len(shape) == 2 and shape[1] > 1 and shape[:1] == images.shape[:1]
-    ):  # the hard labels, then the soft ones
+    if len(shape) == 2 and shape[1] > 1 and shape[0] == len(images):  # soft ones after the hard
         return Held(images, tensor_of(value[2], "soft labels", path), logits=True)
     rate, told = rate_of(value[2], path)
     return Held(images, labels, rate, logits=True, remarks=told)

@@ -181,17 +181,17 @@ def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
 
 
 def paired(value: Sequence[Any]) -> Sequence[Any]:
-    """Return a list of tables of an image and a label, or of several, as one of such pairs.
+    """Return the images and labels of every table in a list; nothing where it holds anything else.
 
     >>> paired([{"image": 1, "label": 2}, {"image": 3, "label": 4}]), paired([{"a": 1}])
-    ([(1, 2), (3, 4)], [{'a': 1}])
+    ([(1, 2), (3, 4)], [])
     """
     pairs: list[tuple[Any, Any]] = []
     for each in value:
         table: Mapping[Any, Any] = each if isinstance(each, Mapping) else {}
         images, labels = keyed(table, IMAGE_WORDS), keyed(table, LABEL_WORDS)
         if not images or not labels:
-            return value
+            return []
         pairs.append((table[images[0]], table[labels[0]]))
     return pairs
 
@@ -218,11 +218,13 @@ def classes_in(value: object) -> tuple[str, ...] | None:
     (('cat', 'truck'), ('cat', 'truck'), None)
     >>> classes_in({"truck": "1", "cat": "0"}), classes_in([b"truck", b"cat"])
     (('cat', 'truck'), ('truck', 'cat'))
+    >>> classes_in({"2": 1, "10": 0})
+    ('10', '2')
     """
     if isinstance(value, Mapping):
         items: list[tuple[object, object]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-        named_first = not all(str(a).isdecimal() for a, _ in items)
-        pairs = [(b, a) if named_first else (a, b) for a, b in items]
+        numbered_first = all(str(a).isdecimal() and isinstance(b, str | bytes) for a, b in items)
+        pairs = [(a, b) if numbered_first else (b, a) for a, b in items]
         numbered = {str(k): name for k, name in pairs}  # JSON has no keys but texts
         value = [numbered.get(str(k)) for k in range(len(items))]
     if not isinstance(value, list | tuple) or not value:

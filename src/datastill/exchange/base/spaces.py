@@ -137,6 +137,8 @@ def _kind(found: Found, claim: Claim, look: Look, path: Path) -> tuple[str, tupl
     if found.space is not None and not are_wide(found.images):
         odd = look.kind == "pixels" and found.space == "normalised"
         return found.space, (f"{seen}; such files hold normalised ones",) if odd else ()
+    if look.kind == "unclear" and _own_normalisation(found, found.images.float()) is not None:
+        return "normalised", (seen,)
     if look.kind in ("unclear", "whitened") and not (look.kind == "whitened" and found.whitens):
         kind = "neither pixels nor, for sure, normalised" if look.kind == "unclear" else look.kind
         raise InputError(f"{path}: the images look like {kind}: {look.why}; {WAYS}")

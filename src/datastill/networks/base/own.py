@@ -88,9 +88,12 @@ def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
         with current_folder_last():
             _require_new(name, made)
             network = adapt(made, domain)
-            _require_gradients(name, network, domain)
+            if domain not in seen:  # once: methods make a network in every update
+                _require_gradients(name, network, domain)
+                seen.add(domain)
             return network
 
+    seen = set[Domain]()
     return make
 
 
