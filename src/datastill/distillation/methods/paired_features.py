@@ -1,4 +1,7 @@
-"""CIM (ECCV 2026): tiles whose features are those of the real images that they began as."""
+"""CIM: tiles whose features are those of the real images that they began as.
+
+Condensing Large-Scale Datasets Directly with Minimal Information Loss, ECCV 2026.
+"""
 
 from __future__ import annotations
 
