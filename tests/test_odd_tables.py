@@ -90,12 +90,23 @@ TEXTS = [(k, line, "Training") for k, line in zip(CLASSES, LINES, strict=True)]
         ([HEAD, *labelled(["nan", *CLASSES[1:]])], "labels such as nan are no classes"),
         ([HEAD, *labelled(), [1, *FLAT[0], 7]], "line 14: 66 values, but the first line has 65"),
         ([[i % 3, *row[1:-1], i % 2] for i, row in enumerate(labelled())], "may both hold classes"),
+        ([[i % 4, *[i % 2] * 64] for i in range(12)], "may both hold classes"),  # black and white
         ([HEAD], "holds no images"),
         (text_of([("", LINES[0], "Training"), *TEXTS]), "1 label of 13 say nothing"),
         (text_of([*TEXTS, (1, LINES[0], "")]), "line 14: '' is no split"),
         (text_of([*TEXTS, (1, "99999999999 " * 64, "Training")]), "floats from 0 to 1e"),
     ],
-    ids=["empty", "nan", "long", "both ends", "no rows", "no emotion", "no usage", "huge"],
+    ids=[
+        "empty",
+        "nan",
+        "long",
+        "both ends",
+        "two levels",
+        "no rows",
+        "no emotion",
+        "no usage",
+        "huge",
+    ],
 )
 def test_rows_of_pixels_that_say_too_little_are_told(rows: Rows, told: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=told):

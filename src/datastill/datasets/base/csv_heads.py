@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from datastill.base.errors import InputError, damaged
@@ -20,6 +21,9 @@ LEAST = 8
 DELIMITERS = ",;\t"
 NUMBERS_OF_ROWS = ("", "unnamed0", "index", "id")
 """What a column is called that counts the rows, in letters and digits alone."""
+
+SOME_ROWS = 100
+"""Rows of a file that show how bright its pixels are."""
 
 COMMONEST = 0.9
 """Share of the rows that are of one class at most, where nothing but their values tells classes."""
@@ -101,10 +105,13 @@ def settled(head: Head) -> Head:
     if not head.unsaid:
         return head
     first, last = len(set(firsts)), len(set(lasts))
-    may_be_last = _are_classes(lasts)
-    if first < 2 <= last or (may_be_last and 2 * last <= first):
+    if first < 2 <= last:
         return head.labelled_at(head.width - 1)
-    if not may_be_last or (_are_classes(firsts) and 2 * first <= last):
+    if not _are_classes(lasts):
+        return head.labelled_at(0)
+    if 2 * last <= first and _may_be_pixels(firsts, head):
+        return head.labelled_at(head.width - 1)
+    if _are_classes(firsts) and 2 * first <= last and _may_be_pixels(lasts, head):
         return head.labelled_at(0)
     raise InputError(
         f"{head.file}: its first and its last column may both hold classes; name them in a first "
@@ -173,6 +180,14 @@ def _are_classes(values: Sequence[str]) -> bool:
     often = Counter(values).most_common()
     several = len(often) > 1 and 2 * len(often) <= len(values)
     return several and often[0][1] <= COMMONEST * len(values)
+
+
+def _may_be_pixels(values: Sequence[str], head: Head) -> bool:
+    # Whether none is above all pixels that are surely some: a class of black and white images is.
+    with damaged(head.file), head.file.open(encoding="utf-8-sig", newline="") as opened:
+        rows = islice(csv.reader(opened, delimiter=head.delimiter), int(head.names), SOME_ROWS)
+        brightest = max(float(value) for row in rows for value in row[1:-1])
+        return max(map(float, values)) <= brightest
 
 
 def _are_numbers(values: Sequence[str]) -> bool:
