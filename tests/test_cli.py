@@ -422,7 +422,7 @@ def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.Monk
 def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datastill.runs.compound.demonstration.EPOCHS", 2)
     monkeypatch.setattr("datastill.runs.compound.demonstration.UPDATES", 2)
-    said = run("demo --trials 2")
+    said = run("demo --num-eval 2")
     assert said.code == 0, said.err
     for row in ("random", "distilled", "distilled with CLOM", "all 1347 real images"):
         assert said.out.count(row) >= 2

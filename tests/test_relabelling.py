@@ -20,6 +20,8 @@ from datastill.data.labels import hardened, temperature_of
 from datastill.data.losses import label_loss
 from datastill.distillation.relabelling import relabelled, soft_labels
 from datastill.evaluation.comparison import label_bytes
+from datastill.exchange import export_set
+from datastill.store import write_json
 from datastill.training.fit import Fit, train
 from datastill.training.pool import Member, freeze
 from test_cli import Run, files, run
@@ -260,3 +262,27 @@ def test_mistakes_get_one_line(run: Run, tmp_path: Path, line: str, complaint: s
     assert complaint in said.err
     assert len(said.err.splitlines()) == 1
     assert files(tmp_path) == {"a.safetensors"}
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files(folder)}
+
+
+def test_no_output_takes_the_place_of_its_input(run: Run, tmp_path: Path) -> None:
+    """Sets that are read, and models, are there as they were, whatever may be overwritten."""
+    made = blobs(per_class=1)
+    save(made, tmp_path / "a" / "synthetic.safetensors")
+    export_set(made, tmp_path / "a.npz", format="npz")
+    (tmp_path / "models").mkdir()
+    write_json(tmp_path / "models" / "manifest.json", {})
+    (tmp_path / "link").symlink_to("a")
+    before = held(tmp_path)
+    for line, complaint in (
+        ("relabel a --out a", "a holds the set itself, which stays; take another --out"),
+        ("relabel a --out link", "link holds the set itself"),
+        ("export a --to npz --out link/synthetic.safetensors", "is the set itself, which stays"),
+        ("import a.npz --out models", "models holds original models, which a set never replaces"),
+        ("import a --format folder --out link", "a is what is read, and stays as it is"),
+    ):
+        said = run(f"{line} --overwrite")
+        assert (said.code, complaint in said.err, held(tmp_path)) == (2, True, before), said.err

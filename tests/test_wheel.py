@@ -148,7 +148,7 @@ def test_kernels_are_those_of_the_wheel_and_share_the_threads_of_pytorch(
 def test_the_demo_runs_by_them_without_a_compiler(clean: Path, tmp_path: Path) -> None:
     bare = {"PATH": str(clean / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "CXX": ""}
     asked = {"DATASTILL_ENGINE": "kernels", "PWD": str(tmp_path)}
-    said = run(clean / "bin/datastill", "demo", "--trials", "1", **bare, **asked)
+    said = run(clean / "bin/datastill", "demo", "--num-eval", "1", **bare, **asked)
     assert "datastill report demo" in said.splitlines()[-3]
     made = store.load(tmp_path / "demo/with-clom/digits/DM/IPC1")
     assert made.facts["route"]["kernels"] is True

@@ -293,7 +293,7 @@ def test_the_demo_shows_that_it_works(run: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Console, "progress", spy)
     monkeypatch.setattr("datastill.runs.compound.demonstration.EPOCHS", 2)
     monkeypatch.setattr("datastill.runs.compound.demonstration.UPDATES", 2)
-    assert run("demo --trials 1").code == 0
+    assert run("demo --num-eval 1").code == 0
     labels = Counter(label for label, _ in bars)
     assert labels == {
         **{f"ConvNetD2W32 {i}": 1 for i in range(3)},

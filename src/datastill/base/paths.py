@@ -1,4 +1,4 @@
-"""Paths of files that are to be written."""
+"""Paths of files and folders that are to be written."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def require_file(path: Path | None, said: str, ending: str, kind: str, usual: st
         raise InputError(f"{said} names a file, and {path} is a folder: {path / usual}")
     if path is not None and path.suffix.lower() != ending:
         raise InputError(f"{said} writes {kind}: name it {path.with_suffix(ending)}")
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file or folder that is there, by whatever links."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

@@ -22,16 +22,16 @@ class Demo:
 
     Attributes:
         save_path: folder for all that is made; an earlier demo in it is replaced.
-        trials: networks trained on each set; on all real images two of them.
+        num_eval: networks trained on each set; on all real images two of them.
     """
 
     save_path: Path = Path("demo")
-    trials: int = 5
+    num_eval: int = 5
     machine: Machine = Machine()
 
     def run(self) -> Any:
         console, compute = self.machine.console(), asked(self.machine, ComputeSpec)
         from datastill.runs.compound.demonstration import Demonstration, demonstrate
 
-        demo = Demonstration(self.save_path, compute, self.trials)
+        demo = Demonstration(self.save_path, compute, self.num_eval)
         console.show(demonstrate(demo, replace(console, terse=True), Signals()))

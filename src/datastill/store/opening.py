@@ -11,6 +11,7 @@ from datastill.store.checkpoints import ENDING
 from datastill.store.files import require_writable, through_json, write_json
 from datastill.store.journal import LOG_FILE, Journal
 from datastill.store.succession import (
+    MANIFEST,
     NEXT,
     RUN_FILES,
     SET_FILE,
@@ -37,9 +38,10 @@ def open_run(
         resumable: whether a run of its kind that was cut off can be gone on with.
 
     Raises:
-        InputError: when the folder holds another run and ``overwrite`` is not set, or cannot be
-            written to.
+        InputError: when the folder holds another run and ``overwrite`` is not set, or original
+            models, or cannot be written to.
     """
+    require_no_models(path)
     same = settings_in(path) == through_json(settings)
     if same and (path / SET_FILE).exists() and not overwrite:
         raise InputError(
@@ -64,6 +66,12 @@ def require_free(path: Path, names: tuple[str, ...], *, overwrite: bool) -> None
         if (path / NEXT).is_dir():
             hint += ", or `resume=True` to go on with what was to replace it"
         raise InputError(f"{path} holds another run ({held[0]}); {hint}")
+
+
+def require_no_models(path: Path) -> None:
+    """Refuse a folder of original models, which a set would take the place of."""
+    if (path / MANIFEST).exists():
+        raise InputError(f"{path} holds original models, which a set never replaces: take another")
 
 
 def require_finished(path: Path, *, overwrite: bool, resumable: bool = True) -> None:

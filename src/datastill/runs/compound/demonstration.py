@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from datastill.base.errors import positive
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet
@@ -54,11 +55,17 @@ class Demonstration:
         root: folder for all that is made.
         compute: how to compute.
         trials: networks trained on each set; on all real images two of them.
+
+    Raises:
+        InputError: for fewer than one of these.
     """
 
     root: Path
     compute: ComputeSpec
     trials: int = 5
+
+    def __post_init__(self) -> None:
+        positive(trials=self.trials)
 
     @property
     def pool(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
+from datastill.base.paths import same_place
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import DATASETS
@@ -84,7 +85,7 @@ def give(
         overwrite: whether to replace a file that is there.
 
     Raises:
-        InputError: for what makes no sense, or when something is there.
+        InputError: for what makes no sense, or when something is there, such as the set itself.
     """
     if (repo is not None or private) and to != "hub":
         raise InputError("`repo` and `private` have a meaning with `to='hub'` only; add `to='hub'`")
@@ -92,6 +93,8 @@ def give(
         raise InputError("`private` has no meaning without `repo`; add that")
     data = load(file)
     target = destination(data, to, out)
+    if same_place(target, file):
+        raise InputError(f"{target} is the set itself, which stays; take another `out`")
     remarks = export_set(data, target, format=to, overwrite=overwrite)
     said = [f"{counted(len(data), 'image')} in {target}", *(f"  {one}" for one in remarks)]
     if repo is not None:
@@ -175,8 +178,10 @@ def bring(
         The set, and what was guessed, in words.
 
     Raises:
-        InputError: see there; when a set is there already.
+        InputError: see there; when a set is there already, or it is the folder that is read.
     """
+    if same_place(path, out):
+        raise InputError(f"{path} is what is read, and stays as it is; take another `out`")
     data, remarks = import_set(path, claim, format=format, reading=reading)
     require_savable(data, str(path))
     with locked(out), provisional(out, lambda: False):

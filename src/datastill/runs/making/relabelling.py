@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datastill.base.errors import InputError
 from datastill.base.notebooks import of_run
+from datastill.base.paths import same_place
 from datastill.base.usual import as_usual
 from datastill.data import ImageSet
 from datastill.data.labels import hardened
@@ -69,10 +71,13 @@ def relabel(
         keeping: whether it may be overwritten.
 
     Raises:
-        InputError: when models are missing, or are of other images; or the folder is taken.
+        InputError: when models are missing, or are of other images; the folder is taken, or
+            the set's own.
     """
     require_kinds(RelabelSpec, spec, folder, keeping=keeping)
     file = set_file(Path(spec.set))
+    if folder is not None and same_place(Path(folder) / SET_FILE, file):
+        raise InputError(f"{folder} holds the set itself, which stays; take another `folder`")
     data = load(file)
     origin = data.facts.get("data") or {}
     pool = Shelf(spec.pool.path, data, origin).asked(spec.pool)
