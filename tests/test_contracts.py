@@ -7,7 +7,7 @@ an argument, that is not in it fails a test: whoever adds one adds its line.
 import inspect
 import math
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from torch import nn
 import datastill as ds
 from conftest import blobs, linear
 from datastill.augment import identity
+from datastill.base.usual import usually
 from datastill.compute.route import PLAIN
 from datastill.distillation.parametrisations import Pixels
 from datastill.distillation.relabelling import relabelled, soft_labels
@@ -512,3 +513,15 @@ def test_what_pytorch_is_set_to_changes_no_result_and_stays(name: str) -> None:
                 {of: one.tolist() for of, one in each.items()} for each in (found, expected)
             )
         assert found == expected, call
+
+
+def test_the_default_type_comes_back_when_the_last_thread_is_done() -> None:
+    """The first that was done set it again, under those that went on."""
+    with doubles():
+        first, second = ExitStack(), ExitStack()
+        first.enter_context(usually())
+        second.enter_context(usually())
+        first.close()
+        assert torch.get_default_dtype() == torch.float32
+        second.close()
+        assert torch.get_default_dtype() == torch.float64

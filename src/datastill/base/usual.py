@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import ParamSpec, TypeVar
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+LOCK, FOUND = Lock(), list[Any]()
+"""The default type that was found, once for each that computes now."""
 
 
 @contextmanager
@@ -28,10 +32,25 @@ def usually() -> Generator[None]:
                 around.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             around.enter_context(torch.device("cpu"))
-        if (set_to := torch.get_default_dtype()) != torch.float32:
-            around.callback(torch.set_default_dtype, set_to)
-            torch.set_default_dtype(torch.float32)
+        around.enter_context(_in_floats())
         yield
+
+
+@contextmanager
+def _in_floats() -> Generator[None]:
+    # The default type is that of all threads: the last that computes sets it again.
+    import torch
+
+    with LOCK:
+        FOUND.append(FOUND[0] if FOUND else torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        with LOCK:
+            found = FOUND.pop()
+            if not FOUND:
+                torch.set_default_dtype(found)
 
 
 def as_usual(function: Callable[P, T]) -> Callable[P, T]:
