@@ -35,8 +35,8 @@ SUFFIX = ".csv"
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
     """Read one split: rows of a class and of the pixels of a square, from 0 to 255.
 
-    Columns have names or, as the class comes first, none; or there is a column of pixels as a text,
-    and one that says of which split a row is. Of several files in a folder the name says it.
+    Columns have names or, as the class comes first or last, none; or there is a column of pixels
+    as a text, and one that says of which split a row is. Of several files the name says it.
 
     Raises:
         InputError: for a file that is damaged or holds anything else.
@@ -105,11 +105,12 @@ def _files(path: Path) -> list[Path]:
 
 def _settled(head: Head, train: Head) -> Head:
     # Test images are read as the training images are, which are more.
-    found = settled(train)
-    if train == head or found.label is None or found.width != head.width or not head.unsaid:
-        return settled(head) if train != head else found
+    if head == train or not head.unsaid or head.width != train.width:
+        return settled(head)
+    label = settled(train).label
+    assert label is not None
     ends_of(head)
-    return head.labelled_at(found.label)
+    return head.labelled_at(label)
 
 
 def _numbers(head: Head) -> tuple[np.ndarray, Sequence[str]]:
