@@ -11,15 +11,12 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.base.registry import folded
-from datastill.base.wording import counted
+from datastill.base.wording import MOST_SHOWN, counted
 from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, Split, side_by_side
 
 IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "samples", "features")
 LABEL_WORDS = ("labels", "label", "y", "targets", "target", "lbls", "labs", "lab")
 CLASS_WORDS = ("classes", "class_names", "label_names")
-
-LONGEST_TOLD = 40
-"""Letters of a name that a message shows."""
 
 CHUNK = 1024
 """Images that are looked at together: of mapped arrays no more than these need be in memory."""
@@ -215,7 +212,7 @@ def _texts(values: np.ndarray, source: str) -> np.ndarray:
     try:
         return np.char.decode(values, "utf-8")
     except UnicodeDecodeError as error:
-        found = error.object[:LONGEST_TOLD]
+        found = error.object[:MOST_SHOWN]
         raise InputError(f"{source}: the name {found!r} is no text in UTF-8") from None
 
 

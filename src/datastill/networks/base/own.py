@@ -74,6 +74,8 @@ def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
     if not callable(factory):
         raise InputError(f"the model {name} must be a function, found {told(factory)}")
 
+    seen = set[Domain]()
+
     def make(domain: Domain) -> Network:
         try:
             with current_folder_last():
@@ -93,7 +95,6 @@ def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
                 seen.add(domain)
             return network
 
-    seen = set[Domain]()
     return make
 
 
