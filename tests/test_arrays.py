@@ -186,6 +186,13 @@ def test_pixels_of_any_kind(array) -> None:
     assert np.array_equal(bytes_of(found), PIXELS)
 
 
+def test_bytes_that_were_saved_as_floats_are_bytes() -> None:
+    """As 'datastill import' takes them: what whole numbers up to 255 are leaves no doubt."""
+    for array in (PIXELS.astype(np.float64), np.float32(PIXELS / 255) * np.float32(255)):
+        found = datastill.from_arrays(array, [0, 1, 0, 1])
+        assert np.array_equal(bytes_of(found), PIXELS)
+
+
 def test_booleans_and_halves() -> None:
     found = datastill.from_arrays(images(4, (8, 12)) > 127, [0, 1, 0, 1])
     assert set(bytes_of(found).flatten().tolist()) == {0, 255}
@@ -285,6 +292,16 @@ def test_names_of_classes_in_a_file(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="not a list of different texts"):
         load_split(str(tmp_path / "z.npz"), "train")
+    tables = ({0: "ant", 1: "bee", 2: "cat"}, {"cat": 2, "bee": 1, "ant": 0}, {1: "bee"})
+    for key in ("classes", "class_to_idx"):
+        for number, table in enumerate(tables):
+            file, given = tmp_path / f"{key}{number}.pt", torch.as_tensor(images())
+            torch.save({"images": given, "labels": torch.as_tensor(labels()), key: table}, file)
+            if number < 2:
+                assert load_split(str(file), "train").domain.classes == tuple(names)
+            else:
+                with pytest.raises(InputError, match=r"is a dict; expected .* a list"):
+                    load_split(str(file), "train")
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,8 @@ def test_assess_needs_as_many_real_images_beside_or_none(at_home: Run, home: Pat
         ("assess nowhere", "no image set at nowhere"),
         (f"assess S {POOL} --assessments om-acuracy", "did you mean 'om-accuracy'?"),
         (f"assess S {POOL} --assessments om-accuracy/VGG", "no original models named 'VGG'"),
+        (f"assess S {POOL} --assessments /dev/null", "NAME@NUMBER, found '/dev/null'"),
+        (f"select S {POOL} --by om-accuracy@", "NAME@NUMBER, found 'om-accuracy@'"),
         (f"assess S {POOL} --assessments om-accuracy@7", "0 original models at epoch 7"),
         (f"assess S {POOL} --early-epochs 0", "--early-epochs must be above zero"),
         (f"assess S {POOL} --draws -1", "--draws must not be negative"),

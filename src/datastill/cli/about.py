@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Protocol
@@ -57,7 +58,8 @@ def load(name: str) -> type[Command]:
 
 def about(width: int | None) -> str:
     """Return what is said where nothing was asked for, in so many columns."""
-    return ABOUT.format(commands="\n".join(_summaries(width)))
+    said = ABOUT if not width or width >= 80 else folded(re.sub(r" *\\\n +", " ", ABOUT), width)
+    return said.format(commands="\n".join(_summaries(width)))
 
 
 def _summaries(width: int | None) -> Iterator[str]:

@@ -36,8 +36,6 @@ MADE: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 
 USUAL_MODEL = "ConvNet"
 """Architecture where none is named."""
-LEAST: Mapping[str, Any] = {"alphas": (0.0,)}
-"""What stands for the first value of a part that is left out, while the others are checked."""
 
 
 def given(options: Any) -> dict[str, Any]:
@@ -79,7 +77,8 @@ def _build(part: type[P], kind: str, at: str, values: Mapping[str, Any]) -> P:
 
 def _held(field: Field[Any], path: str, value: Any) -> Any:
     if value in (None, ()) and default_of(field) is MISSING:
-        return LEAST.get(field.name, value if value == () else "-")
+        # what stands for it while the others are checked
+        return (0.0,) if field.name == "alphas" else value if value == () else "-"
     return TYPED[path][1](value) if value is not None and path in TYPED else value
 
 

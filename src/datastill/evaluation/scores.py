@@ -277,6 +277,9 @@ def _assessed(asked: _Asked) -> Assessed:
 
 
 def _parted(name: str) -> tuple[str, str, str]:
-    rest, _, epoch = name.partition("@")
-    base, _, architecture = rest.partition("/")
+    rest, at, epoch = name.partition("@")
+    base, slash, architecture = rest.partition("/")
+    if not base or (slash and not architecture) or (at and not epoch):
+        what = "an assessment is called NAME, NAME/ARCHITECTURE or NAME@NUMBER"
+        raise InputError(f"{what}, found {quoted(name)}")
     return base, architecture, epoch

@@ -16,6 +16,7 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
+from datastill.datasets.base.names import classes_in, keys_of_classes
 from datastill.datasets.npz import NAMELESS
 from datastill.exchange.base import (
     FORMATS,
@@ -27,12 +28,10 @@ from datastill.exchange.base import (
     Format,
     Found,
     Reading,
-    classes_in,
     content_of,
     factor_named,
     header_of,
     keyed,
-    keys_of_classes,
     labels_in,
     left_out,
     normalisation_of,

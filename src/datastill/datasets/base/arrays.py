@@ -77,20 +77,23 @@ def pixels_of(array: Any, source: str) -> Tensor:
 
     Args:
         array: of ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``: an axis of less than 8 is
-            that of the channels. Bytes; other integers from 0 to 255; floats from 0 to 1; booleans.
+            that of the channels. Bytes; other whole numbers from 0 to 255, of floats too, where
+            some are above 1; floats from 0 to 1; booleans.
         source: for messages.
 
     Raises:
         InputError: for any other shape or range.
     """
-    tensor = _tensor(array, source)
-    tensor = _channels_first(tensor, source)
+    tensor = _channels_first(_tensor(array, source), source)
     if tensor.dtype == torch.uint8:
         return tensor
     if tensor.dtype == torch.bool:
         return tensor.to(torch.uint8) * 255
     low, high = _range(tensor, source)
     if tensor.is_floating_point():
+        parts = (part for part in tensor.split(CHUNK) if part.numel())
+        if low >= 0 and 1 < high <= 255 and all((p - p.round()).abs().max() < 1e-3 for p in parts):
+            return tensor.round().to(torch.uint8)
         if low < 0 or high > 1:
             raise InputError(
                 f"{source}: floats from {low:g} to {high:g}; pixels are floats from 0 to 1, "

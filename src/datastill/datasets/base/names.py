@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from datastill.base.registry import folded
 
 Split = Literal["train", "test"]
 
@@ -83,3 +86,53 @@ def words_in(name: str) -> list[str]:
     """Return the words of a name: two of trainSet and of TRAIN_SET; numbers are none."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W\d_]+", apart.casefold())
+
+
+CLASSES = ("classes", "classnames", "labelnames", "classtoidx", "idxtoclass", "labelmap")
+"""Keys under which tables keep the names of classes, in small letters and without punctuation."""
+
+
+def keys_of_classes(keys: Iterable[object]) -> list[str]:
+    """Return the keys of a table that hold names of classes, the plainest first.
+
+    >>> keys_of_classes(["images", "idx_to_class", "class_names"])
+    ['class_names', 'idx_to_class']
+    """
+    said = [(folded(key), key) for key in keys if isinstance(key, str)]
+    found = [(CLASSES.index(word), key) for word, key in said if word in CLASSES]
+    return [key for _, key in sorted(found)]
+
+
+def classes_among(table: Mapping[Any, Any]) -> tuple[str, ...] | None:
+    """Return the names of classes that a table holds under the plainest key; None for none."""
+    found = [classes_in(table[key]) for key in keys_of_classes(table)]
+    return next((names for names in found if names is not None), None)
+
+
+def classes_in(value: object) -> tuple[str, ...] | None:
+    """Return the names of classes in order: of a list, or a table of or by their numbers.
+
+    >>> classes_in({"truck": 1, "cat": 0}), classes_in({0: "cat", 1: "truck"}), classes_in([1, 2])
+    (('cat', 'truck'), ('cat', 'truck'), None)
+    >>> classes_in({"truck": "1", "cat": "0"}), classes_in([b"truck", b"cat"])
+    (('cat', 'truck'), ('truck', 'cat'))
+    >>> classes_in({"2": 1, "10": 0})
+    ('10', '2')
+    """
+    if isinstance(value, Mapping):
+        items: list[tuple[object, object]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+        numbered_first = all(str(a).isdecimal() and isinstance(b, str | bytes) for a, b in items)
+        pairs = [(a, b) if numbered_first else (b, a) for a, b in items]
+        numbered = {str(k): name for k, name in pairs}  # JSON has no keys but texts
+        value = [numbered.get(str(k)) for k in range(len(items))]
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    said = [_as_text(name) for name in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    names = [name for name in said if name is not None]
+    return tuple(names) if len(names) == len(said) else None
+
+
+def _as_text(name: object) -> str | None:
+    if isinstance(name, bytes):  # as Python 2 pickled them
+        return name.decode(errors="replace")
+    return str(name) if isinstance(name, str) else None

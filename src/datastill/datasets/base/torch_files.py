@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.datasets.base.names import classes_in, keys_of_classes
 from datastill.datasets.base.pickles import Immodest, asked_by, require_modest_torch
 
 
@@ -20,7 +21,8 @@ def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
     """Return what loads each tensor or list of a file of ``torch.save``, by its name.
 
     A dictionary such as ``{classes, images_train, labels_train, images_val, labels_val}``, the
-    field's layout of Tiny-ImageNet; dictionaries of splits in it; a pair of images and labels; or a
+    field's layout of Tiny-ImageNet; dictionaries of splits in it, and one of or by the numbers of
+    classes, whose names are in order then; a pair of images and labels; or a
     list of pairs of one image and its class.
     Tensors stay on the disk until they are needed, where the file allows it.
 
@@ -43,9 +45,13 @@ def arrays_of(file: Path) -> dict[str, Callable[[], Any]]:
 
 
 def _named(content: Mapping[Any, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    of_classes = keys_of_classes(content)  # such as classes and class_to_idx: the first counts
     for key, value in content.items():
         name = f"{before}{key}"
-        if isinstance(value, Mapping) and not before:
+        if isinstance(value, Mapping) and key in of_classes:
+            if key == of_classes[0]:
+                yield f"{before}classes", classes_in(value) or value
+        elif isinstance(value, Mapping) and not before:
             yield from _named(value, f"{name}_")
         else:
             yield name, value

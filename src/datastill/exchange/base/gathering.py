@@ -11,7 +11,12 @@ import torch
 
 from datastill.base.errors import InputError, damaged
 from datastill.base.wording import counted
-from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
+from datastill.datasets.base.names import (
+    SPLIT_WORDS,
+    classes_among,
+    split_word,
+    word_of_split,
+)
 from datastill.exchange.base.contract import header_of
 from datastill.exchange.base.held import Held, disjoint, of_steps, one_of
 from datastill.exchange.base.labels import labels_in, numbers_of
@@ -20,9 +25,7 @@ from datastill.exchange.base.names import (
     IMAGE_WORDS,
     LABEL_WORDS,
     RATE_WORDS,
-    classes_in,
     keyed,
-    keys_of_classes,
     paired,
     words_of,
 )
@@ -90,7 +93,7 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
         soft = table.get("soft_labels")
         labels = found.labels if soft is None else tensor_of(soft, "soft labels", path)
         header = header_of(table.get("datastill"), path)
-        accuracies, classes = table.get("accs_all_exps"), found.classes or _names(table)
+        accuracies, classes = table.get("accs_all_exps"), found.classes or classes_among(table)
         return replace(found, labels=labels, header=header, classes=classes, accuracies=accuracies)
     images, labels = keyed(table, IMAGE_WORDS), keyed(table, LABEL_WORDS)
     images = [key for key in images if not _is_container(table[key])]
@@ -101,7 +104,7 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
     if not labels:
         raise InputError(f"{path} holds {_told(table)}; {EXPECTED}")
     labels.sort(key=lambda key: not _says_soft(key))  # they say more than hard ones beside them
-    found, classes = labels_in(table[labels[0]], _names(table), path)
+    found, classes = labels_in(table[labels[0]], classes_among(table), path)
     rate, told = None, ()
     for key in keyed(table, RATE_WORDS)[:1]:
         rate, told = rate_of(table[key], path)
@@ -134,10 +137,10 @@ def _inside(table: Mapping[Any, Any], path: Path, experiment: int | None, depth:
     if experiment is not None:
         return one_of(list(sets.values()), experiment, path)
     if len(names) > 1 and not any(map(split_word, names)) and disjoint(list(sets.values())):
-        return replace(one_of(list(sets.values()), None, path), classes=_names(table))
+        return replace(one_of(list(sets.values()), None, path), classes=classes_among(table))
     chosen, told = _training_among(names, path)
     found = sets[chosen]
-    classes = found.classes or _names(table)
+    classes = found.classes or classes_among(table)
     return replace(found, classes=classes, remarks=(*told, *found.remarks))
 
 
@@ -268,11 +271,6 @@ def _is_pair(value: Any) -> bool:
 
 def _says_soft(key: str) -> bool:
     return bool({"soft", "logits"} & set(words_of(key)))
-
-
-def _names(table: Mapping[Any, Any]) -> tuple[str, ...] | None:
-    found = [classes_in(table[key]) for key in keys_of_classes(table)]
-    return next((names for names in found if names is not None), None)
 
 
 def _told(value: Any) -> str:
