@@ -130,6 +130,13 @@ def test_tables_of_sets_in_a_list_keep_what_else_they_hold(tmp_path: Path) -> No
     one = {"images": IMAGES, "labels": LABELS, "syn_lr": torch.tensor(0.02), "class_to_idx": names}
     held = gathered([one, one], tmp_path / "a.pt", None)
     assert (held.rate, held.classes) == (pytest.approx(0.02), ("9", *"012345678"))
+    around = {"class_to_idx": names, "mean": [0.5] * 3, "std": [0.2] * 3}
+    steps = [{"x": piece, "y": [k, k], **around} for k, piece in enumerate(BY_CLASS)]
+    plain = {f"c{k}": {"x": piece, "y": [k, k]} for k, piece in enumerate(BY_CLASS)}
+    for given in (steps, {**plain, **around}, {"data": [[IMAGES, LABELS]], **around}):
+        held = gathered(given, tmp_path / "a.pt", None)
+        assert held.classes == ("9", *"012345678")
+        assert held.normalisation == (around["mean"], pytest.approx(around["std"]))
 
 
 def test_soft_labels_after_the_hard_ones(tmp_path: Path) -> None:

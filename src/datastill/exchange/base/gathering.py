@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,9 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
         soft = table.get("soft_labels")
         labels = found.labels if soft is None else tensor_of(soft, "soft labels", path)
         header = header_of(table.get("datastill"), path)
-        accuracies, classes = table.get("accs_all_exps"), found.classes or classes_among(table)
-        return replace(found, labels=labels, header=header, classes=classes, accuracies=accuracies)
+        found = _said_around(found, table, path)
+        accuracies = table.get("accs_all_exps")
+        return replace(found, labels=labels, header=header, accuracies=accuracies)
     images, labels = keyed(table, IMAGE_WORDS), keyed(table, LABEL_WORDS)
     images = [key for key in images if not _is_container(table[key])]
     if not images and not labels and (by_class := _by_class(table, path)) is not None:
@@ -137,11 +139,17 @@ def _inside(table: Mapping[Any, Any], path: Path, experiment: int | None, depth:
     if experiment is not None:
         return one_of(list(sets.values()), experiment, path)
     if len(names) > 1 and not any(map(split_word, names)) and disjoint(list(sets.values())):
-        return replace(one_of(list(sets.values()), None, path), classes=classes_among(table))
+        return _said_around(one_of(list(sets.values()), None, path), table, path)
     chosen, told = _training_among(names, path)
-    found = sets[chosen]
+    found = _said_around(sets[chosen], table, path)
+    return replace(found, remarks=(*told, *found.remarks))
+
+
+def _said_around(found: Held, table: Mapping[Any, Any], path: Path) -> Held:
+    # What a table says of the set that lies inside of it.
     classes = found.classes or classes_among(table)
-    return replace(found, classes=classes, remarks=(*told, *found.remarks))
+    normalisation = found.normalisation or normalisation_of(table, path)
+    return replace(found, classes=classes, normalisation=normalisation)
 
 
 def _training_among(names: Sequence[str], path: Path) -> tuple[str, tuple[str, ...]]:
@@ -211,7 +219,7 @@ def _of_items(value: Sequence[Any], path: Path) -> Held:
 
 def _in_list(value: Sequence[Any], path: Path) -> Held:
     first, second = value[:2]
-    if _axes(first, path) in (1, 2) and _axes(second, path) == 4:
+    if len(shape_of(first) or ()) in (1, 2) and len(shape_of(second) or ()) == 4:
         first, second = second, first  # [labels, images]
     images, labels = tensor_of(first, "images", path), tensor_of(second, "labels", path)
     if len(value) < 3:
@@ -221,10 +229,6 @@ def _in_list(value: Sequence[Any], path: Path) -> Held:
         return Held(images, tensor_of(value[2], "soft labels", path), logits=True)
     rate, told = rate_of(value[2], path)
     return Held(images, labels, rate, logits=True, remarks=told)
-
-
-def _axes(value: Any, path: Path) -> int | None:
-    return tensor_of(value, "images", path).ndim if is_tensor(value) else None
 
 
 def _by_class(table: Mapping[Any, Any], path: Path) -> Held | None:
@@ -240,7 +244,9 @@ def _by_class(table: Mapping[Any, Any], path: Path) -> Held | None:
         keys.sort(key=str)
         classes = tuple(map(str, keys))
         numbers = list(range(len(keys)))
-    placed = sorted(zip(numbers, table if classes is None else keys, strict=True), key=_first)
+    placed = sorted(
+        zip(numbers, table if classes is None else keys, strict=True), key=itemgetter(0)
+    )
     parts = [(number, tensor_of(table[key], "images", path)) for number, key in placed]
     if any(part.ndim != 4 or part.shape[1:] != parts[0][1].shape[1:] for _, part in parts):
         return None
@@ -248,10 +254,6 @@ def _by_class(table: Mapping[Any, Any], path: Path) -> Held | None:
     labels = [torch.full((len(part),), number) for number, part in parts]
     told = "each key of it was taken for a class"
     return Held(images, torch.cat(labels), classes=classes, remarks=(told,))
-
-
-def _first(pair: tuple[int, Any]) -> int:
-    return pair[0]
 
 
 def _only(found: Held, experiment: int | None, path: Path) -> Held:

@@ -146,11 +146,15 @@ def joined(found: Sequence[Held], told: str, path: Path) -> Held:
     remarks = dict.fromkeys([told, *(remark for one in found for remark in one.remarks)])
     if rates:
         remarks["each has a learning rate of its own: none is kept"] = None
+    said = [(one.classes, one.normalisation) for one in found]
+    classes, normalisation = said[0] if all(one == said[0] for one in said) else (None, None)
     return Held(
         put_together([one.images for one in found], "images", path, torch.cat),
         put_together([one.labels for one in found], "labels", path, torch.cat),
         rate,
         found[0].logits,
+        classes,
+        normalisation,
         remarks=tuple(remarks),
     )
 
