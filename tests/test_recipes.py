@@ -153,8 +153,8 @@ def test_recipes_of_options_are_still_read(tmp_path: Path) -> None:
 
 
 def test_a_recipe_of_any_command_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text('command = "demo"\n[options]\ntrials = 3\n')
-    assert given(parse(["run", str(tmp_path / "a.toml")]))["trials"] == 3
+    (tmp_path / "a.toml").write_text('command = "demo"\n[options]\nnum_eval = 3\n')
+    assert given(parse(["run", str(tmp_path / "a.toml")]))["num_eval"] == 3
     (tmp_path / "b.toml").write_text('command = "dance"\n')
     with pytest.raises(InputError, match="no command 'dance'"):
         parse(["run", str(tmp_path / "b.toml")])

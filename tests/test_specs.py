@@ -77,14 +77,9 @@ COMPUTE = st.builds(
     engine=st.sampled_from(["auto", "kernels", "plain", "compiled"]),
     precision=st.sampled_from(["auto", "float32", "tf32", "bfloat16"]),
 )
-POOL = st.builds(
-    PoolSpec,
-    architectures=NAMES,
-    num=maybe(COUNT),
-    epoch=maybe(COUNT),
-    early=st.lists(COUNT, max_size=3, unique=True),
-    path=PATH,
-)
+ASKED = {"architectures": NAMES, "num": maybe(COUNT), "epoch": maybe(COUNT), "path": PATH}
+POOL = st.builds(PoolSpec, **ASKED)
+JUDGING = st.builds(PoolSpec, **ASKED, early=st.lists(COUNT, max_size=3, unique=True))
 CLOM = st.builds(
     ClomSpec,
     alphas=st.lists(POSITIVE | st.just(0.0), min_size=1, max_size=3),
@@ -169,9 +164,9 @@ SPECS: dict[str, st.SearchStrategy[Spec]] = {
     )
     | st.builds(CompareSpec, sets=NAMES, on_the_fly=FLY, pool=POOL),
     "assess": st.builds(
-        AssessSpec, set=TEXT, data=DATA, compute=COMPUTE, pool=POOL, draws=st.integers(0, 9)
+        AssessSpec, set=TEXT, data=DATA, compute=COMPUTE, pool=JUDGING, draws=st.integers(0, 9)
     ),
-    "select": st.builds(RankSpec, sets=NAMES, by=TEXT, data=DATA, compute=COMPUTE, pool=POOL),
+    "select": st.builds(RankSpec, sets=NAMES, by=TEXT, data=DATA, compute=COMPUTE, pool=JUDGING),
     "study": st.builds(
         StudySpec,
         data=DATA,

@@ -21,9 +21,12 @@ from datastill.runs.specs import (
     CompareSpec,
     ComputeSpec,
     DataSpec,
+    DistillSpec,
     JudgesSpec,
+    OnTheFlySpec,
     Part,
     PoolSpec,
+    RelabelSpec,
     SelectSpec,
     StudySpec,
     TrainSpec,
@@ -36,6 +39,7 @@ from test_cli import Run, files, run
 
 __all__ = ["run"]
 DIGITS = DataSpec("digits")
+FLY = OnTheFlySpec()
 TRAIN = TrainSpec(data=DIGITS)
 PARTS = (ClomSpec, ComputeSpec, DataSpec, JudgesSpec, PoolSpec, SelectSpec)
 
@@ -107,6 +111,10 @@ def test_what_has_no_effect_is_refused_in_one_line(run: Run, line: str, complain
         lambda: JudgesSpec(epoch=3),
         lambda: PoolSpec(architectures=("MLP", "mlp")),
         lambda: StudySpec(data=DIGITS, population=("random", "Random")),
+        lambda: DistillSpec(data=DIGITS, pool=PoolSpec(early=(1,))),
+        lambda: RelabelSpec(set="a", pool=PoolSpec(early=(1,))),
+        lambda: CompareSpec(sets=("a",), pool=PoolSpec(early=(1,))),
+        lambda: ValidateSpec(set="a", pool=PoolSpec(path="x"), pool_path="y", on_the_fly=FLY),
         lambda: TrainSpec(data=DIGITS, save_epochs=(1, 1)),
         lambda: AssessSpec(set="a", assessments=("coverage", "coverage")),
         lambda: ValidateSpec(set="a", against=("random",), models=("MLP", "MLP")),
@@ -121,6 +129,7 @@ def test_what_has_an_effect_is_taken() -> None:
     assert ClomSpec(alphas=(1, 1)).alphas == (1.0, 1.0)
     assert ClomSpec(alphas=(1,), distance="cosine", batch_size=8).batch_size == 8
     assert CompareSpec(sets=("a", "A")).sets == ("a", "A")
+    assert CompareSpec(sets=("a",), pool=PoolSpec(path="x")).pool_path == "x"  # one folder
     assert StudySpec(data=DIGITS, population=("mine:net", "mine:Net")).population
     assert ValidateSpec(set="a", models=("mine:net", "mine:Net")).models
 

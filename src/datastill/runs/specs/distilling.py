@@ -15,6 +15,7 @@ from datastill.runs.specs.parts import (
     PoolSpec,
     SelectSpec,
     named,
+    require_whole,
 )
 from datastill.runs.specs.quota import parse
 
@@ -89,5 +90,7 @@ class DistillSpec(Spec):
             object.__setattr__(self, "ipc", quota.each)
         positive(updates=self.updates, minutes=self.minutes, lr=self.lr, batch=self.batch)
         positive(tiles=self.tiles)
+        if self.select is None:
+            require_whole(self.pool)
         if self.coreset_features is not None and self.init in NO_CORESET:
             raise InputError("`coreset_features` has a meaning with `init='herding'` or the like")

@@ -119,6 +119,15 @@ class PoolSpec(Part):
             positive(early=epoch)
 
 
+def require_whole(pool: PoolSpec) -> None:
+    """Refuse early epochs where no assessment is made: elsewhere nothing asks early models."""
+    if pool.early:
+        raise InputError(
+            "`pool.early` is of models that judge in an assessment, and there is none here; leave "
+            "it out, or say `pool.epoch`"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClomSpec(Part):
     """The classification loss of original models, as a term of distillation.

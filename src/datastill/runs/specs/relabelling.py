@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from datastill.base.errors import positive
 from datastill.runs.specs.base import Spec
-from datastill.runs.specs.parts import PoolSpec
+from datastill.runs.specs.parts import PoolSpec, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,3 +29,4 @@ class RelabelSpec(Spec):
     def check(self) -> None:
         """See ``Part``."""
         positive(temperature=self.temperature)
+        require_whole(self.pool)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from datastill.base.errors import InputError, countable, not_negative, positive
+from datastill.base.errors import InputError, countable, not_negative, positive, told
 from datastill.runs.specs.base import Spec, Unit, place
-from datastill.runs.specs.parts import ComputeSpec, DataSpec, OnTheFlySpec, PoolSpec, SoftSpec
+from datastill.runs.specs.parts import (
+    ComputeSpec,
+    DataSpec,
+    OnTheFlySpec,
+    PoolSpec,
+    SoftSpec,
+    require_whole,
+)
 from datastill.runs.specs.quota import parse
 from datastill.training.labelling import EARLY
 
@@ -69,7 +76,7 @@ class ValidateSpec(Spec):
         countable(trials=self.trials)
         if not self.models:
             raise InputError("`models` needs at least one name")
-        _require_labellers(self.on_the_fly, self.pool)
+        _require_labellers(self)
         if self.soft.loss != "kl" and self.soft.temperature is not None:
             raise InputError(
                 "`soft.temperature` has no meaning without `soft.loss='kl'`; give both, or neither"
@@ -172,7 +179,7 @@ class CompareSpec(Spec):
             positive(rates=rate)
         if not self.models:
             raise InputError("`models` needs at least one name")
-        _require_labellers(self.on_the_fly, self.pool)
+        _require_labellers(self)
         if EARLY in self.against and (self.pool is None or not self.pool.architectures):
             raise InputError(
                 f"`against={EARLY!r}` needs `pool`, original models that were kept after several "
@@ -194,10 +201,20 @@ class CompareSpec(Spec):
             )
 
 
-def _require_labellers(on_the_fly: OnTheFlySpec | None, pool: PoolSpec | None) -> None:
-    if on_the_fly is not None and (pool is None or not pool.architectures):
+def _require_labellers(spec: ValidateSpec | CompareSpec) -> None:
+    pool, usual = spec.pool, type(spec).pool_path
+    if spec.on_the_fly is not None and (pool is None or not pool.architectures):
         raise InputError(
             "`on_the_fly` needs `pool`, the original models that give labels",
             typed="--labels on-the-fly needs original models that give them, such as "
             "--models-pool ConvNet",
         )
+    if pool is None:
+        return
+    require_whole(pool)
+    if spec.pool_path not in (usual, pool.path):
+        raise InputError(
+            f"`pool_path` and `pool.path` are one folder, found {told(spec.pool_path)} and "
+            f"{told(pool.path)}; leave out `pool_path`"
+        )
+    object.__setattr__(spec, "pool_path", pool.path)
