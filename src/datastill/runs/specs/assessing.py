@@ -15,7 +15,8 @@ class AssessSpec(Spec):
     """What the scores of a set follow from.
 
     Attributes:
-        set: the set: a file, or the folder of a run. Without it: `dataset`, `method` and `ipc`.
+        set: the set: a file, or the folder of a run. A command finds it by `dataset`, `method` and
+            `ipc` too.
         data: whose training images. Default: the dataset that the set was made from.
         compute: how to compute.
         pool: architectures of the original models that judge; by features alone also hf:NAME.

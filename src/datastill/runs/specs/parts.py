@@ -134,8 +134,8 @@ class ClomSpec(Part):
 
     Attributes:
         alphas: weight of CLOM: one for all of `pool.architectures`, or one for each, 0 for none;
-            auto finds it while the set is made: as much as matching bears. Default: no CLOM; of
-            NCFM 1, of `model`.
+            auto finds it while the set is made: as much as matching bears. Without it there is
+            no CLOM, but for NCFM's: 1, of `model`.
         distance: classification loss of the models, or nearness to real images in their features.
         weighting: equal, or by accuracy: of every original model after every epoch that was kept,
             unless `pool.epoch` says which.
@@ -185,7 +185,7 @@ class SelectSpec(Part):
     """Which snapshot of a distillation is kept: the one that an assessment likes best.
 
     Attributes:
-        by: keep the snapshot that this assessment likes best. Default: the last one.
+        by: keep the snapshot that this assessment likes best. Without it the last one is.
         every: with `select.by`: updates between two looks at the set; it is assessed after the last
             too.
     """

@@ -15,7 +15,8 @@ class RelabelSpec(Spec):
     """What the soft labels of a set follow from.
 
     Attributes:
-        set: the set: a file, or the folder of a run. Without it: `dataset`, `method` and `ipc`.
+        set: the set: a file, or the folder of a run. A command finds it by `dataset`, `method` and
+            `ipc` too.
         pool: architectures of the original models; what all of them say is averaged.
         temperature: what their logits are divided by: the higher, the softer.
     """

@@ -27,7 +27,8 @@ class ValidateSpec(Spec):
     """What a validation follows from.
 
     Attributes:
-        set: the set: a file, or the folder of a run. Without it: `dataset`, `method` and `ipc`.
+        set: the set: a file, or the folder of a run. A command finds it by `dataset`, `method` and
+            `ipc` too.
         data: whose test images. Default: the dataset that the set was made from.
         compute: how to compute.
         models: architectures to train, one or several; your own are module:function.
