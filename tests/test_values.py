@@ -346,19 +346,21 @@ def test_an_adapted_module_is_a_network() -> None:
     assert len(next(distil(task=ds.Task(REAL, lambda *, key: own, KEY))).synthetic) == 4
 
 
-def test_looking_at_what_is_given_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of a person's own may draw from the generator of the process."""
-
+def test_what_own_networks_draw_follows_the_seed_and_leaves_the_generator_of_the_process() -> None:
     def build(*, key: ds.Key) -> Any:
-        drawn.append(float(torch.rand(())))
+        drawn[-1].append(float(torch.rand(())))
         return linear(REAL.domain)
 
-    drawn: list[float] = []
-    torch.manual_seed(5)
-    wanted = float(torch.rand(()))
-    torch.manual_seed(5)
-    next(distil(task=ds.Task(REAL, build, KEY)))
-    assert drawn[1] == wanted
+    drawn: list[list[float]] = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        wanted = float(torch.rand(()))
+        torch.manual_seed(seed)
+        drawn.append([])
+        next(distil(task=ds.Task(REAL, build, KEY)))
+        assert float(torch.rand(())) == wanted
+    assert len(drawn[0]) > 1
+    assert drawn[0][1:] == drawn[1][1:]  # the first is looked at before anything is done
 
 
 def test_arguments_are_options_on_the_command_line() -> None:
