@@ -448,3 +448,13 @@ def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     told = run("report demo --out page.html")
     assert (told.code, told.err) == (0, "")  # what is not damaged is shown
     assert re.search("^left out: .*; make it anew: datastill demo$", told.out, re.M)
+
+
+def test_a_demo_replaces_its_own_models_alone(run: Run) -> None:
+    assert run("train --dataset digits --model ConvNetD2W32 --num 1 --epochs 1").code == 0
+    own = Path("pretrained_model/digits/original/ConvNetD2W32")
+    before = {file: file.read_bytes() for file in own.rglob("*") if file.is_file()}
+    said = run("demo --save-path .")
+    assert said.code == 2
+    assert "holds original models that no demo made" in said.err
+    assert {file: file.read_bytes() for file in own.rglob("*") if file.is_file()} == before

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import positive
+from datastill.base.errors import InputError, positive
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet
@@ -21,6 +21,7 @@ from datastill.runs.conduct.given import Conduct
 from datastill.runs.conduct.keeping import USUAL, Keeping
 from datastill.runs.conduct.observer import SILENT, Observer
 from datastill.runs.conduct.stop import StopRequest
+from datastill.runs.folders.describing import description_in
 from datastill.runs.folders.gathering import DEMO_FILE, DEMO_SETS
 from datastill.runs.inputs.computing import route_of
 from datastill.runs.making.distilling import distill, folder_of
@@ -33,8 +34,9 @@ from datastill.runs.specs import (
     PoolSpec,
     TrainSpec,
 )
+from datastill.runs.specs.recipes import RUN_FILE
 from datastill.runs.validation.trials import TrialRunner
-from datastill.store import load, versions, write_json
+from datastill.store import load, pool_folder, versions, write_json
 from datastill.training.coresets import CORESETS, picked
 from datastill.training.protocol import preset
 
@@ -85,6 +87,25 @@ class Demonstration:
             batch=64,
             weight_decay=5e-4,
         )
+
+    def require_own_models(self) -> None:
+        """Refuse to replace original models that no demo made.
+
+        Raises:
+            InputError: then.
+        """
+        place = pool_folder(self.pool, "digits", MODEL)
+        if not any(place.glob("model_*")):
+            return
+        held = description_in(place / RUN_FILE)
+        ours = isinstance(held, TrainSpec) and replace(held, compute=self.compute) == self.originals
+        if not ours:
+            raise InputError(
+                f"{place} holds original models that no demo made, and a demo would replace them; "
+                "name another folder",
+                typed=f"{place} holds original models that no demo made, and a demo would replace "
+                "them; name another folder by --save-path",
+            )
 
     def distilled(self, ipc: int, clom: bool) -> tuple[DistillSpec, Path]:
         """Return what a set follows from, and its folder."""
@@ -176,8 +197,12 @@ def demonstrate(
         demo: what is done, and where; what an earlier one left there is replaced.
         observer: watches each run.
         stop: asks to stop.
+
+    Raises:
+        InputError: where original models lie that no demo made.
     """
     keeping, started = Keeping(overwrite=True), time.perf_counter()
+    demo.require_own_models()
     yield f"1. Train {demo.originals.num} original models ({MODEL}) on the real digits."
     train(demo.originals, demo.pool, keeping=keeping, observer=observer, stop=stop)
     sizes = " and ".join(map(str, SIZES))
