@@ -24,6 +24,7 @@ from datastill.runs.studies.studying import study
 NAMES = ("om-accuracy", "om-entropy@1", "coverage")
 OPTIONS = "--models-pool MLP --early-epochs 1"
 POOL = PoolSpec(architectures=("MLP",), early=(1,))
+WHOLE = PoolSpec(architectures=("MLP",))
 SET = "condensed/digits/DM/IPC1"
 FILE = f"{SET}/synthetic.safetensors"
 """As the command names it in what it writes down."""
@@ -94,7 +95,7 @@ def test_without_a_folder_nothing_is_written(home: Path, capsys: pytest.CaptureF
     assert (scored.file, scored.random, scored.caveats) == (None, (), ())
     ranked = rank(RankSpec(sets=(SET,), by="coverage", pool=POOL))
     assert ranked.scores[SET] == scored.scores["coverage"].score
-    relabelled = relabel(RelabelSpec(set=SET, pool=POOL))
+    relabelled = relabel(RelabelSpec(set=SET, pool=WHOLE))
     assert relabelled.folder is None
     assert tree(home) == before
     assert "".join(capsys.readouterr()) == ""
@@ -181,7 +182,7 @@ def test_a_set_is_relabelled_as_the_command_does_it(
 
 
 def test_what_is_there_is_replaced_only_if_that_is_said(home: Path) -> None:
-    spec = RelabelSpec(set=SET, pool=POOL)
+    spec = RelabelSpec(set=SET, pool=WHOLE)
     relabel(spec, "soft")
     softer = replace(spec, temperature=9.0)
     with pytest.raises(InputError, match="soft"):
