@@ -326,6 +326,23 @@ def test_the_rate_of_soft_labels_is_told_and_written_down() -> None:
 
 
 @pytest.mark.usefixtures("home")
+def test_a_set_with_a_rate_of_its_own_learns_its_soft_labels_from_that() -> None:
+    pool = load_pool(pool_folder(Path("pretrained_model"), "digits", "MLP"), None)
+    made = relabelled(load("DM.safetensors"), pool)
+    save(replace(made, facts={**made.facts, "learning_rate": 0.02}), "rated.safetensors")
+    told: list[str] = []
+    how = {"compute": COMPUTE, "models": ("MLP",), "trials": 1, "epochs": 1, "protocol": "modern"}
+    watch = Talking(tell=told.append)
+    alone = validate_set(ValidateSpec(set="rated.safetensors", **how), observer=watch)
+    table = {"against": ("random",), "real_epochs": 0, **how}
+    beside = compare_sets(CompareSpec(sets=("rated.safetensors",), **table), observer=watch)
+    assert sum("its own learning rate, 0.02" in line for line in told) == 3
+    assert not any("soft labels are learned" in line for line in told)
+    assert "soft_lr" not in alone.report["protocol"]
+    assert "soft_lr" not in beside.report["protocol"]
+
+
+@pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(("loss", "hint"), [("cross-entropy", True), ("kl", False)])
 def test_labels_that_were_softened_and_are_learned_as_they_are_are_told(
     loss: Any, hint: bool

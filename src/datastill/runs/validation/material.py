@@ -195,7 +195,9 @@ def provenance_of(
     early: Mapping[str, Any] | None,
 ) -> Provenance:
     """Return all that the results follow from, ``early`` labels among it."""
-    labeller = material.labeller
+    labeller, random = material.labeller, material.soft and bool(material.pool)
+    soft = {name for name, data in material.sets.items() if data.labels.ndim == 2}
+    soft_lr = random or labeller is not None or bool(early) or bool(soft - {*material.rates})
     resolved = {
         "dataset": material.real.domain.name,
         "sets": {name: fingerprint(data) for name, data in material.sets.items()},
@@ -207,7 +209,7 @@ def provenance_of(
         "pool": described(material.pool),
         "labels_on_the_fly": labeller and labeller.facts(),
         "early_labels": early,
-        "protocol": terms.protocol.facts(soft=material.soft or labeller is not None or bool(early)),
+        "protocol": terms.protocol.facts(soft=soft_lr),
         "learning_rates_of_sets": material.rates or None,
         "models": terms.models,
         "mirrors": terms.protocol.augmented and material.test.domain.mirror,

@@ -137,9 +137,10 @@ def provenance_of(
 ) -> Provenance:
     """Return all that the results follow from."""
     real, test, labeller = rivals.real, plan.test, rivals.labeller
+    soft = (*([SYNTHETIC] if made.labels.ndim == 2 else []), *plan.labellers)
     resolved = {
         "dataset": test.domain.name,
-        "protocol": plan.protocol.facts(soft=labeller is not None or made.labels.ndim == 2),
+        "protocol": plan.protocol.facts(soft=any(name not in plan.rates for name in soft)),
         "mirrors": plan.protocol.augmentation == DSA and test.domain.mirror,
         "learning_rates": dict(plan.rates) or None,
         "labels_on_the_fly": labeller and labeller.facts(),
