@@ -17,6 +17,7 @@ os.environ["DATASTILL_ENGINE"] = "kernels"  # nor does a clock decide by what a 
 os.environ["DATASTILL_PATIENCE"] = "1e9"  # nor what is awaited: it would be said by a clock
 if "DATASTILL_TEST_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # nor are bits compared where they are never the same
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes import the same
 os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns
 
 import pytest

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from typing import TYPE_CHECKING
 
 from datastill.evaluation.studies import Study, Verdict
 from datastill.evaluation.studies.expenses import CHOICES, unbeaten
 from datastill.report.figures import png
 from datastill.store import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PLOT = "pareto.png"
 FAMILIES = {
@@ -39,6 +40,8 @@ def pareto(study: Study) -> Figure:
 
     A line joins what nothing beats; the dashed one is a pick by chance.
     """
+    from matplotlib.figure import Figure  # takes a while: only who draws waits for it
+
     figure = Figure(figsize=(4.2 * len(CHOICES), 4.4), layout="constrained")
     for panel, sets in zip(figure.subplots(1, len(CHOICES), sharey=True), CHOICES, strict=True):
         _draw(panel, study, sets)
@@ -52,6 +55,8 @@ def write_pareto(study: Study, folder: Path) -> Path:
 
 
 def _draw(panel: Axes, study: Study, sets: int) -> None:
+    from matplotlib.ticker import StrMethodFormatter
+
     known, best = offers(study, sets)
     places = {
         one.name: (100 * float(one.costs[sets] or 0), 100 * one.headline.regret.value)

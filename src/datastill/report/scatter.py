@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from typing import TYPE_CHECKING
 
 from datastill.evaluation.studies import Record, Study, Verdict
 from datastill.report.figures import png
 from datastill.store import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 SIDE = 3.2
 DECADES = 10
@@ -34,6 +35,8 @@ def scatter(study: Study, names: Sequence[str], columns: int = 3) -> Figure:
 
     Colours are methods, marks images per class; the title says how ranks go together.
     """
+    from matplotlib.figure import Figure  # takes a while: only who draws waits for it
+
     found = {verdict.name: verdict for verdict in study.verdicts}
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(SIDE * columns, SIDE * rows + 0.9), layout="constrained")
@@ -89,6 +92,8 @@ def _draw(panel: Axes, verdict: Verdict, records: Sequence[Record]) -> None:
 
 
 def _in_decades(panel: Axes) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     # Along a linear axis the best sets would fall into one spot.
     panel.set_xscale("log")
     low, high = sorted(panel.get_xlim())
@@ -102,6 +107,8 @@ def _spans_decades(values: Sequence[float]) -> bool:
 
 
 def _legend(records: Sequence[Record]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
     methods = [
         Line2D([], [], marker="o", linestyle="", color=colour, label=method)
         for method, colour in _colours(records).items()

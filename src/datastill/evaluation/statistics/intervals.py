@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from datastill.evaluation.statistics.coefficients import Numbers
 
@@ -118,7 +118,7 @@ class Spread:
     @property
     def quantile(self) -> float:
         """Student's."""
-        return float(stats.t.ppf(0.5 + CONFIDENCE / 2, self.degrees))
+        return float(stdtrit(self.degrees, 0.5 + CONFIDENCE / 2))
 
     @property
     def errors(self) -> Numbers:

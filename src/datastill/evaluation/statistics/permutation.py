@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from datastill.evaluation.statistics.clusters import Clusters, Rows
 from datastill.evaluation.statistics.coefficients import Numbers
@@ -34,11 +33,11 @@ def p_value(x: Numbers, y: Numbers, clusters: Clusters, permuted: list[Rows]) ->
     Returns:
         ``(...)``, above 0: what was observed is one of the permutations.
     """
+    from scipy.stats import rankdata  # half a second, which only who asks for it waits
+
     found, drawn = np.zeros(x.shape[:-1]), np.zeros((*x.shape[:-1], len(permuted[0])))
     for group, order in zip(clusters.groups, permuted, strict=True):
-        one, other = (
-            group.means(stats.rankdata(column[..., group.rows], axis=-1)) for column in (x, y)
-        )
+        one, other = (group.means(rankdata(column[..., group.rows], axis=-1)) for column in (x, y))
         one, other = (_normed(means) for means in (one, other))
         share = len(group.rows) - 1
         found += share * (one @ other)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from datastill.base.errors import InputError
 from datastill.evaluation.statistics.clusters import Strata
@@ -183,9 +182,11 @@ def _compared(
 
 def _corrected(found: Sequence[Verdict]) -> list[Verdict]:
     # Every scope is a question of its own, asked of all assessments.
+    from scipy.stats import false_discovery_control
+
     tables = [dict(verdict.agreements) for verdict in found]
     for scope in found[0].agreements:
-        rates = stats.false_discovery_control([table[scope].p for table in tables])
+        rates = false_discovery_control([table[scope].p for table in tables])
         for table, rate in zip(tables, rates, strict=True):
             table[scope] = replace(table[scope], corrected=float(rate))
     return [replace(v, agreements=table) for v, table in zip(found, tables, strict=True)]

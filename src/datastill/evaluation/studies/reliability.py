@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from datastill.evaluation.statistics.ceilings import of_mean
 from datastill.evaluation.studies.records import Record
@@ -74,11 +73,13 @@ def reliability(records: Sequence[Record], name: str) -> Reliability | None:
 
 def _alike(one: np.ndarray, other: np.ndarray) -> float:
     # A score of one value ranks nothing, but the same under both draws.
+    from scipy.stats import rankdata
+
     if np.array_equal(one, other):
         return 1.0
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
-    return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def _enough(value: float) -> int | None:
