@@ -127,9 +127,11 @@ class Bench:
         how = ("dsa", 1000) if labels == "published" else ("modern", cell.epochs)
         usual += [*self.data, *("--protocol", how[0]), *("--epochs", str(how[1]))]
         usual += [*("--num-eval", "2"), *("--real-epochs", "0"), "--resume"]
-        usual += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
         names = tuple(against)
-        usual += ["--against", *names, *(["--coreset-features", "ConvNet"] if names else [])]
+        if names:  # what is distilled is judged without original models
+            usual += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
+            usual += ["--coreset-features", "ConvNet"]
+        usual += ["--against", *names]
         if labels == "soft":
             usual += ["--labels", "on-the-fly"]
         typed("compare", *sets, *usual, "--out", str(self.folder / name))

@@ -365,9 +365,9 @@ def test_runs_of_one_task_may_hold_what_they_have_in_common(
     method: Any, model: str, counts: tuple[int, ...]
 ) -> None:
     task = make_task(model=model)
-    alone = [course(method, task, alpha, counts) for alpha in (0.0, 5.0, 50.0)]
+    alone = [course(method, task, alpha, counts) for alpha in (0.0, 50.0)]
     holding = replace(task, targets=Targets())
-    for wanted, alpha in zip(alone, (0.0, 5.0, 50.0), strict=True):
+    for wanted, alpha in zip(alone, (0.0, 50.0), strict=True):
         found = course(method, holding, alpha, counts)
         assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
     assert not torch.equal(alone[0][-1], alone[1][-1])
