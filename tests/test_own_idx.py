@@ -75,6 +75,15 @@ def test_labels_of_any_type_and_rows_of_a_single_one(tmp_path: Path, kind: str) 
     assert load_test(str(tmp_path), reading=ALL) is None
 
 
+@pytest.mark.parametrize("kind", ["i2", "i4", "f4"])
+def test_numbers_in_the_wrong_order_of_bytes_are_told(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "train-images-idx3-ubyte", images(4))
+    labels = np.arange(4) % 2
+    write(tmp_path / "train-labels-idx1-int", labels.astype(f"<{kind}").view(f">{kind}"), kind)
+    with pytest.raises(InputError, match=r"train-labels-idx1-int holds .* the wrong order"):
+        load_split(str(tmp_path), "train", reading=ALL)
+
+
 def test_of_several_datasets_one_is_named(tmp_path: Path) -> None:
     for i, name in enumerate(("emnist-digits", "emnist-letters")):
         for split, n in (("train", 6), ("test", 2)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,11 @@ from datastill.base.wording import counted
 UNSIGNED_BYTE, INTEGER = 8, 12
 KINDS = {UNSIGNED_BYTE: ">u1", 9: ">i1", 11: ">i2", INTEGER: ">i4", 13: ">f4", 14: ">f8"}
 """Types of numbers, by the third byte of a file."""
+BYTE = 255
+LEAST = 1e-30
+"""No pixel is smaller than this, and above 0."""
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
 
 
 def read_idx(path: Path, *, axes: int | None) -> Tensor:
@@ -52,7 +58,24 @@ def read_idx(path: Path, *, axes: int | None) -> Tensor:
     if kind == UNSIGNED_BYTE:
         return torch.frombuffer(content, dtype=torch.uint8, offset=header).reshape(shape)
     values = np.frombuffer(content, number, offset=header).reshape(shape)
-    return torch.from_numpy(values.astype(number.newbyteorder("=")))
+    return torch.from_numpy(_in_order(values.astype(number.newbyteorder("=")), path))
+
+
+def _in_order(values: Numbers, path: Path) -> Numbers:
+    # Small whole numbers, or 0 and 1, may have been written with their bytes from last to first.
+    turned, size = values.byteswap(), np.abs(values.astype(np.float64))
+    if values.itemsize == 1 or not values.any():
+        return values
+    if values.dtype.kind == "f":
+        wrong = bool(size.max() < LEAST)
+    else:
+        wrong = bool(turned.min() >= 0 and turned.max() <= BYTE < size.max())
+    if wrong:
+        raise InputError(
+            f"{path} holds numbers such as {values.flat[size.argmax()]:g}, whose bytes are in the "
+            "wrong order: in idx files the most significant one comes first"
+        )
+    return values
 
 
 def _kind(content: bytearray, path: Path) -> tuple[int, int]:
