@@ -2,6 +2,9 @@
 
 import dataclasses
 import enum
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Event
 
 import numpy as np
 import pytest
@@ -89,6 +92,28 @@ def test_a_scope_leaves_no_trace_when_its_block_fails() -> None:
     with pytest.raises(RuntimeError, match="inside"):
         fail()
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_threads_draw_in_scopes_as_if_each_were_alone() -> None:
+    both, begun, gone = Barrier(2), list[int](), Event()
+
+    def drawn_in(seed: int) -> list[float]:
+        with Key(seed).scope():
+            found = [torch.rand(()).item()]
+            begun.append(seed)
+            with suppress(BrokenBarrierError):  # another thread is in a scope as well, or waits
+                both.wait(timeout=0.2)
+            if seed != begun[0]:
+                gone.wait(timeout=5)  # for whoever came first to draw from what came last
+            found.append(torch.rand(()).item())
+            gone.set()
+            return found
+
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(drawn_in, (1, 2)))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert found == [drawn_in(1), drawn_in(2)]
 
 
 def test_scopes_nest() -> None:

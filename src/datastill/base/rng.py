@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import operator
+import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from datastill.base.errors import InputError, of_kind, told
 
 SEEDS = -(2**63), 2**64 - 1
 """The least and the largest that torch's generators take."""
+
+_GLOBAL = threading.RLock()
+"""Held by the thread that torch's global generator follows: a process has only one."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,10 @@ class Key:
     def scope(self) -> Generator[None]:
         """Make torch's global generator follow this stream inside the ``with`` block.
 
-        Only for code that offers no generator argument (``nn.Module`` initialisers).
+        Only for code that offers no generator argument (``nn.Module`` initialisers). Other threads
+        that ask for it wait until the block ends.
         """
-        with torch.random.fork_rng(devices=[]):
+        with _GLOBAL, torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)  # the CPU's alone
             yield
 
