@@ -261,6 +261,8 @@ def test_what_cannot_be_compared_is_told() -> None:
         CharacteristicFunction(amplitude=0, phase=0)
     with pytest.raises(InputError, match="`frequencies` must be a whole number"):
         CharacteristicFunction(frequencies=0)
+    with pytest.raises(InputError, match="2 or more, found 1"):  # a batch of one has no spread
+        CharacteristicFunction(frequencies=1, learned=True)
     with pytest.raises(InputError, match="through a Lens"):
         FEW.match(task.build(key=Key(0)), task_of().real, synthetic.by_class, route=PLAIN)  # type: ignore[arg-type]
 

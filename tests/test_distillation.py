@@ -17,7 +17,7 @@ from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import cross_entropy_clom
 from datastill.distillation.loop import Descent, Snapshot, State, distill, initial
 from datastill.distillation.methods import METHODS, Task
-from datastill.distillation.methods.base import Synthetic, matched
+from datastill.distillation.methods.base import Adam, AdamW, Synthetic, matched
 from datastill.networks import Network, build, builder
 from datastill.training.pool import freeze
 
@@ -245,6 +245,23 @@ def test_the_state_of_a_snapshot_is_its_own_or_refused(name: str) -> None:
     for state in held[:-1]:
         resumed = list(again(state=state))
         assert torch.equal(resumed[-1].synthetic.images, kept[-1].synthetic.images)
+
+
+def test_a_state_after_more_updates_than_are_asked_for_is_refused() -> None:
+    """Else nothing would come, and nobody be told why."""
+    last = run()[-1]
+    assert last.state is not None
+    state, method = last.state(), METHODS["DM"](SHORT.ipc).method
+    with pytest.raises(InputError, match="after 4 updates, and `updates` is 3"):
+        distill(method, make_task(), replace(SHORT, updates=3), state=state)
+    assert not list(distill(method, make_task(), SHORT, state=state))
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+@pytest.mark.parametrize("betas", [(1.0, 0.9), (0.9, -0.1), (0.9,), 0.9, None, ("a", "b")])
+def test_betas_that_no_optimiser_takes_are_refused(kind: type, betas: object) -> None:
+    with pytest.raises(InputError, match="`betas` must be two numbers from 0 on and below 1"):
+        kind(0.1, betas=betas)
 
 
 def test_what_is_done_to_a_snapshot_does_not_reach_the_run() -> None:

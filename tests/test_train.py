@@ -461,6 +461,11 @@ def test_one_step_with_nesterov_momentum_is_as_it_is_defined() -> None:
         torch.testing.assert_close(one, other)
 
 
+def test_nesterov_momentum_without_momentum_is_refused() -> None:
+    with pytest.raises(InputError, match="`nesterov=True` looks ahead by a `momentum`, which is 0"):
+        replace(modern_fit(10), momentum=0.0)
+
+
 def test_cutmix_trains_on_mixed_images_and_labels() -> None:
     data = blobs()
     with watching() as seen:

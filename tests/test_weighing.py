@@ -192,6 +192,20 @@ def test_some_classes_are_not_compared_with_all() -> None:
     assert len(list(distill(Silent(), make_task(), SHORT, regularisers=given))) == SHORT.updates
 
 
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ({"start": 1e-4}, "`start` must lie from `least` to `most`"),
+        ({"start": 1e6}, "`start` must lie from `least` to `most`"),
+        ({"least": 10.0, "most": 0.1}, "`start` must lie from `least` to `most`"),
+        ({"smoothing": 1.0}, "`smoothing` must be below 1"),
+    ],
+)
+def test_a_rule_that_cannot_be_kept_is_refused(odd: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Bearable(**odd)
+
+
 def test_two_weighed_regularisers_are_refused() -> None:
     with pytest.raises(InputError, match="one regulariser may be weighed, not one and two"):
         distill(

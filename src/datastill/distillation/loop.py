@@ -15,6 +15,7 @@ from datastill.base.errors import InputError, of_kind, reason, whole
 from datastill.base.present import Present
 from datastill.base.rng import Key
 from datastill.base.usual import as_usual, each_as_usual
+from datastill.base.wording import counted
 from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import CrossEntropyClom, Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
@@ -83,12 +84,16 @@ def distill(
 
     Raises:
         InputError: when a class has too few real images, a regulariser takes the name of the
-            method's own loss, or the state is that of another task.
+            method's own loss, or the state is that of another task, or after more updates than are
+            asked for.
     """
     method, task, descent = _meant(method, task, descent, ipc)
     given = {} if regularisers is None else regularisers
     require_sense(method, task, descent, given)
     of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
+    if state is not None and state.step > descent.updates:
+        done = counted(state.step, "update")
+        raise InputError(f"the state is that after {done}, and `updates` is {descent.updates}")
     require_features(features, task.real)
     counts, start, leaves = _begun(task, descent, features)
     require_shareable(method, task.share, leaves, counts, given)

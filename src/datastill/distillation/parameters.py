@@ -9,7 +9,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, in_plain_numbers, not_negative, of_kind, told
+from datastill.base.errors import (
+    InputError,
+    in_plain_numbers,
+    is_number,
+    not_negative,
+    of_kind,
+    told,
+)
 
 Params = Mapping[str, Tensor]
 """Leaves by name: ``"images"``; ``"labels"`` and ``"lr"`` where they are learned too."""
@@ -55,7 +62,8 @@ class Adam:
 
     Attributes:
         lr: learning rate.
-        betas: how much of the mean gradient, and of the mean square, stays at each step.
+        betas: how much of the mean gradient, and of the mean square, stays at each step; from 0 on,
+            and below 1.
     """
 
     lr: float
@@ -64,6 +72,7 @@ class Adam:
     def __post_init__(self) -> None:
         not_negative(lr=self.lr)
         in_plain_numbers(self, "lr")
+        object.__setattr__(self, "betas", _betas(self.betas))
 
     def over(self, leaf: Tensor) -> torch.optim.Optimizer:
         """Return PyTorch's, of one leaf."""
@@ -76,7 +85,8 @@ class AdamW:
 
     Attributes:
         lr: learning rate.
-        betas: how much of the mean gradient, and of the mean square, stays at each step.
+        betas: how much of the mean gradient, and of the mean square, stays at each step; from 0 on,
+            and below 1.
         weight_decay: share of the parameter that a step takes, times the learning rate.
     """
 
@@ -87,6 +97,7 @@ class AdamW:
     def __post_init__(self) -> None:
         not_negative(lr=self.lr, weight_decay=self.weight_decay)
         in_plain_numbers(self, "lr", "weight_decay")
+        object.__setattr__(self, "betas", _betas(self.betas))
 
     def over(self, leaf: Tensor) -> torch.optim.Optimizer:
         """Return PyTorch's, of one leaf."""
@@ -238,6 +249,13 @@ def unflat(
         else:
             others[name] = value
     return params, optimisers, others
+
+
+def _betas(given: Any) -> tuple[float, float]:
+    pair = tuple(given) if isinstance(given, tuple | list) else ()
+    if len(pair) != 2 or not all(is_number(beta) and 0 <= beta < 1 for beta in pair):
+        raise InputError(f"`betas` must be two numbers from 0 on and below 1, found {told(given)}")
+    return float(pair[0]), float(pair[1])
 
 
 def _like(held: Tensor, wanted: Tensor, name: str) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, not_negative, positive
+from datastill.base.errors import InputError, not_negative, positive, told
 from datastill.base.rng import Key
 from datastill.distillation.clom import Regulariser, tracking
 from datastill.distillation.descent import Descent
@@ -43,12 +43,12 @@ class Bearable:
 
     Attributes:
         delta: by how much matching may be worse, as a share.
-        start: the weight to begin with.
+        start: the weight to begin with, from ``least`` to ``most``.
         least: the weight is never below it.
         most: the weight is never above it.
         rate: :math:`\eta`.
         slowing: :math:`\tau`, in updates.
-        smoothing: share of the ratio that stays from one update to the next.
+        smoothing: share of the ratio that stays from one update to the next, below 1.
     """
 
     delta: float = 0.05
@@ -63,6 +63,11 @@ class Bearable:
         positive(delta=self.delta, start=self.start, least=self.least, most=self.most)
         positive(rate=self.rate, slowing=self.slowing)
         not_negative(smoothing=self.smoothing)
+        if self.smoothing >= 1:
+            raise InputError(f"`smoothing` must be below 1, found {told(self.smoothing)}")
+        if not self.least <= self.start <= self.most:
+            said = f"{self.start:g}, {self.least:g} and {self.most:g}"
+            raise InputError(f"`start` must lie from `least` to `most`, found {said}")
 
     def after(self, numbers: Tensor, ratio: Tensor, step: int) -> Tensor:
         """Return the logarithms of weight and smoothed ratio after an update.

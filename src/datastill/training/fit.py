@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from datastill.augment import Policy, draw_cutmix, identity, mixed
 from datastill.base.errors import (
+    InputError,
     in_plain_numbers,
     not_negative,
     of_kind,
@@ -51,7 +52,7 @@ class Fit:
         weight_decay: of SGD.
         milestones: numbers of epochs after which the learning rate falls to a tenth.
         restart: forget the momentum at a milestone, as the field's evaluation code does.
-        nesterov: whether the momentum looks ahead.
+        nesterov: whether the momentum, which is above zero then, looks ahead.
         cosine: let the learning rate fall to zero along half a cosine, besides any milestones.
         warmup: epochs in which it first rises in even steps.
         cutmix: put a rectangle of another image, and its share of the label, into every image.
@@ -83,6 +84,8 @@ class Fit:
         object.__setattr__(self, "milestones", tuple(map(int, self.milestones)))
         for name in ("restart", "nesterov", "cosine", "cutmix"):
             of_kind(bool, "True or False", **{name: getattr(self, name)})
+        if self.nesterov and not self.momentum:
+            raise InputError("`nesterov=True` looks ahead by a `momentum`, which is 0: name one")
         numbers = ("epochs", "batch", "lr", "momentum", "weight_decay", "warmup", "temperature")
         in_plain_numbers(self, *numbers)
 

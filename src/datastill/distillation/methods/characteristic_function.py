@@ -64,7 +64,7 @@ class CharacteristicFunction:
     way that is drawn for each update, as the model is.
 
     Attributes:
-        frequencies: deviates :math:`t`, which the classes of an update share.
+        frequencies: deviates :math:`t`, which classes share; of those that are learned two or more.
         amplitude: :math:`a`, of how far the moduli are apart.
         phase: :math:`p`, of how far the angles are.
         weight: of the mean distance.
@@ -80,12 +80,12 @@ class CharacteristicFunction:
     lr_frequencies: float = 1e-3
 
     def __post_init__(self) -> None:
-        whole(frequencies=self.frequencies)
+        truth(learned=self.learned)
+        whole(2 if self.learned else 1, frequencies=self.frequencies)  # normalised by their batch
         not_negative(amplitude=self.amplitude, phase=self.phase)
         if not self.amplitude + self.phase:
             raise InputError("`amplitude` and `phase` are both 0, which leaves nothing to match")
         positive(weight=self.weight, lr_frequencies=self.lr_frequencies)
-        truth(learned=self.learned)
 
     def network(self, task: Task, step: int, last: Network | None, synthetic: ImageSet) -> Network:
         """Return a network between two ends of an original model, with frequencies to look at.
