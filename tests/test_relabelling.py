@@ -65,6 +65,13 @@ def test_models_of_other_classes_are_refused() -> None:
         soft_labels(data.images, data.domain, [])
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.uint8])
+def test_images_of_another_type_than_models_take_are_refused(kind: torch.dtype) -> None:
+    data = blobs()
+    with pytest.raises(InputError, match="`images` must be float32, normalised"):
+        soft_labels(data.images.to(kind), data.domain, [member(data, 0)])
+
+
 def test_the_hard_labels_come_back_though_the_models_disagree() -> None:
     data = replace(blobs(), facts={"method": "DM", "validated": [{"results": []}]})
     soft = relabelled(data, [member(data, 0)], temperature=2.0)

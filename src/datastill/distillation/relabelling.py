@@ -26,7 +26,7 @@ def soft_labels(
     :math:`p = \frac{1}{|F|} \sum_{f \in F} softmax(f(x) / T)`.
 
     Args:
-        images: ``(N, C, H, W)``, normalised as ``domain`` says.
+        images: ``(N, C, H, W)`` float32, normalised as ``domain`` says.
         domain: of the images; models trained under another normalisation see them re-normalised.
         pool: original models.
         temperature: above 0; the higher, the softer.
@@ -36,12 +36,16 @@ def soft_labels(
         ``(N, K)``, on the device of the images; rows sum to 1.
 
     Raises:
-        InputError: for an empty pool, or a model of another shape or other classes.
+        InputError: for an empty pool, a model of another shape or other classes, or images that
+            are none of the domain, or not float32.
     """
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
     of_kind(Tensor, "a tensor", images=images)
     if tuple(images.shape[1:]) != domain.shape or not len(images):
         raise InputError(f"`images` of shape {tuple(images.shape)} are none of {domain.shape}")
+    if images.dtype != torch.float32:
+        found = str(images.dtype).removeprefix("torch.")
+        raise InputError(f"`images` must be float32, normalised, found {found}")
     require_members(pool=pool)
     if temperature is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("`temperature` must be above zero, found None")

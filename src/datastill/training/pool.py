@@ -108,7 +108,7 @@ def train_member(
         key: decides the weights, the order of the images and what is held out.
         held_out: share of the training images to judge by.
         route: how batches pass the network.
-        state: where it was, for one that was cut off; see ``train.epochs``.
+        state: where it was, for one that was cut off; see ``fit.epochs``.
 
     Yields:
         The epoch, and what makes a frozen member of the model as it is until the next has begun.

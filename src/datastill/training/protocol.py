@@ -138,7 +138,8 @@ def preset(name: str, *, epochs: int | None = None, dataset: str = "") -> Protoc
     Args:
         name: of the preset.
         epochs: nominal number of them, where another is wanted.
-        dataset: whose images; for some a preset was published otherwise.
+        dataset: whose images, as ``data.domain.name`` has it; for some a preset was published
+            otherwise.
 
     >>> preset("dc").augmentation, preset("dc", dataset="MNIST").augmentation
     ('none', 'crop_scale_rotate')

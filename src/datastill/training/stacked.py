@@ -1,7 +1,7 @@
 """Many networks of one architecture trained at once, as one network of stacked weights.
 
 A set of a few images leaves a GPU idle while one network trains on it. Here each network sees what
-``train.train`` shows it under the same key, the same images in the same order under the same
+``fit.train`` shows it under the same key, the same images in the same order under the same
 draws, and ends with the same weights, up to rounding.
 """
 
@@ -77,16 +77,16 @@ def train(
     route: Route | None = None,
     labels: Labels | None = None,
 ) -> None:
-    """Do for each network, its set and its key what ``train.train`` does, for all at once.
+    """Do for each network, its set and its key what ``fit.train`` does, for all at once.
 
     Args:
         networks: of one architecture, see ``obstacle``; they are changed in place.
         sets: one for each network, on one device, see ``alike``; what serves several is held once.
         fit: how.
         keys: one for each network.
-        policy: augments, see ``train.train``.
+        policy: augments, see ``fit.train``.
         route: how images pass the networks; without kernels, channels as they come.
-        labels: anew for every batch, see ``train.train``.
+        labels: anew for every batch, see ``fit.train``.
     """
     policy, route = policy or identity, route or Route()
     images, held, first = _joined(sets, shares=fit.cutmix)

@@ -104,7 +104,7 @@ def find(name: str | Model) -> tuple[str, Callable[[Domain], Network]]:
     A model of Hugging Face (``hf:NAME``) is none that can be made: see ``backbone``.
 
     Also by ``package.module:factory``: a function, in any module that Python can import, that
-    makes an ``nn.Module`` of a ``Domain``; see ``own_network.adapt``.
+    makes an ``nn.Module`` of a ``Domain``; see ``own.adapt``.
 
     Returns:
         The name as the field spells it, in whatever order its suffixes were given; and what
