@@ -84,16 +84,12 @@ def distill(
 
     Raises:
         InputError: when a class has too few real images, a regulariser takes the name of the
-            method's own loss, or the state is that of another task, or after more updates than are
-            asked for.
+            method's own loss, or the state is of another task, or after more updates than asked for.
     """
     method, task, descent = _meant(method, task, descent, ipc)
     given = {} if regularisers is None else regularisers
     require_sense(method, task, descent, given)
-    of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
-    if state is not None and state.step > descent.updates:
-        done = counted(state.step, "update")
-        raise InputError(f"the state is that after {done}, and `updates` is {descent.updates}")
+    _require_to_come(state, descent)
     require_features(features, task.real)
     counts, start, leaves = _begun(task, descent, features)
     require_shareable(method, task.share, leaves, counts, given)
@@ -102,6 +98,13 @@ def distill(
     moving = _Moving(method, task, descent, counts, leaves, given, twin)
     memory = None if state is None else _restored(state, moving)
     return _updates(moving, range(state.step if state else 0, descent.updates), memory)
+
+
+def _require_to_come(state: Any, descent: Descent) -> None:
+    of_kind((State, type(None)), "the state of a snapshot, see `Snapshot.state`", state=state)
+    if state is not None and state.step > descent.updates:
+        done = counted(state.step, "update")
+        raise InputError(f"the state is that after {done}, and `updates` is {descent.updates}")
 
 
 def _meant(

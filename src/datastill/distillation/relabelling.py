@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,12 +41,7 @@ def soft_labels(
             are none of the domain, or not float32.
     """
     of_kind(Domain, "the domain of a set (`data.domain`)", domain=domain)
-    of_kind(Tensor, "a tensor", images=images)
-    if tuple(images.shape[1:]) != domain.shape or not len(images):
-        raise InputError(f"`images` of shape {tuple(images.shape)} are none of {domain.shape}")
-    if images.dtype != torch.float32:
-        found = str(images.dtype).removeprefix("torch.")
-        raise InputError(f"`images` must be float32, normalised, found {found}")
+    _require_images(images, domain)
     require_members(pool=pool)
     if temperature is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("`temperature` must be above zero, found None")
@@ -60,6 +56,15 @@ def soft_labels(
         for part in images.split(batch)
     ]
     return torch.cat(shares)
+
+
+def _require_images(images: Any, domain: Domain) -> None:
+    of_kind(Tensor, "a tensor", images=images)
+    if tuple(images.shape[1:]) != domain.shape or not len(images):
+        raise InputError(f"`images` of shape {tuple(images.shape)} are none of {domain.shape}")
+    if images.dtype != torch.float32:
+        found = str(images.dtype).removeprefix("torch.")
+        raise InputError(f"`images` must be float32, normalised, found {found}")
 
 
 def relabelled(data: ImageSet, pool: Pool, *, temperature: float = 1.0) -> ImageSet:
