@@ -1,13 +1,16 @@
 """Sets written for other programs, from Python."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from conftest import blobs
 from datastill.base.errors import InputError
-from datastill.exchange import export_set, import_set
+from datastill.exchange import Claim, Reading, export_set, import_set
 
 MADE = blobs(per_class=2)
 
@@ -38,6 +41,15 @@ def test_what_must_not_be_replaced_stays(tmp_path: Path) -> None:
     [
         ({"data": MADE.images}, "`data` must be an ImageSet"),
         ({"data": MADE.take(torch.arange(0))}, "holds no images"),
+        ({"data": replace(MADE, images=MADE.images / 0)}, "not finite numbers"),
+        ({"data": replace(MADE, images=MADE.images.double())}, "float64, not float32"),
+        (
+            {"data": replace(MADE, labels=MADE.labels + 9), "format": "folder"},
+            "outside the classes",
+        ),
+        ({"data": replace(MADE, images=MADE.images.to("meta"))}, "no numbers to save"),
+        ({"data": replace(MADE, facts={"a": object()})}, "`facts` of a set must be what JSON"),
+        ({"overwrite": "no"}, "`overwrite` must be True or False"),
         ({"path": None}, "`path` must be the path"),
         ({"path": "a\0b"}, "`path` is no path"),
         ({"format": "parket"}, "did you mean 'parquet'"),
@@ -53,3 +65,25 @@ def test_what_cannot_be_exported_is_told(
     assert not [*tmp_path.iterdir()]
     with pytest.raises(InputError, match="`path` must be the path"):
         import_set(3)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: {"claim": "digits"}, "`claim` must be a Claim"),
+        (lambda: {"reading": 1}, "`reading` must be a Reading"),
+        (lambda: {"claim": Claim(dataset=3)}, "`dataset` must be the name of a dataset"),  # pyright: ignore[reportArgumentType]
+        (lambda: {"claim": Claim(normalised_with=0.5)}, "`normalised_with` must be text"),  # pyright: ignore[reportArgumentType]
+        (lambda: {"reading": Reading(experiment=-1)}, "`experiment` must be a whole number"),
+        (lambda: {"reading": Reading(factor=0)}, "`factor` must be a whole number, 1 or more"),
+        (lambda: {"reading": Reading(experiment=1)}, "holds one set; there is no number 1"),
+        (lambda: {"reading": Reading(factor=2)}, "an export of datastill's own, whose images hold"),
+    ],
+)
+def test_what_is_said_of_a_file_is_not_blamed_on_it(
+    tmp_path: Path, make: Callable[[], dict[str, Any]], complaint: str
+) -> None:
+    file = tmp_path / "made.npz"
+    export_set(MADE, file, format="npz")
+    with pytest.raises(InputError, match=complaint):
+        import_set(file, **make())

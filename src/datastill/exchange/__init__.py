@@ -9,19 +9,21 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from datastill.base.errors import InputError, damaged, of_kind, path_of
+from datastill.base.errors import InputError, damaged, of_kind, path_of, truth
 from datastill.base.registry import load_plugins
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
 from datastill.exchange.base.strange import unknown
 from datastill.exchange.folder import is_exported
 from datastill.report.commands import typed
-from datastill.store import SET_FILE
+from datastill.store import SET_FILE, require_savable
 
 load_plugins(__name__, __path__)
 
 FOLDERS = ("folder", "hub")
 """Formats that are folders."""
+OF_ONE = (*FOLDERS, "npz", "parquet", "dataset")
+"""Formats whose files hold one set."""
 
 __all__ = ["FORMATS", "Claim", "Format", "Reading", "export_set", "import_set", "recognised"]
 
@@ -88,8 +90,11 @@ def import_set(
         InputError: when it is damaged, hostile, contradicts itself or does not say enough.
     """
     path_of("the path of a file or folder", path=path)
+    claim, reading = claim or Claim(), reading or Reading()
+    of_kind(Claim, "a Claim, such as Claim('CIFAR10')", claim=claim)
+    of_kind(Reading, "a Reading, such as Reading(factor=2)", reading=reading)
     with damaged(path):  # whatever a file of somebody else's can make go wrong
-        return _imported(Path(path), claim or Claim(), format, reading or Reading())
+        return _imported(Path(path), claim, format, reading)
 
 
 def _imported(
@@ -98,6 +103,8 @@ def _imported(
     name = recognised(path) if format is None or _is_own(path) else FORMATS.spelling(format)
     if name not in ("folder", "hub", "trajectory", "idc", "dataset") and path.is_dir():
         raise InputError(unknown(path))
+    if reading.experiment and name in OF_ONE:
+        raise InputError(f"{path} holds one set; there is no number {reading.experiment}")
     found = FORMATS[name].read(path, reading)
     data, remarks = interpret(found, path, claim, reading.factor)
     origin = {"file": path.name, "format": name, "remarks": list(remarks)}
@@ -121,15 +128,17 @@ def export_set(
         What the format does not keep, in words.
 
     Raises:
-        InputError: when the format is unknown or read only, the set holds nothing, or something is
-            there that must not be replaced.
+        InputError: when the format is unknown or read only, the set is none that could be saved
+            (see ``store.save``), or something is there that must not be replaced.
     """
     of_kind(ImageSet, "an ImageSet", data=data)
+    truth(overwrite=overwrite)
     of_kind((str, os.PathLike), "the path of a file or folder", path=path)
     path_of("the path of a file or folder", path=path)
     held, path = FORMATS[format], Path(path)
     if not len(data):
         raise InputError("the set holds no images")
+    require_savable(data)
     folder = format.casefold() in FOLDERS
     if path.exists() and (folder or path.is_dir()):
         what = "a folder is never replaced" if folder else f"{format} is a file: name one"

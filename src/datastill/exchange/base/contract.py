@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from datastill.base.errors import InputError, damaged
+from datastill.base.errors import InputError, damaged, in_plain_numbers, whole
 from datastill.base.registry import Registry
 from datastill.base.wording import counted
 from datastill.data import ImageSet, tiled
@@ -28,11 +28,16 @@ class Reading:
 
     Attributes:
         experiment: which of several sets in a file, from 0.
-        factor: images of IDC, IDM and others hold ``factor`` x ``factor`` smaller ones each.
+        factor: from 1: images of IDC, IDM and others hold ``factor`` x ``factor`` smaller ones.
     """
 
     experiment: int | None = None
     factor: int | None = None
+
+    def __post_init__(self) -> None:
+        whole(0, experiment=0 if self.experiment is None else self.experiment)
+        whole(factor=1 if self.factor is None else self.factor)
+        in_plain_numbers(self, "experiment", "factor")
 
 
 @dataclass(frozen=True, eq=False)

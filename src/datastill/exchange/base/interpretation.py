@@ -48,6 +48,7 @@ def interpret(
     found = channels_first(in_a_row(found))
     require_shape(found, path)
     if found.header is not None and not claim.normalised_with:
+        _require_pictures(factor, path)
         own = _as_exported(found, found.header, path)
         return _claimed(own, claim, path) if claim.dataset else own, found.remarks
     if found.header is not None and found.classes is None:
@@ -66,6 +67,14 @@ def interpret(
     facts = {**found.facts, **({"data": dict(origin)} if origin else {})}
     data = ImageSet(images, labels, domain, facts)
     return require_sound(data, str(path)), (*found.remarks, *why, *told, *seen, *apart)
+
+
+def _require_pictures(factor: int | None, path: Path) -> None:
+    if factor is not None and factor > 1:
+        raise InputError(
+            f"{path} is an export of datastill's own, whose images hold no smaller ones: leave out "
+            "--factor"
+        )
 
 
 def _dataset(

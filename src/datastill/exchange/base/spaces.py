@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, of_kind, path_of
 from datastill.base.wording import counted
 from datastill.data import Domain
 from datastill.data.pixels import FLOATS_MOST, Pixels
@@ -73,6 +73,12 @@ class Claim:
     dataset: str | None = None
     data_path: Path | None = None
     normalised_with: str | None = None
+
+    def __post_init__(self) -> None:
+        of_kind((str, type(None)), "the name of a dataset, or a path", dataset=self.dataset)
+        path_of("the path of a folder, or None", data_path=self.data_path)
+        wanted = "text, such as 'none', 'zca' or '0.5/0.25'"
+        of_kind((str, type(None)), wanted, normalised_with=self.normalised_with)
 
     @property
     def said(self) -> str:
