@@ -21,7 +21,7 @@ class Study:
     is new, and computes nothing twice.
 
     Attributes:
-        no_dsa: train them without augmentation.
+        no_dsa: train them without augmentation, but on MNIST with crop, scale and rotate.
         setting: settings of methods, by their names, for those that have them: syn_steps=10 of MTT.
         reassess: score every set anew, for other original models; accuracies stay.
         checkpoint_minutes: minutes between two checkpoints of a set that is distilled, or a network

@@ -29,7 +29,7 @@ def gradient_distance(
             gradients laid end to end. The last two count biases and norm scales too.
 
     Returns:
-        A scalar, 0 for equal gradients.
+        A scalar, 0 for equal gradients; see ``layerwise_cosine`` of those that are small.
 
     Raises:
         ValueError: for another metric, or when the numbers of gradients differ.
@@ -63,7 +63,9 @@ def layerwise_cosine(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Ten
         synthetic: likewise, in the same order; the result is differentiable in these.
 
     Returns:
-        A scalar, 0 when every unit's gradients are parallel.
+        A scalar, near 0 when every unit's gradients are parallel. A unit is at distance 1 where one
+        of its gradients is zero, or both are. The published 1e-6 is added to the product of their
+        norms, so that small gradients are apart though equal: of norm 0.001, at a half.
 
     Raises:
         ValueError: when the numbers of gradients differ, or none has more than one axis.

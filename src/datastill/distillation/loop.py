@@ -84,7 +84,7 @@ def distill(
 
     Raises:
         InputError: when a class has too few real images, a regulariser takes the name of the
-            method's own loss, or the state is of another task, or after more updates than asked for.
+            method's own loss, or the state is of another task, or of more updates than asked for.
     """
     method, task, descent = _meant(method, task, descent, ipc)
     given = {} if regularisers is None else regularisers

@@ -78,7 +78,8 @@ class StudySpec(Spec):
             your own is module:function.
         trials: networks trained on each set.
         epochs: epochs for which they are trained. Published: 1000 with augmentation, 300 without.
-        augmented: whether their images are augmented.
+        augmented: whether their images are augmented by DSA; else they are as dc has it, which
+            augments those of MNIST alone.
         protocol: by which they are trained. Default: dsa, or dc without augmentation.
         guides: folder with original models of `model` that guide sets as CLOM, and serve methods
             and coresets that ask some. Default: those that judge, so that a set may be judged by

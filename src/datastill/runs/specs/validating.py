@@ -36,7 +36,8 @@ class ValidateSpec(Spec):
         protocol: train by a preset: dc, dsa or modern. Default: as published for the method.
         augmentation: augment by none, by dsa, or by one step for each image, of crop, scale, rotate
             and noise, say crop_noise. Default: that of the preset.
-        epochs: train for another number of epochs; the learning rate falls half-way.
+        epochs: train for another number of epochs; the learning rate falls half-way, that of modern
+            all along.
         soft: how networks learn from soft labels.
         on_the_fly: labels that original models give every batch; None for those of the set alone.
         pool: architectures of the original models that label on the fly; what all of them say is
@@ -111,7 +112,8 @@ class CompareSpec(Spec):
         ipc: real images of each class to pick, as for 'datastill distill'. Default: those of the
             sets.
         protocol: how networks are trained on every set: two published ways, and a stronger one.
-        epochs: train for another number of epochs. Default: dc 300, dsa and modern 1000.
+        epochs: train for another number of epochs. Default: dc 300 (MNIST 1000), dsa and
+            modern 1000.
         models: architectures to train, one or several; your own are module:function.
         trials: networks of each architecture on each set. Papers use 20.
         against: how real images are picked (`CORESETS`); random ones are always among them.
