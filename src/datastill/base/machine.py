@@ -20,9 +20,17 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 def cache_folder() -> Path:
-    """Return where things are kept that can be made again: ``$XDG_CACHE_HOME/datastill``."""
+    """Return where things are kept that can be made again: ``$XDG_CACHE_HOME/datastill``.
+
+    Raises:
+        OSError: where there is no such place: for a user without a name and without a home, say,
+            as containers and services have them.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "datastill"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "datastill"
+    except RuntimeError:  # by which Python says that it knows no home
+        raise OSError("this user has no home; let XDG_CACHE_HOME name a folder") from None
 
 
 @cache
@@ -76,8 +84,8 @@ def forget(name: str) -> None:
 
 
 def _keep(name: str, whole: dict[str, Any]) -> None:
-    folder = cache_folder()
     try:
+        folder = cache_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".json", delete=False) as scratch:
             scratch.write(json.dumps(whole, indent=1).encode())

@@ -82,9 +82,12 @@ def superseded(best: Instructions) -> list[Path]:
     compiler = _compiler()
     if compiler is None:
         return []
+    try:
+        held = sorted(machine.cache_folder().glob(f"layers-{best.name}-*.so"))
+    except OSError:  # where nothing can be kept
+        return []
     now = f"{_name(compiler, best)}-"
-    held = machine.cache_folder().glob(f"layers-{best.name}-*.so")
-    return sorted(path for path in held if not path.name.startswith(now))
+    return [path for path in held if not path.name.startswith(now)]
 
 
 def _found(folder: Path, name: str) -> Path | None:

@@ -144,7 +144,7 @@ def _folder(*, make: bool = False) -> Path | None:
         if make:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder if _is_ours(folder.lstat()) else None
-    except (OSError, RuntimeError):  # no such folder, or no home
+    except OSError:  # no such folder, or no home
         return None
 
 
