@@ -407,6 +407,15 @@ def test_python_m_and_version() -> None:
     assert command(["nonsense"]).returncode == 2
 
 
+def test_python_that_leaves_docstrings_out_takes_the_same_options() -> None:
+    """``PYTHONOPTIMIZE=2``: what is said of options is gone, and no more."""
+    code = "from datastill.cli import parse; print(parse(['validate', 'a', '--seed', '3']).path)"
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("a\n", "")
+
+
 def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -60,7 +60,7 @@ def mirrored(part: type[Part], kind: str, at: str = "", first: str = "") -> Iter
     said = said_of(part)
     for place, one in enumerate(fields(part)):
         path, hint, default = f"{at}{one.name}", kinds_of(part)[one.name], default_of(one)
-        about = said[one.name] if place or not first else first
+        about = said.get(one.name, one.name) if place or not first else first
         if path in OTHERS:
             continue
         if (inner := part_of(hint)) is not None:
@@ -100,8 +100,7 @@ def options(
     def made(kind: type[T]) -> type[T]:
         own, said = get_type_hints(kind, include_extras=True), said_of(kind)
         kept: dict[str, Any] = {}
-        found = [*mirrored(part, getattr(part, "kind", ""), at)] if part else []
-        for one in found:
+        for one in mirrored(part, getattr(part, "kind", ""), at) if part else ():
             wanted = one.path in only if only is not None else at or _is_of_command(one.path)
             if wanted and one.field not in own and one.path not in without:
                 kept[one.field] = _declared(kind, one)
@@ -111,6 +110,7 @@ def options(
             option = Option(name.replace("_", "-"), hint, default, said.get(name, ""))
             kept[name] = hint if group else _declared(kind, option)
         kind.__annotations__ = kept
+        kind.__doc__ = kind.__doc__ or kind.__name__  # Python -OO leaves what is said of it out
         return dataclass(frozen=True, kw_only=True)(kind)
 
     return made
