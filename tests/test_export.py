@@ -1,5 +1,6 @@
 """Sets written for other programs, from Python."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from conftest import blobs
 from datastill.base.errors import InputError
 from datastill.exchange import Claim, Reading, export_set, import_set
+from datastill.store import new_folder
 
 MADE = blobs(per_class=2)
 
@@ -87,3 +89,26 @@ def test_what_is_said_of_a_file_is_not_blamed_on_it(
     export_set(MADE, file, format="npz")
     with pytest.raises(InputError, match=complaint):
         import_set(file, **make())
+
+
+def test_a_folder_is_for_whom_others_would_be(tmp_path: Path) -> None:
+    for mask, mode in ((0o077, 0o700), (0o002, 0o775)):
+        before = os.umask(mask)
+        try:
+            export_set(blobs(), out := tmp_path / f"{mask}", format="folder")
+        finally:
+            os.umask(before)
+        assert out.stat().st_mode & 0o777 == mode
+
+
+def test_of_two_that_export_to_one_folder_one_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+
+    def both() -> None:
+        with new_folder(out):
+            out.mkdir()
+            (out / "theirs").touch()
+
+    with pytest.raises(InputError, match="set was made by another process meanwhile"):
+        both()
+    assert [path.name for path in tmp_path.rglob("*")] == ["set", "theirs"]

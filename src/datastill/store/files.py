@@ -181,13 +181,21 @@ def new_folder(path: Path) -> Generator[Path]:
     """
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        private = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        partial = private / "made"
         try:
+            partial.mkdir()  # whoever may look into new folders may look into this one
             yield partial
-            partial.chmod(0o755)
-            partial.rename(path)
+            try:
+                partial.rename(path)
+            except OSError as error:
+                if not path.exists():
+                    raise
+                raise InputError(
+                    f"{path} was made by another process meanwhile; take another"
+                ) from error
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(private, ignore_errors=True)
 
 
 def _replace(path: Path, content: bytes, before: Path | None) -> None:
