@@ -2,13 +2,15 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from datastill.base.streams import open_streams
+from datastill.base.streams import open_streams, tell
+from datastill.runs.conduct.stop import Signals
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -51,3 +53,24 @@ def test_a_folder_that_is_gone_is_told_before_libraries_end_the_process(tmp_path
     )
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr == "datastill: the current folder is gone; go to another one\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
+def test_a_mistake_that_cannot_be_told_is_one_all_the_same() -> None:
+    with Path("/dev/full").open("w") as full:
+        env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+        command = [sys.executable, "-m", "datastill", "distil"]
+        assert subprocess.run(command, stderr=full, env=env, check=False).returncode == 2
+
+
+def test_what_is_said_where_a_signal_arrives_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy(io.StringIO):
+        def write(self, _: str) -> int:
+            raise RuntimeError("reentrant call")
+
+    monkeypatch.setattr(sys, "stderr", Busy())
+    tell("stopping")
+    signals = Signals()
+    with signals.heeded("soon"):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.requested

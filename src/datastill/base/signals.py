@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -23,7 +23,8 @@ def leave_at_signals() -> None:
 def leave(number: int) -> NoReturn:
     """End the process with a line that names the signal, and the exit code that stands for it."""
     # By the file descriptor, for whatever Python would do first could be in the way.
-    os.write(2, f"{words(number)}\n".encode())
+    with suppress(OSError):  # closed, or its disk is full
+        os.write(2, f"{words(number)}\n".encode())
     os._exit(128 + number)
 
 

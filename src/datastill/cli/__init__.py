@@ -11,6 +11,7 @@ from typing import Any
 
 from datastill.base import machine, waits
 from datastill.base.errors import InputError, suggestion
+from datastill.base.streams import tell
 from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
 from datastill.cli.arguments import in_options
 from datastill.cli.described import given
@@ -43,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.exit(1)
     except Signalled as stopped:
-        print(folded(_last_line(stopped, words), width_of(sys.stderr)), file=sys.stderr)
+        tell(folded(_last_line(stopped, words), width_of(sys.stderr)))
         sys.exit(stopped.code)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        tell("interrupted")
         sys.exit(130)
     except (MemoryError, OSError, RuntimeError) as error:
         what = machine.shortage(error)
@@ -84,8 +85,7 @@ def parse(words: Sequence[str], file: str | None = None) -> Command | None:
 
 def fail(message: str) -> typing.NoReturn:
     """Print one line on stderr and exit with 2."""
-    line = "datastill: " + " ".join(message.split())
-    print(folded(line, width_of(sys.stderr)), file=sys.stderr)
+    tell(folded(f"datastill: {' '.join(message.split())}", width_of(sys.stderr)))
     sys.exit(2)
 
 

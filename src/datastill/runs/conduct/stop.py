@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from datastill.base.signals import handled, importing, leave, words
+from datastill.base.streams import tell
 
 
 class Stopped(BaseException):
@@ -100,8 +100,7 @@ class Signals(StopRequest):
                 raise Signalled(number)
             self.number = number
             self.request()
-            sys.stderr.write(f"stopping {when}; once more stops at once\n")
-            sys.stderr.flush()
+            tell(f"stopping {when}; once more stops at once")
 
         with handled(note):
             yield
