@@ -12,7 +12,7 @@ from datastill import load_dataset
 from datastill.base.errors import InputError
 from datastill.cli import COMMANDS, load
 from datastill.cli.grammar import options_of
-from datastill.runs import train
+from datastill.runs import Keeping, distill, train
 from datastill.runs.inputs import reading
 from datastill.runs.specs import (
     KINDS,
@@ -41,6 +41,7 @@ __all__ = ["run"]
 DIGITS = DataSpec("digits")
 FLY = OnTheFlySpec()
 TRAIN = TrainSpec(data=DIGITS)
+SPEC = DistillSpec(data=DIGITS)
 PARTS = (ClomSpec, ComputeSpec, DataSpec, JudgesSpec, PoolSpec, SelectSpec)
 
 
@@ -162,3 +163,20 @@ def test_an_empty_path_is_not_the_folder_that_one_is_in() -> None:
     for given in (lambda: find(""), lambda: load_dataset(""), lambda: train(TRAIN, "")):
         with pytest.raises(InputError, match="is given an empty text"):
             given()
+
+
+@pytest.mark.parametrize(
+    ("carried_out", "complaint"),
+    [
+        (lambda: distill(SPEC, keeping=Keeping(sinks=("tensorboard",))), "`sinks` neither"),
+        (lambda: distill(SPEC, keeping=Keeping(report_minutes=1)), "writes a page into the folder"),
+        (lambda: train(TRAIN, keeping=Keeping(sinks=("tensorboard",))), "`sinks` neither"),
+        (lambda: train(TRAIN, add=True), "`add=True` adds to the models of a `folder`: name one"),
+    ],
+)
+def test_what_is_kept_in_a_folder_needs_one(
+    carried_out: Callable[[], Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datastill.store.journal.find_spec", lambda name: name)  # is installed
+    with pytest.raises(InputError, match=complaint):
+        carried_out()

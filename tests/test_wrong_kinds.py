@@ -70,6 +70,15 @@ ANY: Any = None
             lambda: runs.DistillSpec(data=DATA, settings={"a": [1]}),  # type: ignore[dict-item]
             "`settings` must be a table of numbers, texts, True and False, by names, found a dict",
         ),
+        (lambda: runs.Talking(tell=ANY), "`tell` must be a function, such as print, found None"),
+        (lambda: runs.Lines("log"), "`tell` must be a function, such as print, found 'log'"),  # type: ignore[arg-type]
+        (lambda: runs.Reporter("x", observer=ANY), "`observer` must be what watches a run"),
+        (lambda: runs.Reporter("x", clock=ANY), "`clock` must be a function"),
+        (lambda: runs.report(ANY), "`paths` must be the path of what a run made, or several"),
+        (lambda: runs.report([3]), "`paths` must be the path of what a run made, or several"),  # type: ignore[list-item]
+        (lambda: runs.report("x", observer=ANY), "`observer` must be what watches a run"),
+        (lambda: runs.report("x", pool_path=3), "`pool_path` must be the path of a folder"),  # type: ignore[arg-type]
+        (lambda: runs.estimate(SPEC, trials=2.5), "`trials` must be a whole number"),  # type: ignore[arg-type]
     ],
 )
 def test_one_line_says_what_it_should_have_been(given: Callable[[], Any], complaint: str) -> None:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 PAGED = ("train", "distill", "validate", "compare", "study")
 """Kinds of runs that have a page while they go on."""
+NO_PAGE = "`report_minutes` writes a page into the folder of a run; name one"
 WATCHES = ("message", "progress", "follow", "snapshot")
 """Methods of an ``Observer``."""
 
@@ -55,7 +56,7 @@ class Conduct:
     ) -> Conduct:
         """Return it as verbs are given it; a ``folder`` gets a page of the run, if that is kept."""
         if keeping.report_minutes and folder is None:
-            raise InputError("`report_minutes` writes a page into the folder of a run; name one")
+            raise InputError(NO_PAGE)
         if keeping.report_minutes:
             # What writes pages looks at all that there is, and so stands above; it is asked now.
             pages = taken(*PAGE)(folder, keeping.report_minutes, observer, awaited=True)
@@ -149,7 +150,31 @@ def require_kinds(
     able = callable(getattr(executor, "submit", None)) and not isinstance(executor, type)
     if executor is not None and not able:
         raise InputError(f"`executor` must have a method submit, found {told(executor)}")
+    require_observer(observer)
+
+
+def require_observer(observer: Any) -> None:
+    """Refuse what lacks a method of an ``Observer``.
+
+    Raises:
+        InputError: naming it.
+    """
     sound = all(callable(getattr(observer, name, None)) for name in WATCHES)
     if isinstance(observer, type) or not sound:
         wanted = "what watches a run, such as Talking(tell=print)"
         raise InputError(f"`observer` must be {wanted}, found {told(observer)}")
+
+
+def require_place(keeping: Keeping, folder: Path | str | None) -> None:
+    """Refuse to write the course of a run, or a page of it, where no folder is named for these.
+
+    Raises:
+        InputError: then; and for sinks that are not there, or lack their library.
+    """
+    from datastill.store import require_sinks
+
+    require_sinks(keeping.sinks)
+    if folder is None and keeping.sinks:
+        raise InputError("without a `folder` nothing is written, `sinks` neither")
+    if folder is None and keeping.report_minutes:
+        raise InputError(NO_PAGE)

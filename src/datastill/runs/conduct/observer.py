@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from datastill.base.errors import function
 from datastill.base.wording import duration
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class Talking:
     tell: Callable[[str], None] = ignored
     moved: Moved = ignored
     look: Callable[[Snapshot], None] = ignored
+
+    def __post_init__(self) -> None:
+        function("a function, such as print", tell=self.tell, moved=self.moved, look=self.look)
 
     def message(self, text: str = "") -> None:
         """See ``Observer``."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from datastill.augment import dsa, policy_for
-from datastill.base.errors import positive
+from datastill.base.errors import whole
 from datastill.base.rng import Key
 from datastill.base.usual import as_usual
 from datastill.base.waits import awaited
@@ -121,7 +121,7 @@ def estimate(spec: DistillSpec, *, trials: int = 5, observer: Observer = SILENT)
         InputError: for what cannot be read, or not be distilled from it.
     """
     require_kinds(DistillSpec, spec, observer=observer)
-    positive(trials=trials)
+    whole(trials=trials)
     method, device = METHODS.spelling(spec.method), device_of(spec.compute)
     real, test = read_both(spec.data, "cpu", observer)
     ipc = parse(spec.ipc).counts(real)

@@ -16,7 +16,7 @@ from datastill.compute import measuring
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
 from datastill.distillation.methods import METHODS
-from datastill.runs.conduct.given import Conduct, require_kinds
+from datastill.runs.conduct.given import Conduct, require_kinds, require_place
 from datastill.runs.conduct.keeping import USUAL, Keeping, require_same_run
 from datastill.runs.conduct.observer import SILENT, Observer
 from datastill.runs.conduct.stop import StopRequest
@@ -49,7 +49,6 @@ from datastill.store import (
     open_run,
     place_of,
     provisional,
-    require_sinks,
     set_folder,
     settle,
     through_json,
@@ -237,7 +236,7 @@ def distill(
     """
     require_kinds(DistillSpec, spec, folder, keeping=keeping, observer=observer, stop=stop)
     of_kind((Mapping, type(None)), "values by their names", facts=facts)
-    require_sinks(keeping.sinks)
+    require_place(keeping, folder)
     try:
         more: dict[str, Any] = through_json(dict(facts or {}))
     except (TypeError, ValueError, RecursionError) as error:

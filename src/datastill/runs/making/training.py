@@ -19,7 +19,7 @@ from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.networks import find
 from datastill.runs.conduct.futures import Executor
-from datastill.runs.conduct.given import Conduct, conduct_of
+from datastill.runs.conduct.given import Conduct, conduct_of, require_place
 from datastill.runs.conduct.keeping import USUAL, Keeper, Keeping
 from datastill.runs.conduct.observer import SILENT, Observer, Steps
 from datastill.runs.conduct.stop import StopRequest
@@ -38,7 +38,6 @@ from datastill.store import (
     member_path,
     pool_folder,
     provisional,
-    require_sinks,
     rewind,
     save_dynamics,
     save_member,
@@ -126,9 +125,11 @@ def train(
     """
     conduct = conduct_of(TrainSpec, spec, folder, keeping, observer, stop, executor)
     truth(add=add)
-    require_sinks(keeping.sinks)
+    require_place(keeping, folder)
     if add and keeping.overwrite:
         raise InputError("`add=True` and `overwrite=True` exclude each other")
+    if add and folder is None:
+        raise InputError("`add=True` adds to the models of a `folder`: name one")
     if folder is None:
         with TemporaryDirectory() as place:
             found = train(spec, place, observer=observer, stop=stop, executor=executor)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from datastill.base.errors import path_of, positive, reason
+from datastill.base.errors import function, path_of, positive, reason
+from datastill.runs.conduct.given import require_observer
 from datastill.runs.conduct.observer import SILENT, Observer, Steps
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Reporter:
     def __post_init__(self) -> None:
         path_of("the path of the folder of a run", folder=self.folder)
         positive(minutes=self.minutes)
+        require_observer(self.observer)
+        function("a function, such as time.monotonic", clock=self.clock)
 
     def message(self, text: str = "") -> None:
         """Hand on a line; the last one of a run is said when all of it is written."""

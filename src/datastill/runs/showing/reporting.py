@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from datastill.base.errors import InputError, damaged, of_kind, path_of
 from datastill.base.paths import require_file
@@ -15,6 +17,7 @@ from datastill.report.page import render, sets
 from datastill.report.page.held import Held
 from datastill.report.page.parts import Exhibit, Page, Section
 from datastill.report.page.worth import of_set, worth
+from datastill.runs.conduct.given import require_observer
 from datastill.runs.conduct.observer import SILENT, Observer
 from datastill.runs.folders.gathering import SET, UNDER_WAY, Lying, gathered, lying
 from datastill.runs.showing.beholding import Beholder
@@ -67,11 +70,11 @@ def report(
         InputError: when there is nothing to show, all of it is damaged, it cannot be written, or
             there is no such data.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    for path in given:
-        path_of("the path of what a run made", paths=path)
+    given = _paths(paths)
     path_of("the path of a file", file=file)
+    path_of("the path of a folder", pool_path=pool_path)
     of_kind((DataSpec, type(None)), "a DataSpec", data=data)
+    require_observer(observer)
     if not given:
         raise InputError("name what a run made: a set, a comparison, a study, or a folder of such")
     if data is not None and data.name:
@@ -83,6 +86,17 @@ def report(
     page = page_of(looked_at, sets_among(found), beholder, observer)
     render.write(page, target)
     return Reported(target, page)
+
+
+def _paths(paths: Any) -> list[Path | str]:
+    wanted = "the path of what a run made, or several"
+    several = [paths] if isinstance(paths, str | PathLike) else paths
+    of_kind(Iterable, wanted, paths=several)
+    given: list[Any] = list(several)
+    for path in given:
+        of_kind((str, PathLike), wanted, paths=path)
+        path_of(wanted, paths=path)
+    return given
 
 
 def write_live(folder: Path, seconds: float, told: str, now: ImageSet | None) -> None:
