@@ -1,15 +1,18 @@
 """What is written can be read, all of it or nothing, and nothing unsafe."""
 
 import json
+import resource
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
 from PIL import Image
 
-from datastill import store
+from datastill import exchange, store
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
@@ -105,6 +108,20 @@ def test_headers_that_say_something_else_are_refused(
     )
     with pytest.raises(InputError, match=complaint):
         store.load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("read", [store.load, exchange.import_set])
+def test_what_the_system_does_not_open_is_not_said_to_be_damaged(
+    read: Callable[[Path], Any], tmp_path: Path, few: ImageSet
+) -> None:
+    store.save(few, tmp_path / "a.safetensors")
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, most))  # as where too many files are open
+    try:
+        with pytest.raises(InputError, match=r"cannot read .*a\.safetensors: Too many open files"):
+            read(tmp_path / "a.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def test_other_peoples_safetensors_are_refused(tmp_path: Path) -> None:

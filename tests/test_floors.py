@@ -32,7 +32,7 @@ FLOORS = [
     {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
     {"base.machine", "base.threads", "base.rng", "base.present", "base.paths", "base.streams"},
-    {"base.own_code", "base.libraries"},
+    {"base.own_code", "base.libraries", "base.tensor_files"},
     {"base.registry", "base.costs"},
     {"evaluation.statistics"},
     {"data.pixels"},
@@ -161,7 +161,10 @@ def test_making_and_judging_know_nothing_of_each_other(here: str) -> None:
         (r"print|sys\.exit|input", {"cli"}),
         (
             r"(.+\.)?(open|write_text|write_bytes|unlink)",
-            {"store", "report", "datasets", "exchange", "base.threads", "base.streams"},
+            {
+                *("store", "report", "datasets", "exchange"),
+                *("base.threads", "base.streams", "base.tensor_files"),
+            },
         ),
         (
             r"(.+\.)?mkdir",

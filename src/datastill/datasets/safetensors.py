@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.tensor_files import opened
 from datastill.datasets.base import FORMATS, NamedArrays
 
 
@@ -39,8 +39,8 @@ def contents(file: Path) -> tuple[list[str], Mapping[str, str]]:
     Raises:
         InputError: when it is no ``safetensors`` file.
     """
-    with damaged(file, "no safetensors file"), safe_open(file, framework="pt") as opened:
-        return list(opened.keys()), opened.metadata() or {}
+    with damaged(file, "no safetensors file"), opened(file) as found:
+        return list(found.keys()), found.metadata() or {}
 
 
 def tensor(file: Path, name: str) -> Tensor:
@@ -49,8 +49,8 @@ def tensor(file: Path, name: str) -> Tensor:
     Raises:
         InputError: when it is damaged.
     """
-    with damaged(file), safe_open(file, framework="pt") as opened:
-        return opened.get_tensor(name)
+    with damaged(file), opened(file) as found:
+        return found.get_tensor(name)
 
 
 def _classes(file: Path, said: str) -> np.ndarray:

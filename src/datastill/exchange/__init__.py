@@ -7,10 +7,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from datastill.base.errors import InputError, damaged, of_kind, path_of, truth
 from datastill.base.registry import load_plugins
+from datastill.base.tensor_files import opened
 from datastill.data import ImageSet
 from datastill.exchange.base import FORMATS, Claim, Format, Reading, content_of, interpret
 from datastill.exchange.base.strange import unknown
@@ -60,10 +61,12 @@ def _is_own(path: Path) -> bool:
     if file.suffix != ".safetensors" or not file.is_file():
         return False
     try:
-        with safe_open(file, framework="pt") as opened:
-            return "datastill" in (opened.metadata() or {})
-    except (SafetensorError, OSError):
+        with opened(file) as found:
+            return "datastill" in (found.metadata() or {})
+    except SafetensorError:
         return False
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
 
 
 def import_set(

@@ -13,10 +13,10 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.tensor_files import opened
 from datastill.base.version import own_version
 from datastill.base.wording import LONGEST_NAME, counted
 from datastill.data import Domain
@@ -99,7 +99,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     """
     if not path.is_file():
         raise InputError(f"no {kind} at {path}")
-    with damaged(path, "not a safetensors file"), safe_open(path, framework="pt") as file:
+    with damaged(path, "not a safetensors file"), opened(path) as file:
         header = _header(path, kind, file)
         # In memory of their own: a file that is mapped is not replaced on every system.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
@@ -114,7 +114,7 @@ def header_of(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[in
     """
     if not path.is_file():
         raise InputError(f"no {kind} at {path}")
-    with damaged(path, "not a safetensors file"), safe_open(path, framework="pt") as file:
+    with damaged(path, "not a safetensors file"), opened(path) as file:
         header = _header(path, kind, file)
         shapes = {n: tuple(file.get_slice(n).get_shape()) for n in file.keys()}  # noqa: SIM118
     return header, shapes
