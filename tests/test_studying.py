@@ -17,6 +17,7 @@ from datastill.runs.conduct.carrying import carry_out
 from datastill.runs.conduct.keeping import Keeping
 from datastill.runs.conduct.observer import SILENT, Talking
 from datastill.runs.conduct.stop import Stopped, StopRequest
+from datastill.runs.inputs.needed import Needed, of_study
 from datastill.runs.making.distilling import distill
 from datastill.runs.making.training import train
 from datastill.runs.specs import (
@@ -99,6 +100,14 @@ def same_images(one: Path, other: Path) -> bool:
         )
         for name in sets
     )
+
+
+def test_what_needs_no_models_asks_for_none_whatever_judges() -> None:
+    spec = replace(SPEC, judges=replace(SPEC.judges, architectures=("LeNet",)))
+    real = datastill.load_dataset("digits")[0]
+    assert of_study(spec, real, None)(frozenset()) == Needed()
+    with pytest.raises(InputError, match="trains original models of LeNet alone"):
+        of_study(spec, real, None)(frozenset({"originals"}))
 
 
 def test_a_study_is_what_the_command_makes(typed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,8 @@ def of_study(spec: StudySpec, real: ImageSet, own: Path | None) -> Finder:
 
 
 def _foreseen(spec: StudySpec, real: ImageSet, needs: frozenset[Need]) -> Needed:
+    if not needs:
+        return Needed()
     name, judges = find(spec.model)[0], spec.judges
     own = [find(one)[0] for one in judges.architectures]
     if name not in own:
