@@ -87,6 +87,7 @@ def test_everything_of_ones_own_works_from_the_command_line(
         *("--iterations", "2", "--init", "mine:last", "--batch-real", "8"),
     )
     made = here / "condensed" / "mine.data" / "mine.method" / "IPC1"
+    assert "--dataset mine:data" in capsys.readouterr().out.splitlines()[-1]
     assert load(made / "synthetic.safetensors").facts["method"] == "mine:method"
     command(
         *("validate", str(made), *data, "--model", "mine:net", "--num-eval", "1"),

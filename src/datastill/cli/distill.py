@@ -61,6 +61,6 @@ class Distill:
 
 
 def _next(spec: DistillSpec, path: Path) -> str:
-    # The command that tests the set.
+    again = repeated(spec.data) if ":" in str(spec.data.name) else {}
     model = None if spec.model == USUAL_MODEL else spec.model
-    return typed("validate", path, model=model, **repeated(spec.compute), against="random")
+    return typed("validate", path, model=model, **again, **repeated(spec.compute), against="random")
