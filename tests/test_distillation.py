@@ -1,6 +1,6 @@
 """The loop: what it starts from, what a step is, and what it hands out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -17,7 +17,7 @@ from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import cross_entropy_clom
 from datastill.distillation.loop import Descent, Snapshot, State, distill, initial
 from datastill.distillation.methods import METHODS, Task
-from datastill.distillation.methods.base import Adam, AdamW, Synthetic, matched
+from datastill.distillation.methods.base import Adam, AdamW, Synthetic, matched, recalled
 from datastill.networks import Network, build, builder
 from datastill.training.pool import freeze
 
@@ -40,6 +40,9 @@ class TowardsMeans:
         self, task: Task, step: int, memory: Network | None, synthetic: Synthetic, *, key: Key
     ) -> tuple[Tensor, Network]:
         return matched(self, task, step, memory, synthetic, key=key)
+
+    def recall(self, task: Task, tensors: Mapping[str, Tensor]) -> Network:
+        return recalled(task, tensors)
 
     def match(self, network: Network, real: ByClass, synthetic: ByClass, *, route: Route) -> Tensor:
         self.batches.append((real, synthetic))
@@ -167,7 +170,8 @@ def test_a_method_sees_the_images_as_they_stand_and_its_last_network() -> None:
 
     found = list(distill(method, replace(task, build=remember), SHORT))
     assert [step for step, _, _ in method.steps] == [0, 1, 2, 3]
-    looked_at, *used = made  # one to see that it is a network, and the networks of the updates
+    looked_at, first, _, *others = made  # to see that it is a network, and is recalled
+    used = [first, *others]
     assert [last for _, last, _ in method.steps] == [None, *used[:-1]]
     assert looked_at not in [last for _, last, _ in method.steps]
     seen = [synthetic for _, _, synthetic in method.steps]

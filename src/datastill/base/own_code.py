@@ -6,6 +6,8 @@ import importlib
 import os
 import re
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -14,9 +16,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from datastill.base.errors import InputError, suggestion
+from datastill.base.errors import InputError, suggestion, told
 
 OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+LIBRARY = sysconfig.get_path("stdlib")
 PLUGINS = {
     "METHODS": "distillation/methods",
     "CORESETS": "training/coresets",
@@ -56,7 +59,9 @@ def brought(name: str, kind: str, *, called: bool = True) -> Any:
         with current_folder_last():
             module = importlib.import_module(path)
     except Exception as error:
-        raise InputError(f"no {kind} {name!r}: {path!r} does not import: {line(error)}") from error
+        raise InputError(
+            f"no {kind} {name!r}: {path!r} does not import: {placed(error)}"
+        ) from error
     found = getattr(module, attribute, None)
     if not callable(found) if called else found is None:
         wanted = "function " if called else ""
@@ -99,27 +104,87 @@ def loaded(point: EntryPoint, kind: str) -> Any:
     except Exception as error:
         package = point.dist.name if point.dist else point.value
         raise InputError(
-            f"{kind} {point.name!r} of the package {package} does not import: {line(error)}"
+            f"{kind} {point.name!r} of the package {package} does not import: {placed(error)}"
         ) from error
     return found
 
 
 class Guarded:
-    """A function of others, whose errors are told in one line; otherwise it is what it was."""
+    """A function of others, whose errors are told in one line; otherwise it is what it was.
 
-    def __init__(self, called: Callable[..., Any], kind: str, name: str) -> None:
-        self._called, self._said = called, f"the {kind} {name} fails: "
+    Args:
+        called: the function.
+        kind: what it is.
+        name: of it.
+        gives: kinds of what it has to return; none where whoever asks it looks at that.
+    """
+
+    def __init__(
+        self, called: Callable[..., Any], kind: str, name: str, gives: tuple[type, ...] = ()
+    ) -> None:
+        self._called, self._whose, self._gives = called, f"the {kind} {name}", gives
+        self.__module__ = getattr(called, "__module__", type(called).__module__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return self._called(*args, **kwargs)
-        except InputError:
-            raise
+            found = self._called(*args, **kwargs)
+        except InputError as error:
+            said, typed = (f"{self._whose}: {told}" for told in (error, error.typed))
+            raise InputError(said, typed=typed) from error
         except Exception as error:
-            raise InputError(self._said + line(error)) from error
+            raise InputError(f"{self._whose} fails: {placed(error)}") from error
+        if self._gives and not isinstance(found, self._gives):
+            wanted = " or ".join(
+                "None" if one is type(None) else one.__name__ for one in self._gives
+            )
+            raise InputError(f"{self._whose} must return a {wanted}, found {told(found)}")
+        return found
+
+    def __repr__(self) -> str:
+        return self._whose
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._called, name)
+
+
+@contextmanager
+def unchanged(whose: str, **shown: Any) -> Generator[None]:
+    """Refuse code that changes tensors in place that it is but shown.
+
+    Args:
+        whose: code it is.
+        **shown: tensors, by what they are called in the message.
+
+    Raises:
+        InputError: naming the first; a GPU is not waited for.
+    """
+    before = {name: _version(tensor) for name, tensor in shown.items()}
+    yield
+    for name, tensor in shown.items():
+        if _version(tensor) != before[name]:
+            said = f"changes {name.replace('_', ' ')} in place; let it work on a copy (clone())"
+            raise InputError(f"{whose} {said}")
+
+
+def declared(part: Any, default: tuple[str, ...], known: tuple[str, ...]) -> frozenset[Any]:
+    """Return what a part says that it ``needs``.
+
+    Args:
+        part: any.
+        default: what it needs where it says nothing.
+        known: what may be needed.
+
+    Raises:
+        InputError: for anything else.
+    """
+    found = getattr(part, "needs", default)
+    if isinstance(found, str) or not {*found} <= {*known}:
+        wanted = " and ".join(map(repr, known))
+        raise InputError(
+            f"what a part needs is a set of none, some or all of {wanted}, such as "
+            f"{{{known[0]!r}}}; {told(part)} says {told(found)}"
+        )
+    return frozenset(found)
 
 
 @contextmanager
@@ -145,6 +210,22 @@ def current_folder_last() -> Generator[None]:
 def line(error: Exception) -> str:
     """Return an error in one line, with its kind: the message of a KeyError is but a key."""
     return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+
+
+def placed(error: Exception) -> str:
+    """Return an error in one line, and where in a person's own code it was raised."""
+    ours = str(Path(__file__).parents[1])
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        others = {"site-packages", "dist-packages"} & {*path.parts} or str(path).startswith(LIBRARY)
+        if path.is_file() and not others and not str(path).startswith(ours):
+            return f"{line(error)} ({path.name}, line {frame.lineno})"
+    return line(error)
+
+
+def _version(tensor: Any) -> int:
+    # How often a tensor was changed in place, as autograd counts it.
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _namesake(module: ModuleType, path: str) -> str:

@@ -46,15 +46,23 @@ class Registry(Generic[T]):
     datastill.base.errors.InputError: no shape named 'sqare'; did you mean 'Square'?
     """
 
-    def __init__(self, kind: str, group: str | None = None, expected: type | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        group: str | None = None,
+        expected: type | None = None,
+        *,
+        gives: tuple[type, ...] = (),
+    ) -> None:
         """Make an empty table.
 
         Args:
             kind: what it holds, in the singular, for messages.
             group: of entry points; None where it is closed to others.
             expected: what others' items are; by default anything that can be called.
+            gives: kinds of what others' items return.
         """
-        self.kind, self.group, self.expected = kind, group, expected
+        self.kind, self.group, self.expected, self.gives = kind, group, expected, gives
         self._items: dict[str, tuple[str, T]] = {}
         self._modules: dict[str, str] = {}
 
@@ -129,7 +137,9 @@ class Registry(Generic[T]):
         if not fits:
             wanted = "a function" if self.expected is None else f"a {self.expected.__name__}"
             raise InputError(f"the {self.kind} {name} must be {wanted}, found {told(found)}")
-        return cast(T, Guarded(found, self.kind, name) if self.expected is None else found)
+        if self.expected is not None:
+            return cast(T, found.guarded(name) if hasattr(found, "guarded") else found)
+        return cast(T, Guarded(found, self.kind, name, self.gives))
 
     def _is_brought(self, name: str) -> bool:
         return self.group is not None and is_own(name)

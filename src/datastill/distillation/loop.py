@@ -26,7 +26,9 @@ from datastill.distillation.parameters import Leaves, Params
 from datastill.distillation.parametrisations import Synthetic, gradients, spread
 from datastill.distillation.requirements import (
     MATCH,
+    asked,
     require_features,
+    require_recall,
     require_scalar,
     require_sense,
 )
@@ -180,6 +182,8 @@ def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
         own = task.key.at("own", step).scope()  # what a person's own networks draw, as by dropout
         with task.route.arithmetic(task.real.images.device), own:
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
+        if step == steps.start:  # not after hours, when a run is to go on
+            require_recall(moving.method, task, memory)
         left_out = skipped(moving.method, losses[MATCH])
         leaves.step(skipped=left_out)
         if left_out is not None:
@@ -199,12 +203,12 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
     # once for each loss, the decoding once for all.
     decoded = moving.decoded(moving.leaves.leaves)
     synthetic = decoded.apart()
-    loss, memory = moving.method.loss(moving.task, step, memory, synthetic, key=key)
+    loss, memory = asked(moving.method, moving.task, step, memory, synthetic, key=key)
     slopes, losses = gradients(loss, synthetic), {MATCH: loss.detach()}
     for name, regulariser in moving.regularisers.items():
         here = key.at("regulariser", name)
         loss = _regularised(regulariser, synthetic, moving.task.share, key=here)
-        require_scalar(loss, name)
+        require_scalar(loss, f"the regulariser {name!r}")
         if moving.twin is not None and name == moving.twin.name:
             losses[f"{name}-weight"] = moving.twin.weight
             loss = moving.twin.weight.to(loss.dtype) * loss

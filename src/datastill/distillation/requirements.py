@@ -9,11 +9,21 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, reason, takes, told
+from datastill.base.machine import lacks_memory
+from datastill.base.own_code import placed, unchanged
+from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.descent import Descent
-from datastill.distillation.methods.base import Demanding, Task
+from datastill.distillation.methods.base import (
+    Demanding,
+    Method,
+    Remembering,
+    Task,
+    require_method,
+)
+from datastill.distillation.parametrisations import Synthetic
 
 MATCH = "match"
 """The name of the method's own loss among those of a snapshot."""
@@ -27,11 +37,7 @@ def require_sense(
     Raises:
         InputError: naming the first.
     """
-    if isinstance(method, type) or not callable(getattr(method, "loss", None)):
-        raise InputError(
-            "`method` must be a method with its settings, such as METHODS['DM'](ipc=1), found "
-            f"{told(method)}"
-        )
+    require_method(method)
     of_kind(Task, "a Task", task=task)
     of_kind(Descent, "a Descent, such as Descent(ipc=1)", descent=descent)
     of_kind(Mapping, "functions by their names, such as {'clom': ...}", regularisers=regularisers)
@@ -54,23 +60,82 @@ def require_sense(
         method.require(task, descent)
 
 
-def require_scalar(loss: Any, name: str) -> None:
-    """Refuse what a regulariser returned unless it is a scalar that something is learned from.
+def require_scalar(loss: Any, whose: str) -> None:
+    """Refuse what a loss returned unless it is a scalar that something is learned from.
 
     It is told by what is known of a tensor without its numbers: a GPU is not waited for.
 
     Raises:
-        InputError: naming the regulariser.
+        InputError: naming whose it is.
     """
-    if isinstance(loss, Tensor) and not loss.ndim and loss.requires_grad:
+    sound = isinstance(loss, Tensor) and not loss.ndim and loss.is_floating_point()
+    if sound and loss.requires_grad:
         return
     found = told(loss)
     if isinstance(loss, Tensor):
-        found = "one that no gradient passes" if not loss.ndim else f"shape {tuple(loss.shape)}"
+        kind = f"{str(loss.dtype).removeprefix('torch.')} of shape {tuple(loss.shape)}"
+        found = "one that no gradient passes" if sound else kind
     raise InputError(
-        f"the regulariser {name!r} must return a scalar tensor that follows from the images, "
-        f"found {found}"
+        f"{whose} must return a scalar tensor that follows from the images, found {found}"
     )
+
+
+def asked(
+    method: Method, task: Task, step: int, memory: Any, synthetic: Synthetic, *, key: Key
+) -> tuple[Tensor, Any]:
+    """Return what a method says of a set, and what it remembers: what it is for, or an error.
+
+    Raises:
+        InputError: for a method of others that fails, and for one that returns something else,
+            changes what it is shown, or remembers what could not be taken up again.
+    """
+    whose = f"the loss of {type(method).__name__}"
+    shown = {"the_real_images": task.real.images, "the_synthetic_images": synthetic.images}
+    try:
+        with unchanged(whose, **shown):
+            found: Any = method.loss(task, step, memory, synthetic, key=key)
+    except InputError:
+        raise
+    except Exception as error:
+        if type(method).__module__.startswith("datastill.") or lacks_memory(error):
+            raise  # for whoever mends the program, or takes smaller batches
+        raise InputError(f"{whose} fails: {placed(error)}") from error
+    if not isinstance(found, tuple) or len(found) != 2:
+        wanted = "a scalar and what to remember, None where that is nothing"
+        raise InputError(f"{whose} must return a tuple, {wanted}; found {told(found)}")
+    loss, memory = found
+    require_scalar(loss, whose)
+    known = isinstance(method, Remembering) and callable(getattr(memory, "state_dict", None))
+    if memory is not None and not known:
+        raise InputError(
+            f"{whose} returns {told(memory)} to be remembered, which a run that goes on could not "
+            f"be given: it needs a method state_dict, and {type(method).__name__} a method recall"
+        )
+    return loss, memory
+
+
+def require_recall(method: Method, task: Task, memory: Any) -> None:
+    """Refuse a method that would not recall what it remembers, before it is relied upon.
+
+    Raises:
+        InputError: saying why.
+    """
+    if memory is None or not isinstance(method, Remembering):
+        return
+    name = type(method).__name__
+    try:
+        held = {one: value.detach().clone() for one, value in memory.state_dict().items()}
+        again = method.recall(task, held).state_dict()
+        same = again.keys() == held.keys() and all(
+            value.shape == again[one].shape
+            and bool(((value == again[one]) | (value != value)).all())
+            for one, value in held.items()
+        )
+    except Exception as error:
+        said = f"what {name} remembers cannot be kept and recalled: {placed(error)}"
+        raise InputError(said) from error
+    if not same:
+        raise InputError(f"recall of {name} gives back another memory than that of its tensors")
 
 
 def _built(task: Task) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 from datastill.base.costs import bill
 from datastill.base.errors import InputError, countable, of_kind, suggestion, told, whole
+from datastill.base.own_code import unchanged
 from datastill.base.registry import folded
 from datastill.base.usual import as_usual
 from datastill.base.wording import quoted
@@ -269,8 +270,10 @@ def _spelling(architecture: str, pool: Pool) -> str:
 
 
 def _assessed(asked: _Asked) -> Assessed:
-    with bill() as paid:
-        score = asked.assessment(asked.evidence)
+    evidence, own = asked.evidence, asked.evidence.key.at("own", asked.name)
+    shown = {"the_set": evidence.synthetic.images, "the_real_images": evidence.train.images}
+    with bill() as paid, unchanged(asked.name, **shown), own.scope():  # a person's own may draw
+        score = asked.assessment(evidence)
     if not math.isfinite(score.value):
         raise InputError(f"{asked.name} found {score.value} for this set, not a finite number")
     return Assessed(score, paid.seconds, paid.once)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from datastill.base.errors import InputError, suggestion
 from datastill.base.own_code import is_own
 from datastill.base.registry import Registry
@@ -28,7 +30,9 @@ from datastill.datasets.base.reading import (
     unexamined,
 )
 
-DATASETS = Registry[Source]("dataset", "datastill.datasets")
+DATASETS = Registry[Source]("dataset", "datastill.datasets", gives=(Found, type(None)))
+ROUNDING = 1e-4
+"""By how much floats may be below 0 or above 1."""
 FORMATS = Registry[Format]("format")
 HUBS = Registry[Hub]("hub")
 
@@ -126,7 +130,22 @@ def _registered(name: str, split: Split, path: Path | None, reading: Reading) ->
             f"{DATASETS.spelling(name)} has one set of images and labels, and no {asked!r}: leave "
             f"out `{option}`; other labels, such as CIFAR100's coarse ones, are read from .npz"
         )
-    return source(split, path, reading)
+    found = source(split, path, reading)
+    if found is not None and not DATASETS.has(name):
+        _require_pixels(found, name)
+    return found
+
+
+def _require_pixels(found: Found, name: str) -> None:
+    # Floats of a person's own: normalised ones, or bytes as floats, would pass for pixels.
+    if not (isinstance(found.images, Tensor) and found.images.is_floating_point()):
+        return
+    least, most = (float(one) for one in found.images.aminmax()) if len(found.images) else (0, 1)
+    if not (least >= -ROUNDING and most <= 1 + ROUNDING):
+        raise InputError(
+            f"the dataset {name}: images are bytes, or floats from 0 to 1; found floats from "
+            f"{least:.3g} to {most:.3g}"
+        )
 
 
 def outside(name: str, path: str | None) -> bool:

@@ -173,6 +173,24 @@ class Found:
     size: Size | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    def __post_init__(self) -> None:
+        whose = f"Found of {self.source}"
+        if not isinstance(self.images, Tensor):
+            if not callable(getattr(self.images, "at", None)):
+                wanted = "a tensor of (N, C, H, W), or pictures"
+                raise InputError(f"{whose}: images must be {wanted}, found {told(self.images)}")
+        elif self.images.ndim != 4 or self.images.requires_grad:
+            such = " that require a gradient" if self.images.requires_grad else ""
+            raise InputError(
+                f"{whose}: images must be (N, C, H, W), found {tuple(self.images.shape)}{such}"
+            )
+        kind: Any = self.labels
+        if not isinstance(kind, Tensor) or kind.ndim != 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            shape = f"{tuple(kind.shape)}" if isinstance(kind, Tensor) else told(kind)
+            raise InputError(
+                f"{whose}: labels must be a tensor of (N,) int64, one for each image, found {shape}"
+            )
+
 
 @dataclass(frozen=True)
 class Published:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
+from datastill.base.errors import InputError, told
+from datastill.base.own_code import declared
 from datastill.base.registry import Registry
 from datastill.evaluation.evidence import Evidence
 
@@ -21,6 +23,17 @@ class Score:
 
     value: float
     better: Literal["higher", "lower"]
+
+    def __post_init__(self) -> None:
+        try:
+            plain = float("nan" if isinstance(self.value, str | bool) else self.value)
+        except (TypeError, ValueError, RuntimeError):
+            plain = math.nan
+        if math.isnan(plain) and not isinstance(self.value, float):
+            raise InputError(f"the value of a Score is one number, found {told(self.value)}")
+        if self.better not in ("higher", "lower"):
+            raise InputError(f"a Score is better 'higher' or 'lower', found {told(self.better)}")
+        object.__setattr__(self, "value", plain)
 
     @property
     def worth(self) -> float:
@@ -73,10 +86,10 @@ def needing(*needs: Need) -> Callable[[T], T]:
 
 def needs_of(assessment: Assessment) -> frozenset[Need]:
     """Return what an assessment needs."""
-    return frozenset(getattr(assessment, "needs", {"originals"}))
+    return declared(assessment, ("originals",), get_args(Need))
 
 
-ASSESSMENTS = Registry[Assessment]("assessment", "datastill.assessments")
+ASSESSMENTS = Registry[Assessment]("assessment", "datastill.assessments", gives=(Score,))
 
 COSTLY = Registry[Assessment]("costly assessment")
 """Those of ``ASSESSMENTS`` that train networks or put others together, and are made only when asked

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from datastill.base.errors import InputError, damaged, in_plain_numbers, whole
+from datastill.base.errors import InputError, damaged, in_plain_numbers, of_kind, whole
+from datastill.base.own_code import Guarded, unchanged
 from datastill.base.registry import Registry
 from datastill.base.wording import counted
 from datastill.data import ImageSet, tiled
@@ -78,6 +79,9 @@ class Found:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     remarks: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        of_kind(Tensor, "a tensor", images=self.images, labels=self.labels)
+
 
 @dataclass(frozen=True)
 class Format:
@@ -97,6 +101,16 @@ class Format:
     name: Callable[[ImageSet], str] | None = None
     write: Callable[[ImageSet, Path], Sequence[str]] | None = None
 
+    def guarded(self, name: str) -> Format:
+        """Return the same, of others, whose errors are told by its name."""
+        write = None if self.write is None else Guarded(self.write, "format", name, (tuple, list))
+        return replace(
+            self,
+            read=Guarded(self.read, "format", name, (Found,)),
+            name=None if self.name is None else Guarded(self.name, "format", name, (str,)),
+            write=write,
+        )
+
     def put(self, data: ImageSet, path: Path) -> tuple[str, ...]:
         """Write a set to a path by ``write``, and return what is lost, in words.
 
@@ -108,9 +122,13 @@ class Format:
         if self.write is None:
             raise InputError(f"sets are read in this format ({self.about}), and not written")
         kept = tiled(data.images)
+        shown = data if kept is None else replace(data, images=kept.clone())
+        with unchanged("a format", the_images_of_a_set=shown.images):
+            lost = tuple(self.write(shown, path))
+        if not path.exists():
+            raise InputError(f"the format ({self.about}) wrote nothing to {path}")
         if kept is None:
-            return tuple(self.write(data, path))
-        lost = self.write(replace(data, images=kept.clone()), path)
+            return lost
         said = (
             f"the set keeps {counted(len(kept.stored), 'image')} of {kept.folding.parts} smaller "
             f"ones each; the format does not know such: they were written enlarged, "

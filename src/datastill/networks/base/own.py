@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datastill.base.errors import InputError, of_kind, told
-from datastill.base.own_code import brought, current_folder_last, line
+from datastill.base.own_code import brought, current_folder_last, placed
 from datastill.data import Domain
 from datastill.networks.base.network import Network, evaluating
 
@@ -83,7 +83,7 @@ def adapting(name: str, factory: Any) -> Callable[[Domain], Network]:
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"{name} fails for a Domain: {line(error)}") from error
+            raise InputError(f"{name} fails for a Domain: {placed(error)}") from error
         if not isinstance(made, nn.Module):
             kind = type(made).__name__
             raise InputError(f"{name} gives {kind}, not an nn.Module, for a Domain")
@@ -121,9 +121,11 @@ def _require_gradients(name: str, network: Network, domain: Domain) -> None:
         with torch.inference_mode(mode=False), torch.enable_grad(), evaluating(network):
             logits = network(image)
     except Exception as error:
-        raise InputError(f"{name} fails on an image that is learned: {line(error)}") from error
+        raise InputError(f"{name} fails on an image that is learned: {placed(error)}") from error
     if tuple(logits.shape) != (1, len(domain.classes)):
         raise InputError(f"{name} gives {tuple(logits.shape)} for one image, not one row")
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError(f"{name} gives logits that are not finite numbers for a blank image")
     if not logits.requires_grad:
         raise InputError(f"{name} gives logits that no gradient leads through: leave out detach()")
 
@@ -177,7 +179,7 @@ def _last_linear(module: nn.Module, domain: Domain) -> nn.Module | None:
         with torch.no_grad(), evaluating(module):
             logits = module(torch.zeros(2, *domain.shape, device=device))
     except Exception as error:
-        raise InputError(f"{kind} fails on images of {domain.shape}: {line(error)}") from error
+        raise InputError(f"{kind} fails on images of {domain.shape}: {placed(error)}") from error
     finally:
         for hook in hooks:
             hook.remove()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.base.errors import InputError, told
+from datastill.base.own_code import declared, unchanged
 from datastill.base.registry import Registry
 from datastill.base.rng import Key
-from datastill.data import ImageSet, require_held
+from datastill.data import ImageSet, as_kept, require_held, require_sound
 from datastill.data.tiles import Unfold
 from datastill.identity import keys_of
 from datastill.training.dynamics import Dynamics, Statistic, averaged
@@ -92,7 +93,7 @@ CORESETS = Registry[Coreset]("coreset", "datastill.coresets")
 
 def needs_of(coreset: Coreset) -> frozenset[Need]:
     """Return what a coreset asks for beyond real images."""
-    return frozenset(getattr(coreset, "needs", ()))
+    return declared(coreset, (), get_args(Need))
 
 
 def marked(*, looks_at_features: bool = False, without_chance: bool = False) -> Callable[[T], T]:
@@ -160,12 +161,37 @@ def picked(
     """
     require_known(coreset, known)
     more = {name: getattr(known, name) for name in sorted(needs_of(coreset))}
-    found = coreset(real, counts, key=key, features=known.features, **more)
-    if isinstance(found, ImageSet):
-        return found
-    if not isinstance(found, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+    own = key.at("own").scope()  # a person's own may draw from the generator of the process
+    with own, unchanged("a coreset", the_real_images=real.images):
+        found = coreset(real, counts, key=key, features=known.features, **more)
+    made = found if isinstance(found, ImageSet) else _taken(found, real)
+    labels = as_kept(made).hard_labels.cpu()
+    wanted = torch.arange(len(counts)).repeat_interleave(torch.tensor(list(counts)))
+    if not labels.equal(wanted):
+        held = torch.bincount(labels, minlength=len(counts)).tolist()
+        said = (
+            f"it has {told(held)} of {told(list(counts))}" if held != [*counts] else "they are not"
+        )
         raise InputError(
-            f"a coreset returns rows of real images, or a set of such; found {told(found)}"
+            f"a coreset returns as many images of each class as are wanted, sorted by class; {said}"
+        )
+    return made if made is not found else require_sound(made, "what a coreset made")
+
+
+def _taken(found: Any, real: ImageSet) -> ImageSet:
+    whole = isinstance(found, Tensor) and found.dtype in (torch.int64, torch.int32)
+    if not whole or found.ndim != 1:
+        what = (
+            f"{found.dtype} of {tuple(found.shape)}" if isinstance(found, Tensor) else told(found)
+        )
+        raise InputError(
+            "a coreset returns rows of real images, a tensor of (n,) int64, or a set of such; "
+            f"found {what}"
+        )
+    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < len(real):
+        least, most = int(found.min()), int(found.max())
+        raise InputError(
+            f"a coreset returns rows of {len(real)} real images, found {least} to {most}"
         )
     return real.take(found.to(real.images.device))
 

@@ -8,22 +8,20 @@ from datastill.distillation.methods.base.class_wise import (
     matched_under,
 )
 from datastill.distillation.methods.base.contract import (
-    METHODS,
     Beside,
     Demanding,
     Method,
-    Need,
     Periodic,
-    Publication,
-    Published,
     Remembering,
     Skipping,
     Targets,
     Task,
     period_of,
     recalled,
+    require_method,
     skipped,
 )
+from datastill.distillation.methods.base.publication import METHODS, Need, Publication, Published
 from datastill.distillation.methods.base.sloping import sloping
 from datastill.distillation.papers import Paper
 from datastill.distillation.parameters import Adam, AdamW, Resting, Sgd
@@ -55,6 +53,7 @@ __all__ = [
     "matched_under",
     "period_of",
     "recalled",
+    "require_method",
     "skipped",
     "sloping",
 ]

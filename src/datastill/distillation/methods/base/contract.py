@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from datastill.augment import Policy, identity, usual_strategy, without_mirrors
-from datastill.base.errors import function, in_plain_numbers, of_kind, whole
-from datastill.base.registry import Registry
+from datastill.augment import Policy, identity
+from datastill.base.errors import (
+    InputError,
+    function,
+    in_plain_numbers,
+    of_kind,
+    takes,
+    told,
+    whole,
+)
 from datastill.base.rng import Key, require_key
 from datastill.compute.route import Route, require_route
-from datastill.data import ByClass, Domain, ImageSet, require_given
+from datastill.data import ByClass, ImageSet, require_given
 from datastill.distillation.descent import Descent
-from datastill.distillation.papers import Paper
-from datastill.distillation.parameters import Optimiser
-from datastill.distillation.parametrisations import Parametrisation, Pixels, Synthetic
+from datastill.distillation.parametrisations import Synthetic
 from datastill.distillation.sharing import Share
 from datastill.networks import Build, Network
 from datastill.training.pool import Pool, Trajectory, require_members
-
-Need = Literal["trajectories", "ends", "originals"]
-"""What a task may have to hold besides real images, see ``Published``."""
 
 
 @dataclass(eq=False)
@@ -155,6 +157,21 @@ class Method(Protocol):
         ...
 
 
+def require_method(method: Any) -> None:
+    """Refuse what is no method, or has a loss that cannot be asked as ``Method`` says.
+
+    Raises:
+        InputError: naming what was found.
+    """
+    if isinstance(method, type) or not callable(getattr(method, "loss", None)):
+        raise InputError(
+            "`method` must be a method with its settings, such as METHODS['DM'](ipc=1), found "
+            f"{told(method)}"
+        )
+    wanted = f"the loss of {type(method).__name__} must take task, step, memory, synthetic, key=..."
+    takes(method.loss, wanted, None, 0, None, None, key=None)
+
+
 @runtime_checkable
 class Remembering(Protocol):
     """A method that remembers something from one update to the next."""
@@ -215,75 +232,3 @@ def recalled(task: Task, tensors: Mapping[str, Tensor]) -> Network:
     network = task.build(key=task.key)  # any: its weights are replaced
     network.load_state_dict(dict(tensors))
     return network
-
-
-@dataclass(frozen=True)
-class Published:
-    """A method with the settings of its paper, for one number of images per class.
-
-    Attributes:
-        method: the method.
-        updates: of the synthetic set.
-        optimisers: of what is learned, by the names of the parameters: ``"images"`` and others.
-        init: what the synthetic set starts from: noise, real images, or what a coreset picks.
-        augmented: whether distillation uses differentiable Siamese augmentation.
-        strategy: of that, where it is not the usual one.
-        protocol: the name of the protocol by which its sets are validated.
-        parametrisation: what is learned, and how networks are shown it.
-        needs: what the task must hold besides real images: ``"trajectories"``, original models as
-            they were after several epochs, ``"ends"``, as they began and as they ended, or
-            ``"originals"``, one as it is. What a method ``needs`` by its settings it says itself.
-        clom: weight of CLOM that is part of the method, with the models that it needs.
-        papers: what to cite for a set that it made.
-    """
-
-    method: Method
-    updates: int
-    optimisers: Mapping[str, Optimiser]
-    init: str
-    augmented: bool
-    protocol: str
-    parametrisation: Parametrisation = field(default_factory=Pixels)
-    needs: frozenset[Need] = frozenset()
-    clom: float = 0.0
-    strategy: str | None = None
-    papers: tuple[Paper, ...] = ()
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the images."""
-        return self.optimisers["images"].lr
-
-    def usual_strategy(self, domain: Domain) -> str:
-        """Return the published augmentation, without flip where a mirror changes the class."""
-        if not self.augmented:
-            return "none"
-        usual = usual_strategy(domain)
-        return usual if self.strategy is None else without_mirrors(self.strategy, domain)
-
-    def descent(self, ipc: int | tuple[int, ...], **changes: Any) -> Descent:
-        """Return how what is learned is moved: as published, but for what is named.
-
-        Args:
-            ipc: images per class, one number for all classes or one for each.
-            **changes: fields of ``Descent``; optimisers that are not named stay.
-        """
-        settings: dict[str, Any] = {
-            "ipc": ipc,
-            "updates": self.updates,
-            "init": self.init,
-            "parametrisation": self.parametrisation,
-        }
-        optimisers = {**self.optimisers, **changes.pop("optimisers", {})}
-        return Descent.moving(optimisers, **{**settings, **changes})
-
-
-class Publication(Protocol):
-    """What a method registers: its settings by the number of images per class."""
-
-    def __call__(self, ipc: int) -> Published:
-        """Return the method with its settings for ``ipc`` images per class, from 1."""
-        ...
-
-
-METHODS = Registry[Publication]("method", "datastill.methods")
