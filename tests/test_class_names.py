@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+import datastill
 from conftest import blobs
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
+from datastill.datasets.base import Found, Published
+from datastill.datasets.base.columns import as_published
 from datastill.datasets.cifar import CIFAR10
 from datastill.exchange import Claim, export_set, import_set
 
@@ -134,3 +137,26 @@ def test_an_export_that_is_no_such_dataset_is_refused(tmp_path: Path) -> None:
         import_set(tmp_path / "b.npz", OURS)
     back, _ = import_set(tmp_path / "b.npz")
     assert back.domain.classes == ("ant", "bee")
+
+
+def test_two_classes_of_one_name_are_told_apart_by_their_order() -> None:
+    # ImageNet has two: "crane" is a bird and a machine.
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    names = ("crane", "crane", "maillot")
+    train = datastill.from_arrays(pixels, [0, 1, 2] * 2, classes=names)
+    assert train.labels.tolist() == [0, 1, 2] * 2
+    test = datastill.from_arrays(pixels, [0, 1, 2] * 2, classes=names, like=train.domain)
+    assert test.labels.tolist() == [0, 1, 2] * 2
+    other = {"classes": names[1:], "like": train.domain}
+    assert datastill.from_arrays(pixels, [1] * 6, **other).labels.tolist() == [2] * 6
+    with pytest.raises(InputError, match="the class 'crane', a name that comes twice"):
+        datastill.from_arrays(pixels, [0, 1] * 3, **other)
+    with pytest.raises(InputError, match="label 'crane' is the name of two classes"):
+        datastill.from_arrays(pixels, ["crane", "maillot"] * 3, classes=names)
+
+
+@pytest.mark.parametrize("agreed", [None, ("a crane", "crane", "maillot"), ("Crane", "crane", "m")])
+def test_agreed_names_keep_two_classes_of_one_name_apart(agreed: tuple[str, ...] | None) -> None:
+    names, labels = ("crane", "crane", "maillot"), torch.tensor([0, 1, 2])
+    found = Found(torch.zeros(3, 1, 8, 8), labels, names, "a table")
+    assert as_published(found, Published(((0.0,), (1.0,)), agreed)).labels.tolist() == [0, 1, 2]

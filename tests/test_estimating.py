@@ -163,7 +163,7 @@ def test_what_cannot_be_distilled_is_not_estimated(
     monkeypatch.undo()
     with pytest.raises(InputError, match=complaint):
         estimate(spec)
-    with pytest.raises(InputError, match="`trials` must be above zero"):
+    with pytest.raises(InputError, match="`trials` must be a whole number, 1 or more"):
         estimate(SPEC, trials=0)
 
 

@@ -206,6 +206,9 @@ def _renamed(labels: Tensor, known: Sequence[str], classes: Sequence[str], sourc
     unknown = [name for name in known if name not in classes]
     if unknown:
         raise InputError(f"{source}: label {unknown[0]!r} is not among the names of classes")
+    twice = [name for name in known if classes.count(name) > 1]
+    if twice:
+        raise InputError(f"{source}: label {twice[0]!r} is the name of two classes: give numbers")
     return torch.tensor([classes.index(name) for name in known])[labels]
 
 

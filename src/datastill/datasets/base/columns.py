@@ -103,8 +103,8 @@ def as_published(found: Found, published: Published) -> Found:
     """Return the same under the names of classes that are agreed on: some spell them otherwise."""
     labels, classes = found.labels, published.classes or found.classes
     order = {folded(name): k for k, name in enumerate(classes)}
-    if len(classes) != len(found.classes):
-        classes = found.classes
+    if not len(order) == len(classes) == len(found.classes):
+        classes = found.classes  # the order they are in is all that tells two of one name apart
     elif {folded(name) for name in found.classes} == set(order):
         labels = torch.tensor([order[folded(name)] for name in found.classes])[labels]
     return replace(

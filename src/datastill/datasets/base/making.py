@@ -155,20 +155,13 @@ def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> ImageSet:
         like: the domain of the training images.
 
     Raises:
-        InputError: for a class that training images do not have, or another shape.
+        InputError: for a class that training images do not have, a name that two classes bear
+            where the names of both are not the same in the same order, or another shape.
     """
     found = part.found
-    place_of = {known: k for k, known in enumerate(like.classes)}
-    for k in found.labels.unique().tolist():
-        if found.classes[k] not in place_of:
-            raise InputError(
-                f"{found.source} has test images of the class {found.classes[k]!r}, "
-                f"which is none of the {counted(len(like.classes), 'class')} of {like.name}"
-            )
-    index = torch.tensor([place_of.get(known, -1) for known in found.classes])
     renamed = replace(
         found,
-        labels=index[found.labels],
+        labels=_labels_of(found, like),
         classes=like.classes,
         mirror=_first(found.mirror, like.mirror),
         colour=True if like.shape[0] == 3 else found.colour,
@@ -180,6 +173,27 @@ def tests_of(part: Part, reading: Reading, name: str, like: Domain) -> ImageSet:
             f"{like.name} has {side_by_side(like.shape)}"
         )
     return made
+
+
+def _labels_of(found: Found, like: Domain) -> Tensor:
+    # Two classes can bear one name, as the two cranes of ImageNet: their order then tells which.
+    if found.classes == tuple(like.classes):
+        return found.labels
+    place_of = {known: k for k, known in enumerate(like.classes)}
+    for k in found.labels.unique().tolist():
+        name = found.classes[k]
+        if name not in place_of:
+            raise InputError(
+                f"{found.source} has test images of the class {name!r}, "
+                f"which is none of the {counted(len(like.classes), 'class')} of {like.name}"
+            )
+        if max(found.classes.count(name), like.classes.count(name)) > 1:
+            raise InputError(
+                f"{found.source} has test images of the class {name!r}, a name that comes twice: "
+                f"name the classes as those of {like.name} are, in the same order"
+            )
+    index = torch.tensor([place_of.get(known, -1) for known in found.classes])
+    return index[found.labels]
 
 
 def values_of(
