@@ -246,6 +246,8 @@ def rows_of(cell: str, seed: int) -> dict[tuple[str, str], Any]:
             rate = f", from {report['protocol']['fit']['lr']:g}" if fast and soft else ""
             updates = row["name"].removesuffix(f"/{SET}")
             title = f"{made}, {updates} updates" if updates.isdecimal() else updates
+            if kind in ("published", "hour") and title not in PICKED:  # a single set has no path
+                title = made
             by = ", by dsa" if kind == "published" else ""
             found.setdefault((title, row["labels"] + rate + by), row)
     return found

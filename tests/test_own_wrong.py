@@ -35,7 +35,7 @@ def of_each(real: ImageSet, counts: Any) -> Tensor:
         (lambda rows, real: rows + 100, "rows of 48 real images, found 1.. to"),
         (lambda rows, real: rows - 48, "rows of 48 real images, found -"),
         (lambda rows, real: rows[:-1], r"it has \[2, 2, 2, 1\] of \[2, 2, 2, 2\]"),
-        (lambda rows, real: rows.flip(0), "sorted by class; they are not"),
+        (lambda rows, real: rows.flip(0), "or they are not sorted"),
         (lambda rows, real: real.take(rows[:-1]), r"it has \[2, 2, 2, 1\]"),
         (lambda rows, real: replace(real.take(rows), images=torch.full((8, 3, 8, 8), torch.nan),
                                     digests=None), "not finite"),

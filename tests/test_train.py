@@ -242,6 +242,16 @@ def test_batch_norm_sees_its_batch_whole_when_it_trains_and_only_then() -> None:
     assert max(len(images) for _, _, images in seen) == 5
 
 
+@pytest.mark.parametrize("route", [Route(), PLAIN])
+def test_a_last_batch_of_one_image_that_batch_norm_cannot_take_is_told(route: Route) -> None:
+    data = blobs(per_class=(4, 3, 3, 3))
+    body = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.BatchNorm1d(8))
+    network = Network(body, nn.Linear(8, 4))
+    with pytest.raises(InputError, match="ends with a batch of one image"):
+        train(network, data, Fit(epochs=1, batch=12), key=Key(1), route=route)
+    train(network, data, Fit(epochs=1, batch=11), key=Key(1), route=route)
+
+
 def test_bfloat16_stays_close() -> None:
     data = blobs()
     network = build("ConvNetD1W16", data.domain, key=Key(0))

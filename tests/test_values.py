@@ -256,7 +256,7 @@ FURTHER: dict[str, tuple[Callable[[], Any], str]] = {
     "no key": (lambda: guided(lambda images: images), "'own' must take images, labels and key=..."),
     "no scalar": (
         lambda: guided(lambda i, labels, *, key: i),
-        r"'own' must .* found shape \(4, 3, 8, 8\)",
+        r"'own' must .* found float32 of shape \(4, 3, 8, 8\)",
     ),
     "a float": (lambda: guided(lambda i, labels, *, key: 1.0), "'own' must return .* found 1.0"),
     "no gradient": (

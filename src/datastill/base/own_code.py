@@ -147,6 +147,14 @@ class Guarded:
         return getattr(self._called, name)
 
 
+def is_ours(part: Any) -> bool:
+    """Tell whether a part is datastill's own: tests hold it to its contract, no check at run time.
+
+    Such a check reads numbers, for which a GPU would have to be waited for.
+    """
+    return str(getattr(part, "__module__", "")).startswith("datastill.")
+
+
 @contextmanager
 def unchanged(whose: str, **shown: Any) -> Generator[None]:
     """Refuse code that changes tensors in place that it is but shown.

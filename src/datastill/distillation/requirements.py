@@ -10,7 +10,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, of_kind, reason, takes, told
 from datastill.base.machine import lacks_memory
-from datastill.base.own_code import placed, unchanged
+from datastill.base.own_code import is_ours, placed, unchanged
 from datastill.base.rng import Key
 from datastill.base.wording import counted
 from datastill.data import ImageSet
@@ -97,7 +97,7 @@ def asked(
     except InputError:
         raise
     except Exception as error:
-        if type(method).__module__.startswith("datastill.") or lacks_memory(error):
+        if is_ours(method) or lacks_memory(error):
             raise  # for whoever mends the program, or takes smaller batches
         raise InputError(f"{whose} fails: {placed(error)}") from error
     if not isinstance(found, tuple) or len(found) != 2:
@@ -115,12 +115,12 @@ def asked(
 
 
 def require_recall(method: Method, task: Task, memory: Any) -> None:
-    """Refuse a method that would not recall what it remembers, before it is relied upon.
+    """Refuse a method of others that would not recall what it remembers, before it is relied upon.
 
     Raises:
         InputError: saying why.
     """
-    if memory is None or not isinstance(method, Remembering):
+    if memory is None or not isinstance(method, Remembering) or is_ours(method):
         return
     name = type(method).__name__
     try:

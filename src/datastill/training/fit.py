@@ -26,7 +26,7 @@ from datastill.compute.route import Route, logits
 from datastill.data import Domain, ImageSet
 from datastill.data.losses import label_loss
 from datastill.networks import evaluating
-from datastill.training.fitting import Fitting, Watch, held_of, restore
+from datastill.training.fitting import Fitting, Watch, batches_of_one, held_of, restore
 
 Cost = Callable[[Tensor, slice], Tensor]
 """What a network's ``(n, K)`` logits of some rows of a batch cost, summed over these rows."""
@@ -279,7 +279,8 @@ def _backward(
     total = torch.zeros((), device=images.device)
     start = 0
     for chunk, count in route.split(images, network):
-        found = route.run(logits, network, chunk)[:count]
+        with batches_of_one(images):
+            found = route.run(logits, network, chunk)[:count]
         loss = cost(found, slice(start, start + count)) / len(images)
         loss.backward()
         total += loss.detach()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -75,4 +76,18 @@ def restore(state: Fitting, network: nn.Module, optimiser: torch.optim.SGD) -> N
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"what was kept of the fit does not fit this network: {reason(error)}"
+        ) from None
+
+
+@contextmanager
+def batches_of_one(images: Tensor) -> Generator[None]:
+    """Say why batch norm takes no batch of one image, which an epoch may end with."""
+    try:
+        yield
+    except ValueError as error:
+        if len(images) > 1 or "more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            "an epoch ends with a batch of one image, which has no statistics for batch norm "
+            "where images have become a single pixel: take another `batch`, or another network"
         ) from None

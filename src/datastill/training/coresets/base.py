@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datastill.base.errors import InputError, told
-from datastill.base.own_code import declared, unchanged
+from datastill.base.own_code import declared, is_ours, unchanged
 from datastill.base.registry import Registry
 from datastill.base.rng import Key
+from datastill.base.wording import counted
 from datastill.data import ImageSet, as_kept, require_held, require_sound
 from datastill.data.tiles import Unfold
 from datastill.identity import keys_of
@@ -165,33 +166,31 @@ def picked(
     with own, unchanged("a coreset", the_real_images=real.images):
         found = coreset(real, counts, key=key, features=known.features, **more)
     made = found if isinstance(found, ImageSet) else _taken(found, real)
-    labels = as_kept(made).hard_labels.cpu()
-    wanted = torch.arange(len(counts)).repeat_interleave(torch.tensor(list(counts)))
-    if not labels.equal(wanted):
-        held = torch.bincount(labels, minlength=len(counts)).tolist()
-        said = (
-            f"it has {told(held)} of {told(list(counts))}" if held != [*counts] else "they are not"
-        )
+    if not is_ours(coreset):
+        _require_sorted(made, counts)
+    return made
+
+
+def _require_sorted(made: ImageSet, counts: Sequence[int]) -> None:
+    require_sound(made, "what a coreset made")
+    labels, classes = as_kept(made).hard_labels.cpu(), torch.arange(len(counts))
+    if not labels.equal(classes.repeat_interleave(torch.tensor(list(counts)))):
+        held = told(torch.bincount(labels, minlength=len(counts)).tolist())
         raise InputError(
-            f"a coreset returns as many images of each class as are wanted, sorted by class; {said}"
+            "a coreset returns as many images of each class as are wanted, sorted by class; it has "
+            f"{held} of {told(list(counts))}, or they are not sorted"
         )
-    return made if made is not found else require_sound(made, "what a coreset made")
 
 
 def _taken(found: Any, real: ImageSet) -> ImageSet:
-    whole = isinstance(found, Tensor) and found.dtype in (torch.int64, torch.int32)
-    if not whole or found.ndim != 1:
-        what = (
-            f"{found.dtype} of {tuple(found.shape)}" if isinstance(found, Tensor) else told(found)
-        )
+    shown = f"{found.dtype} of {tuple(found.shape)}" if isinstance(found, Tensor) else told(found)
+    if not shown.startswith(("torch.int64", "torch.int32")) or found.ndim != 1:
+        wanted = "rows of real images, a tensor of (n,) int64, or a set of such"
+        raise InputError(f"a coreset returns {wanted}; found {shown}")
+    least, most = (int(end) for end in found.aminmax()) if len(found) else (0, 0)
+    if least < 0 or most >= len(real):
         raise InputError(
-            "a coreset returns rows of real images, a tensor of (n,) int64, or a set of such; "
-            f"found {what}"
-        )
-    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < len(real):
-        least, most = int(found.min()), int(found.max())
-        raise InputError(
-            f"a coreset returns rows of {len(real)} real images, found {least} to {most}"
+            f"a coreset returns rows of {counted(len(real), 'real image')}, found {least} to {most}"
         )
     return real.take(found.to(real.images.device))
 
