@@ -129,7 +129,7 @@ class Guarded:
         try:
             found = self._called(*args, **kwargs)
         except InputError as error:
-            said, typed = (f"{self._whose}: {told}" for told in (error, error.typed))
+            said, typed = (f"{self._whose}: {one}" for one in (error, error.typed))
             raise InputError(said, typed=typed) from error
         except Exception as error:
             raise InputError(f"{self._whose} fails: {placed(error)}") from error

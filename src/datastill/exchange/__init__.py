@@ -23,8 +23,6 @@ load_plugins(__name__, __path__)
 
 FOLDERS = ("folder", "hub")
 """Formats that are folders."""
-OF_ONE = (*FOLDERS, "npz", "parquet", "dataset")
-"""Formats whose files hold one set."""
 
 __all__ = ["FORMATS", "Claim", "Format", "Reading", "export_set", "import_set", "recognised"]
 
@@ -106,7 +104,7 @@ def _imported(
     name = recognised(path) if format is None or _is_own(path) else FORMATS.spelling(format)
     if name not in ("folder", "hub", "trajectory", "idc", "dataset") and path.is_dir():
         raise InputError(unknown(path))
-    if reading.experiment and name in OF_ONE:
+    if reading.experiment and not FORMATS[name].several:
         raise InputError(f"{path} holds one set; there is no number {reading.experiment}")
     found = FORMATS[name].read(path, reading)
     data, remarks = interpret(found, path, claim, reading.factor)

@@ -41,5 +41,6 @@ FORMATS.register("dataset")(
         about="what --dataset takes: .mat, CSV, idx, .npy files, pictures with a table of classes",
         recognises=lambda path: reader_of(path) is not None,
         read=read,
+        several=False,
     )
 )

@@ -219,5 +219,6 @@ FORMATS.register("folder")(
         read=read,
         name=stem_of,
         write=write,
+        several=False,
     )
 )

@@ -161,5 +161,6 @@ FORMATS.register("hub")(
         read=read,
         name=lambda data: f"{stem_of(data)}-hub",
         write=write,
+        several=False,
     )
 )

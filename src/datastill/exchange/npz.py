@@ -151,5 +151,6 @@ FORMATS.register("npz")(
         read=read,
         name=lambda data: f"{stem_of(data)}.npz",
         write=write,
+        several=False,
     )
 )

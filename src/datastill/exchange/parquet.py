@@ -34,5 +34,6 @@ FORMATS.register("parquet")(
         read=read,
         name=lambda data: f"{stem_of(data)}.parquet",
         write=write,
+        several=False,
     )
 )

@@ -63,9 +63,9 @@ def read_idx(path: Path, *, axes: int | None) -> Tensor:
 
 def _in_order(values: Numbers, path: Path) -> Numbers:
     # Small whole numbers, or 0 and 1, may have been written with their bytes from last to first.
-    turned, size = values.byteswap(), np.abs(values.astype(np.float64))
     if values.itemsize == 1 or not values.any():
         return values
+    turned, size = values.byteswap(), np.abs(values.astype(np.float64))
     if values.dtype.kind == "f":
         wrong = bool(size.max() < LEAST)
     else:

@@ -93,6 +93,7 @@ class Format:
         read: returns what a path holds; never runs what is in it, writes nothing.
         name: returns the usual name of the file or folder of an export.
         write: writes a set to a path, whole or not at all; returns what is lost, in words.
+        several: whether a path may hold several sets, of which a number names one.
     """
 
     about: str
@@ -100,6 +101,7 @@ class Format:
     read: Callable[[Path, Reading], Found]
     name: Callable[[ImageSet], str] | None = None
     write: Callable[[ImageSet, Path], Sequence[str]] | None = None
+    several: bool = True
 
     def guarded(self, name: str) -> Format:
         """Return the same, of others, whose errors are told by its name."""

@@ -183,8 +183,9 @@ def _require_sorted(made: ImageSet, counts: Sequence[int]) -> None:
 
 
 def _taken(found: Any, real: ImageSet) -> ImageSet:
-    shown = f"{found.dtype} of {tuple(found.shape)}" if isinstance(found, Tensor) else told(found)
-    if not shown.startswith(("torch.int64", "torch.int32")) or found.ndim != 1:
+    kind = (found.dtype, found.ndim) if isinstance(found, Tensor) else None
+    if kind not in ((torch.int64, 1), (torch.int32, 1)):
+        shown = f"{found.dtype} of {tuple(found.shape)}" if kind else told(found)
         wanted = "rows of real images, a tensor of (n,) int64, or a set of such"
         raise InputError(f"a coreset returns {wanted}; found {shown}")
     least, most = (int(end) for end in found.aminmax()) if len(found) else (0, 0)
