@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -106,9 +107,15 @@ def room(path: Path) -> str:
     return place([part for part in parts if part != "__init__"])[0]
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return all that a file says; several tests ask."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path) -> Iterator[list[str]]:
     """Yield what a file imports of the package, as parts of a dotted name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "datastill":
             inner = (node.module or "").split(".")[1:]
             yield from ([*inner, alias.name] for alias in node.names)
@@ -118,11 +125,10 @@ def imports(path: Path) -> Iterator[list[str]]:
                     yield alias.name.split(".")[1:]
 
 
-def calls(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a file calls."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+@cache
+def calls(path: Path) -> tuple[str, ...]:
+    """Return the dotted names that a file calls."""
+    return tuple(ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call))
 
 
 def test_every_room_has_a_floor() -> None:
@@ -203,11 +209,7 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
     names = ("making/preparing", "making/distilling", "inputs/guiding")
     runs = [SOURCE / "runs" / f"{name}.py" for name in names]
     for file in (*runs, *(SOURCE / "cli" / f"{name}.py" for name in ("distill", "select"))):
-        assert "test" not in {
-            node.value
-            for node in ast.walk(ast.parse(file.read_text()))
-            if isinstance(node, ast.Constant)
-        }
+        assert "test" not in {node.value for node in nodes(file) if isinstance(node, ast.Constant)}
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,7 @@ def test_files_and_functions_are_of_one_idea(path: Path) -> None:
     assert len(text.splitlines()) <= 300
     functions = {
         node.name: (node.end_lineno or 0) - node.lineno + 1
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert not {name: lines for name, lines in functions.items() if lines > 40}
