@@ -320,3 +320,34 @@ def test_what_is_kept_of_small_classes_is_at_least_one(go: Go, tmp_path: Path) -
     write_pictures(tmp_path / "pets", dict.fromkeys("abcdef", 3), (12, 12))
     out = succeed(go, "train --dataset ./pets --num 1 --epochs 1 --model MLP")
     assert "6 of its 18 are kept for tests (about 0.2 of each class, one at least)" in out
+
+
+WRITINGS = ["写真\u3000いろいろ", "عکس\u200cها", "\U0001f468\u200d\U0001f467", "été\u00a0chat"]
+
+
+@pytest.mark.parametrize("name", WRITINGS, ids=ascii)
+def test_names_are_written_as_people_write(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for each in (name, f"{name}2"):
+        (tmp_path / name / each).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.full((8, 8), 40 * number, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / each / f"{number}.png")
+    made = ["--model", "MLP", "--batch-real", "2", "--iterations", "1", "--save-path", "."]
+    main(["distill", "--dataset", f"./{name}", "--ipc", "1", *made])
+    (file,) = tmp_path.rglob("synthetic.safetensors")
+    assert datastill.load(file).domain.classes == (name, f"{name}2")
+    main(["show", str(file)])
+    assert "".join(f"{name}2".split()) in "".join(capsys.readouterr().out.split())
+
+
+def test_names_that_nobody_can_read_are_refused_at_once_and_not_obeyed(go: Go) -> None:
+    code, out, err = go("distill --dataset ./pic\x1b[31m --model MLP --ipc 1 --iterations 1")
+    assert (code, out) == (2, "")
+    assert "--dataset cannot be printed: './pic\\x1b[31m'; rename it" in err
+    for line in ("list nowhere\x1b[5m", "show nowhere\x1b[5m"):
+        code, out, err = go(line)
+        assert "\x1b" not in out + err
+        assert "nowhere\\x1b[5m" in err

@@ -63,6 +63,10 @@ ANY: Any = None
         (lambda: recipes.find(ANY), "`name` must be the name of a recipe, or a path, found None"),
         (lambda: runs.carry_out(runs.Unit(ANY, TRAIN), "x"), "`address` must be that of a piece"),
         (lambda: runs.distill(SPEC, facts={"a": object()}), "`facts` must be what JSON can hold"),
+        (
+            lambda: runs.distill(SPEC, facts={"caveats": ["a\x1b[2J"]}),
+            '`facts` cannot be saved: the fact caveats.0 is "a\\u001b[2J", not a printable text',
+        ),
         (lambda: runs.Keeping(sinks="trackio"), "`sinks` must be a list of names"),  # type: ignore[arg-type]
         (lambda: require_sinks(["wandb"]), "none called 'wandb'; take tensorboard and trackio"),
         (lambda: runs.ClomSpec(alphas=1), "must be a list of numbers or auto, or auto, found 1"),  # type: ignore[arg-type]

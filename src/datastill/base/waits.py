@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from datastill.base.wording import visible
+
 PATIENCE = "DATASTILL_PATIENCE"
 """The environment variable that says ``SECONDS``, for whoever reads stderr by a program."""
 
@@ -78,7 +80,7 @@ class Watch:
 
     def tell(self) -> None:
         """Say it now, and once."""
-        what, self.what = self.what, ""
+        what, self.what = visible(self.what), ""
         self.write(f"{ERASED}{what} ..." if self.passing else f"{what} ...\n")
         self.drawn = self.passing
 

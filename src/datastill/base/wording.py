@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,38 @@ LONGEST_WORD = 1000
 """Letters of a word that a message shows whole: paths are shorter."""
 MOST_SHOWN = 40
 """Letters of a value that a message shows."""
+JOINERS = "\u200c\u200d"
+"""Unseen, and part of how Persian, Hindi and pictures of families are written."""
+
+
+def readable(text: str) -> bool:
+    r"""Tell whether people can read a text: letters, signs and spaces of any script.
+
+    What a terminal obeys is none of these, nor what turns the direction of a line.
+
+    >>> readable("写真\u3000１"), readable("می\u200cخوانم"), readable("a\x1b[2Jb"), readable("a\n")
+    (True, True, False, False)
+    """
+    return text.isprintable() or all(map(_is_read, text))
+
+
+def _is_read(letter: str) -> bool:
+    return letter.isprintable() or letter in JOINERS or unicodedata.category(letter) == "Zs"
+
+
+def visible(text: str, but: str = "\t\n") -> str:
+    r"""Write out what cannot be read, in Python's way.
+
+    Args:
+        text: of which names in files of others may be part.
+        but: what stays as it is: tabs and ends of lines.
+
+    >>> print(visible("a\x1b[2Jb\n"), end="")
+    a\x1b[2Jb
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one in but or _is_read(one) else ascii(one)[1:-1] for one in text)
 
 
 def counted(number: int, noun: str) -> str:
@@ -94,7 +127,7 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10**MOST_SHOWN:  # Python writes 4300 digits at most
         return f"a number of {Decimal(value).adjusted() + 1} digits"
     text = _own_words(value)
-    if 0 < len(text) <= MOST_SHOWN and text.isprintable():
+    if 0 < len(text) <= MOST_SHOWN and readable(text):
         return text
     name, kind = _name(value), type(value).__name__
     if kind == "bool":  # numpy's, which is not Python's
@@ -123,7 +156,7 @@ def printable(name: str) -> str:
     >>> printable("cat.png"), printable("a\nb")
     ('cat.png', "'a\\nb'")
     """
-    return name if name.isprintable() else ascii(name)
+    return name if readable(name) else ascii(name)
 
 
 def one_line(text: str) -> str:
@@ -132,8 +165,7 @@ def one_line(text: str) -> str:
     >>> one_line("no image set at a\nb\x1b[31m"), one_line("x" * 5000)[-20:]
     ('no image set at a\\nb\\x1b[31m', 'xx... (5000 letters)')
     """
-    told = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
-    return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", _beginning, told)
+    return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", _beginning, visible(text, but=""))
 
 
 def _beginning(word: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from datastill.base import waits
+from datastill.base import waits, wording
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
 from datastill.report.folding import folded, width_of
@@ -41,13 +41,13 @@ class Bar(Counted):
         """Draw it."""
         task = self.progress.task_ids[0]
         room = self.progress.console.width - cell_len(self.label) - BESIDE
-        shown = "\n".join(_fitting(line, room) for line in note.split("\n"))
+        shown = "\n".join(_fitting(line, room) for line in wording.visible(note).split("\n"))
         self.progress.update(task, completed=step, done=int(step), note=shown)
 
 
 def _aside(line: str) -> None:
     waits.said()
-    print(line, file=sys.stderr, flush=True)
+    print(wording.visible(line), file=sys.stderr, flush=True)
 
 
 def _fitting(note: str, room: int) -> str:
@@ -129,5 +129,7 @@ class Console:
         waits.said()
         waits.begin("")
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
-            progress.add_task(label, total=total, completed=begun, done=begun, note="")
+            progress.add_task(
+                wording.visible(label), total=total, completed=begun, done=begun, note=""
+            )
             yield Bar(ignored, label, total, begun, progress=progress)

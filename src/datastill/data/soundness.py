@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
-from datastill.base.wording import LONGEST_NAME, are, counted
+from datastill.base.wording import LONGEST_NAME, are, counted, readable
 from datastill.data.images import ImageSet
 from datastill.data.pixels import Pixels
 
@@ -82,7 +82,7 @@ def _require_names(data: ImageSet, source: str) -> None:
     # People read them, and files hold them: refused before a run that could not save its set.
     domain = data.domain
     for what, name in (("the dataset", domain.name), *(("a class", one) for one in domain.classes)):
-        if not name.isprintable():
+        if not readable(name):
             told = ascii(name[:LONGEST_TOLD])
             raise InputError(f"{source}: the name of {what} cannot be printed: {told}; rename it")
     if len(domain.name) > LONGEST_NAME:

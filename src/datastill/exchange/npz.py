@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError
+from datastill.base.wording import readable
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets.base.names import classes_in, keys_of_classes
@@ -133,7 +134,7 @@ def _pick(arrays: Mapping[str, Any], words: Sequence[str], path: Path) -> Tensor
         if array.dtype.kind not in "fiub" or array.nbytes > 4 * MOST_VALUES:
             raise InputError(f"{path}: {name!r} is an array of {array.dtype}, not of numbers")
         return torch.from_numpy(np.ascontiguousarray(array.astype(_native(array.dtype))))
-    held = ", ".join(name for name in list(arrays)[:6] if name.isprintable()) or "nothing"
+    held = ", ".join(name for name in list(arrays)[:6] if readable(name)) or "nothing"
     raise InputError(f"{path} holds {held}; expected arrays called images and labels")
 
 

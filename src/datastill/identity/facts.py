@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from datastill.base.wording import readable
+
 LONGEST = 4096
 """Characters of a text."""
 
@@ -54,7 +56,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST
+    return isinstance(value, str) and readable(value) and len(value) <= LONGEST
 
 
 def _is_digest(value: Any) -> bool:

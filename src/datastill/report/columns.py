@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from datastill.base.wording import visible
 from datastill.report.folding import folded
 
 GAP = "  "
@@ -36,7 +37,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
     DM                8
     random           12
     """
-    texts = [columns, *rows]
+    texts = _seen(columns, rows)
     wide = [max(cell_len(row[i]) for row in texts) for i in range(len(columns))]
     wide[0] = min(wide[0], max(width // 2, width - len(GAP) - max(wide[1:], default=0)))
     for place, block in enumerate(_blocks(wide, width)):
@@ -55,7 +56,7 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
             others
     labels  hard
     """
-    texts, number = [columns, *rows], len(columns)
+    texts, number = _seen(columns, rows), len(columns)
     wide = [max(cell_len(row[i]) for row in texts) for i in range(number)]
     wide[0] = min(wide[0], max(width // 2, width - sum(len(GAP) + one for one in wide[1:])))
     left = width - sum(wide[:1]) - len(GAP) * (number - 1)
@@ -63,6 +64,10 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
         wide[i] = min(wide[i], max(1, left // (number - i)))
         left -= wide[i]
     yield from _lines(texts, range(number), wide, text=True)
+
+
+def _seen(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[visible(cell) for cell in row] for row in (columns, *rows)]
 
 
 def _blocks(wide: Sequence[int], width: int) -> Iterator[list[int]]:

@@ -10,6 +10,8 @@ from typing import TextIO
 
 from rich.cells import cell_len
 
+from datastill.base.wording import visible
+
 FRAME = "╭╮╰╯│─┌┐└┘├┤┬┴┼━┏┓┗┛┃┡┩╇╈"
 """What boxes are drawn of: their lines are as wide as they have to be."""
 COMMAND = re.compile(r" +(\S*/)?(datastill|python3?|tensorboard|trackio)\b")
@@ -35,7 +37,8 @@ def folded(text: str, width: int | None) -> str:
     r"""Break lines that are wider than ``width`` between words.
 
     What goes on has the indentation of its line. An indented line that begins with a program is
-    there to be pasted: it goes on after a backslash, and is broken before options.
+    there to be pasted: it goes on after a backslash, and is broken before options. What a terminal
+    would obey is written out.
 
     >>> print(folded("one two three four five six", 20))
     one two three four
@@ -44,6 +47,7 @@ def folded(text: str, width: int | None) -> str:
       datastill distill --dataset digits \
         --ipc 1
     """
+    text = visible(text)
     if width is None:
         return text
     return "\n".join(broken for line in text.split("\n") for broken in _broken(line, width))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from datastill.base.wording import readable
 from datastill.identity import called
 from datastill.training.accuracies import Accuracies
 from datastill.training.protocol import PRESETS
@@ -143,4 +144,4 @@ def table_in(facts: Any, name: str) -> Mapping[str, Any]:
 
 
 def _word(value: Any, most: int = 60) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(value))[:most]
+    return "".join(c if readable(c) else "?" for c in str(value))[:most]

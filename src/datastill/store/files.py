@@ -18,7 +18,7 @@ from torch import Tensor
 from datastill.base.errors import InputError, damaged
 from datastill.base.tensor_files import opened
 from datastill.base.version import own_version
-from datastill.base.wording import LONGEST_NAME, counted
+from datastill.base.wording import LONGEST_NAME, counted, readable
 from datastill.data import Domain
 from datastill.data.pixels import ready
 
@@ -138,7 +138,7 @@ def domain_of(table: Mapping[str, Any]) -> Domain:
     lists = {name: tuple(table[name]) for name in ("shape", "classes", "mean", "std")}
     found = Domain(name=table["name"], mirror=table["mirror"], **lists)
     names: list[Any] = [found.name, *found.classes]
-    if not all(isinstance(name, str) and name.isprintable() for name in names):
+    if not all(isinstance(name, str) and readable(name) for name in names):
         raise ValueError("names that are not printable text")
     if len(found.name) > LONGEST_NAME:
         raise ValueError(f"a dataset with a name of {counted(len(found.name), 'letter')}")

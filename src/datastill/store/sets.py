@@ -81,11 +81,17 @@ def require_savable(data: ImageSet, source: str = "the set") -> None:
     require_given(data, source)
     if data.images.is_meta or data.labels.is_meta:
         raise InputError(f"{source}: on the device meta there are no numbers to save")
-    _require_readable(data)
+    require_described(data)
 
 
-def _require_readable(data: ImageSet) -> None:
-    # What is written can be read again.
+def require_described(data: ImageSet) -> None:
+    """Refuse a set of which something is said that ``load`` would not read again.
+
+    Whoever makes the set for hours asks this first.
+
+    Raises:
+        InputError: saying what that is.
+    """
     of_kind(Mapping, "a dict", facts=data.facts)
     try:
         header = through_json(set_header(data))

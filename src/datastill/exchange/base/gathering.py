@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from datastill.base.errors import InputError, damaged
-from datastill.base.wording import counted
+from datastill.base.wording import counted, readable
 from datastill.datasets.base.names import (
     SPLIT_WORDS,
     classes_among,
@@ -157,7 +157,7 @@ def _training_among(names: Sequence[str], path: Path) -> tuple[str, tuple[str, .
         return names[0], ()
     train = [name for name in names if split_word(name) in SPLIT_WORDS["train"]]
     if len(train) != 1 or not all(map(split_word, names)):
-        some = ", ".join(name[:30] for name in names[:4] if name.isprintable())
+        some = ", ".join(name[:30] for name in names[:4] if readable(name))
         raise InputError(
             f"{path} holds {len(names)} sets: {some}; --experiment takes one, counted from 0"
         )
@@ -280,7 +280,7 @@ def _told(value: Any) -> str:
         return "weights of networks and no images"
     if isinstance(value, Mapping):
         names = [str(key) for key in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-        told = ", ".join(name[:30] for name in names[:6] if name.isprintable())
+        told = ", ".join(name[:30] for name in names[:6] if readable(name))
         return f"a dictionary of {told or 'nothing'}" + (", ..." if len(names) > 6 else "")
     if is_tensor(value):
         return "one tensor"

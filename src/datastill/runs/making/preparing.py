@@ -35,7 +35,7 @@ from datastill.runs.inputs.reading import read_apart
 from datastill.runs.specs import DistillSpec
 from datastill.runs.specs.quota import nominal, parse
 from datastill.runs.specs.settings import adjusted, made_with
-from datastill.store import fingerprint
+from datastill.store import fingerprint, require_described
 
 Planned = Callable[[], Plan | None]
 """Returns the plan of a run that is to go on."""
@@ -145,6 +145,7 @@ def prepared(
     more = {**hands, "plan": plan and asdict(plan)}
     settings = provenance_of(spec, method, descent, published, task, more).facts()
     rest = {"recipe": None, "route": task.route.facts(), "data": dict(real.facts), **facts}
+    require_described(replace(real, facts={**settings, **rest}))  # while nothing is made yet
     how = (method, quota.label, counts, published, task, descent, regularisers, selector)
     return Work(*how, features.known.features, plan, {**settings, **rest})
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from datastill.base.errors import EMPTY, LARGEST, InputError, in_plain, is_number, suggestion, told
-from datastill.base.wording import LONGEST_NAME, listed
+from datastill.base.wording import LONGEST_NAME, listed, readable
 
 WORDS = {
     bool: ("True or False", "True or False"),
@@ -121,6 +121,18 @@ def require_path(name: str, path: str | None) -> None:
         raise InputError(f"`{name}` is no path: it holds a zero byte")
     if any(len(part.encode()) > LONGEST_NAME for part in parts):
         raise InputError(f"`{name}` is no path: its name is too long")
+
+
+def require_readable(name: str, text: str | None) -> None:
+    r"""Refuse a name that people could not read where it is written down; None is none.
+
+    >>> require_readable("path", "a\x1b[2J")
+    Traceback (most recent call last):
+    ...
+    datastill.base.errors.InputError: `path` cannot be printed: 'a\x1b[2J'; rename it
+    """
+    if text is not None and not readable(text):
+        raise InputError(f"`{name}` cannot be printed: {text!a}; rename it")
 
 
 def is_list(hint: Any) -> bool:

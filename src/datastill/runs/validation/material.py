@@ -10,7 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
-from datastill.base.wording import counted
+from datastill.base.wording import counted, readable
 from datastill.data import ImageSet, require_held, require_same_kind
 from datastill.data.labels import hardened, temperature_of
 from datastill.distillation.relabelling import relabelled
@@ -267,7 +267,7 @@ def _names(spec: CompareSpec, made: list[ImageSet], coresets: Collection[str]) -
     # Short names of the sets: methods where these tell them apart, otherwise paths.
     taken = {"", RANDOM, REAL, EARLY, *coresets}
     methods = [str(data.facts.get("method", "")) for data in made]
-    if len(set(methods) - taken) == len(made) and all(map(str.isprintable, methods)):
+    if len(set(methods) - taken) == len(made) and all(map(readable, methods)):
         return methods
     paths = [Path(path) for path in spec.sets]
     if len(set(paths)) < len(paths):
