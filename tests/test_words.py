@@ -229,6 +229,20 @@ def test_a_note_that_has_no_room_gives_way_to_the_epoch(
     assert max(map(cell_len, shown)) <= 80 - 8 - 46
 
 
+def test_a_bar_shows_names_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    with Console().progress("a[/b]", 2) as bar:
+        assert isinstance(bar, Bar)
+        bar.at(1, "pets[red]\x1b[2J")
+        bar.progress.refresh()
+    shown = capsys.readouterr().err
+    assert "a[/b]" in shown
+    assert "1/2 pets[red]\\x1b[2J" in shown
+
+
 def test_hints_repeat_the_options_that_matter(run: Run, tmp_path: Path) -> None:
     said = run("train --dataset digits --model MLP --num 1 --epochs 1 --device cpu --save-path po")
     assert said.out.splitlines()[-1].strip() == (

@@ -12,7 +12,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from datastill.base import waits, wording
+from datastill.base import waits
+from datastill.base.wording import visible
 from datastill.cli.arguments import in_options
 from datastill.report.columns import listing, table
 from datastill.report.folding import folded, width_of
@@ -39,15 +40,14 @@ class Bar(Counted):
 
     def show(self, step: float, note: str) -> None:
         """Draw it."""
-        task = self.progress.task_ids[0]
         room = self.progress.console.width - cell_len(self.label) - BESIDE
-        shown = "\n".join(_fitting(line, room) for line in wording.visible(note).split("\n"))
-        self.progress.update(task, completed=step, done=int(step), note=shown)
+        shown = "\n".join(_fitting(line, room) for line in visible(note).split("\n"))
+        self.progress.update(self.progress.task_ids[0], completed=step, done=int(step), note=shown)
 
 
 def _aside(line: str) -> None:
     waits.said()
-    print(wording.visible(line), file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 def _fitting(note: str, room: int) -> str:
@@ -120,16 +120,14 @@ class Console:
             yield Counted(ignored if self.quiet else _aside, label, total, begun)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=BAR),
-            TextColumn("{task.fields[done]}/{task.total:.0f} {task.fields[note]}"),
+            TextColumn("{task.fields[done]}/{task.total:.0f} {task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         waits.said()
         waits.begin("")
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
-            progress.add_task(
-                wording.visible(label), total=total, completed=begun, done=begun, note=""
-            )
+            progress.add_task(visible(label), total=total, completed=begun, done=begun, note="")
             yield Bar(ignored, label, total, begun, progress=progress)
