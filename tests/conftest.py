@@ -1,5 +1,6 @@
 """Small synthetic data that every test can afford."""
 
+import gc
 import math
 import os
 import signal
@@ -34,12 +35,19 @@ from datastill.training.dynamics import Dynamics
 from datastill.training.pool import Member
 
 build_once()
+gc.disable()  # until all tests are collected: next to nothing of that is ever let go
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Say how many processes ``--numprocesses auto`` means."""
     return workers()
+
+
+def pytest_collection_finish() -> None:
+    """Count what was collected as there for good: it is not looked through again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
