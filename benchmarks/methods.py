@@ -29,8 +29,22 @@ POINTS = (4, 2, 1)
 
 SEEDS = 2
 HEAD = """\
-| set | labels | bytes | accuracy | each, % |
-|---|---|---|---|---|"""
+# Methods of today, every row
+
+Written by `python benchmarks/methods.py` from the comparisons beside this page, which have every
+value; by which commands they are made is in [plan.md](plan.md). Accuracy is that of the last
+epoch on all test images, ± the sample standard deviation over networks (n - 1), two for each
+seed; of what is picked by chance each network has a draw of its own. Bytes are those of images
+and labels, and of the original models where these label on the fly. Minutes are those of
+distilling, worked out before for two cores on which nothing else runs; original models come on
+top. Judged on: the instructions of the processor, an Intel Xeon (Sapphire Rapids), or the GPU, an
+NVIDIA H200."""
+ROWS_HEAD = """\
+| set | labels | bytes | minutes | accuracy | each, % | seeds | judged on |
+|---|---|---|---|---|---|---|---|"""
+MINUTES = 10.0
+"""That all updates of a row take on two cores; CIM's published ones take two."""
+SHORT = {"CIM": 2.0}
 HOUR = 6
 """Times the ten minutes of a row."""
 SET = "synthetic.safetensors"
@@ -203,19 +217,30 @@ def tables() -> str:
 
     What is picked stands beside several rows, trained by the same networks: it counts once.
     """
-    lines: list[str] = []
-    for name in CELLS:
+    lines = [HEAD, ""]
+    for name, cell in CELLS.items():
         found = collected(name)
         if not found:
             continue
-        lines += [f"## {name}", "", HEAD]
+        lines += [f"## {name}", "", ROWS_HEAD]
         for (title, labels), rows in found.items():
             values = values_of(rows)
             each = " ".join(f"{100 * value:.1f}" for value in values)
-            size = rows[-1]["image_bytes"] + rows[-1]["label_bytes"]
-            lines.append(f"| {title} | {labels} | {size} | {Accuracies(values)} | {each} |")
+            size = str(rows[-1]["image_bytes"] + rows[-1]["label_bytes"])
+            if models := rows[-1].get("model_bytes"):  # which give the labels
+                size += f" + {models}"
+            where = ", ".join(sorted({row["judged on"] for row in rows}))
+            told = f"{minutes(cell, title)} | {Accuracies(values)} | {each} | {len(rows)} | {where}"
+            lines.append(f"| {title} | {labels} | {size} | {told} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def minutes(cell: Cell, title: str) -> str:
+    """Return the minutes of distilling of a row, by its title; none of what is picked."""
+    row, _, count = title.removesuffix(" updates").partition(", ")
+    full = cell.updates.get(row)
+    return "" if full is None else f"{SHORT.get(row, MINUTES) * int(count or full) / full:.1f}"
 
 
 def collected(cell: str) -> dict[tuple[str, str], list[Any]]:
@@ -248,8 +273,11 @@ def rows_of(cell: str, seed: int) -> dict[tuple[str, str], Any]:
             title = f"{made}, {updates} updates" if updates.isdecimal() else updates
             if kind in ("published", "hour") and title not in PICKED:  # a single set has no path
                 title = made
+                if kind == "hour":
+                    title += f", {HOUR * CELLS[cell].updates[made]} updates"
             by = ", by dsa" if kind == "published" else ""
-            found.setdefault((title, row["labels"] + rate + by), row)
+            where = report["execution"]["instructions"] if report["device"] == "cpu" else "GPU"
+            found.setdefault((title, row["labels"] + rate + by), {**row, "judged on": where})
     return found
 
 

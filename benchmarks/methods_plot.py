@@ -14,14 +14,11 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from methods import CELLS, HOUR, OUT, ROWS, collected, values_of
+from methods import CELLS, HOUR, MINUTES, OUT, ROWS, SHORT, collected, values_of
 
 from datastill.report.figures import png
 from datastill.store import replace_file
 
-MINUTES = 10.0
-"""That all updates of a row take on two cores; CIM's published ones take two."""
-SHORT = {"CIM": 2.0}
 COLOURS = dict(
     zip(ROWS, ["#7f7f7f", "#1f77b4", "#d62728", "#9467bd", "#2ca02c", "#ff7f0e", "#8c564b"],
         strict=True)

@@ -10,8 +10,10 @@ from types import ModuleType
 
 import pytest
 
+from datastill import load
 from datastill.base.rng import Key
 from datastill.evaluation.studies import conclude, study_of
+from datastill.identity import fingerprint
 from datastill.store.results import rows_in
 
 ROOT = Path(__file__).parents[1]
@@ -232,3 +234,122 @@ def test_which_score_to_look_at_follows_from_the_values(
         found = answer.agreement(records, name)
         assert abs(found - float(value)) < 0.0051
         assert any(line.split()[:2] == [name, f"{found:+.3f}"] for line in told.splitlines())
+
+
+def test_the_intervals_and_losses_on_that_page_are_those_that_were_printed() -> None:
+    folder = RESULTS / "answer"
+    page = (folder / "README.md").read_text()
+    told = dict[str, list[float]]()
+    for line in (folder / "FashionMNIST" / "analysis.txt").read_text().splitlines():
+        if found := re.match(r"([a-z-]+) +([+-]\d\.\d{3} \(.*?)  reliability", line):
+            told[found[1]] = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", found[2])]
+    limits = r"([+-]\d\.\d\d) to ([+-]\d\.\d\d)"
+    rows = re.findall(rf"^\| `([a-z-]+)` \| ([+-]\S+) \| {limits} \| {limits} \|", page, re.M)
+    assert len(rows) == 14
+    for name, *numbers in rows:
+        for number, held in zip(numbers, told[name][:5], strict=True):
+            assert abs(float(number) - held) < 0.0051, name
+    lost = re.findall(r"`(\S+)`[^`|]*?(?:\| )?(\d\.\d) \((\d\.\d) to (\d\.\d)\)", page)
+    assert {name for name, *_ in lost} >= {"proxy-accuracy", "frechet-distance"}
+    for name, *numbers in lost:
+        for number, held in zip(numbers, told[name][5:8], strict=True):
+            assert abs(float(number) - held) < 0.051, name
+
+
+def test_what_did_best_among_seeds_and_alphas_is_not_left_out() -> None:
+    folder = RESULTS / "answer"
+    page = (folder / "README.md").read_text()
+    told = (folder / "FashionMNIST" / "analysis.txt").read_text()
+    pairs = re.findall(r"^H4 \((\S+), unguided\): (\d+) of 18", told, re.M)
+    lost = re.findall(r"^H5 \(([a-z-]+)\): mean regret ([\d.]+)", told, re.M)
+    (seeds,) = re.findall(r"^\| seeds of one recipe .*$", page, re.M)
+    (alphas,) = re.findall(r"^\| alphas of CLOM .*$", page, re.M)
+    name, count = max(pairs, key=lambda one: int(one[1]))
+    assert f"`{name}` {count}" in seeds
+    name, points = min(lost, key=lambda one: float(one[1]))
+    assert f"`{name}` {float(points):.1f}" in alphas
+
+
+def test_the_tables_of_methods_follow_from_the_comparisons() -> None:
+    methods = program("methods")
+    written = (RESULTS / "methods" / "tables.md").read_text()
+    assert written == methods.tables()
+    assert written.count("\n| ") > 20
+    pages = [(ROOT / "README.md").read_text(), (ROOT / "docs" / "results.md").read_text()]
+    section = pages[1].split("## Methods of today")[1].split("\n## ")[0]
+    cells = re.findall(r"(?<=[|;]) (\d\d\.\d ± \d\.\d %)", section)
+    assert len(cells) > 20
+    for cell in cells:
+        assert f"| {cell} (n=2) |" in written
+    for page in pages:
+        rows = re.findall(
+            r"^\| (?:random real images|images distilled).* in tiles, .*$", page, re.M
+        )
+        assert len(rows) == 2
+        for row in rows:
+            assert f"{re.findall(r'[0-9.]+ ± [0-9.]+ %', row)[0]} (n=2)" in written
+        assert "a draw for each" in rows[0]  # random tiles are drawn anew for each network
+
+
+def test_a_row_of_an_hour_has_its_updates_and_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods, name = program("methods"), "FashionMNIST-10-seed0-IDM-like"
+    report = json.loads((RESULTS / "methods" / f"{name}-hard.json").read_text())
+    report["rows"] = [report["rows"][0] | {"name": "DM"}, report["rows"][-1]]
+    (tmp_path / f"{name}-hour.json").write_text(json.dumps(report))
+    monkeypatch.setattr(methods, "OUT", tmp_path)
+    # Its name is that of its updates: by these the picture knows where a point belongs.
+    assert re.search(
+        r"^\| IDM-like, 5280 updates \| hard \| \d+ \| 60\.0 \|", methods.tables(), re.M
+    )
+
+
+def test_sets_of_methods_that_lie_there_are_those_that_were_judged() -> None:
+    folder, same = RESULTS / "methods", set[str]()
+    for file in sorted(folder.glob("*-seed*.json")):
+        report = json.loads(file.read_text())
+        for path, digest in zip(report["paths"], report["sets"].values(), strict=True):
+            place = folder / "sets" / path
+            if place.exists():
+                row = Path(path).parts[2]
+                if (fingerprint(load(place)) == digest) != (row == "NCFM"):
+                    same.add(row)
+                else:
+                    raise AssertionError(f"{file.name} judged another {path}")
+    assert len(same) >= 6
+    # What was judged of NCFM was made elsewhere, and the page beside the sets says so.
+    assert "of NCFM here" in (folder / "sets" / "README.md").read_text()
+
+
+def test_what_all_cells_of_clom_came_to_is_on_each_of_its_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    cells, clom = program("clom_cells"), RESULTS / "clom"
+    found = [
+        cell
+        for name in ("FashionMNIST", "CIFAR10")
+        for cell in cells.cells(cells.read(clom / "decisive" / name / "values.json"), name)
+    ]
+    one = cells.Together.of([cell.gain for cell in found], [cell.error for cell in found])
+    mean = f"{one.mean:+.1f} ({one.low:+.1f} to {one.high:+.1f})"
+    numbers = [*("none", "one", "two", "three", "four", "five", "six", "seven", "eight")]
+    numbers += [*("nine", "ten", "eleven", "twelve")]
+    counted = f"{numbers[sum(cell.gain > 0 for cell in found)]} of {numbers[len(found)]}"
+    pages = clom / "README.md", clom / "decisive" / "README.md", ROOT / "docs" / "results.md"
+    for page in pages:
+        text = page.read_text().lower()
+        assert mean in text, page
+        assert f"{one.least:+.1f} to {one.most:+.1f}" in text, page
+        assert counted in text, page  # with a difference above zero, which the plan counts
+
+
+def test_om_accuracies_beside_the_table_of_clom_are_those_of_its_values() -> None:
+    folder = RESULTS / "clom" / "decisive"
+    (told,) = re.findall(
+        r"DM's without has (\S+) on FashionMNIST and reaches [\d.]+ %, and (\S+) on CIFAR-10",
+        (folder / "README.md").read_text().replace("\n", " "),
+    )
+    for name, number in zip(("FashionMNIST", "CIFAR10"), told, strict=True):
+        assert f"| DM-500 | 10 | 0 | {number} |" in (folder / name / "tables.md").read_text()
