@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.nn import functional as F
 
 from datastill import load
 from datastill.cli import main
 from datastill.store import SET_FILE
+from datastill.store.models import load_member, members_in, pool_folder
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -65,6 +68,17 @@ def test_clom_alone_moves_by_its_own_gradient(study: Path) -> None:
     lengths = controls.Lengths()
     bench.twin(0, lengths)
     assert not alone.images.equal(start.images)
+
+
+def test_a_step_of_clom_alone_is_that_of_the_formula(study: Path) -> None:
+    bench = controls.bench_of(study / "studies" / "digits", given(study, updates=1))
+    start = bench.faster(0, -1.0)  # a step of no length
+    ((_, _, file),) = members_in(pool_folder(study / "pool", "digits", "ConvNetD1W16"))
+    teacher = load_member(file)
+    images = start.images.clone().requires_grad_()
+    loss = 10.0 * F.cross_entropy(teacher.network(images), start.labels)
+    (slope,) = torch.autograd.grad(loss, images)
+    torch.testing.assert_close(bench.twin(0, alone=True).images, start.images - slope)
 
 
 def test_controls_are_judged_beside_their_twins(
