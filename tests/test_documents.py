@@ -14,7 +14,7 @@ from datastill.cli import COMMANDS, load, parse
 from datastill.cli.grammar import options_of
 from datastill.datasets import DATASETS
 from datastill.distillation import descent, learned, parameters, parametrisations, residual
-from datastill.distillation.methods import METHODS
+from datastill.distillation.methods import METHODS, tesla
 from datastill.evaluation.assessments import ASSESSMENTS
 from datastill.exchange import FORMATS
 from datastill.networks import NETWORKS
@@ -47,6 +47,11 @@ def test_every_name_stands_on_its_pages(registry: Registry[Any], pages: list[str
         assert set(registry.names) - said == set(), f"{page} does not tell of these"
 
 
+def test_every_method_has_a_section_that_says_what_is_published() -> None:
+    heads = " ".join(re.findall(r"^## .*", PAGES["protocol.md"], flags=re.M))
+    assert {*METHODS.names} <= {*re.findall(r"\((\w+)\)", heads)}
+
+
 def rows(page: str, head: str) -> list[list[str]]:
     """Return the cells of the table under a line that begins with this."""
     _, _, text = PAGES[page].partition(f"\n{head}")
@@ -71,6 +76,18 @@ def test_tables_have_a_row_for_each() -> None:
     tour = "command-line.md"
     assert {*descent.STARTS} <= {*first_of(tour, "| `--init` |")} <= starts
     assert f"the {len(ASSESSMENTS.names)} assessments" in PAGES[tour].replace("\n", " ")
+
+
+def test_the_table_of_tesla_has_its_settings() -> None:
+    told = {row[0]: row[1:] for row in rows("protocol.md", "| images per class (by ratio")}
+    for i, (ipc, column) in enumerate(tesla.COLUMNS.items()):
+        method = column.method
+        assert told["`syn_steps`"][i].partition(" ")[0] == str(method.syn_steps), ipc
+        at_first = [method.starts(step) for step in (method.growing, 0)]
+        ranges = dict.fromkeys(f"{one.earliest}-{one.latest}" for one in at_first)
+        assert told["epochs, of them at first"][i].partition(" (")[0] == ", ".join(ranges), ipc
+        assert told["`growing`"][i] == str(method.growing)
+        assert told["`threshold`"][i] == f"{method.threshold:g}"
 
 
 def test_parametrisations_and_optimisers_are_all_told() -> None:

@@ -16,7 +16,12 @@ from datastill.compute.route import PLAIN, Route
 from datastill.data import ByClass, sample_per_class
 from datastill.distillation.loop import Descent, distill
 from datastill.distillation.methods import METHODS, Task, gradient_matching
-from datastill.distillation.methods.gradient_matching import LOOPS, GradientMatching, loops
+from datastill.distillation.methods.gradient_matching import (
+    LOOPS,
+    GradientMatching,
+    freeze_batch_statistics,
+    loops,
+)
 from datastill.networks import build, builder
 from datastill.runs.specs.base import said_of
 
@@ -213,6 +218,18 @@ def test_batch_norm_is_frozen_on_real_images_of_all_classes() -> None:
     )
     after = [module.running_mean for module in norms]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True) if b is not None)
+
+
+def test_statistics_of_batch_norm_go_a_tenth_of_the_way() -> None:
+    """As in the reference code, whose norms have PyTorch's momentum."""
+    data = blobs()
+    network = builder("ConvNetD1W16BN", data.domain)(key=Key(0))
+    norm = next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    freeze_batch_statistics(network, data, key=Key(1))
+    assert norm.running_mean is not None
+    torch.testing.assert_close(norm.running_mean, 0.1 * seen[0].mean((0, 2, 3)))
 
 
 def test_dsa_is_dc_under_another_policy() -> None:

@@ -25,6 +25,7 @@ from datastill.distillation.descent import Descent
 from datastill.distillation.learned import LEAST_RATE, LearnedLabels, LearnedRate
 from datastill.distillation.loop import Snapshot, distill
 from datastill.distillation.methods import METHODS, Task
+from datastill.distillation.methods.base.students import Starts
 from datastill.distillation.methods.trajectory_matching import TrajectoryMatching
 from datastill.distillation.parameters import Adam, Leaves, Sgd
 from datastill.distillation.parametrisations import Pixels, Synthetic, Tiles
@@ -142,6 +143,12 @@ def test_a_student_on_the_expert_has_arrived() -> None:
     assert found.item() < 1e-8
     slow, _ = replace(method, lr_student=0.01).loss(task, 0, None, synthetic, key=Key(0))
     assert slow.item() == pytest.approx(0.8**2, rel=1e-3)  # a fifth of the way
+
+
+def test_the_bound_of_the_published_epochs_is_not_drawn_itself() -> None:
+    method = METHODS["MTT"](1).method
+    assert isinstance(method, TrajectoryMatching)
+    assert method.starts == Starts(0, 24, 3)
 
 
 def test_what_cannot_be_matched_is_told() -> None:

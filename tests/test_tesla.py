@@ -306,9 +306,9 @@ def test_images_begin_as_real_ones_of_which_a_model_knows_the_class() -> None:
     [
         (1, 20, 4, 0.05),
         (3, 20, 4, 0.05),
-        (4, 80, 20, 0.01),
-        (50, 80, 40, 0.01),
-        (600, 40, 60, 0.01),
+        (4, 80, 19, 0.01),
+        (50, 80, 39, 0.01),
+        (600, 40, 59, 0.01),
     ],
 )
 def test_settings_are_those_of_the_nearest_column(
@@ -320,6 +320,26 @@ def test_settings_are_those_of_the_nearest_column(
     assert (found.method.syn_steps, found.method.max_start) == (steps, latest)
     assert found.parametrisation.lr == rate
     assert set(found.optimisers) == {"images", "labels", "lr"}
+
+
+@pytest.mark.parametrize(
+    ("ipc", "step", "epochs"),
+    [
+        (10, 0, range(10)),
+        (10, 99, range(10)),
+        (10, 100, range(11)),
+        (10, 1000, range(20)),
+        (50, 1000, range(30)),
+        (500, 0, range(40, 60)),
+    ],
+)
+def test_the_bound_of_the_published_epochs_is_not_drawn_itself(
+    ipc: int, step: int, epochs: range
+) -> None:
+    method = METHODS["TESLA"](ipc).method
+    assert isinstance(method, Tesla)
+    starts = method.starts(step)
+    assert range(starts.earliest, starts.latest + 1) == epochs
 
 
 # The command line.

@@ -37,10 +37,11 @@ class OnTheFly:
     :math:`p` is the mean of what each says, softened; with ``mse`` it is the mean of logits.
 
     Attributes:
-        loss: ``kl`` is RDED's, ``mse`` that of G-VBSM and EDC.
+        loss: ``kl`` is RDED's (but for :math:`T^2`), ``mse`` that of G-VBSM and EDC.
         temperature: :math:`T`, that softens; None for the usual one, 20 of ``kl`` and 1 of
             ``cross-entropy``; ``mse`` has none.
-        ground_truth: :math:`\gamma`; None for the usual one, 0.1 of ``mse``, otherwise 0.
+        ground_truth: :math:`\gamma`; None for the usual one, 0.1 of ``mse``, otherwise 0. That is
+            G-VBSM's on ImageNet; it takes 0.15 on CIFAR, and EDC 0.025.
 
     References:
         Sun et al., On the Diversity and Realism of Distilled Dataset: An Efficient Dataset

@@ -44,7 +44,7 @@ GENERATIONS = 1000
 """Random networks that a published run goes through."""
 
 BATCH_STATISTICS = 16
-"""Real images per class from which a network takes its batch statistics, as published."""
+"""Real images per class that batch statistics are led towards, as published."""
 
 CONDENSATION = Paper(
     "zhao2021dc",
@@ -247,9 +247,9 @@ def class_gradients(network: nn.Module, images: Tensor, labels: Tensor) -> tuple
 
 
 def freeze_batch_statistics(network: nn.Module, real: ImageSet, *, key: Key) -> None:
-    """Take the statistics of batch norm from a few real images of every class, and keep them.
+    """Lead statistics of batch norm a tenth of the way to those of a few real images of each class.
 
-    Images of a single class have other statistics than a batch of training has.
+    As published, and keep them: images of one class have others than a batch of training has.
     """
     few = sample_per_class(real, BATCH_STATISTICS, key=key)
     with torch.no_grad():

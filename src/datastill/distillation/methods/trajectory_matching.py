@@ -55,7 +55,7 @@ class TrajectoryMatching:
 
     syn_steps: int = 20
     expert_epochs: int = 3
-    max_start: int = 25
+    max_start: int = 24
     batch_syn: int = 256
     lr_student: float = 0.01
 
@@ -148,7 +148,10 @@ def matched(
 
 @METHODS.register("MTT")
 def published(ipc: int) -> Published:
-    """Return published settings, of small images: experts are saved after every epoch."""
+    """Return what the reference code does unasked: experts are saved after every epoch.
+
+    The paper has settings of its own for each dataset and number of images, see docs/protocol.md.
+    """
     whole(ipc=ipc)
     return Published(
         TrajectoryMatching(),

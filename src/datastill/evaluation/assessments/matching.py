@@ -96,10 +96,10 @@ def om_feature_distance(evidence: Evidence) -> Score:
 @COSTLY.register("trajectory-distance")
 @ASSESSMENTS.register("trajectory-distance")
 def trajectory_distance(evidence: Evidence) -> Score:
-    r"""Distance between where the set leads fresh networks in some 20 steps, and real images do.
+    r"""Distance between where the set leads fresh networks in their first steps, and real images.
 
     From weights :math:`\theta_0` an expert makes :math:`T` steps on real images to
-    :math:`\theta^*`, a student about as many on the set to :math:`\hat\theta`:
+    :math:`\theta^*`, 20 of ten classes, a student about as many on the set to :math:`\hat\theta`:
     :math:`\|\hat\theta - \theta^*\|^2 / \|\theta_0 - \theta^*\|^2`, averaged over one network of
     each architecture; the published distance begins anywhere on an expert's way, this one at its
     start. 1 for a set that teaches nothing. Costs the training of both, of the expert

@@ -19,7 +19,8 @@ class RandomTiles:
     """Draw as many images as fit into those wanted, if each holds several smaller ones.
 
     What a method that learns images in tiles has to beat with the bytes that it takes. It is the
-    start that Kim et al. call mixed, rounded to bytes. Where a class has fewer images than smaller
+    start that Kim et al. call mixed, but shrunk with anti-aliasing, where theirs takes nearest
+    pixels, and rounded to bytes. Where a class has fewer images than smaller
     ones are wanted, each is taken again once all were.
 
     Attributes:

@@ -25,7 +25,9 @@ class Rded:
 
     Of every class some images are drawn, of each some square crops, which are enlarged to its size.
     An original model says of which crop it is the surest; of the best crops of all images those are
-    kept that it is the surest of. Where several are to be in one image, as many more are asked for.
+    kept that it is the surest of. Where several are to be in one image, as many more are asked for,
+    and judged likewise; published crops are of the smaller size then, and are judged with zeros
+    around them.
 
     Attributes:
         images: drawn of each class, or all that are wanted where these are more.
