@@ -2,7 +2,7 @@ r"""Dataset Distillation with Neural Characteristic Function (Wang et al., CVPR 
 
 Published, by the paper and its code: 20 original models of 60 epochs; at each of 20,000 updates
 1,024 real images of each class and 4,096 frequencies (1,024 by the paper), images of 2 x 2 tiles,
-AdamW of 0.01 on pixels from 0 to 1, a loss of 300 times the mean distance over frequencies, and the
+AdamW of 0.001 on pixels from 0 to 1, a loss of 300 times the mean distance over frequencies, and a
 cross-entropy of original models with weight 1. Here it is a quarter of both: docs/protocol.md says
 what else differs. Learning rates of 0.02 to 0.2, weights of the cross-entropy of 0 to 100 and fewer
 real images were tried on held-out training images of FashionMNIST, for 200 updates: none is better
