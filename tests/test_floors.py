@@ -221,6 +221,23 @@ def test_no_test_reads_a_clock(path: Path) -> None:
     assert not [name for name in calls(path) if re.fullmatch(clocks, name)]
 
 
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parent.glob("*.py")), ids=lambda path: path.name
+)
+def test_no_test_gives_up_on_a_browser_within_a_minute(path: Path) -> None:
+    """What is waited for comes later on a busy machine; milliseconds, as Playwright has them."""
+    assert not [
+        node.lineno
+        for node in nodes(path)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr.startswith("wait_for")
+        for each in node.keywords
+        if each.arg == "timeout" and isinstance(each.value, ast.Constant)
+        if not isinstance(each.value.value, int) or each.value.value < 60_000
+    ]
+
+
 def test_the_command_line_is_thin() -> None:
     """It holds options, words and signals: whatever else there is serves Python as well."""
     found = {

@@ -157,7 +157,7 @@ def test_a_point_of_a_study_shows_its_set(tab: Tab) -> None:
     told = tab.page.locator("[data-inspected]")
     assert told.locator("img").count() == 0
     point.hover(force=True)
-    told.locator("img").wait_for(timeout=5_000)
+    told.locator("img").wait_for(timeout=60_000)
     before = told.inner_text()
     assert "accuracy" in before
     chart.locator(".mark-symbol.role-mark path").first.focus()
@@ -166,7 +166,7 @@ def test_a_point_of_a_study_shows_its_set(tab: Tab) -> None:
     assert told.inner_text() != before
     tab.page.get_by_label("Against accuracy").select_option(index=4)
     name = tab.page.locator("option").nth(4).inner_text()
-    tab.page.locator(".drawing", has_text=f"{name} (").wait_for(timeout=10_000)
+    tab.page.locator(".drawing", has_text=f"{name} (").wait_for(timeout=60_000)
     assert (
         tab.page.locator("[id^=agreement][id$=about]").inner_text().startswith(f"{name}: Spearman")
     )
@@ -285,7 +285,7 @@ def test_a_run_that_goes_on_is_loaded_again_until_somebody_says_no(
     assert tab.page.get_by_role("status").inner_text().startswith("distilling: 1 of 2")
     later = replace(exhibit, sections=[Section("Now", [Lines(["update 2"])])])
     render.write(replace(page, exhibits=[later], reload=1000), tmp_path / "page.html")
-    tab.page.get_by_text("update 2").wait_for(timeout=10_000)
+    tab.page.get_by_text("update 2").wait_for(timeout=60_000)
     tab.page.get_by_role("button", name="do not reload").click()
     assert tab.page.get_by_role("button", name="reload it yourself").is_disabled()
     assert not tab.errors
