@@ -234,7 +234,32 @@ def test_an_alpha_that_is_found_is_written_down(
     assert 1.0 < clom["weight"] < 3.0
     assert "CLOM alpha auto" in capsys.readouterr().out
     main(["show", str(folder)])
-    assert "auto" in capsys.readouterr().out
+    assert f"alpha auto, which came to {clom['weight']:.3g}," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["DM", "DSA", "NCFM", "CIM", "TESLA"])
+def test_an_alpha_is_found_beside_every_method_for_models_of_several_architectures(
+    method: str, tmp_path: Path
+) -> None:
+    names = ("MLP", "ConvNetD1W16")
+    for name in names:
+        line = f"train --dataset digits --model {name} --num 1 --epochs 2 --save-epochs 1 2"
+        main([*line.split(), "--save-path", str(tmp_path / "pool")])
+    stretch = {"syn_steps": 2, "expert_epochs": 1, "max_start": 1} if method == "TESLA" else {}
+    spec = DistillSpec(
+        data=DataSpec("digits"),
+        method=method,
+        model="MLP" if method == "TESLA" else "ConvNetD1W16",
+        ipc=1,
+        batch=8,
+        updates=9,
+        settings=stretch,
+        clom=ClomSpec(alphas="auto"),
+        pool=PoolSpec(architectures=names, path=str(tmp_path / "pool")),
+    )
+    clom = distill_to(spec, tmp_path / "set").set.facts["clom"]
+    assert {one["architecture"] for one in clom["originals"]} == {*names}
+    assert clom["weight"] not in (0.0, 1.0)
 
 
 @pytest.mark.parametrize("method", ["DM", "CIM"])

@@ -110,9 +110,7 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "updates": str(facts.get("step", "")),
         "started from": str(descent.get("init", "")),
         "made from": _told(content, images="images", digest="digest"),
-        "CLOM": _told(
-            clom, alpha="alphas", models="models_pool", distance="distance", weighting="weighting"
-        ),
+        "CLOM": _clom(clom),
         "guided by": _originals(clom),
         "chosen by": _originals(table_in(facts, "select")),
         "started by features of": _originals(table_in(facts, "features")),
@@ -126,6 +124,14 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, str]:
         "labelled by": _originals(relabelled),
         "versions": ", ".join(f"{k} {v}" for k, v in table_in(facts, "versions").items()),
     }
+
+
+def _clom(facts: Mapping[str, Any]) -> str:
+    found = facts.get("weight")  # where it was found during the run
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        facts = {**facts, "weight": f"{found:.3g}"}
+    parts = {"alpha": "alphas", "which came to": "weight", "models": "models_pool"}
+    return _told(facts, **parts, distance="distance", weighting="weighting")
 
 
 def _space(descent: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
