@@ -8,6 +8,7 @@ import pytest
 
 import datastill
 from datastill.cli import main
+from test_cifar import write as write_cifar
 from test_datasets import write_idx
 
 STRATEGY = "color_crop_cutout_flip_scale_rotate"
@@ -17,6 +18,7 @@ STRATEGY = "color_crop_cutout_flip_scale_rotate"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     write_idx(folder / "data" / "FashionMNIST", images=120)
+    write_cifar(folder / "data" / "CIFAR10", "CIFAR10", binary=True, each=24)
     return folder
 
 
@@ -29,46 +31,51 @@ def run(line: str) -> None:
     main([*line.split(), "--quiet"])
 
 
+DATASETS = pytest.mark.parametrize("dataset", ["FashionMNIST", "CIFAR10"])
+
+
 @pytest.mark.slow
-def test_train(home: Path) -> None:
-    run("train --dataset FashionMNIST --model ConvNet --num 10 --epochs 1 --batch-train 32")
-    run("train --dataset FashionMNIST --model AlexNet VGG11 ResNet18 --num 1 --epochs 1")
-    folder = home / "pretrained_model" / "FashionMNIST" / "original"
+@DATASETS
+def test_train(home: Path, dataset: str) -> None:
+    run(f"train --dataset {dataset} --model ConvNet --num 10 --epochs 1 --batch-train 32")
+    run(f"train --dataset {dataset} --model AlexNet VGG11 ResNet18 --num 1 --epochs 1")
+    folder = home / "pretrained_model" / dataset / "original"
     assert len(json.loads((folder / "ConvNet" / "manifest.json").read_text())) == 10
     assert (folder / "VGG11" / "model_000_epoch_001.safetensors").is_file()
 
 
 @pytest.mark.slow
+@DATASETS
 @pytest.mark.parametrize(
     "line",
     [
-        "--method DC --dataset FashionMNIST --model ConvNet --ipc 10 "
+        "--method DC --model ConvNet --ipc 10 "
         "--alphas 2000 --models-pool ConvNet --model-num 10 --inner-loop 1",
-        "--method DSA --dataset FashionMNIST --model ConvNet --ipc 10 --init real "
+        "--method DSA --model ConvNet --ipc 10 --init real "
         f"--dsa-strategy {STRATEGY} --alphas 1000 --models_pool ConvNet --model_num 10 "
         "--inner-loop 1",
-        "--method DM --dataset FashionMNIST --ipc 10 "
-        "--alphas 2000 --models-pool ConvNet --model-num 10",
-        "--method DC --dataset FashionMNIST --model ConvNet --ipc 50 --inner-loop 1 "
+        "--method DM --ipc 10 --alphas 2000 --models-pool ConvNet --model-num 10",
+        "--method DC --model ConvNet --ipc 50 --inner-loop 1 "
         "--alphas 1000 2000 1000 2000 --models-pool ConvNet AlexNet VGG11 ResNet18 --model-num 1",
     ],
 )
-def test_distill(home: Path, line: str) -> None:
+def test_distill(home: Path, dataset: str, line: str) -> None:
     words = line.split()
     method, ipc = words[1], words[words.index("--ipc") + 1]
     updates = 1 if ipc == "50" else 2  # of 500 images under four architectures
-    run(f"distill {line} --iterations {updates} --batch-real 4")
-    made = datastill.load(home / "condensed" / "FashionMNIST" / method / f"IPC{ipc}")
+    run(f"distill --dataset {dataset} {line} --iterations {updates} --batch-real 4")
+    made = datastill.load(home / "condensed" / dataset / method / f"IPC{ipc}")
     assert made.counts == (int(ipc),) * 10
     assert made.facts["method"] == method
 
 
-def test_validate(home: Path) -> None:
+@DATASETS
+def test_validate(home: Path, dataset: str) -> None:
     run(
-        "validate --dataset FashionMNIST --method DC --ipc 50 --model ConvNet --dsa --save-model "
+        f"validate --dataset {dataset} --method DC --ipc 50 --model ConvNet --dsa --save-model "
         "--epochs 1 --num-eval 1"
     )
-    folder = home / "condensed" / "FashionMNIST" / "DC" / "IPC50"
+    folder = home / "condensed" / dataset / "DC" / "IPC50"
     assert (folder / "models" / "ConvNet_000.safetensors").is_file()
     (report,) = json.loads((folder / "validation.json").read_text())
     assert report["protocol"]["name"] == "dsa"
