@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from steps import facts
 
 from datastill.augment import dsa, usual_strategy
 from datastill.base.rng import Key
@@ -77,14 +77,9 @@ def main() -> None:
         seconds = statistics.median(one[name] for one in found)
         print(f"{name:26s} {seconds:9.3f} s {statistics.median(shares):8.3f} %")
     if given.out:
-        facts = {
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "machine": platform.processor() or platform.machine(),
-            "seconds": found,
-        }
+        told = {"machine": facts(), "seconds": found}
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(facts, indent=2) + "\n")
+        given.out.write_text(json.dumps(told, indent=2) + "\n")
 
 
 if __name__ == "__main__":

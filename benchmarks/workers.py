@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from steps import facts
 
 STEPS = """
 import sys, time
@@ -149,7 +150,7 @@ def main() -> None:
     parser.add_argument("--weigh", type=float, default=90, help="seconds, once all are there")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    found: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
+    found: dict[str, Any] = {"machine": facts(), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if given.repeats:

@@ -353,3 +353,13 @@ def test_om_accuracies_beside_the_table_of_clom_are_those_of_its_values() -> Non
     )
     for name, number in zip(("FashionMNIST", "CIFAR10"), told, strict=True):
         assert f"| DM-500 | 10 | 0 | {number} |" in (folder / name / "tables.md").read_text()
+
+
+def test_what_benchmarks_write_says_on_which_processor_and_by_which_instructions() -> None:
+    writing = {
+        file.name: file.read_text()
+        for file in sorted((ROOT / "benchmarks").glob("*.py"))
+        if '"machine":' in file.read_text()
+    }
+    assert len(writing) >= 7
+    assert not [name for name, text in writing.items() if "facts()" not in text]
