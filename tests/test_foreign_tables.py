@@ -1,6 +1,8 @@
 """Images and labels in the tables and lists in which people save them; what is said of others."""
 
+import argparse
 import pickle
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from test_layouts_of_others import labels
 PIXELS = torch.rand(20, 3, 16, 20, generator=Key(0).generator()).round(decimals=2)
 
 LABELS = labels()
+SCORES = 4 * torch.randn(20, 10, generator=Key(1).generator())
 SORTED = LABELS.argsort(stable=True)
 PIECES = [PIXELS[k == LABELS] for k in range(10)]
 
@@ -44,6 +47,7 @@ TABLES: dict[str, Any] = {
     "items": [(image, int(k)) for image, k in zip(PIXELS, LABELS, strict=True)],
     "items of tensors": [[image, k] for image, k in zip(PIXELS, LABELS, strict=True)],
     "items one-hot": list(zip(PIXELS, torch.eye(10)[LABELS], strict=True)),
+    "sets by another name": {"syn_dataset": [[PIXELS, LABELS]], "accs": [0.5]},
     "items inside": {"data": list(zip(PIXELS, LABELS.tolist(), strict=True))},
 }
 
@@ -135,6 +139,48 @@ def test_steps_of_the_first_project_are_put_together(tmp_path: Path) -> None:
     back, _ = import_set(tmp_path / "results.pth", reading=Reading(experiment=3))
     assert len(back) == 10
     assert back.facts["learning_rate"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("rate", ["lr", "syn_lr", "synlr"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"data": [[PIXELS, SCORES]]},
+        {"syn_data": (PIXELS, SCORES)},
+        {"a": {"x": PIXELS, "y": SCORES}},
+    ],
+    ids=["list", "pair", "table"],
+)
+def test_a_learning_rate_around_a_set_is_of_it(
+    inside: dict[str, Any], rate: str, tmp_path: Path
+) -> None:
+    torch.save({**inside, rate: torch.tensor(0.02), "step": 7}, tmp_path / "own.pt")
+    for reading in (None, Reading(experiment=0)):
+        back, _ = import_set(tmp_path / "own.pt", reading=reading)
+        assert back.facts["learning_rate"] == pytest.approx(0.02)
+        assert torch.allclose(back.labels, SCORES.softmax(1))  # beside a rate they are logits
+
+
+@pytest.mark.parametrize("other", ["cosine", [0.1, 0.2], {"net": 0.1}])
+def test_what_is_no_learning_rate_around_a_set_says_nothing(other: Any, tmp_path: Path) -> None:
+    torch.save({"data": [[PIXELS, LABELS]], "lr": other}, tmp_path / "own.pt")
+    assert "learning_rate" not in import_set(tmp_path / "own.pt")[0].facts
+
+
+@pytest.mark.parametrize("kind", ["pt", "pkl"])
+def test_settings_of_a_program_beside_its_set_are_passed_over(kind: str, tmp_path: Path) -> None:
+    accuracies = defaultdict[str, list[float]](list, ConvNet=[0.5])
+    settings = argparse.Namespace(method="DM", ipc=2, again=argparse.Namespace(lr=0.1))
+    table = {"data": [[PIXELS, LABELS]], "accs_all_exps": accuracies, "args": settings}
+    if kind == "pt":
+        torch.save(table, tmp_path / "own.pt")
+    else:
+        (tmp_path / "own.pkl").write_bytes(pickle.dumps(table))
+    pixels, found, _ = read(tmp_path / f"own.{kind}")
+    assert torch.allclose(pixels, PIXELS, atol=1e-5)
+    assert found.tolist() == LABELS.tolist()
+    back, _ = import_set(tmp_path / f"own.{kind}")
+    assert back.facts["reported_accuracies"] == {"ConvNet": [0.5]}
 
 
 def test_several_sets_in_a_table_are_named(tmp_path: Path) -> None:

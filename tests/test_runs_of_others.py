@@ -82,6 +82,26 @@ def test_folders_of_sre2l(run: Run, tmp_path: Path) -> None:
     assert torch.equal(load(tmp_path / "made").labels, LABELS)
 
 
+def test_numbers_of_folders_that_are_no_numbers_of_classes_are_told(tmp_path: Path) -> None:
+    (tmp_path / "syn").mkdir()
+    pictures(tmp_path / "syn", "{0:05d}/{1}.jpg", PIXELS, LABELS)
+    (tmp_path / "syn" / "00000").rename(tmp_path / "syn" / "00010")
+    with pytest.raises(InputError, match="numbers from 1 to 10, those of CIFAR10 from 0 to 9"):
+        import_set(tmp_path / "syn", Claim("CIFAR10"))
+    with pytest.raises(InputError, match=r"of ImageNette-32 from 0 to 9.*or n01440764, n02102040"):
+        import_set(tmp_path / "syn", Claim("ImageNette"))
+
+
+def test_where_programs_number_classes_otherwise_it_is_told(tmp_path: Path) -> None:
+    pictures(tmp_path, "new{0:03d}/class{0:03d}_id{1:03d}.jpg", PIXELS, LABELS)
+    made, remarks = import_set(tmp_path, Claim("ImageWoof"))
+    assert torch.equal(made.labels, LABELS)
+    told = "0 is n02096294, Australian terrier; programs that sort them begin with n02086240"
+    assert any(told in remark for remark in remarks)
+    for dataset in ("ImageNette", "CIFAR10"):  # in which there is one order
+        assert not any("sort" in remark for remark in import_set(tmp_path, Claim(dataset))[1])
+
+
 @pytest.mark.parametrize("path", ["FKD", "FKD/epoch_0", "FKD/epoch_0/batch_0.tar"])
 def test_labels_of_every_batch_say_what_they_are(path: str, run: Run, tmp_path: Path) -> None:
     folder = Path("FKD/epoch_0")
@@ -108,6 +128,14 @@ def test_labels_and_rate_of_datm(run: Run, tmp_path: Path) -> None:
     made = load(tmp_path / "made")
     torch.testing.assert_close(made.labels, logits.softmax(1))
     assert made.facts["learning_rate"] == pytest.approx(0.0123)
+
+
+def test_a_learning_rate_by_one_word_is_kept(tmp_path: Path) -> None:
+    files = {"images": PIXELS, "labels": LABELS, "synlr": torch.tensor(0.02)}
+    for name, value in files.items():
+        torch.save(value, tmp_path / f"{name}_5000.pt")
+    made, _ = import_set(tmp_path / "images_5000.pt")
+    assert made.facts["learning_rate"] == pytest.approx(0.02)
 
 
 def test_a_folder_without_any_is_told(tmp_path: Path) -> None:

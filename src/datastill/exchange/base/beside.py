@@ -27,7 +27,7 @@ IMAGES = ("images", "image", "imgs", "img")
 BARE = (*IMAGES, "x", "data", "inputs")
 """Words by which a file is called that holds images alone."""
 LABELS = ("labels", "label", "targets", "target", "y", "labs", "lab")
-RATES = ("lr", "syn_lr", "learning_rate")
+RATES = ("lr", "syn_lr", "synlr", "learning_rate")
 NUMBERED = re.compile(r"(?:(.*)_)?(\d+)")
 """What a name says beside images, where it ends with a number."""
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from datastill.base.errors import InputError
+from datastill.base.errors import InputError, suggestion
+from datastill.base.registry import folded
 from datastill.base.wording import counted
 from datastill.data import Domain
 from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
 from datastill.exchange.base.contract import Found
-from datastill.exchange.base.labels import in_order
+from datastill.exchange.base.labels import in_order, numbers_of
 from datastill.exchange.base.names import names_of
 from datastill.exchange.base.neighbours import mentions
 
@@ -53,8 +54,44 @@ def _estranged(word: str | None) -> str | None:
 def places_of(names: Sequence[str], classes: Sequence[str], dataset: str) -> list[int] | None:
     """Return which class each name means, see ``in_order``; WordNet's numbers are names too."""
     found = in_order(names, classes)
-    subset = getattr(DATASETS[dataset], "subset", None) if dataset in DATASETS else None
+    subset = _subset(dataset)
     return in_order(names, list(subset)) if found is None and subset else found
+
+
+def strange_class(names: Sequence[str], domain: Domain, dataset: str) -> str:
+    """Return what to say of names of classes of which one is none of a dataset's."""
+    numbers, subset = numbers_of(names), _subset(dataset)
+    if numbers is not None:
+        known = f", or {', '.join([*subset][:2])}, ..." if subset else ""
+        return (
+            f"its classes are called by numbers from {min(numbers)} to {max(numbers)}, those of "
+            f"{domain.name} from 0 to {len(domain.classes) - 1}: call them by these, or by their "
+            f"names: {', '.join(domain.classes[:2])}, ...{known}"
+        )
+    known = set(map(folded, domain.classes))
+    strange = next(name for name in names if folded(name) not in known)
+    return f"{domain.name} has no class {strange!r}; {suggestion(strange, domain.classes)}"
+
+
+def order_told(found: Found, dataset: str) -> tuple[str, ...]:
+    """Return what to say of numbers of classes that others count in another order.
+
+    MTT and its kin have an order of their own for ImageWoof and the like; programs that write
+    folders mostly number WordNet's numbers as they are sorted.
+    """
+    subset, numbers = _subset(dataset), numbers_of(found.classes or ())
+    if not subset or numbers is None or list(subset) == sorted(subset):
+        return ()
+    first, least = next(iter(subset)), min(subset)
+    return (
+        f"its classes are numbers, taken in the order of MTT and its kin: 0 is {first}, "
+        f"{subset[first]}; programs that sort them begin with {least}, {subset[least]}: where one "
+        "of these made it, call its classes by WordNet's numbers",
+    )
+
+
+def _subset(dataset: str) -> Mapping[str, str] | None:
+    return getattr(DATASETS[dataset], "subset", None) if dataset in DATASETS else None
 
 
 def _fault(name: str, found: Found, labels: Tensor) -> str | None:

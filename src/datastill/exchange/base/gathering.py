@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from datastill.base.errors import InputError, damaged
-from datastill.base.wording import counted, readable
+from datastill.base.wording import readable
 from datastill.datasets.base.names import (
     SPLIT_WORDS,
     classes_among,
@@ -37,6 +38,7 @@ from datastill.exchange.base.tensors import (
     rate_of,
     shape_of,
     tensor_of,
+    told_of,
 )
 from datastill.exchange.base.unpickling import plain_of
 
@@ -46,8 +48,6 @@ EXPECTED = (
 )
 
 DEEPEST = 3
-
-WEIGHTS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 
 SAID = {*IMAGE_WORDS, *LABEL_WORDS, *BESIDE, "real", "init", "test", "noise"}
 """Words that are no names of classes."""
@@ -84,7 +84,7 @@ def gathered(
             return of_steps([_in_list(each, path) for each in value], experiment, path)
         if len(value) == 2:
             return _in_list(value, path)  # which says what is wrong with it
-    raise InputError(f"{path} holds {_told(value)}; {EXPECTED}")
+    raise InputError(f"{path} holds {told_of(value)}; {EXPECTED}")
 
 
 def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, depth: int) -> Held:
@@ -104,7 +104,7 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
     if not images:
         return _inside(table, path, experiment, depth)
     if not labels:
-        raise InputError(f"{path} holds {_told(table)}; {EXPECTED}")
+        raise InputError(f"{path} holds {told_of(table)}; {EXPECTED}")
     labels.sort(key=lambda key: not _says_soft(key))  # they say more than hard ones beside them
     found, classes = labels_in(table[labels[0]], classes_among(table), path)
     rate, told = None, ()
@@ -131,13 +131,13 @@ def _inside(table: Mapping[Any, Any], path: Path, experiment: int | None, depth:
         if depth and _is_container(value) and (found := _set_in(value, path, depth - 1))
     }
     if not sets:
-        raise InputError(f"{path} holds {_told(table)}; {EXPECTED}")
+        raise InputError(f"{path} holds {told_of(table)}; {EXPECTED}")
     names = list(sets)
     if experiment is not None and len(names) == 1:
         (value,) = (value for key, value in table.items() if str(key) == names[0])
-        return gathered(value, path, experiment, depth=depth - 1)
+        return _said_around(gathered(value, path, experiment, depth=depth - 1), table, path)
     if experiment is not None:
-        return one_of(list(sets.values()), experiment, path)
+        return _said_around(one_of(list(sets.values()), experiment, path), table, path)
     if len(names) > 1 and not any(map(split_word, names)) and disjoint(list(sets.values())):
         return _said_around(one_of(list(sets.values()), None, path), table, path)
     chosen, told = _training_among(names, path)
@@ -149,7 +149,12 @@ def _said_around(found: Held, table: Mapping[Any, Any], path: Path) -> Held:
     # What a table says of the set that lies inside of it.
     classes = found.classes or classes_among(table)
     normalisation = found.normalisation or normalisation_of(table, path)
-    return replace(found, classes=classes, normalisation=normalisation)
+    found = replace(found, classes=classes, normalisation=normalisation)
+    for key in keyed(table, RATE_WORDS)[:1] if found.rate is None else ():
+        with suppress(InputError):  # what is no number there is of something else
+            rate, told = rate_of(table[key], path)
+            return replace(found, rate=rate, logits=True, remarks=(*told, *found.remarks))
+    return found
 
 
 def _training_among(names: Sequence[str], path: Path) -> tuple[str, tuple[str, ...]]:
@@ -186,7 +191,9 @@ def left_out(names: Iterable[object], taken: str) -> tuple[str, ...]:
 def _is_container(value: Any) -> bool:
     if isinstance(value, Mapping):
         return True
-    return isinstance(value, list | tuple) and (_is_pair(value) or are_items(value))  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    return _is_pair(value) or are_items(value) or all(map(_is_pair, value))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def are_items(value: Sequence[Any]) -> bool:
@@ -273,28 +280,3 @@ def _is_pair(value: Any) -> bool:
 
 def _says_soft(key: str) -> bool:
     return bool({"soft", "logits"} & set(words_of(key)))
-
-
-def _told(value: Any) -> str:
-    if _are_weights(value):
-        return "weights of networks and no images"
-    if isinstance(value, Mapping):
-        names = [str(key) for key in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-        told = ", ".join(name[:30] for name in names[:6] if readable(name))
-        return f"a dictionary of {told or 'nothing'}" + (", ..." if len(names) > 6 else "")
-    if is_tensor(value):
-        return "one tensor"
-    if isinstance(value, list | tuple) and len(value) > 1 and all(map(is_tensor, value)):  # pyright: ignore[reportUnknownArgumentType]
-        return f"a list of {counted(len(value), 'tensor')} without labels"  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)} things that are no images and labels"  # pyright: ignore[reportUnknownArgumentType]
-    return f"a {type(value).__name__}"
-
-
-def _are_weights(value: Any) -> bool:
-    # What state_dict() returns; or lists of lists of tensors: experts of trajectory matching.
-    if isinstance(value, Mapping):
-        keys = [str(key) for key in value if is_tensor(value[key])]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-        return bool(keys) and all(key.rpartition(".")[2] in WEIGHTS for key in keys)
-    listed = isinstance(value, list) and bool(value) and isinstance(value[0], list)  # pyright: ignore[reportUnknownArgumentType]
-    return listed and bool(value[0]) and isinstance(value[0][0], list)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]

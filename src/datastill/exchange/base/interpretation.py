@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datastill.base.errors import InputError, suggestion
-from datastill.base.registry import folded
+from datastill.base.errors import InputError
 from datastill.base.wording import counted
 from datastill.data import UNNAMED, Domain, ImageSet, require_sound
 from datastill.data.labels import LEARNED
@@ -19,7 +18,14 @@ from datastill.data.pixels import FLOATS_MOST, Pixels
 from datastill.data.tiles import Unfold, unfolded
 from datastill.datasets import DATASETS
 from datastill.exchange.base.contract import Found
-from datastill.exchange.base.domains import guessed, known_domain, normalisation_of, places_of
+from datastill.exchange.base.domains import (
+    guessed,
+    known_domain,
+    normalisation_of,
+    order_told,
+    places_of,
+    strange_class,
+)
 from datastill.exchange.base.labels import settle_labels
 from datastill.exchange.base.mosaics import mosaic_in
 from datastill.exchange.base.names import factor_named
@@ -60,6 +66,7 @@ def interpret(
     try:
         domain, origin = _domain(found, name, labels, claim, path)
         labels = _in_order(found, labels, domain, str(origin.get("dataset")), path)
+        told += order_told(found, str(origin.get("dataset")))
         images, domain, seen = settle_images(found, domain, claim, path, origin=origin)
     except InputError as error:
         raise InputError("; ".join([str(error), *(why if name is None else ())])) from None
@@ -205,10 +212,7 @@ def _require_numbers(labels: Tensor, columns: int | None, domain: Domain, path: 
 def _places(names: tuple[str, ...], domain: Domain, dataset: str, path: Path) -> list[int]:
     places = places_of(names, domain.classes, dataset)
     if places is None:
-        known = set(map(folded, domain.classes))
-        strange = next(name for name in names if folded(name) not in known)
-        hint = suggestion(strange, domain.classes)
-        raise InputError(f"{path}: {domain.name} has no class {strange!r}; {hint}")
+        raise InputError(f"{path}: {strange_class(names, domain, dataset)}")
     twice = next((k for k in places if places.count(k) > 1), None)
     if twice is not None:
         told = " and ".join(name for name, k in zip(names, places, strict=True) if k == twice)

@@ -154,7 +154,7 @@ IMAGE_WORDS = (
 LABEL_WORDS = (
     *("labels", "label", "y", "targets", "target", "lab", "labs", "lbls", "lbl", "logits"),
 )
-RATE_WORDS = ("lr", "learningrate", "stepsize")
+RATE_WORDS = ("lr", "synlr", "learningrate", "stepsize")
 BESIDE = {
     *("syn", "synth", "synthetic", "distilled", "condensed", "learned"),
     *("best", "final", "last", "soft", "hard", "set", "eval", "vis", "save", "saved", "trained"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.wording import counted, readable
 from datastill.exchange.base.names import RATE_WORDS, keyed
 from datastill.exchange.base.unpickling import PlainArray, PlainTensor, plain_of
 
@@ -21,6 +22,8 @@ NORMALISATION = ("mean", "std")
 """Keys under which a table may keep how its images are normalised."""
 
 MOST_BYTES = 4 * MOST_VALUES
+
+WEIGHTS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 
 KINDS = (
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool),
@@ -154,6 +157,23 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
     return tuple(found.shape) if isinstance(found, Tensor) else None
 
 
+def told_of(value: Any) -> str:
+    """Say in a few words what a value is, of which images and labels were expected."""
+    if _are_weights(value):
+        return "weights of networks and no images"
+    if isinstance(value, Mapping):
+        names = [str(key) for key in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        told = ", ".join(name[:30] for name in names[:6] if readable(name))
+        return f"a dictionary of {told or 'nothing'}" + (", ..." if len(names) > 6 else "")
+    if is_tensor(value):
+        return "one tensor"
+    if isinstance(value, list | tuple) and len(value) > 1 and all(map(is_tensor, value)):  # pyright: ignore[reportUnknownArgumentType]
+        return f"a list of {counted(len(value), 'tensor')} without labels"  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)} things that are no images and labels"  # pyright: ignore[reportUnknownArgumentType]
+    return f"a {type(value).__name__}"
+
+
 def _tensor(value: Any, what: str, path: Path) -> Tensor | None:
     try:
         found = plain_of(value)
@@ -166,3 +186,12 @@ def _tensor(value: Any, what: str, path: Path) -> Tensor | None:
     except Exception:  # what stands for a tensor may be anything
         raise InputError(f"{path} is damaged: the {what} are no tensor") from None
     return found if isinstance(found, Tensor) else None
+
+
+def _are_weights(value: Any) -> bool:
+    # What state_dict() returns; or lists of lists of tensors: experts of trajectory matching.
+    if isinstance(value, Mapping):
+        keys = [str(key) for key in value if is_tensor(value[key])]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        return bool(keys) and all(key.rpartition(".")[2] in WEIGHTS for key in keys)
+    listed = isinstance(value, list) and bool(value) and isinstance(value[0], list)  # pyright: ignore[reportUnknownArgumentType]
+    return listed and bool(value[0]) and isinstance(value[0][0], list)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]

@@ -151,6 +151,27 @@ def first_of(value: object, *_: object) -> object:
     return value
 
 
+def plain_table(*_: object) -> dict[Any, Any]:
+    """Stand for what makes a table with defaults: make one without."""
+    return {}
+
+
+def uncalled(*_: object) -> None:
+    """Stand for what such tables make their defaults by: pickles name it, and do not call it.
+
+    Raises:
+        ValueError: when one does.
+    """
+    raise ValueError("a list of another make")
+
+
+class Settings:
+    """Stands for the options of a program, and forgets them."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep nothing."""
+
+
 def loaded(content: object) -> Any:
     """Read what ``torch.save`` wrote into bytes: tensors, plain numbers, text, lists and so on."""
     if not isinstance(content, bytes | bytearray):
@@ -162,6 +183,10 @@ def loaded(content: object) -> Any:
 
 
 STAND_INS: dict[str, Callable[..., Any]] = {
+    "argparse.Namespace": Settings,
+    "collections.defaultdict": plain_table,
+    "builtins.list": uncalled,
+    "__builtin__.list": uncalled,
     "numpy.dtype": PlainType,
     "numpy.ndarray": PlainArray,
     **{
@@ -174,9 +199,14 @@ STAND_INS: dict[str, Callable[..., Any]] = {
         )
     },
 }
-"""What is made in place of NumPy's things, by their names in a pickle."""
+"""What is made in place of NumPy's things and of others beside sets, by their names in a pickle."""
 
-ALLOWED: list[Any] = [PlainType, PlainArray, *((made, name) for name, made in STAND_INS.items())]
+ALLOWED: list[Any] = [
+    PlainType,
+    PlainArray,
+    Settings,
+    *((made, name) for name, made in STAND_INS.items()),
+]
 
 OF_PICKLES: dict[str, Callable[..., Any]] = {
     **STAND_INS,
