@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 from PIL import Image
 
@@ -241,3 +242,91 @@ def test_columns_of_folders_are_not_passed_over(option: str, tmp_path: Path) -> 
 def test_columns_of_a_dataset_that_has_none_are_not_passed_over() -> None:
     with pytest.raises(InputError, match=r"digits has one set .* no 'coarse': leave out `labels`"):
         load_dataset("digits", None, Reading(labels="coarse"))
+
+
+@pytest.mark.parametrize("other", ["masks", "annotations/trimaps", "Ground_truth"])
+def test_what_belongs_to_pictures_is_no_class(other: str, tmp_path: Path) -> None:
+    for folder in ("images", other):
+        write(tmp_path / "pets" / folder, by_class=False)
+    told = r"images.* are no names of classes: pictures and what belongs to them"
+    with pytest.raises(InputError, match=told):
+        load_dataset(str(tmp_path / "pets"))
+    with pytest.raises(InputError, match=told):
+        import_set(tmp_path / "pets")
+    lines = [f"images/{i:03d}.png,{NAMES[i]}" for i in ROWS]
+    (tmp_path / "pets" / "labels.csv").write_text("\n".join(["file,label", *lines]))
+    require_same(together(load_dataset(str(tmp_path / "pets"))))
+
+
+def test_splits_of_a_name_that_hold_pictures_are_no_classes(tmp_path: Path) -> None:
+    for folder in ("cars_train", "cars_test"):
+        write(tmp_path / "cars" / folder, by_class=False)
+    with pytest.raises(InputError, match="cars_test and cars_train, a name for parts of the data"):
+        load_dataset(str(tmp_path / "cars"))
+
+
+def test_tables_of_traffic_signs(tmp_path: Path) -> None:
+    signs, place = (
+        tmp_path / "gtsrb" / "GTSRB",
+        tmp_path / "gtsrb" / "GTSRB" / "Final_Test" / "Images",
+    )
+    place.mkdir(parents=True)
+    for row in ROWS:
+        kind = int(LABELS[row])
+        folder = place if row > 8 else signs / "Training" / f"{kind:05d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(ARRAYS[row]).save(folder / f"{row:05d}.png")
+    for kind in (0, 1):
+        rows = [f"{row:05d}.png;20;{kind}" for row in ROWS[:9] if int(LABELS[row]) == kind]
+        text = "\n".join(["Filename;Width;ClassId", *rows])
+        (signs / "Training" / f"{kind:05d}" / f"GT-{kind:05d}.csv").write_text(text)
+    names = [f"{row:05d}.png;20;16" for row in ROWS[9:]]
+    (place / "GT-final_test.test.csv").write_text("\n".join(["Filename;Width;Height", *names]))
+    names = [f"{row:05d}.png;20;{int(LABELS[row])}" for row in ROWS[9:]]
+    text = "\n".join(["Filename;Width;ClassId", *names])
+    (tmp_path / "gtsrb" / "GT-final_test.csv").write_text(text)
+    parts = load_dataset(str(tmp_path / "gtsrb"))
+    assert [part and len(part) for part in parts] == [9, 3]
+    require_same(together(parts))
+
+
+def test_a_column_that_is_named_is_looked_for_in_all_tables(tmp_path: Path) -> None:
+    pets = beside(tmp_path, "list_attr.csv", ["id,big,kind", *(f"{i},1,{NAMES[i]}" for i in ROWS)])
+    (pets / "list_box.csv").write_text("\n".join(["id,x,y", *(f"{i},3,4" for i in ROWS)]))
+    require_same(together(load_dataset(str(pets), None, Reading(labels="kind"))))
+    with pytest.raises(InputError, match="has no column 'sort'"):
+        load_dataset(str(pets), None, Reading(labels="sort"))
+
+
+def archive(root: Path) -> Path:
+    np.savez(root / "pathmnist.npz", train_images=ARRAYS, train_labels=LABELS.numpy())
+    return root
+
+
+def structure(root: Path) -> Path:
+    scipy.io.savemat(root / "emnist.mat", {"dataset": {"train": {"images": ARRAYS}}})
+    return root / "emnist.mat"
+
+
+def matlab(root: Path) -> Path:
+    write(root / "jpg", by_class=False)
+    scipy.io.savemat(root / "imagelabels.mat", {"labels": LABELS.numpy()})
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (archive, r"pathmnist\.npz lies there: name it, if it is the dataset"),
+        (
+            structure,
+            r"emnist\.mat holds structures of MATLAB alone \(dataset\), which are not read",
+        ),
+        (matlab, r"imagelabels\.mat is not read: where it tells the classes"),
+    ],
+)
+def test_arrays_in_a_place_where_they_are_not_read_are_named(
+    make: Callable[[Path], Path], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=told):
+        load_dataset(str(make(tmp_path)))

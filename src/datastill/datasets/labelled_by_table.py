@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -83,7 +83,7 @@ def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
     path, tree = root_of(path), tree_of_folder(root_of(path))
     pictures = Pictures.below(path, tree)
     by_word: dict[str, Labels] = {}
-    for table, place in _tables(path, tree, pictures, only):
+    for table, place in _that_have(reading.labels, _tables(path, tree, pictures, only)):
         for word, picture, label, line in rows_of(table, place, pictures, reading):
             mine = by_word.setdefault(word, Labels(table.source))
             if mine.labels.setdefault(picture, label) != label:
@@ -154,6 +154,16 @@ def _tables(
         yield (table.headless() if any(first) else table), place
 
 
+def _that_have(
+    column: str | None, tables: Iterable[tuple[TextTable, str]]
+) -> Iterable[tuple[TextTable, str]]:
+    # Of several tables those that have the column that a person names; all, where none has.
+    if column is None:
+        return tables
+    found = list(tables)
+    return [each for each in found if column in each[0].columns] or found
+
+
 def _lists_pictures(file: Path, place: str, pictures: Pictures) -> bool:
     # Of the many texts that may lie there only lists of pictures are read.
     try:
@@ -171,7 +181,7 @@ def _require_apart(found: Mapping[Split, Labels]) -> None:
     if both:
         raise InputError(
             f"{found['train'].source} and {found['test'].source} both name {min(both)}: pictures "
-            "are for training or for tests"
+            "are for training or for tests; name the table of the two that tells the classes"
         )
 
 

@@ -33,6 +33,11 @@ def arrays(file: Path) -> dict[str, Callable[[], np.ndarray]]:
             ) from None
     plain = {k: _texts(v) for k, v in table.items() if not k.startswith("__")}
     found = {k: v for k, v in plain.items() if isinstance(v, np.ndarray) and v.dtype.kind in KINDS}
+    if plain and not found:
+        raise InputError(
+            f"{file} holds structures of MATLAB alone ({', '.join(plain)}), which are not read: "
+            "save the arrays in them by their names, images and labels, or as .npz"
+        )
     counts = {max(array.shape) for array in found.values() if 0 < array.ndim <= 2 and array.size}
     return {
         name: partial(_images_first, array, counts, f"{name} of {file}")

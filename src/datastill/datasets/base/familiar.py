@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from datastill.datasets.base.names import is_clutter
+from datastill.datasets.base.names import is_clutter, is_picture
 
 MARKS = {
     "data_batch_1": "CIFAR10",
@@ -15,9 +15,12 @@ MARKS = {
 }
 """Files by which a registered dataset is known, in its official layout."""
 
-LISTS = (".json", ".xml", ".xlsx")
+LISTS = (".json", ".xml", ".xlsx", ".mat")
 """Endings of files that may hold classes, and are not read."""
 
+
+ARRAYS = (".npz", ".safetensors", ".pt", ".pth", ".mat", ".parquet")
+"""Endings of files that may be datasets themselves."""
 
 TABLES = (".csv", ".tsv", ".jsonl")
 """Endings of files that are read where they are tables of pictures."""
@@ -34,6 +37,9 @@ def familiar(path: Path) -> str:
     told = shards(path)
     if told:
         return told
+    arrays = next((file for file in _files(path) if file.suffix.casefold() in ARRAYS), None)
+    if arrays is not None and not any(is_picture(file.name) for file in _files(path)):
+        return f"; {arrays} lies there: name it, if it is the dataset"
     listed = next((file for file in _files(path) if file.suffix.casefold() in LISTS), None)
     if listed is not None:
         return (

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from datastill.base.errors import InputError
 from datastill.datasets.base.names import (
+    BELONGING,
     BY_THE_WAY,
     LIKE,
     PICTURES,
@@ -116,6 +117,18 @@ def require_classes(tree: Tree, name: str) -> None:
         raise InputError(f"{name} holds pictures beside its folders, such as {min(tree.pictures)}")
     if not tree.folders:
         raise InputError(f"{name} holds no folders; expected a folder of pictures for each class")
+    named = [each for each in sorted(tree.folders) if tree.folders[each].has_pictures]
+    words = [set(words_in(each)) for each in named]
+    plain = any(said and said <= BY_THE_WAY for said in words)
+    if (
+        plain
+        and any(map(BELONGING.intersection, words))
+        and all(said and said <= BY_THE_WAY | BELONGING for said in words)
+    ):
+        raise InputError(
+            f"{name} holds {' and '.join(named)}, which are no names of classes: pictures and what "
+            "belongs to them; expected a folder of pictures for each class, or a table of them"
+        )
 
 
 def _splits(tree: Tree, source: str) -> dict[Split, Tree]:
@@ -178,7 +191,7 @@ def _alike(named: Mapping[str, Tree]) -> dict[str, str]:
 
 
 def _require_no_splits(tree: Tree, name: str) -> None:
-    splits = sorted(each for each in tree.folders if split_word(each))
+    splits = sorted({*filter(split_word, tree.folders), *_alike(tree.folders)})
     if splits and len(tree.folders) - len(splits) < 2:
         raise InputError(
             f"{name} holds {' and '.join(splits)}, a name for parts of the data, but with pictures "

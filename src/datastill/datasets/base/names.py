@@ -25,6 +25,12 @@ LIKE = {"testing": "test", "valid": "val", "validation": "val", "evaluation": "e
 BY_THE_WAY = {"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "pictures"}
 """Words that name no class and no split."""
 
+BELONGING = {
+    *("mask", "masks", "annotation", "annotations", "trimap", "trimaps", "segmentation", "gt"),
+    *("segmentations", "groundtruth", "ground", "truth", "label", "labels"),
+}
+"""Words of folders that hold what belongs to pictures, and are no classes beside these."""
+
 CLUTTER = {
     *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle"),
     *("$recycle.bin", "system volume information", "lost+found", "__pycache__"),
@@ -62,6 +68,8 @@ def word_of_split(name: str) -> str | None:
 
     >>> word_of_split("train_labels"), word_of_split("PublicTest"), word_of_split("labels")
     ('train', 'test', None)
+    >>> word_of_split("final_test.test"), word_of_split("train_test")
+    ('test', None)
     """
     return parted(name)[0]
 
@@ -79,7 +87,7 @@ def parted(name: str) -> tuple[str | None, tuple[str, ...]]:
             found.append(bare)
         elif word not in BY_THE_WAY:
             rest.append(word)
-    return (found[0], tuple(rest)) if len(found) == 1 else (None, tuple(rest))
+    return (found[0], tuple(rest)) if len(set(found)) == 1 else (None, tuple(rest))
 
 
 def words_in(name: str) -> list[str]:
