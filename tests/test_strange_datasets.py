@@ -298,6 +298,22 @@ def test_a_column_that_is_named_is_looked_for_in_all_tables(tmp_path: Path) -> N
         load_dataset(str(pets), None, Reading(labels="sort"))
 
 
+def test_tables_without_classes_do_not_count_beside_one_that_has_them(tmp_path: Path) -> None:
+    pets = beside(tmp_path, "list_box.csv", ["id,wide,high", *(f"{i},3,4" for i in ROWS)])
+    with pytest.raises(InputError, match=r"list_box.csv: no column is known to hold classes"):
+        load_dataset(str(pets))
+    (pets / "truth.csv").write_text("\n".join(["id,kind", *(f"{i},{NAMES[i]}" for i in ROWS)]))
+    require_same(together(load_dataset(str(pets))))
+
+
+def test_a_column_that_no_table_of_pixels_has_is_told(tmp_path: Path) -> None:
+    names = ",".join(f"pixel{i}" for i in range(64))
+    row = ",".join(map(str, range(64)))
+    (tmp_path / "a.csv").write_text(f"label,{names}\n0,{row}\n1,{row}\n")
+    with pytest.raises(InputError, match="no table of pixels there has a column 'kind'"):
+        load_dataset(str(tmp_path), None, Reading(labels="kind"))
+
+
 def archive(root: Path) -> Path:
     np.savez(root / "pathmnist.npz", train_images=ARRAYS, train_labels=LABELS.numpy())
     return root

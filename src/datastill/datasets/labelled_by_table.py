@@ -25,7 +25,7 @@ from datastill.datasets.base import (
 from datastill.datasets.base.by_name import Pictures
 from datastill.datasets.base.layout import layout_of
 from datastill.datasets.base.names import BY_THE_WAY, SPLIT_WORDS
-from datastill.datasets.base.rows import UNSAID, file_column, rows_of
+from datastill.datasets.base.rows import UNSAID, Unsaid, file_column, rows_of
 from datastill.datasets.base.tree import Tree, tree_of_folder
 
 DUMMIES = ("submission", "sample")
@@ -82,9 +82,9 @@ def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
     only = None if path.is_dir() else path.name
     path, tree = root_of(path), tree_of_folder(root_of(path))
     pictures = Pictures.below(path, tree)
-    by_word: dict[str, Labels] = {}
+    by_word, unsaid = dict[str, Labels](), list[Unsaid]()
     for table, place in _that_have(reading.labels, _tables(path, tree, pictures, only)):
-        for word, picture, label, line in rows_of(table, place, pictures, reading):
+        for word, picture, label, line in _told(table, place, pictures, reading, unsaid):
             mine = by_word.setdefault(word, Labels(table.source))
             if mine.labels.setdefault(picture, label) != label:
                 raise InputError(
@@ -99,9 +99,21 @@ def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
         word = next((word for word in words if word in by_word), None)
         if word is not None:
             found[split] = by_word[word]
+    if unsaid and "train" not in found:
+        raise unsaid[0]
     named = {picture for labels in by_word.values() for picture in labels.labels}
     _require_apart(found)
     return found, len(tree.all_pictures()) - len(named)
+
+
+def _told(
+    table: TextTable, place: str, pictures: Pictures, reading: Reading, unsaid: list[Unsaid]
+) -> Iterator[tuple[str, str, str, int]]:
+    # Beside a table that tells classes one that tells something else does not count.
+    try:
+        yield from rows_of(table, place, pictures, reading)
+    except Unsaid as error:
+        unsaid.append(error)
 
 
 def recognises(path: Path) -> bool:

@@ -62,6 +62,8 @@ def chosen(path: Path, reading: Reading) -> dict[Split, Head]:
     """
     heads = [head for file in _files(path) if (head := head_of(file, reading)) is not None]
     labelled = [head for head in heads if head.label is not None]
+    if not labelled and reading.labels is not None:
+        raise InputError(f"{path}: no table of pixels there has a column {reading.labels!r}")
     if not labelled:
         raise InputError(f"{path}: no column is known to hold classes; name it by `labels`")
     if len(labelled) == 1 and labelled[0].split is not None:

@@ -19,6 +19,10 @@ UNSAID = ""
 """In place of the word of a split, where nothing says one."""
 
 
+class Unsaid(InputError):
+    """A table names pictures, and no column of it is known to hold classes."""
+
+
 BITS = ("0", "1", "0.0", "1.0")
 
 
@@ -35,6 +39,7 @@ def rows_of(
 
     Raises:
         InputError: for a picture that is not there, or a row without a class or of several.
+        Unsaid: where no column is known to hold classes.
     """
     stem = PurePosixPath(table.source.replace("\\", "/")).stem
     word = word_of_split(stem) or next(iter(words_above(f"{place}/.")), None)
@@ -110,7 +115,7 @@ def _label_column(
     if len(rest) > 1 and all(v in BITS for name in rest for v in table.column(name)):
         return tuple(rest)
     if word in (None, *SPLIT_WORDS["train"]):
-        raise InputError(
+        raise Unsaid(
             f"{table.source}: no column is known to hold classes; name one by `labels`, of: "
             f"{', '.join(others) or 'none'}"
         )
