@@ -223,13 +223,18 @@ def tell(study: Path, given: argparse.Namespace) -> str:
     alone, guided = f"DM-{given.updates}", f"DM-{given.updates}-clom{given.alpha:g}"
     rows = "| control | seeds | accuracy | less DM (95 %) | less DM with CLOM (95 %) |\n"
     rows += "|---|---|---|---|---|\n"
-    for kind in (alone, guided, *CONTROLS, *given.kinds):
-        own = told(study, kind)
-        if own:
-            every = Accuracies(tuple(value for one in own.values() for value in one.values))
-            pairs = (difference(own, told(study, other)) for other in (alone, guided))
-            rows += f"| {kind} | {len(own)} | {every} | {' | '.join(pairs)} |\n"
+    for kind, own in compared(study, given).items():
+        every = Accuracies(tuple(value for one in own.values() for value in one.values))
+        pairs = (difference(own, told(study, other)) for other in (alone, guided))
+        rows += f"| {kind} | {len(own)} | {every} | {' | '.join(pairs)} |\n"
     return rows
+
+
+def compared(study: Path, given: argparse.Namespace) -> dict[str, dict[int, Accuracies]]:
+    """Return the accuracies of all that is told, by kinds and seeds."""
+    alone, guided = f"DM-{given.updates}", f"DM-{given.updates}-clom{given.alpha:g}"
+    found = {kind: told(study, kind) for kind in (alone, guided, *CONTROLS, *given.kinds)}
+    return {kind: own for kind, own in found.items() if own}
 
 
 def difference(own: dict[int, Accuracies], other: dict[int, Accuracies]) -> str:
@@ -268,6 +273,11 @@ def main() -> None:
     else:
         text = tell(given.study, given)
         (given.out / "controls.md").write_text(text)
+        values = {
+            kind: {str(seed): list(one.values) for seed, one in own.items()}
+            for kind, own in compared(given.study, given).items()
+        }
+        (given.out / "controls.json").write_text(json.dumps(values, indent=1) + "\n")
         print(text)
 
 

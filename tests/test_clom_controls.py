@@ -100,3 +100,19 @@ def test_controls_are_judged_beside_their_twins(
     ]
     assert all(row.split(" | ")[1] == "2" for row in rows[2:])
     assert "(" in rows[4].split(" | ")[3]
+
+
+def test_what_is_told_of_the_controls_follows_from_their_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Path(__file__).parents[1] / "docs" / "results" / "clom" / "decisive"
+    lines = (kept / "controls.md").read_text().splitlines()
+    kinds = [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
+    known = {"DM-500", "DM-500-clom100", *controls.CONTROLS}
+    more = [kind for kind in kinds if kind not in known]
+    words = [*(["--kinds", *more] if more else []), "--out", str(tmp_path)]
+    line = ["clom_controls.py", "tell", str(kept / "study"), *words]
+    monkeypatch.setattr(sys, "argv", line)
+    controls.main()
+    for name in ("controls.md", "controls.json"):
+        assert (tmp_path / name).read_text() == (kept / name).read_text()
