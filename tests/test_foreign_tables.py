@@ -88,6 +88,25 @@ def test_of_splits_in_a_table_the_training_images_are_read(table: Any, tmp_path:
     assert any("was read; " in told and "left out" in told for told in remarks)
 
 
+@pytest.mark.parametrize("real", ["images_train labels_train", "train_x train_y", "trainX trainY"])
+@pytest.mark.parametrize(
+    "made", ["syn_images syn_labels", "x_syn y_syn", "img_syn_eval lab_syn_eval"]
+)
+@pytest.mark.parametrize("kind", ["pt", "npz"])
+def test_real_training_images_beside_a_set_are_not_it(
+    real: str, made: str, kind: str, tmp_path: Path
+) -> None:
+    names, values = [*real.split(), *made.split()], [1 - PIXELS[:10], LABELS[:10], PIXELS, LABELS]
+    held: dict[str, Any] = dict(zip(names, values, strict=True))
+    if kind == "pt":
+        torch.save(held, tmp_path / "own.pt")
+    else:
+        np.savez(tmp_path / "own.npz", **{name: value.numpy() for name, value in held.items()})
+    pixels, found, _ = read(tmp_path / f"own.{kind}")
+    assert torch.allclose(pixels, PIXELS, atol=1e-5)
+    assert found.tolist() == LABELS.tolist()
+
+
 def test_test_images_of_an_archive_are_said_to_be_left_out(tmp_path: Path) -> None:
     arrays = {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS[:3], "y_test": LABELS[:3]}
     held: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}

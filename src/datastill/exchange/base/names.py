@@ -166,18 +166,23 @@ BESIDE = {
 def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
     """Return the keys of a table that say one of some words, the best first; trainImages too.
 
+    Beside others those that say ``train`` are of real images.
+
     >>> keyed(["label_syn", "image_syn", "images"], IMAGE_WORDS)
     ['images', 'image_syn']
+    >>> keyed(["images_train", "syn_images"], IMAGE_WORDS)
+    ['syn_images', 'images_train']
     """
-    found: list[tuple[int, int, str]] = []
+    found: list[tuple[bool, int, int, str]] = []
     for key in keys:
         if not isinstance(key, str):
             continue
         said = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key))
         rest = "".join(word for word in said if word not in BESIDE)
         if rest in words:
-            found.append((len(said) - 1, words.index(rest), key))
-    return [key for _, _, key in sorted(found)]
+            real = not {"train", "training"}.isdisjoint(said)
+            found.append((real, len(said) - 1, words.index(rest), key))
+    return [key for *_, key in sorted(found)]
 
 
 def paired(value: Sequence[Any]) -> Sequence[Any]:
