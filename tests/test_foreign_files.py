@@ -1,5 +1,6 @@
 """Files and folders of strangers: one reader for `import` and `distill`, and lines that help."""
 
+import io
 import tarfile
 import zipfile
 from pathlib import Path
@@ -169,6 +170,41 @@ def test_files_that_are_not_read_are_told_apart(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=told):
         import_set(tmp_path / name)
+
+
+def test_a_zip_of_tensors_is_unpacked_first(tmp_path: Path) -> None:
+    run = tmp_path / "cifar10_10"
+    run.mkdir()
+    torch.save(torch.from_numpy(ARRAYS).movedim(3, 1), run / "images_best.pt")
+    torch.save(LABELS, run / "labels_best.pt")
+    file = zipped(run)
+    with pytest.raises(InputError) as told:
+        import_set(file)
+    command = f"unzip {file} -d {tmp_path}"
+    assert str(told.value) == f"{file} holds no pictures: type {command} and name what comes out"
+
+
+def test_lists_of_classes_that_import_does_not_read_are_told(tmp_path: Path) -> None:
+    write(tmp_path, by_class=False)
+    (tmp_path / "labels.json").write_text('{"000.png": 0}')
+    with pytest.raises(
+        InputError, match=r"labels\.json is not read.*write them into a labels\.csv"
+    ):
+        import_set(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["class", "category", "target"])
+def test_columns_of_classes_by_the_words_that_distill_knows(column: str, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("datasets")
+    content = [io.BytesIO() for _ in ARRAYS]
+    for array, each in zip(ARRAYS, content, strict=True):
+        Image.fromarray(array).save(each, format="PNG")
+    columns = {"images": [each.getvalue() for each in content], column: NAMES}
+    file = tmp_path / "own.parquet"
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(columns), file)
+    require_same(import_set(file)[0])
+    require_same(together(load_dataset(str(file))))
 
 
 def test_sets_in_folders_below_are_named(tmp_path: Path) -> None:

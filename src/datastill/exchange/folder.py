@@ -12,7 +12,8 @@ import torch
 from datastill.base.errors import InputError, damaged
 from datastill.data import ImageSet
 from datastill.datasets.base import Files as Paths
-from datastill.datasets.base import Zipped, opened_zip
+from datastill.datasets.base import Zipped, opened_zip, opening
+from datastill.datasets.base.familiar import unread_list
 from datastill.datasets.base.layout import layout_of
 from datastill.datasets.base.names import is_clutter, split_word
 from datastill.datasets.base.reading import Pictures
@@ -72,6 +73,10 @@ def read(path: Path, options: Reading) -> Found:
     if files.header is not None:
         return _exported(files, files.header, path)
     tree = tree_of_names(files.names)
+    if path.is_file() and not tree.has_pictures:
+        raise InputError(
+            f"{path} holds no pictures: type {opening(path) or 'unzip'} and name what comes out"
+        )
     by_class, told = _side_by_side(tree), tuple[str, ...]()
     if by_class is None:
         by_class, told = _by_folder(tree, path)
@@ -91,8 +96,11 @@ def is_exported(path: Path) -> bool:
 
 
 def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-    layout = layout_of(tree, str(path))
-    part = layout.part("train")
+    try:
+        layout = layout_of(tree, str(path))
+        part = layout.part("train")
+    except InputError as error:
+        raise InputError(f"{error}{unread_list(path)}") from None
     assert part is not None
     left = [layout.trees["test"].place] if "test" in layout.trees else []
     left += [place for place in layout.unused if place not in left]

@@ -40,12 +40,8 @@ def familiar(path: Path) -> str:
     arrays = next((file for file in _files(path) if file.suffix.casefold() in ARRAYS), None)
     if arrays is not None and not any(is_picture(file.name) for file in _files(path)):
         return f"; {arrays} lies there: name it, if it is the dataset"
-    listed = next((file for file in _files(path) if file.suffix.casefold() in LISTS), None)
-    if listed is not None:
-        return (
-            f"; {listed} is not read: where it tells the classes, write them into a labels.csv "
-            "beside it, under a line id,label a line such as 001.png,cat for each picture"
-        )
+    if listed := unread_list(path):
+        return listed
     table = next((file for file in _files(path) if file.suffix.casefold() in TABLES), None)
     if table is not None:
         return (
@@ -53,6 +49,17 @@ def familiar(path: Path) -> str:
             "and their classes, nor holds a class and the pixels of a square grey image in each row"
         )
     return ""
+
+
+def unread_list(path: Path) -> str:
+    """Return words about a list of classes beside pictures that is not read; or nothing."""
+    found = next((file for file in _files(path) if file.suffix.casefold() in LISTS), None)
+    if found is None:
+        return ""
+    return (
+        f"; {found} is not read: where it tells the classes, write them into a labels.csv "
+        "beside it, under a line id,label a line such as 001.png,cat for each picture"
+    )
 
 
 def shards(path: Path) -> str:

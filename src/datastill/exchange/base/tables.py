@@ -26,10 +26,8 @@ from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
 from datastill.store import set_header
 
-IMAGES, LABELS = (
-    ("image", "img", "picture"),
-    ("label", "labels", "class_id", "fine_label", "target"),
-)
+IMAGES = ("image", "img", "picture", "images", "pixels")
+LABELS = ("label", "labels", "class_id", "fine_label", "target", "class", "category")
 
 
 def names_pictures(path: Path) -> bool:
