@@ -571,7 +571,7 @@ def test_numbered_folders_mean_their_numbers(pattern: str, tmp_path: Path) -> No
     expected = {0: 0, 2: 20, 9: 90, 11: 110}
     assert levels(root / "set", Claim("CIFAR100")) == expected
     assert list(levels(root / "set").values()) == list(expected.values())  # 9 before 11
-    with pytest.raises(InputError, match="CIFAR10 has no class"):
+    with pytest.raises(InputError, match="by numbers from 0 to 11, those of CIFAR10 from 0 to 9"):
         import_set(root / "set", Claim("CIFAR10"))
 
 

@@ -130,6 +130,26 @@ def test_labels_and_rate_of_datm(run: Run, tmp_path: Path) -> None:
     assert made.facts["learning_rate"] == pytest.approx(0.0123)
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "protocol"),
+    [
+        ("result/images_DC_CIFAR10_1_best.pt", "DC", "dc"),  # as DD-Ranking has them
+        ("baselines/DM/CIFAR10/IPC2/images.pt", "DM", "dsa"),
+        ("baselines/DATM/CIFAR10/IPC2/images.pt", "DATM", "dsa"),
+        ("DC-DSA-DM/images_best.pt", "trajectory matching", "dsa"),
+    ],
+)
+def test_images_beside_labels_are_of_the_method_that_is_named(
+    path: str, method: str, protocol: str, run: Run
+) -> None:
+    file = Path(path)
+    file.parent.mkdir(parents=True)
+    torch.save(PIXELS, file)
+    torch.save(LABELS, file.with_name(file.name.replace("images", "labels")))
+    facts = import_set(file, Claim("CIFAR10"))[0].facts
+    assert (facts["method"], facts["protocol"]) == (method, protocol)
+
+
 def test_a_learning_rate_by_one_word_is_kept(tmp_path: Path) -> None:
     files = {"images": PIXELS, "labels": LABELS, "synlr": torch.tensor(0.02)}
     for name, value in files.items():

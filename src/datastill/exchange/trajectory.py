@@ -21,6 +21,9 @@ from datastill.exchange.base import (
     sets_in,
 )
 
+OTHERS = ("DC", "DSA", "DM", "CAFE")
+"""Methods whose images others keep so."""
+
 
 def read(path: Path, options: Reading) -> Found:
     """Read ``images_X.pt`` and, from the same folder, ``labels_X.pt`` and perhaps ``lr_X.pt``.
@@ -32,9 +35,10 @@ def read(path: Path, options: Reading) -> Found:
         InputError: when either file is missing or no tensor.
     """
     pair = saved(path, options.experiment)
-    held, method = pair.held, method_named(path)
+    held, method = pair.held, method_named(path, OTHERS)
     space: Space | None = "whitened" if says_whitened(path) else None
-    facts: dict[str, Any] = {"method": method or "trajectory matching", "protocol": "dsa"}
+    protocol = "dc" if method == "DC" else "dsa"
+    facts: dict[str, Any] = {"method": method or "trajectory matching", "protocol": protocol}
     return replace(
         held.found(facts),
         space="pixels" if pair.pixels else space,

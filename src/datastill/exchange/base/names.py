@@ -128,9 +128,15 @@ def factor_named(path: Path) -> int | None:
     return None
 
 
-def method_named(path: Path) -> str | None:
-    """Return the method that a path names, the nearest first."""
-    return next((named[0] for name in names_of(path) if (named := named_in(name, METHODS))), None)
+def method_named(path: Path, more: Sequence[str] = ()) -> str | None:
+    """Return the method that a path names, and no other with it, the nearest first.
+
+    Args:
+        path: as it was typed.
+        more: methods that count too, whose names are short.
+    """
+    found = [named_in(name, (*METHODS, *more)) for name in names_of(path)]
+    return next((named[0] for named in found if len(named) == 1), None)
 
 
 def says_whitened(path: Path) -> bool:
