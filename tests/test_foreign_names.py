@@ -55,6 +55,7 @@ def test_words_that_make_another_dataset_are_said(
         "kip_cifar10_convnet_ssize100_nol.pt",
         "data_cifar10_0.7.pt",
         "CIFAR10_50.pt",
+        "cifar10_rn18_1K_mobile.lr0.25.bn0.01.pt",
         "res_DM_CIFAR10_MyNet_10ipc.pt",
         "cl_res_DSA_CIFAR10_ConvNet_10ipc_5steps_seed0.pt",
     ],

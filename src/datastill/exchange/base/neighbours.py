@@ -49,7 +49,7 @@ METHODS = {
 }
 
 NETWORKS = re.compile(
-    r"(conv|resnet|res|vgg|alexnet|lenet|mlp|vit|wrn|wideresnet|densenet|mobilenet|efficientnet"
+    r"(conv|resnet|res|rn(?=\d)|vgg|alexnet|lenet|mlp|vit|wrn|wideresnet|densenet|mobilenet|efficientnet"
     r"|swin|regnet|shufflenet|inception|dino|clip)(net)?(v?\d\w*|bn|in|gn)?"
 )
 COUNTS = re.compile(
