@@ -92,6 +92,16 @@ def test_numbers_of_folders_that_are_no_numbers_of_classes_are_told(tmp_path: Pa
         import_set(tmp_path / "syn", Claim("ImageNette"))
 
 
+def test_pictures_of_another_size_are_resized_first(tmp_path: Path) -> None:
+    large = torch.nn.functional.interpolate(PIXELS, size=(64, 64))  # D4M's are of 224 pixels
+    pictures(tmp_path, "{0}/{0}-image{1:02d}.png", large, LABELS)
+    told = "images of 3x64x64, but CIFAR10 3x32x32: resize them, and save them again"
+    with pytest.raises(InputError, match=told):
+        import_set(tmp_path, Claim("CIFAR10"))
+    with pytest.raises(InputError, match="images of 3x64x64, but MNIST 1x28x28$"):
+        import_set(tmp_path, Claim("MNIST"))
+
+
 def test_where_programs_number_classes_otherwise_it_is_told(tmp_path: Path) -> None:
     pictures(tmp_path, "new{0:03d}/class{0:03d}_id{1:03d}.jpg", PIXELS, LABELS)
     made, remarks = import_set(tmp_path, Claim("ImageWoof"))

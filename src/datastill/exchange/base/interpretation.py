@@ -110,9 +110,10 @@ def _domain(
 
 def _require_size(shape: tuple[int, ...], domain: Domain, name: str, path: Path) -> None:
     if shape != domain.shape:
+        way = ": resize them, and save them again" * (shape[0] == domain.shape[0])
         raise InputError(
             f"{path} has images of {'x'.join(map(str, shape))}, "
-            f"but {name} {'x'.join(map(str, domain.shape))}"
+            f"but {name} {'x'.join(map(str, domain.shape))}{way}"
         )
 
 
