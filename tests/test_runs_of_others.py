@@ -98,7 +98,7 @@ def test_pictures_of_another_size_are_resized_first(tmp_path: Path) -> None:
     told = "images of 3x64x64, but CIFAR10 3x32x32: resize them, and save them again"
     with pytest.raises(InputError, match=told):
         import_set(tmp_path, Claim("CIFAR10"))
-    with pytest.raises(InputError, match="images of 3x64x64, but MNIST 1x28x28$"):
+    with pytest.raises(InputError, match=r"images of 3x64x64, but MNIST 1x28x28$"):
         import_set(tmp_path, Claim("MNIST"))
 
 
