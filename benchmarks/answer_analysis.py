@@ -33,7 +33,7 @@ from answer_block import (
     TRAJECTORY,
     tell_block,
 )
-from answer_hypotheses import tell_hypotheses
+from answer_hypotheses import tell_hypotheses, tell_later
 from scipy import stats
 
 from datastill import Key
@@ -87,8 +87,15 @@ def sorted_out(records: Sequence[Record], places: Mapping[str, tuple[str, str]])
     return found
 
 
-def tell(folder: Path, size: Size, pairs: Sequence[str] = ()) -> None:
-    """Print what the plan asks for, of one dataset, and pairs of scores that it does not."""
+def tell(folder: Path, size: Size, pairs: Sequence[str] = (), *, later: bool = False) -> None:
+    """Print what the plan asks for, of one dataset, and pairs of scores that it does not.
+
+    Args:
+        folder: of what ``answer.py`` made.
+        size: of that.
+        pairs: scores to be held apart.
+        later: test what was found on other images too.
+    """
     print(f"# {folder.name}\n")
     places = Answer(DataSpec("any"), size, folder).recipes
     records = sorted_out(known(folder / "recipes"), places)
@@ -104,6 +111,8 @@ def tell(folder: Path, size: Size, pairs: Sequence[str] = ()) -> None:
     tell_more(records, again)
     tell_block(block)
     tell_hypotheses(records, block, resampling, SCOPE)
+    if later:
+        tell_later(records, block, resampling, SCOPE)
     for name, least in ((PROXY_60, 7), (RIDGE, 1)) if again else ():
         share = 100 * cost(records, name) / network(again)
         print(f"H3's cost: {name} {share:.2f} % of a published network, at most {least} asked")
@@ -223,9 +232,10 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--pairs", nargs="+", default=[], metavar="SCORE", help="to be held apart")
+    parser.add_argument("--later", action="store_true", help="H6 and H7, which P3 alone tests")
     given = parser.parse_args()
     for folder in given.folders:
-        tell(folder, TINY if given.tiny else Size(), given.pairs)
+        tell(folder, TINY if given.tiny else Size(), given.pairs, later=given.later)
 
 
 if __name__ == "__main__":

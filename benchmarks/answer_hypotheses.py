@@ -51,6 +51,8 @@ CLAIMS = (
     ("secondary", f"{PROXY}@20", PROXY_60, 0.0),
 )
 """Of pairs of scores: by how much more than so much the first agrees better."""
+GRADIENTS, PROBE, CHANCE = "fresh-gradient-distance", "linear-probe", "by chance"
+"""Of H6 and H7, which were found where the five were tested."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +182,25 @@ def claims_of_block(block: Sequence[Record]) -> dict[str, float]:
         words = f"loses {fmean(apart):+.2f} points more than {other} + {more}"
         found["H5"] = max(found["H5"], _told("H5", words, {"sweeps": flipped(apart)}))
     return found
+
+
+def tell_later(
+    records: Sequence[Record], block: Sequence[Record], resampling: Resampling, scope: str
+) -> None:
+    """Print the hypotheses that are for other images than those where they were found."""
+    by = contrast(records, GRADIENTS, OM, resampling)[scope]
+    words = f"{GRADIENTS} less {OM} {by.value:+.3f} ({by.low:+.3f}, {by.high:+.3f}), above 0"
+    ahead = Correlations.of(records, [GRADIENTS, OM]).ahead(GRADIENTS, OM, 0.0)
+    lost = regrets(block)
+    apart = [a - b for a, b in zip(lost[PROBE], lost[CHANCE], strict=True)]
+    chosen = f"{PROBE} loses {fmean(apart):+.2f} points more than a pick {CHANCE}, below 0"
+    found = {
+        "H6": _told("H6", words, ahead),
+        "H7": _told("H7", chosen, {"sweeps": flipped(apart)}),
+    }
+    for name, p in found.items():
+        held = "holds" if p < LEVEL else "not shown"
+        print(f"{name}: p = {p:.4f}, apart from the five: {held}")
 
 
 def _told(label: str, words: str, p_values: Mapping[str, float]) -> float:

@@ -1,6 +1,7 @@
 """The program of the plan of an answer, and what it works out of studies."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -199,11 +200,13 @@ def test_all_that_the_plan_asks_for_is_told(
         ]
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "study.json").write_text(json.dumps({"records": told, "models": 50.0}))
-    analysis.tell(tmp_path, answer.Size())
+    analysis.tell(tmp_path, answer.Size(), later=True)
     lines = capsys.readouterr().out.splitlines()
     assert "45 sets, 13 families" in lines
     for name in ("H1", "H2", "H3", "H4", "H5"):
         assert any(line.startswith(f"{name}: p = ") and "by Holm" in line for line in lines)
+    for name in ("H6", "H7"):
+        assert any(re.match(rf"{name}: p = .*, apart from the five", line) for line in lines)
     assert sum(line.startswith("nothing beats, among") for line in lines) == 3
     assert any(line.startswith("ceiling, all sets") for line in lines)
     assert any(line.startswith("a pick by chance") for line in lines)
