@@ -343,7 +343,10 @@ def test_names_are_written_as_people_write(
     assert "".join(f"{name}2".split()) in "".join(capsys.readouterr().out.split())
 
 
-def test_names_that_nobody_can_read_are_refused_at_once_and_not_obeyed(go: Go) -> None:
+def test_names_that_nobody_can_read_are_refused_at_once_and_not_obeyed(
+    go: Go, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "pic\x1b[31m")
     code, out, err = go("distill --dataset ./pic\x1b[31m --model MLP --ipc 1 --iterations 1")
     assert (code, out) == (2, "")
     assert "--dataset cannot be printed: './pic\\x1b[31m'; rename it" in err

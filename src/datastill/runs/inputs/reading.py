@@ -15,7 +15,7 @@ from datastill.identity import APART, set_apart
 from datastill.networks import build, find
 from datastill.runs.conduct.observer import SILENT, Observer
 from datastill.runs.specs import DataSpec
-from datastill.runs.specs.values import require_distinct
+from datastill.runs.specs.values import require_distinct, require_readable
 
 Foresee = Callable[[ImageSet], None]
 """Refuses what cannot serve before pictures are decoded, see ``Reading``."""
@@ -32,8 +32,11 @@ def reading(data: DataSpec, observer: Observer = SILENT) -> Reading:
         observer: watches.
 
     Raises:
-        InputError: for a size that makes no sense.
+        InputError: for a size that makes no sense, or a name that cannot be read where it is
+            written down of a set.
     """
+    for name in ("name", "path", "image_column", "label_column"):
+        require_readable(f"data.{name}", getattr(data, name))
     return Reading(
         size=data.sides,
         images=data.image_column,

@@ -7,7 +7,6 @@ from typing import Literal
 
 from datastill.base.errors import InputError, not_negative, positive, told
 from datastill.runs.specs.base import Part, place
-from datastill.runs.specs.values import require_readable
 from datastill.training.labelling import OnTheFly
 
 SEEDS = (-(2**63), 2**64 - 1)
@@ -51,8 +50,6 @@ class DataSpec(Part):
             object.__setattr__(self, "size", (self.size, self.size))
         for side in self.sides or ():
             positive(size=side)
-        for name in ("name", "path", "image_column", "label_column"):  # files say them of a set
-            require_readable(name, getattr(self, name))
         if self.test_share is not None and not 0 <= self.test_share < 1:
             raise InputError(
                 f"a share kept for tests is from 0 to below 1, not {told(self.test_share)}"
