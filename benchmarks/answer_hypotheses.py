@@ -33,7 +33,7 @@ from datastill.evaluation.statistics.clusters import Clusters, Group
 from datastill.evaluation.statistics.coefficients import spearman
 from datastill.evaluation.statistics.differences import between
 from datastill.evaluation.statistics.intervals import Spread
-from datastill.evaluation.studies import Record, Resampling, contrast
+from datastill.evaluation.studies import Difference, Record, Resampling, contrast
 
 FARTHEST = 1e3
 """Standard errors at which a p-value is nothing."""
@@ -164,8 +164,7 @@ def claims_of_scores(
             print(f"{label}: {one} or {other} was not scored")
             continue
         by = contrast(records, one, other, resampling)[scope]
-        words = f"{one} less {other} {by.value:+.3f} ({by.low:+.3f}, {by.high:+.3f}), above {bound}"
-        p = _told(label, words, scored.ahead(one, other, bound))
+        p = _told(label, _less(by, one, other, bound), scored.ahead(one, other, bound))
         if label in ("H2", "H3"):
             found[label] = max(p, found.get(label, 0.0))
     return found
@@ -189,18 +188,22 @@ def tell_later(
 ) -> None:
     """Print the hypotheses that are for other images than those where they were found."""
     by = contrast(records, GRADIENTS, OM, resampling)[scope]
-    words = f"{GRADIENTS} less {OM} {by.value:+.3f} ({by.low:+.3f}, {by.high:+.3f}), above 0"
     ahead = Correlations.of(records, [GRADIENTS, OM]).ahead(GRADIENTS, OM, 0.0)
     lost = regrets(block)
     apart = [a - b for a, b in zip(lost[PROBE], lost[CHANCE], strict=True)]
     chosen = f"{PROBE} loses {fmean(apart):+.2f} points more than a pick {CHANCE}, below 0"
     found = {
-        "H6": _told("H6", words, ahead),
+        "H6": _told("H6", _less(by, GRADIENTS, OM, 0.0), ahead),
         "H7": _told("H7", chosen, {"sweeps": flipped(apart)}),
     }
     for name, p in found.items():
         held = "holds" if p < LEVEL else "not shown"
         print(f"{name}: p = {p:.4f}, apart from the five: {held}")
+
+
+def _less(by: Difference, one: str, other: str, bound: float) -> str:
+    limits = f"({by.low:+.3f}, {by.high:+.3f})"
+    return f"{one} less {other} {by.value:+.3f} {limits}, above {bound}"
 
 
 def _told(label: str, words: str, p_values: Mapping[str, float]) -> float:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -218,23 +218,31 @@ def told(study: Path, kind: str) -> dict[int, Accuracies]:
     return {seed: one for seed, one in found.items() if one.values}
 
 
-def tell(study: Path, given: argparse.Namespace) -> str:
-    """Return the table of controls: each less its twin without CLOM, and with it, in pairs."""
-    alone, guided = f"DM-{given.updates}", f"DM-{given.updates}-clom{given.alpha:g}"
+def tell(found: Mapping[str, dict[int, Accuracies]], given: argparse.Namespace) -> str:
+    """Return the table of controls: each less its twin without CLOM, and with it, in pairs.
+
+    Args:
+        found: what ``compared`` returns.
+        given: updates and alpha of the twins.
+    """
     rows = "| control | seeds | accuracy | less DM (95 %) | less DM with CLOM (95 %) |\n"
     rows += "|---|---|---|---|---|\n"
-    for kind, own in compared(study, given).items():
+    for kind, own in found.items():
         every = Accuracies(tuple(value for one in own.values() for value in one.values))
-        pairs = (difference(own, told(study, other)) for other in (alone, guided))
+        pairs = (difference(own, found.get(twin, {})) for twin in twins(given))
         rows += f"| {kind} | {len(own)} | {every} | {' | '.join(pairs)} |\n"
     return rows
 
 
 def compared(study: Path, given: argparse.Namespace) -> dict[str, dict[int, Accuracies]]:
     """Return the accuracies of all that is told, by kinds and seeds."""
-    alone, guided = f"DM-{given.updates}", f"DM-{given.updates}-clom{given.alpha:g}"
-    found = {kind: told(study, kind) for kind in (alone, guided, *CONTROLS, *given.kinds)}
+    found = {kind: told(study, kind) for kind in (*twins(given), *CONTROLS, *given.kinds)}
     return {kind: own for kind, own in found.items() if own}
+
+
+def twins(given: argparse.Namespace) -> tuple[str, str]:
+    """Return the kinds that every control is held against: DM without CLOM, and with it."""
+    return f"DM-{given.updates}", f"DM-{given.updates}-clom{given.alpha:g}"
 
 
 def difference(own: dict[int, Accuracies], other: dict[int, Accuracies]) -> str:
@@ -271,11 +279,12 @@ def main() -> None:
     if given.what == "make":
         make(given.study, given)
     else:
-        text = tell(given.study, given)
+        found = compared(given.study, given)
+        text = tell(found, given)
         (given.out / "controls.md").write_text(text)
         values = {
             kind: {str(seed): list(one.values) for seed, one in own.items()}
-            for kind, own in compared(given.study, given).items()
+            for kind, own in found.items()
         }
         (given.out / "controls.json").write_text(json.dumps(values, indent=1) + "\n")
         print(text)

@@ -94,7 +94,7 @@ def test_controls_are_judged_beside_their_twins(
     assert [path.stat().st_mtime_ns for path in made] == before
     words = [*STUDY.split(), "--assessments", "om-accuracy", "--sets", *map(str, made)]
     main(words)
-    rows = controls.tell(found, asked).splitlines()
+    rows = controls.tell(controls.compared(found, asked), asked).splitlines()
     assert [row.split(" | ")[0] for row in rows[2:]] == [
         *("| DM-3", "| DM-3-clom10", "| alone", "| faster")
     ]
