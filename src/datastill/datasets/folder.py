@@ -74,8 +74,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
         return None
     if split == "train":
         _require_same_classes(layout, part.classes, path)
-    unused = [printable(name) for name in layout.unused]
-    told = {"passed_over": dict(part.others), "unused_folders": unused}
+    unused, lists = (list(map(printable, names)) for names in (layout.unused, layout.lists))
+    told = {"passed_over": dict(part.others), "unused_folders": unused, "unread_lists": lists}
     (only, *others) = part.classes
     if not others and split == "train":
         no_class = ", the name of no class" if folded(only) in BY_THE_WAY else " alone"

@@ -24,6 +24,7 @@ from datastill.datasets.base import (
 )
 from datastill.datasets.base.by_name import Pictures
 from datastill.datasets.base.layout import layout_of
+from datastill.datasets.base.lists import lists_in
 from datastill.datasets.base.names import BY_THE_WAY, SPLIT_WORDS
 from datastill.datasets.base.rows import UNSAID, Unsaid, file_column, rows_of
 from datastill.datasets.base.tree import Tree, tree_of_folder
@@ -34,10 +35,11 @@ DUMMIES = ("submission", "sample")
 
 @dataclass
 class Labels:
-    """What tables say of one split."""
+    """What tables say of one split, and what there is to say of lists of splits beside them."""
 
     source: str = ""
     labels: dict[str, str] = field(default_factory=dict[str, str])
+    lists: str = ""
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
@@ -59,7 +61,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     mine = found[split]
     paths = sorted(mine.labels)
     labels, classes = labels_of(numbers_of([mine.labels[p] for p in paths]), None, mine.source)
-    facts = {"unlabelled": unlabelled} if unlabelled and split == "train" else {}
+    facts = {"unlabelled": unlabelled, "lists": mine.lists} if split == "train" else {}
+    facts = {name: fact for name, fact in facts.items() if fact}
     root = root_of(path)
     return Found(Files([root / p for p in paths]), labels, classes, mine.source, facts=facts)
 
@@ -91,19 +94,32 @@ def labelled(path: Path, reading: Reading) -> tuple[dict[Split, Labels], int]:
                     f"{table.source}, line {line}: {picture} is of the class {label!r} here, and "
                     f"of {mine.labels[picture]!r} before; an image is of one class"
                 )
-    if by_word.keys().isdisjoint(SPLIT_WORDS["train"]) and UNSAID in by_word:
-        by_word["train"] = by_word[UNSAID]
-    by_word.pop(UNSAID, None)  # beside training images that say so, it may be anything
-    found: dict[Split, Labels] = {}
-    for split, words in SPLIT_WORDS.items():
-        word = next((word for word in words if word in by_word), None)
-        if word is not None:
-            found[split] = by_word[word]
+    found = _by_split(by_word, path, tree)
     if unsaid and "train" not in found:
         raise unsaid[0]
     named = {picture for labels in by_word.values() for picture in labels.labels}
     _require_apart(found)
     return found, len(tree.all_pictures()) - len(named)
+
+
+def _by_split(by_word: dict[str, Labels], path: Path, tree: Tree) -> dict[Split, Labels]:
+    named, plain = {*by_word} - {UNSAID}, by_word.get(UNSAID)
+    found: dict[Split, Labels] = {}
+    if plain and not named and (lists := lists_in(path, tree)):
+        for split, part in lists.parts.items():
+            inside = {p: plain.labels[p] for p in part & plain.labels.keys()}
+            told = lists.told(len(plain.labels.keys() - set[str]().union(*lists.parts.values())))
+            found |= {split: Labels(plain.source, inside, told)} if inside else {}
+        return found
+    by_word.pop(UNSAID, None)
+    if plain and named.isdisjoint(SPLIT_WORDS["train"]):
+        by_word["train"] = plain  # beside training images that say so, it may be anything
+        named.add("train")
+    for split, words in SPLIT_WORDS.items():
+        word = next((word for word in words if word in named), None)
+        if word is not None:
+            found[split] = by_word[word]
+    return found
 
 
 def _told(

@@ -23,7 +23,7 @@ from datastill.datasets.base.names import (
     split_word,
     words_in,
 )
-from datastill.datasets.base.tree import Tree, joined
+from datastill.datasets.base.tree import Tree, joined, names_of_lists
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,13 @@ class Layout:
         trees: the folder of training images, and that of test images if there is one.
         unused: the paths of folders that hold pictures and are of neither.
         source: name of the root, for messages.
+        lists: the paths of files that may say splits, where no folders do.
     """
 
     trees: Mapping[Split, Tree]
     unused: tuple[str, ...]
     source: str
+    lists: tuple[str, ...] = ()
 
     def part(self, split: Split) -> Part | None:
         """Return the classes of a split; None if there is none.
@@ -100,7 +102,7 @@ def layout_of(root: Tree, source: str) -> Layout:
     splits = _splits(tree, source)
     if not splits:
         _require_no_splits(tree, joined(source, tree.place))
-        return Layout({"train": tree}, (), source)
+        return Layout({"train": tree}, (), source, tuple(names_of_lists(root)))
     used = [inner.place for inner in splits.values()]
     others = [inner for inner in tree.folders.values() if inner.place not in used]
     unused = sorted(inner.place for inner in others if inner.has_pictures)
@@ -201,6 +203,12 @@ def _require_no_splits(tree: Tree, name: str) -> None:
     inner = [each for each in tree.folders.values() if each.has_pictures]
     if len(inner) < 2 or not all(each.is_of_folders for each in inner):
         return
+    letters = {each.casefold(): inside.folders for each, inside in tree.folders.items()}
+    if all(each == one[:1].casefold() for each in letters for one in letters[each]):  # SUN397
+        raise InputError(
+            f"{_some(sorted(tree.folders))} in {name} are first letters of the folders in them, "
+            f"and no classes: put these right into one folder, as by mv {name}/?/* into a new one"
+        )
     both = sorted(set.intersection(*(set(each.folders) for each in inner)))
     if len(both) > 1:
         raise InputError(

@@ -24,6 +24,8 @@ class Unsaid(InputError):
 
 
 BITS = ("0", "1", "0.0", "1.0")
+NUMBERED = {"0": "train", "1": "val", "2": "test"}
+"""What numbers mean in place of words of splits, as CelebA and WILDS have them."""
 
 
 def rows_of(
@@ -51,7 +53,7 @@ def rows_of(
     if label is None:
         return
     _require_single(table, label)
-    classes, splits = _classes(table, label), _splits(table)
+    classes, splits = _classes(table, label), splits_of(table)
     for (line, _), name, said, own in zip(
         table.rows, table.column(column), classes, splits, strict=True
     ):
@@ -156,10 +158,17 @@ def _require_known(table: TextTable, name: str, words: Mapping[str, str | None])
             )
 
 
-def _splits(table: TextTable) -> list[str | None]:
+def splits_of(table: TextTable) -> list[str | None]:
+    """Return the word of the split that a column says of each row; None where none does.
+
+    Raises:
+        InputError: when some of its values are such words and others are not.
+    """
     for name in table.columns:
         if folded(name) in SPLIT_COLUMNS:
-            words = {value: word_of_split(value) for value in set(table.column(name))}
+            said = set(table.column(name))
+            words = {value: word_of_split(value) for value in said}
+            words = dict(NUMBERED) if said == set(NUMBERED) else words
             if any(words.values()):
                 _require_known(table, name, words)
                 return [words[value] for value in table.column(name)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datastill.base.errors import InputError, damaged, reason
 from datastill.base.wording import counted
+from datastill.datasets.base.names import words_in
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 WORDS = ".txt"
@@ -100,7 +101,8 @@ def _of_words(text: str, file: Path) -> TextTable:
     rows = [(number, words) for number, words in lines if words]
     width = len(rows[0][1]) if rows else 0
     sound = width == 2 and all(len(words) == width for _, words in rows)
-    return TextTable(str(file), ("", "label"), rows if sound else [])
+    said = "partition" if "partition" in words_in(file.stem) else "label"  # CelebA's
+    return TextTable(str(file), ("", said), rows if sound else [])
 
 
 def _of_parquet(file: Path) -> TextTable:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datastill.base.errors import damaged
-from datastill.datasets.base.names import is_clutter, is_picture
+from datastill.datasets.base.names import is_clutter, is_picture, word_of_split, words_in
+
+READ, UNREAD = (".txt", ".csv", ".tsv"), (".mat", ".json", ".jsonl", ".xlsx", ".xml")
+"""Endings of lists of splits that are read, and of others that may be some."""
 
 
 @dataclass
@@ -90,6 +93,21 @@ def _walked(path: str, tree: Tree, above: tuple[str, ...]) -> Tree:
         if real not in above:
             tree.folders[entry.name] = _walked(entry.path, inner, (*above, os.path.realpath(real)))
     return tree
+
+
+def names_of_lists(tree: Tree) -> list[str]:
+    """Return the paths of files that say splits by their names: train.txt, list_partition.csv."""
+    return [
+        joined(folder.place, name)
+        for folder in tree.below()
+        for name in sorted(folder.others)
+        if name.casefold().endswith(READ + UNREAD) and _says_splits(name.rpartition(".")[0])
+    ]
+
+
+def _says_splits(stem: str) -> bool:
+    said = {"split", "splits", "partition", "partitions"}.intersection(words_in(stem))
+    return word_of_split(stem) is not None or bool(said)
 
 
 def joined(place: str, name: str) -> str:

@@ -208,6 +208,7 @@ def describe(real: ImageSet, observer: Observer) -> None:
             f"{real.domain.name}: {len(real.domain.classes)} classes of {few} ({rare}) to {many} "
             "training images"
         )
+    _tell_lists(real, observer)
     if kept := real.facts.get("kept_for_tests"):
         observer.message(_kept(kept, real))
     if apart := real.facts.get(APART):
@@ -231,6 +232,16 @@ def describe(real: ImageSet, observer: Observer) -> None:
     if passed_over := real.facts.get("passed_over"):
         kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
         observer.message(f"files that are no pictures were passed over: {kinds}")
+
+
+def _tell_lists(real: ImageSet, observer: Observer) -> None:
+    if lists := real.facts.get("lists"):
+        observer.message(lists)
+    if unread := real.facts.get("unread_lists"):
+        observer.message(
+            f"{', '.join(unread[:3])}{', ...' * bool(unread[3:])} may say which images are for "
+            "tests, and is not read: for that, put these into a folder test beside train"
+        )
 
 
 def _kept(kept: Mapping[str, Any], real: ImageSet) -> str:
