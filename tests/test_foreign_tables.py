@@ -15,6 +15,7 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.exchange import Reading, import_set
+from datastill.exchange.base.pictures import encode
 from test_layouts_of_others import labels
 
 PIXELS = torch.rand(20, 3, 16, 20, generator=Key(0).generator()).round(decimals=2)
@@ -263,3 +264,39 @@ def test_half_of_a_factorised_set_is_told(tmp_path: Path) -> None:
     torch.save({"0.weight": torch.zeros(3)}, tmp_path / "styles_1000.pt")
     with pytest.raises(InputError, match=r"half of a set, of which styles_1000\.pt beside it"):
         import_set(tmp_path / "images_best.pt")
+
+
+SOFT = torch.tensor([[0.9, 0.1], [0.4, 0.6]]).repeat(5, 1)
+
+
+@pytest.mark.parametrize("name", ["soft_labels", "logits", "teacher_logits", "probs"])
+@pytest.mark.parametrize("kind", ["pt", "npz", "parquet"])
+def test_soft_labels_beside_hard_ones_are_read(name: str, kind: str, tmp_path: Path) -> None:
+    file, rows = tmp_path / f"set.{kind}", SOFT.log() + 3 if "logits" in name else SOFT
+    images = torch.rand(10, 3, 16, 16)
+    table = {"images": images, "labels": torch.zeros(10, dtype=torch.int64), name: rows}
+    if kind == "pt":
+        torch.save(table, file)
+    elif kind == "npz":
+        np.savez(file, **{key: value.numpy() for key, value in table.items()})
+    else:
+        pytest.importorskip("datasets")
+        arrow, parquet = (pytest.importorskip(each) for each in ("pyarrow", "pyarrow.parquet"))
+        pictures = [{"bytes": encode(image), "path": None} for image in images]
+        parquet.write_table(
+            arrow.table({"image": pictures, "label": [0] * 10, name: rows.tolist()}), file
+        )
+    assert torch.allclose(import_set(file)[0].labels, SOFT, atol=1e-6)
+
+
+@pytest.mark.parametrize("images", ["syn_images", "images_syn", "distilled_images"])
+def test_synthetic_images_beside_plain_ones_are_the_set(images: str, tmp_path: Path) -> None:
+    labels = images.replace("images", "labels")
+    made, real = PIXELS[:10], torch.rand(40, 3, 16, 20)
+    kinds = torch.arange(10), torch.arange(40) % 10
+    torch.save(
+        {"images": real, "labels": kinds[1], images: made, labels: kinds[0]}, tmp_path / "a.pt"
+    )
+    found, labels = read(tmp_path / "a.pt")[:2]
+    assert torch.allclose(found, made)
+    assert torch.equal(labels, kinds[0])

@@ -37,6 +37,7 @@ from datastill.exchange.base import (
     left_out,
     normalisation_of,
     rate_of,
+    says_logits,
     says_whitened,
     stem_of,
 )
@@ -65,7 +66,7 @@ def read(path: Path, options: Reading) -> Found:
         labels,
         header=header,
         space="whitened" if header is None and says_whitened(path) else None,
-        logits=rate is not None,
+        logits=rate is not None or says_logits(keyed(arrays, LABEL_WORDS)[0]),
         factor=factor_named(path),
         classes=classes,
         normalisation=normalisation_of(arrays, path),

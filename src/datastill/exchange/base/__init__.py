@@ -28,6 +28,7 @@ from datastill.exchange.base.names import (
     factor_named,
     keyed,
     method_named,
+    says_logits,
     says_whitened,
     words_of,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "numbers_of",
     "rate_of",
     "saved",
+    "says_logits",
     "says_whitened",
     "sets_in",
     "stem_of",

@@ -29,6 +29,7 @@ from datastill.exchange.base.names import (
     RATE_WORDS,
     keyed,
     paired,
+    says_logits,
     words_of,
 )
 from datastill.exchange.base.tensors import (
@@ -105,7 +106,6 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
         return _inside(table, path, experiment, depth)
     if not labels:
         raise InputError(f"{path} holds {told_of(table)}; {EXPECTED}")
-    labels.sort(key=lambda key: not _says_soft(key))  # they say more than hard ones beside them
     found, classes = labels_in(table[labels[0]], classes_among(table), path)
     rate, told = None, ()
     for key in keyed(table, RATE_WORDS)[:1]:
@@ -114,7 +114,7 @@ def _in_table(table: Mapping[Any, Any], path: Path, experiment: int | None, dept
         tensor_of(table[images[0]], "images", path),
         found,
         rate,
-        logits=rate is not None or _says_soft(labels[0]),
+        logits=rate is not None or says_logits(labels[0]),
         classes=classes,
         normalisation=normalisation_of(table, path),
         header=header_of(table.get("datastill"), path),
@@ -276,7 +276,3 @@ def _is_pair(value: Any) -> bool:
     listed = isinstance(labels, list) and bool(labels)  # pyright: ignore[reportUnknownArgumentType]
     plain = all(is_tensor(each) or isinstance(each, float) for each in rate)
     return is_tensor(images) and (is_tensor(labels) or listed) and plain
-
-
-def _says_soft(key: str) -> bool:
-    return bool({"soft", "logits"} & set(words_of(key)))

@@ -159,27 +159,34 @@ IMAGE_WORDS = (
 )
 LABEL_WORDS = (
     *("labels", "label", "y", "targets", "target", "lab", "labs", "lbls", "lbl", "logits"),
+    *("probs", "probabilities"),
 )
 RATE_WORDS = ("lr", "synlr", "learningrate", "stepsize")
 BESIDE = {
     *("syn", "synth", "synthetic", "distilled", "condensed", "learned"),
     *("best", "final", "last", "soft", "hard", "set", "eval", "vis", "save", "saved", "trained"),
-    *("train", "training"),
+    *("train", "training", "teacher"),
 }
 """Words that may stand beside these: ``image_syn``, ``distilled_labels``, ``syn_lr``."""
+
+SYNTHETIC = {"syn", "synth", "synthetic", "distilled", "condensed", "learned"}
+SOFT = {"soft", "logits", "probs", "probabilities"}
 
 
 def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
     """Return the keys of a table that say one of some words, the best first; trainImages too.
 
-    Beside others those that say ``train`` are of real images.
+    Beside others those that say ``train`` are of real images, and plain ones may be beside those
+    that are synthetic; soft labels say more than hard ones.
 
     >>> keyed(["label_syn", "image_syn", "images"], IMAGE_WORDS)
-    ['images', 'image_syn']
+    ['image_syn', 'images']
+    >>> keyed(["labels", "soft_labels"], LABEL_WORDS)
+    ['soft_labels', 'labels']
     >>> keyed(["images_train", "syn_images"], IMAGE_WORDS)
     ['syn_images', 'images_train']
     """
-    found: list[tuple[bool, int, int, str]] = []
+    found: list[tuple[bool, bool, bool, int, int, str]] = []
     for key in keys:
         if not isinstance(key, str):
             continue
@@ -187,8 +194,15 @@ def keyed(keys: Iterable[object], words: Sequence[str]) -> list[str]:
         rest = "".join(word for word in said if word not in BESIDE)
         if rest in words:
             real = not {"train", "training"}.isdisjoint(said)
-            found.append((real, len(said) - 1, words.index(rest), key))
+            synthetic, soft = (not some.isdisjoint(said) for some in (SYNTHETIC, SOFT))
+            place = (len(said) - 1, words.index(rest), key)
+            found.append((real, not soft, not synthetic, *place))
     return [key for *_, key in sorted(found)]
+
+
+def says_logits(key: str) -> bool:
+    """Tell whether labels of a name may be logits, where they are no shares of classes."""
+    return not {"soft", "logits"}.isdisjoint(words_of(key))
 
 
 def paired(value: Sequence[Any]) -> Sequence[Any]:

@@ -28,6 +28,8 @@ from datastill.store import set_header
 
 IMAGES = ("image", "img", "picture", "images", "pixels")
 LABELS = ("label", "labels", "class_id", "fine_label", "target", "class", "category")
+SOFT = ("soft_label", "soft_labels", "logits", "teacher_logits", "probs", "probabilities")
+"""Columns of a number for every class: they say more than a class beside them."""
 
 
 def names_pictures(path: Path) -> bool:
@@ -116,7 +118,7 @@ def _table(parquet: Any, content: bytes, path: Path) -> Any:
     size = sum(group.total_byte_size for group in groups)
     if size > 4 * MOST_VALUES or file.metadata.num_rows > MOST_VALUES:
         raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
-    known = {*IMAGES, *LABELS, "pixel_values", "soft_label"}
+    known = {*IMAGES, *LABELS, "pixel_values", *SOFT}
     return file.read([name for name in file.schema_arrow.names if name in known])
 
 
@@ -129,8 +131,10 @@ def _found(
         images = torch.from_numpy(flat.reshape(table.num_rows, *shape))
         return Found(images, _labels(table, path), header=header)
     image = _column(table, IMAGES, path)
-    label = _column(table, LABELS, path)
-    given = features.get(label, {}).get("names")
+    soft = _soft(table)
+    label = soft or _column(table, LABELS, path)
+    named = [features.get(name, {}).get("names") for name in LABELS]
+    given = next(filter(None, named), None) if soft else features.get(label, {}).get("names")
     known = tuple(map(str, given)) if isinstance(given, list) else None
     labels, classes = _labels_in(table, known, path)
     if not table.num_rows:
@@ -140,6 +144,7 @@ def _found(
         labels,
         space="pixels",
         classes=classes,
+        logits=soft is not None and "logits" in soft,
     )
 
 
@@ -170,7 +175,7 @@ class Column:
 def _labels_in(
     table: Any, classes: tuple[str, ...] | None, path: Path
 ) -> tuple[Tensor, tuple[str, ...] | None]:
-    if "soft_label" not in table.column_names:
+    if _soft(table) is None:
         values = table[_column(table, LABELS, path)].to_pylist()
         if values and all(isinstance(value, str) for value in values):
             return labels_in(values, classes, path)
@@ -178,14 +183,20 @@ def _labels_in(
 
 
 def _labels(table: Any, path: Path) -> Tensor:
-    if "soft_label" in table.column_names:
-        flat = _numbers(table["soft_label"]).astype(np.float32)
+    if soft := _soft(table):
+        flat = _numbers(table[soft]).astype(np.float32)
         return torch.from_numpy(flat.reshape(table.num_rows, -1))
     name = _column(table, LABELS, path)
     values = table[name].to_pylist()
     if not all(type(value) in (int, float) for value in values):
         raise InputError(f"{path}: column {name!r} holds labels that are no numbers, nor all names")
     return torch.tensor(values)
+
+
+def _soft(table: Any) -> str | None:
+    # Their type may be Hugging Face's own; what is no list says nothing of every class.
+    types = {field.name: getattr(field.type, "storage_type", field.type) for field in table.schema}
+    return next((name for name in SOFT if hasattr(types.get(name), "value_type")), None)
 
 
 def _column(table: Any, names: tuple[str, ...], path: Path) -> str:
