@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +13,7 @@ from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.data import Unfold, stored_bytes, tiled
 from datastill.exchange import Claim, import_set
+from datastill.exchange.base.pictures import encode
 from test_cli import Run, run
 
 __all__ = ["run"]
@@ -171,3 +173,26 @@ def test_a_learning_rate_by_one_word_is_kept(tmp_path: Path) -> None:
 def test_a_folder_without_any_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no data\.pt, nor snapshots such as data_20000"):
         import_set(tmp_path, Claim("CIFAR10"), format="idc")
+
+
+@pytest.mark.parametrize("by_class", [True, False])
+def test_pictures_of_earlier_steps_are_no_more_images(by_class: bool, tmp_path: Path) -> None:
+    images = torch.rand(4, 3, 16, 16, generator=Key(0).generator())
+    for k, image in enumerate(images):
+        place = tmp_path / f"new{k % 2:03d}" if by_class else tmp_path
+        place.mkdir(exist_ok=True)
+        for step in ("", "_iter0100", "_iter0200"):
+            (place / f"class{k % 2:03d}_id{k:03d}{step}.png").write_bytes(encode(image))
+    back, told = import_set(tmp_path)
+    assert len(back) == 4
+    assert "8 pictures of earlier steps left out" in told
+
+
+@pytest.mark.parametrize(
+    "names", ["X_syn y_syn", "images_syn labels_syn", "x_distilled y_distilled"]
+)
+def test_arrays_of_a_synthetic_set_in_a_folder(names: str, tmp_path: Path) -> None:
+    image, label = names.split()
+    np.save(tmp_path / f"{image}.npy", np.random.default_rng(0).random((10, 3, 16, 16), np.float32))
+    np.save(tmp_path / f"{label}.npy", np.arange(10))
+    assert import_set(tmp_path)[0].labels.tolist() == list(range(10))

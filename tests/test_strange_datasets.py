@@ -346,3 +346,20 @@ def test_arrays_in_a_place_where_they_are_not_read_are_named(
 ) -> None:
     with pytest.raises(InputError, match=told):
         load_dataset(str(make(tmp_path)))
+
+
+@pytest.mark.parametrize("kept", ["table", "folders"])
+def test_pixels_beside_pictures_are_not_read_unsaid(kept: str, tmp_path: Path) -> None:
+    write(tmp_path / "part_1", by_class=kept == "folders")
+    names = ",".join(f"pixel{i}" for i in range(64))
+    rows = [",".join(map(str, [k, *range(64)])) for k in (0, 1) * 5]
+    (tmp_path / "hmnist_8_8_L.csv").write_text("\n".join([f"label,{names}", *rows]))
+    if kept == "table":
+        lines = [f"{i:03d},{NAMES[i]}" for i in ROWS]
+        (tmp_path / "metadata.csv").write_text("\n".join(["image_id,dx", *lines]))
+    told = r"holds the pixels of hmnist_8_8_L\.csv and beside them .*pictures"
+    with pytest.raises(InputError, match=told):
+        load_dataset(str(tmp_path))
+    assert load_dataset(str(tmp_path / "hmnist_8_8_L.csv"))[0].domain.shape == (1, 8, 8)
+    if kept == "table":
+        require_same(together(load_dataset(str(tmp_path / "metadata.csv"))))

@@ -7,6 +7,7 @@ import io
 import math
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,15 @@ from datastill.datasets.base import (
     labels_of,
     numbers_of,
     pixels_of,
+    read_table,
     text_of,
 )
+from datastill.datasets.base.by_name import Pictures
 from datastill.datasets.base.csv_heads import Head, ends_of, head_of, is_square, settled
+from datastill.datasets.base.layout import layout_of
 from datastill.datasets.base.names import SPLIT_WORDS, is_clutter, word_of_split
+from datastill.datasets.base.rows import file_column
+from datastill.datasets.base.tree import tree_of_folder
 
 SUFFIX = ".csv"
 
@@ -61,6 +67,8 @@ def chosen(path: Path, reading: Reading) -> dict[Split, Head]:
         InputError: when several may be meant.
     """
     heads = [head for file in _files(path) if (head := head_of(file, reading)) is not None]
+    if path.is_dir() and heads:
+        _require_alone(path, [head.file for head in heads])
     labelled = [head for head in heads if head.label is not None]
     if not labelled and reading.labels is not None:
         raise InputError(f"{path}: no table of pixels there has a column {reading.labels!r}")
@@ -77,6 +85,22 @@ def chosen(path: Path, reading: Reading) -> dict[Split, Head]:
         names = ", ".join(head.file.name for head in labelled)
         raise InputError(f"{path} holds {names}, of which none is called train; name one of them")
     return found
+
+
+def _require_alone(path: Path, pixels: Sequence[Path]) -> None:
+    # HAM10000 has its photos, a table of them, and small copies as pixels.
+    tree = tree_of_folder(path)
+    pictures, other = Pictures.below(path, tree), None
+    for file in _files(path) if tree.has_pictures else ():
+        if file not in pixels and file_column(read_table(file), "", pictures) is not None:
+            other = f"the pictures of {file.name}, a table: name one of these files"
+    with suppress(InputError):
+        part = layout_of(tree, str(path)).part("train") if tree.has_pictures else None
+        if part is not None and len(part.classes) > 1 and other is None:
+            other = f"pictures in folders, such as {next(iter(part.classes))}: name that file, or"
+            other += f" move it out of {path}"
+    if other is not None:
+        raise InputError(f"{path} holds the pixels of {pixels[0].name} and beside them {other}")
 
 
 def _of_split(heads: Sequence[Head], split: Split, path: Path) -> Head | None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from datastill.base.errors import InputError, damaged
+from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets.base import Files as Paths
 from datastill.datasets.base import Zipped, opened_zip, opening
@@ -38,6 +39,9 @@ from datastill.store import new_folder, set_header, write_json
 
 HEADER = "datastill.json"
 """Beside the folders of an export: all that pictures do not say."""
+
+STEP = re.compile(r"(.+?)[_-](?:iter|iteration|step|epoch)[_-]?\d+", re.IGNORECASE)
+"""A picture on its way, by the name of the finished one."""
 
 LONGEST_NAME = 100
 """Characters of a folder that is called as its class."""
@@ -72,7 +76,8 @@ def read(path: Path, options: Reading) -> Found:
     files = _in_folder(path) if path.is_dir() else _in_zip(path)
     if files.header is not None:
         return _exported(files, files.header, path)
-    tree = tree_of_names(files.names)
+    names, earlier = _finished(files.names)
+    tree = tree_of_names(names)
     if path.is_file() and not tree.has_pictures:
         raise InputError(
             f"{path} holds no pictures: type {opening(path) or 'unzip'} and name what comes out"
@@ -87,7 +92,21 @@ def read(path: Path, options: Reading) -> Found:
     names = [name for each in classes for name in sorted(by_class[each])]
     labels = [k for k, each in enumerate(classes) for _ in by_class[each]]
     images = decoded(files.pictures(names))
+    told = (*told, *earlier)
     return Found(images, torch.tensor(labels), space="pixels", classes=classes, remarks=told)
+
+
+def _finished(names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    # class000_id000_iter0100.jpg beside class000_id000.jpg shows it on its way, as SRe2L may.
+    stems = {name.rpartition(".")[0] for name in names}
+    steps = [
+        name
+        for name in names
+        if (step := STEP.fullmatch(name.rpartition(".")[0])) and step[1] in stems
+    ]
+    told = f"{counted(len(steps), 'picture')} of earlier steps left out"
+    left = set(steps)
+    return [name for name in names if name not in left], (told,) if steps else ()
 
 
 def is_exported(path: Path) -> bool:

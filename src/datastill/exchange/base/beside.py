@@ -18,7 +18,7 @@ from datastill.base.wording import counted
 from datastill.exchange.base.contract import content_of
 from datastill.exchange.base.gathering import gathered
 from datastill.exchange.base.held import Held, disjoint, joined
-from datastill.exchange.base.names import words_of
+from datastill.exchange.base.names import SYNTHETIC, words_of
 from datastill.exchange.base.tensors import is_tensor, rate_of, tensor_of
 from datastill.exchange.base.unpickling import load_torch
 
@@ -71,13 +71,17 @@ def sets_in(folder: Path) -> list[Path]:
         inside = sorted(file for file in folder.iterdir() if file.suffix in ENDINGS)
     except OSError:
         return []
-    return [file for file in inside if is_of_images(file) and labels_beside(file)]
+    return [f for f in inside if (is_of_images(f) or _says_synthetic(f)) and labels_beside(f)]
 
 
 def is_of_images(file: Path, words: Sequence[str] = IMAGES) -> bool:
     """Tell whether the name of a file is that of images alone: ``images_best.pt``."""
     said = words_of(file.stem)
     return file.suffix in ENDINGS and any(word in words for word in said) and said[0] != "res"
+
+
+def _says_synthetic(file: Path) -> bool:  # X_syn.npy; x_train.npy is of a dataset
+    return is_of_images(file, BARE) and not SYNTHETIC.isdisjoint(words_of(file.stem))
 
 
 def labels_beside(file: Path) -> Path | None:
