@@ -1,6 +1,7 @@
 """The controls of the decisive table: pairs of the sets of a study, made outside of it."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 try:
     import clom_controls as controls
+    import clom_students as students
 finally:
     sys.path.remove(str(BENCHMARKS))
 
@@ -116,3 +118,21 @@ def test_what_is_told_of_the_controls_follows_from_their_records(
     controls.main()
     for name in ("controls.md", "controls.json"):
         assert (tmp_path / name).read_text() == (kept / name).read_text()
+
+
+def test_what_is_told_of_other_students_follows_from_their_comparisons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def row(name: str, *values: float) -> dict[str, object]:
+        return {"name": name, "model": "VGG11", "accuracies": {"values": values}}
+
+    without = [row(f"DM-500-ipc10-seed{k}/x", 0.80 + k / 100, 0.81 + k / 100) for k in range(3)]
+    guided = [row(f"DM-500-clom100-ipc10-seed{k}/x", 0.83, 0.84) for k in (2, 0, 1)]
+    file = tmp_path / "comparison.json"
+    file.write_text(json.dumps({"rows": [*guided, row("random", 0.7, 0.72), *without]}))
+    for words in ([str(file)], []):  # from what is kept then
+        monkeypatch.setattr(sys, "argv", ["x", *words, "--out", str(tmp_path)])
+        students.main()
+        (told,) = (tmp_path / "students.md").read_text().splitlines()[2:]
+        assert told.startswith("| VGG11 | 71.0 ± 1.4 % (n=2) | 81.5 ± 1.0 % (n=6) | 83.5 ± 0.5 %")
+        assert told.endswith("| +2.0 (-0.5 to +4.5) | +3.0, +2.0, +1.0 |")
