@@ -60,7 +60,7 @@ def test_clom_in_one_page_tells_what_its_plan_came_to() -> None:
     row = r"^\| (\S+[^|]*: )?(\w+), (\d+) \| ([^(|]*) (?:\([^)]*\) )?\| ([^(|]*) "
     for page in (folder.parent / "README.md", folder / "README.md"):
         rows = re.findall(row, page.read_text(), re.M)
-        assert len(rows) == 6
+        assert len(rows) == 8
         for where, method, updates, without, guided in rows:
             table = written["CIFAR10" if where.startswith("CIFAR") else "FashionMNIST"]
             ipc = 1 if where.startswith("1 per class") else 10
