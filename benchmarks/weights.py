@@ -33,6 +33,8 @@ OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
 ALPHAS = (0.0, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 SHARES = (0.1, 0.3, 1.0)
 BASE, FIXED, MOST = 200, 100.0, 1e5
+OWN = "own."
+"""In front of the names of what the balanced method itself remembers."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,21 @@ SWEEPS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Smoothed:
-    """A logarithm of a weight, as methods remember things."""
+class Balance:
+    """What a balanced method remembers.
 
-    value: Tensor
+    Attributes:
+        own: what the method itself remembers.
+        weight: the logarithm of CLOM's weight, smoothed.
+    """
+
+    own: Any
+    weight: Tensor
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return it by name."""
-        return {"value": self.value}
+        """Return both by name."""
+        own = {} if self.own is None else self.own.state_dict()
+        return {"weight": self.weight, **{f"{OWN}{name}": one for name, one in own.items()}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +97,23 @@ class Balanced:
 
     def loss(
         self, task: ds.Task, step: int, memory: Any, synthetic: Synthetic, *, key: ds.Key
-    ) -> tuple[Tensor, Any]:
+    ) -> tuple[Tensor, Balance]:
         """Return both, weighed by what their gradients were in the updates before."""
-        own, smoothed = memory or (None, None)
+        own = None if memory is None else memory.own
         loss, own = self.method.loss(task, step, own, synthetic, key=key)
         here = key.at("regulariser", "clom")
         term = self.regulariser(synthetic.images, synthetic.labels, key=here)
         (one,) = torch.autograd.grad(loss, synthetic.images)
         (other,) = torch.autograd.grad(term, synthetic.images)
         now = (self.share * one.norm() / (other.norm() + 1e-8)).clamp(max=MOST).log()
-        smoothed = now if smoothed is None else 0.9 * smoothed + 0.1 * now
-        value = loss.detach() + smoothed.exp() * term.detach()
-        return sloping(value, {synthetic.images: one + smoothed.exp() * other}), (own, smoothed)
+        weight = now if memory is None else 0.9 * memory.weight + 0.1 * now
+        value = loss.detach() + weight.exp() * term.detach()
+        return sloping(value, {synthetic.images: one + weight.exp() * other}), Balance(own, weight)
+
+    def recall(self, task: ds.Task, tensors: Mapping[str, Tensor]) -> Balance:
+        """Return what was remembered, of its tensors."""
+        own = {n.removeprefix(OWN): one for n, one in tensors.items() if n.startswith(OWN)}
+        return Balance(self.method.recall(task, own) if own else None, tensors["weight"])
 
 
 @dataclass(frozen=True, eq=False)
