@@ -188,6 +188,32 @@ def test_what_import_prints_next_works(run: Run, tmp_path: Path) -> None:
             file.rmdir() if file.is_dir() else file.unlink()
 
 
+def test_what_a_set_was_made_from_is_asked_for_where_it_does_not_lie(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mydata").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    pixels = (PIXELS[:200, 0] * 255).round().byte().numpy()
+    np.savez(tmp_path / "mydata" / "real.npz", images=pixels, labels=DIGITS.labels[:200].numpy())
+    torch.save({"images": PIXELS[:40], "labels": LABELS}, tmp_path / "syn.pt")
+    assert run("import syn.pt --dataset mydata/real.npz --out made").code == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run("export ../made --to npz --out sent.npz").code == 0
+    said = run("import sent.npz --out back")
+    assert said.code == 0, said.err
+    quick = "--model MLP --epochs 1 --num-eval 1 --no-dsa"
+    line = next(each.strip() for each in said.out.splitlines() if "datastill validate" in each)
+    line = line.removeprefix("datastill ")
+    assert line == "validate back --dataset NAME --against random"
+    for asked in (f"validate ../made {quick}", "assess ../made", "compare back --model MLP"):
+        said = run(asked)
+        assert said.code == 2
+        assert "made from mydata/real.npz, which does not lie here" in said.err
+        assert "name the path by --dataset" in said.err
+    said = run(f"{line.replace('NAME', '../mydata/real.npz')} {quick}")
+    assert said.code == 0, said.err
+
+
 def test_validation_says_how_numbers_get_names(run: Run, tmp_path: Path) -> None:
     pixels = (PIXELS[:40, 0] * 255).round().byte().numpy()
     kinds = np.array([f"kind {k}" for k in LABELS.tolist()])

@@ -19,7 +19,15 @@ from datastill.datasets.base.load import (
 )
 from datastill.datasets.base.making import Part, require_classes, set_of, tests_of
 from datastill.datasets.base.named import NamedArrays
-from datastill.datasets.base.places import DATASETS, FORMATS, HUBS, is_code, not_found, outside
+from datastill.datasets.base.places import (
+    DATASETS,
+    FORMATS,
+    HUBS,
+    is_absent,
+    is_code,
+    not_found,
+    outside,
+)
 from datastill.datasets.base.reading import (
     SPLIT_NAMES,
     TEST_SHARE,
@@ -82,6 +90,7 @@ __all__ = [
     "dataset_name",
     "found_in",
     "has_split",
+    "is_absent",
     "is_code",
     "is_testable",
     "labels_of",

@@ -87,6 +87,24 @@ def _foresee(part: Found, reading: Reading, found: Place) -> None:
         reading.foresee(data)
 
 
+def _is_path(name: str) -> bool:
+    return "/" in name or name in (".", "..") or Path(name).suffix in SUFFIXES
+
+
+def _where(name: str, path: Path | None) -> Path:
+    return Path(name) if _is_path(name) else path or Path("data") / name
+
+
+def is_absent(name: str, path: Path | None = None) -> bool:
+    """Tell whether a name, as ``place`` takes it, is that of files, and none lie there.
+
+    >>> is_absent("./no/such.npz"), is_absent("CIFAR10"), is_absent("hf:somebody/something")
+    (True, False, False)
+    """
+    registered = name in DATASETS and not _is_path(name)
+    return not (registered or is_own(name) or _of_hub(name) or _where(name, path).exists())
+
+
 def sized(name: str, size: Size | None) -> str:
     """Return the name of a dataset whose images are brought to a size."""
     if size is None:
@@ -103,14 +121,14 @@ def _place(name: str, path: Path | None) -> Place:
             lambda split, reading: hub.read(split, rest, path, reading),
             lambda reading: hub.has_test(rest, path, reading),
         )
-    is_path = "/" in name or name in (".", "..") or Path(name).suffix in SUFFIXES
+    is_path = _is_path(name)
     if name in DATASETS and not is_path:
         return Place(
             DATASETS.spelling(name).replace(":", "."),  # it becomes part of paths
             lambda split, reading: _registered(name, split, path, reading),
             lambda _: True,
         )
-    where = Path(name) if is_path else path or Path("data") / name
+    where = _where(name, path)
     if not where.exists():
         if is_path or path is not None:
             raise InputError(f"there is no {where}{_near(where)}")

@@ -15,6 +15,7 @@ from datastill.datasets import (
     TEST_SHARE,
     Reading,
     agreed,
+    is_absent,
     is_code,
     load_dataset,
     load_split,
@@ -213,6 +214,11 @@ def _named(facts: Mapping[str, Any], made: ImageSet, typed: Path | None) -> str:
         )
     if not facts.get("dataset") and (name == UNNAMED or "/" in name or "\\" in name):
         raise InputError("the set does not say what it was made from; name it by `dataset`")
+    if typed is None and is_absent(name, None if own is None else Path(own)):
+        raise InputError(
+            f"the set says that it was made from {name}{f' in {own}' if own else ''}, which does "
+            "not lie here: go to the folder in which it was made, or name the path by `dataset`"
+        )
     return name
 
 

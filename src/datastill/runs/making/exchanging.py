@@ -12,7 +12,7 @@ from datastill.base.errors import InputError
 from datastill.base.paths import same_place
 from datastill.base.wording import counted
 from datastill.data import ImageSet
-from datastill.datasets import DATASETS
+from datastill.datasets import DATASETS, is_absent
 from datastill.exchange import FORMATS, Claim, Reading, export_set, import_set
 from datastill.exchange.base import numbers_of
 from datastill.report.commands import typed
@@ -225,7 +225,12 @@ def next_line(data: ImageSet, path: Path, out: Path, said: Mapping[str, Any]) ->
         out: folder of the set.
         said: options that say how it was read.
     """
-    known = data.facts.get("data") or data.domain.name in DATASETS
+    origin: Mapping[str, Any] = data.facts.get("data") or {}
+    name, place = origin.get("dataset"), origin.get("data_path")
+    if isinstance(name, str) and is_absent(name, place and Path(place)):
+        line = typed("validate", out, dataset="NAME", against="random")
+        return f"{line}\n  (NAME is the path of {name}, from which it was made: it lies elsewhere)"
+    known = origin or data.domain.name in DATASETS
     if known or numbers_of(data.domain.classes) is None:
         name = None if known else "NAME"
         return typed("validate", out, dataset=name, against="random")
