@@ -209,7 +209,7 @@ def file(name: str, content: bytes = b"") -> Callable[[Path], Path]:
         (listed, r"images, the name of no class.*labels\.json is not read.*labels\.csv"),
         (file("a.h5"), r"is HDF5; save its arrays in Python by np\.savez"),
         (file("a.pkl"), r"is a pickle, which can run code; save its arrays"),
-        (file("a.npy"), "alone: name its folder"),
+        (file("a.npy"), "alone: call it images.npy"),
         (file("a.csv.gz", gzip.compress(b"1,2\n")), r"is packed: type gunzip -k .*a\.csv\.gz"),
         (file("a.csv", b"label,a,b\n1,2,3\n"), "coloured pixels are read from .npz"),
     ],

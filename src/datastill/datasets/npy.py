@@ -9,6 +9,7 @@ import numpy as np
 
 from datastill.base.errors import InputError, damaged
 from datastill.datasets.base import FORMATS, Format, Found, Reading, Split, found_in, has_split
+from datastill.datasets.base.pickles import of_numbers
 
 
 def read(split: Split, path: Path, reading: Reading) -> Found | None:
@@ -27,7 +28,7 @@ def mapped(file: Path) -> np.ndarray:
     Raises:
         InputError: when the file is damaged, or has another length than its header says.
     """
-    with damaged(file, "no .npy file"):
+    with damaged(file, "no .npy file"), of_numbers(file):
         array = np.load(file, mmap_mode="c", allow_pickle=False)
         expected = int(getattr(array, "offset", 0)) + array.nbytes
     if expected != file.stat().st_size:

@@ -21,6 +21,7 @@ from datastill.datasets.base import (
     found_in,
     has_split,
 )
+from datastill.datasets.base.pickles import of_numbers
 
 ALONE = "arr_0"
 """What NumPy calls an array that was saved without a name."""
@@ -38,6 +39,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     Raises:
         InputError: for a file that is damaged or holds no images and labels.
     """
+    if path.is_file() and lies_apart(path):
+        raise InputError(f"{path} holds one array alone: name its folder, which holds the others")
     if FILES.file(path, split)[0] is not None:
         return FILES.read(split, path, reading)
     apart = {name: partial(member, each, ALONE) for name, each in _apart(path).items()}
@@ -67,8 +70,13 @@ def member(file: Path, name: str) -> np.ndarray:
     Raises:
         InputError: when it is damaged.
     """
-    with damaged(file, WANTED), file.open("rb") as opened, np.load(opened) as archive:
-        return archive[name]
+    with (
+        damaged(file, WANTED),
+        of_numbers(file),
+        file.open("rb") as opened,
+        np.load(opened) as held,
+    ):
+        return held[name]
 
 
 def has_test(path: Path, reading: Reading) -> bool:
@@ -94,6 +102,11 @@ def _apart(path: Path) -> dict[str, Path]:
                 )
             found[name] = file
     return found
+
+
+def lies_apart(file: Path) -> bool:
+    """Tell whether a file holds one array of a dataset, the others of which lie beside it."""
+    return file in _apart(file.parent).values()
 
 
 def _recognises(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from torch import Tensor
@@ -11,6 +12,10 @@ from datastill.datasets import FORMATS as READERS
 from datastill.datasets import Reading as How
 from datastill.datasets.base import Format as Reader
 from datastill.exchange.base import FORMATS, Format, Found, Reading, decoded
+
+SO = re.compile(r", or (?:a name|names) by `\w+`(?: and `\w+`)?")
+CALL = re.compile(r"name (one|it|another column|the one to take) by (`\w+`)")
+"""What can be done for ``distill``, where names of columns are given; here they have to be."""
 
 
 def read(path: Path, options: Reading) -> Found:
@@ -22,7 +27,10 @@ def read(path: Path, options: Reading) -> Found:
     reader = reader_of(path)
     if reader is None:
         raise InputError(f"{path} holds no images and labels, as datasets are read from")
-    found = reader.read("train", path, How())
+    try:
+        found = reader.read("train", path, How())
+    except InputError as error:
+        raise InputError(CALL.sub(r"call \1 \2", SO.sub(": call them so", str(error)))) from None
     assert found is not None
     left = reader.has_test(path, How())
     images = found.images if isinstance(found.images, Tensor) else decoded(found.images)

@@ -123,7 +123,8 @@ def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str,
     assert part is not None
     left = [layout.trees["test"].place] if "test" in layout.trees else []
     left += [place for place in layout.unused if place not in left]
-    told = f"{part.place} was read; {', '.join(left)} left out" if left else ""
+    read = f"{part.place} was read; " if part.place else ""
+    told = f"{read}{', '.join(left)} left out" if left else ""
     return dict(part.classes), (told,) if told else ()
 
 

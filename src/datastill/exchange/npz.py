@@ -18,7 +18,8 @@ from datastill.base.wording import readable
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets.base.names import classes_in, keys_of_classes
-from datastill.datasets.npz import NAMELESS
+from datastill.datasets.base.pickles import OBJECTS
+from datastill.datasets.npz import NAMELESS, lies_apart
 from datastill.exchange.base import (
     FORMATS,
     IMAGE_WORDS,
@@ -110,7 +111,7 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # a damaged archive can fail in any way
         objects = "Object arrays" in str(error)
-        fault = "holds Python objects, which are not read" if objects else "is damaged or no .npz"
+        fault = f"holds {OBJECTS}" if objects else "is damaged or no .npz"
         raise InputError(f"{path} {fault}") from None
 
 
@@ -135,6 +136,8 @@ def _pick(arrays: Mapping[str, Any], words: Sequence[str], path: Path) -> Tensor
         if array.dtype.kind not in "fiub" or array.nbytes > 4 * MOST_VALUES:
             raise InputError(f"{path}: {name!r} is an array of {array.dtype}, not of numbers")
         return torch.from_numpy(np.ascontiguousarray(array.astype(_native(array.dtype))))
+    if lies_apart(path):
+        raise InputError(f"{path} holds one array alone: name its folder, which holds the others")
     held = ", ".join(name for name in list(arrays)[:6] if readable(name)) or "nothing"
     raise InputError(f"{path} holds {held}; expected arrays called images and labels")
 

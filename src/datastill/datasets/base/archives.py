@@ -11,7 +11,10 @@ OPENING = {
     ".zip": UNZIP,
     **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"), UNTAR),
     **dict.fromkeys((".7z", ".rar"), "7z x {file} -o{folder}"),
-    **dict.fromkeys((".csv.gz", ".npy.gz", ".pkl.gz"), "gunzip -k {file}"),
+    **dict.fromkeys(
+        (*(".csv.gz", ".npy.gz", ".npz.gz", ".pkl.gz"), ".pt.gz", ".pth.gz", ".mat.gz"),
+        "gunzip -k {file}",
+    ),
 }
 """What opens an archive, by its ending."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from datastill.base.errors import InputError
 from datastill.base.registry import folded
 from datastill.base.wording import MOST_SHOWN, counted
+from datastill.datasets.base.names import wanted
 from datastill.datasets.base.reading import LEAST, SPLIT_NAMES, Found, Reading, Split, side_by_side
 
 IMAGE_WORDS = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "samples", "features")
@@ -50,11 +51,9 @@ def found_in(
     if images is None and split == "test":
         return None
     if images is None or labels is None:
-        lacks, option = ("images", "image") if images is None else ("labels", "label")
-        raise InputError(
-            f"{source} has no {lacks}: it holds {', '.join(arrays) or 'nothing'}; expected "
-            f"{lacks} or {split}_{lacks}, or a name by `{option}s`"
-        )
+        lacks = [w for w, name in (("images", images), ("labels", labels)) if name is None]
+        held = ", ".join(arrays) or "nothing"
+        raise InputError(f"{source} has no {lacks[0]}: it holds {held}; {wanted(lacks, split)}")
     pixels = pixels_of(arrays[images](), f"{images} of {source}")
     names = [name for name in arrays if folded(name) in map(folded, CLASS_WORDS)]
     classes = class_names(arrays[names[0]](), source) if names else None

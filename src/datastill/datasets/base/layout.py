@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from datastill.base.errors import InputError
@@ -21,6 +21,7 @@ from datastill.datasets.base.names import (
     Split,
     parted,
     split_word,
+    word_of_split,
     words_in,
 )
 from datastill.datasets.base.tree import Tree, joined, names_of_lists
@@ -71,9 +72,12 @@ class Layout:
         classes = {each: tree.folders[each].all_pictures() for each in sorted(tree.folders)}
         empty = [each for each, found in classes.items() if not found]
         if empty and split == "train":
+            full = [each for each, found in classes.items() if found]
+            alone = full[0] if len(full) == 1 and tree.folders[full[0]].is_of_folders else None
             raise InputError(
                 f"{name}/{empty[0]} holds no pictures ({', '.join(PICTURES)}); "
                 "each folder below is taken for a class"
+                + (f": name {name}/{alone}, if the classes are in it" if alone else "")
             )
         others = Counter(
             PurePosixPath(other).suffix.casefold() or other
@@ -101,8 +105,10 @@ def layout_of(root: Tree, source: str) -> Layout:
     tree = _unwrapped(root)
     splits = _splits(tree, source)
     if not splits:
-        _require_no_splits(tree, joined(source, tree.place))
-        return Layout({"train": tree}, (), source, tuple(names_of_lists(root)))
+        where = joined(source, tree.place)
+        tree, copies = _without_copies(tree, where)
+        _require_no_splits(tree, where)
+        return Layout({"train": tree}, copies, source, tuple(names_of_lists(root)))
     used = [inner.place for inner in splits.values()]
     others = [inner for inner in tree.folders.values() if inner.place not in used]
     unused = sorted(inner.place for inner in others if inner.has_pictures)
@@ -198,7 +204,7 @@ def _require_no_splits(tree: Tree, name: str) -> None:
         raise InputError(
             f"{name} holds {' and '.join(splits)}, a name for parts of the data, but with pictures "
             "in place of a folder for each class; put those of each class into a folder, such as "
-            f"{splits[0]}/cat; if {splits[0]} is a class, call it otherwise"
+            f"{_train_first(splits)}/cat; if {splits[0]} is a class, call it otherwise"
         )
     inner = [each for each in tree.folders.values() if each.has_pictures]
     if len(inner) < 2 or not all(each.is_of_folders for each in inner):
@@ -217,6 +223,33 @@ def _require_no_splits(tree: Tree, name: str) -> None:
             "test; or, if they are classes, put the pictures of each right into it; or, if each is "
             f"a set by itself, name it alone: {name}/{min(tree.folders)}"
         )
+
+
+def _train_first(splits: list[str]) -> str:
+    train = (name for name in splits if word_of_split(name) in SPLIT_WORDS["train"])
+    return next(train, splits[0])
+
+
+def _without_copies(tree: Tree, name: str) -> tuple[Tree, tuple[str, ...]]:
+    # cell_images/cell_images holds all the classes beside it once more.
+    copies: list[str] = []
+    for each, inner in tree.folders.items():
+        again = [one for one in inner.folders if one in tree.folders and one != each]
+        if len(again) < 2 or len(again) < len(inner.folders) or not inner.is_of_folders:
+            continue
+        if not all(_inside(inner.folders[one]) <= _inside(tree.folders[one]) for one in again):
+            raise InputError(
+                f"{name}/{each} holds folders called as the classes beside it ({_some(again)}), "
+                f"with other pictures: put these into the folders beside it, or name {name}/{each} "
+                "alone"
+            )
+        copies.append(each)
+    left = {each: inner for each, inner in tree.folders.items() if each not in copies}
+    return replace(tree, folders=left), tuple(tree.folders[each].place for each in copies)
+
+
+def _inside(tree: Tree) -> set[str]:
+    return {path.removeprefix(f"{tree.place}/") for path in tree.all_pictures()}
 
 
 def _unwrapped(root: Tree) -> Tree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from datastill.base.registry import folded
@@ -94,6 +94,17 @@ def words_in(name: str) -> list[str]:
     """Return the words of a name: two of trainSet and of TRAIN_SET; numbers are none."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W\d_]+", apart.casefold())
+
+
+def wanted(lacks: Sequence[str], split: Split) -> str:
+    """Say what arrays that are missing may be called.
+
+    >>> wanted(["labels"], "train")
+    'expected labels or train_labels, or a name by `labels`'
+    """
+    expected = ", and ".join(f"{each} or {split}_{each}" for each in lacks)
+    names = "a name by " if len(lacks) == 1 else "names by "
+    return f"expected {expected}, or {names}{' and '.join(f'`{each}`' for each in lacks)}"
 
 
 CLASSES = ("classes", "classnames", "labelnames", "classtoidx", "idxtoclass", "labelmap")

@@ -11,8 +11,12 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Sized
+from collections.abc import Generator, Sized
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
+
+from datastill.base.errors import InputError
 
 MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """In the first bytes of a file of ``torch.save`` that is no archive."""
@@ -26,6 +30,12 @@ SLACK = 4
 MAKE_ROOM = ("builtins.bytearray", "__builtin__.bytearray", "collections.Counter")
 """What makes as many bytes as it is told to; no set of images needs it, nor the classes of tensors,
 whose instances are made by other functions."""
+
+OBJECTS = (
+    "Python objects, which are not read: if you trust who made it, np.load(FILE, allow_pickle=True)"
+    " it in Python, and np.savez(FILE, images=..., labels=...) of arrays of numbers"
+)
+"""What is said of a file of NumPy's in which these are."""
 
 
 class Immodest(ValueError):
@@ -133,3 +143,18 @@ class _Stub:
     def extend(self, values: object) -> None: ...
 
     def add(self, value: object) -> None: ...
+
+
+@contextmanager
+def of_numbers(file: Path) -> Generator[None]:
+    """Say of what NumPy does not read without running it that it is Python objects.
+
+    Raises:
+        InputError: then.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if not any(words in str(error) for words in ("Object arrays", "Python objects")):
+            raise
+        raise InputError(f"{file} holds {OBJECTS}") from None

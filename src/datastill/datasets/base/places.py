@@ -15,8 +15,10 @@ from datastill.base.own_code import is_own
 from datastill.base.registry import Registry
 from datastill.base.wording import LONGEST_NAME
 from datastill.datasets.base.archives import opening, unopened
+from datastill.datasets.base.arrays import LABEL_WORDS
 from datastill.datasets.base.damage import without_damaged
 from datastill.datasets.base.familiar import shards
+from datastill.datasets.base.names import words_in
 from datastill.datasets.base.outline import outline
 from datastill.datasets.base.reading import (
     Format,
@@ -230,6 +232,11 @@ def _formatted(name: str, where: Path) -> Place:
     )
 
 
+def _holds_labels(folder: Path) -> bool:
+    stems = (file.stem for file in folder.glob("*.npy"))
+    return any(not set(LABEL_WORDS).isdisjoint(words_in(stem)) for stem in stems)
+
+
 HDF5, PICKLED = (".h5", ".hdf5"), (".pkl", ".pickle")
 
 
@@ -248,8 +255,15 @@ def _unread(where: Path) -> str:
             f"cannot read {where}: it is {kind}; save its arrays in Python by "
             "np.savez('own.npz', images=..., labels=...), and name that"
         )
-    if ending == ".npy":
+    if ending == ".npy" and _holds_labels(where.parent):
         return f"cannot read {where} alone: name its folder, which holds the labels too"
+    if ending == ".npy":
+        return (
+            f"cannot read {where} alone: call it images.npy, put the class of each of its images, "
+            "as labels.npy, beside it, and name their folder"
+        )
+    if ending == ".arrow":
+        return f"cannot read {where} alone: name the folder of save_to_disk that it lies in"
     if ending == ".csv":
         return (
             f"cannot read {where}: expected a class and the pixels of a square grey image in each "

@@ -15,6 +15,7 @@ import torch
 
 from datastill.base.errors import InputError, damaged
 from datastill.base.wording import counted
+from datastill.datasets.base.pickles import of_numbers
 from datastill.exchange.base.contract import content_of
 from datastill.exchange.base.gathering import gathered
 from datastill.exchange.base.held import Held, disjoint, joined
@@ -33,9 +34,6 @@ NUMBERED = re.compile(r"(?:(.*)_)?(\d+)")
 
 HALVES = ("styles", "style", "hallucinator", "hallucinators", "weights")
 """What files of the other half of a factorised set begin with; the last may be of a network too."""
-
-SOME = 3
-"""Names that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +106,7 @@ def loaded_from(path: Path) -> Any:
             return safetensors.torch.load(content_of(path))
     if path.suffix != ".npy":
         return load_torch(path)
-    with damaged(path, "no .npy of numbers", why=False):
+    with damaged(path, "no .npy of numbers", why=False), of_numbers(path):
         array = np.load(io.BytesIO(content_of(path)), allow_pickle=False)
         kind = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize < 8 else None
         return torch.from_numpy(np.ascontiguousarray(array, kind))
@@ -130,7 +128,7 @@ def _in_folder(folder: Path, experiment: int | None) -> Pair:
     numbers = [NUMBERED.fullmatch(tag) for tag in tags]
     stems = {found[1] for found in numbers if found}
     if not all(numbers) or len(stems) > 1:
-        told = ", ".join(file.name for file in plain[:SOME]) + ", ..." * (len(plain) > SOME)
+        told = ", ".join(file.name for file in plain[:3]) + ", ..." * (len(plain) > 3)
         raise InputError(f"{folder} holds several sets; name the file of one: {told}")
     ordered = sorted(tags.items(), key=lambda item: _number(item[0]))
     return _numbered([file for _, file in ordered], experiment)

@@ -139,6 +139,9 @@ class Format:
         return (said, *lost)
 
 
+BEGINNING = 128
+"""Bytes by which a file is told."""
+
 FORMATS = Registry[Format]("format", "datastill.formats", Format)
 
 
@@ -159,6 +162,11 @@ def content_of(path: Path, *, most: int | None = None) -> bytes:
         if most is not None and size > most:
             raise InputError(f"{path} has {size:,} bytes; at most {most:,} are read at once")
         return path.read_bytes()
+
+
+def holds_objects(start: bytes) -> bool:
+    """Tell whether what a file of NumPy's begins with says that its array is of Python objects."""
+    return start.startswith(b"\x93NUMPY") and b"'descr': '|O'" in start[:BEGINNING]
 
 
 def header_of(text: object, path: Path) -> Mapping[str, Any] | None:

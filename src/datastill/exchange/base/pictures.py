@@ -27,6 +27,8 @@ MOST_PIXELS = 2**24
 MOST_BYTES = 2**34
 """Of decoded pictures."""
 
+DAMAGED, AWAY = "is damaged or no picture", "; take what is damaged away, or put a sound one there"
+
 NAMED = 5
 """Pictures that one line names."""
 
@@ -57,7 +59,7 @@ def decode(content: bytes, source: str) -> Tensor:
     except Image.DecompressionBombError:
         raise InputError(f"{source} has too many pixels") from None
     except Exception:  # a damaged picture can fail in any way
-        raise Unreadable(f"{source} is damaged or no picture") from None
+        raise Unreadable(f"{source} {DAMAGED}") from None
     if plain is None:
         raise Unreadable(
             f"{source} is of kind {picture.mode}, not grey or RGB of 8 bits a channel: save it as "
@@ -92,7 +94,7 @@ def decoded(pictures: Pictures) -> Tensor:
         for row, (name, picture) in enumerate(worked(pictures, rows, _opened)):
             if picture.shape[1:] != images.shape[2:]:
                 sizes = f"has {_size(picture)} pixels, but {first} {_size(images[0])}"
-                raise InputError(f"{name} {sizes}")
+                raise InputError(f"{name} {sizes}: resize them to one size")
             images = coloured(images, row) if len(picture) > images.shape[1] else images
             images[row] = picture
     except Unreadable:
@@ -133,8 +135,9 @@ def _all_unreadable(pictures: Pictures) -> InputError:
 
     told = [said for said in worked(pictures, range(len(pictures)), problem) if said is not None]
     if len(told) == 1:
-        return InputError(told[0])
+        return InputError(f"{told[0]}{AWAY if told[0].endswith(DAMAGED) else ''}")
     some = "; ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if told[NAMED:] else "")
+    some += AWAY * any(each.endswith(DAMAGED) for each in told)
     return InputError(f"{len(told)} of {counted(len(pictures), 'picture')} cannot be read: {some}")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from datastill.datasets.base import opening, unopened
 from datastill.datasets.base.familiar import shards
-from datastill.exchange.base.contract import FORMATS
+from datastill.datasets.base.names import is_clutter
+from datastill.datasets.base.pickles import OBJECTS
+from datastill.exchange.base.contract import BEGINNING, FORMATS, holds_objects
 
 SOME = 3
 """Names that a message lists."""
@@ -22,6 +26,10 @@ BEGINNINGS = {
     "by np.savez(FILE, images=..., labels=...)",
     b"PAR1": "a parquet file: call it .parquet",
     b"\x93NUMPY": "an array of NumPy: call it images.npy, and put labels.npy beside it",
+    **dict.fromkeys(
+        (b"ARROW1", b"\xff\xff\xff\xff"),
+        "a table of Arrow: name the folder of Hugging Face's save_to_disk that it lies in",
+    ),
     b"\x89PNG": "one picture: name a folder that holds one for each class",
     b"\xff\xd8\xff": "one picture: name a folder that holds one for each class",
 }
@@ -52,7 +60,14 @@ def unknown(path: Path) -> str:
     if below:
         told = _some([str(each) for each in below])
         return f"{path} holds no set itself, but below it there are {told}; name one of them"
-    return f"{path} {_formats()}"
+    files = [str(file.relative_to(path)) for file in islice(_files_below(path), SOME + 1)]
+    return f"{path} {f'holds {_some(files)}: it {_formats()}' if files else 'is an empty folder'}"
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    for place, inner, names in os.walk(path):
+        inner[:] = sorted(name for name in inner if not is_clutter(name))
+        yield from (Path(place, name) for name in sorted(names) if not is_clutter(name))
 
 
 def _are_labels_of_batches(path: Path) -> bool:
@@ -71,7 +86,7 @@ def _file(path: Path) -> str:
         return f"{path} is packed: type {command} and name what comes out"
     try:
         with path.open("rb") as opened:
-            start = opened.read(16)
+            start = opened.read(BEGINNING)
     except OSError as error:
         return f"cannot read {path}: {error.strerror or error}"
     if _is_of_torch(path):
@@ -80,7 +95,7 @@ def _file(path: Path) -> str:
         return f"{path} looks like a pickle: --format pt reads it, and runs nothing of it"
     for begins, told in BEGINNINGS.items():
         if start.startswith(begins):
-            return f"{path} is {told}"
+            return f"{path} holds {OBJECTS}" if holds_objects(start) else f"{path} is {told}"
     if start.startswith(FLAX) and not path.suffix:
         return (
             f"{path} looks like a checkpoint of Flax (FRePo, RCIG), which is not read: restore it "

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, damaged
 from datastill.base.libraries import imported
+from datastill.base.wording import readable
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets import FORMATS as READERS
@@ -26,8 +27,9 @@ from datastill.exchange.base.pictures import decoded, drawable, encode
 from datastill.exchange.base.tensors import MOST_VALUES
 from datastill.store import set_header
 
-IMAGES = ("image", "img", "picture", "images", "pixels")
-LABELS = ("label", "labels", "class_id", "fine_label", "target", "class", "category")
+IMAGES = ("image", "img", "picture", "images", "pixels", "png", "jpg", "jpeg", "webp")
+LABELS = ("label", "labels", "class_id", "fine_label", "target", "class", "category", "cls")
+"""Columns; the last ones of both are those of webdataset."""
 SOFT = ("soft_label", "soft_labels", "logits", "teacher_logits", "probs", "probabilities")
 """Columns of a number for every class: they say more than a class beside them."""
 
@@ -118,8 +120,13 @@ def _table(parquet: Any, content: bytes, path: Path) -> Any:
     size = sum(group.total_byte_size for group in groups)
     if size > 4 * MOST_VALUES or file.metadata.num_rows > MOST_VALUES:
         raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
-    known = {*IMAGES, *LABELS, "pixel_values", *SOFT}
-    return file.read([name for name in file.schema_arrow.names if name in known])
+    known, there = {*IMAGES, *LABELS, "pixel_values", *SOFT}, file.schema_arrow.names
+    for names in (IMAGES, (*LABELS, *SOFT)):
+        if not {*names, "pixel_values"}.intersection(there):
+            told = ", ".join(filter(readable, there[:6])) or "none"
+            wanted = " or ".join(map(repr, names[:3]))
+            raise InputError(f"{path} has no column {wanted}; it has {told}: call one of these so")
+    return file.read([name for name in there if name in known])
 
 
 def _found(

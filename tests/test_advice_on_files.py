@@ -1,0 +1,173 @@
+"""What is said of files of others that are not read as they lie, and that doing so helps."""
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datastill.base.errors import InputError
+from datastill.datasets import Reading, load_dataset, load_split
+from datastill.exchange import import_set
+from test_foreign_files import ARRAYS, LABELS, NAMES, require_same, together, write
+
+OBJECTS = np.array([None, {"images": 1}], dtype=object)
+
+
+def refused(path: Path, *, importing: bool = False) -> str:
+    with pytest.raises(InputError) as error:
+        import_set(path) if importing else load_split(str(path), "train")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("importing", [False, True], ids=["distill", "import"])
+def test_a_copy_of_all_classes_beside_them_is_no_class(importing: bool, tmp_path: Path) -> None:
+    write(tmp_path / "pets")
+    shutil.copytree(tmp_path / "pets", tmp_path / "more" / "pets")
+    shutil.move(tmp_path / "more" / "pets", tmp_path / "pets" / "pets")
+    if importing:
+        data, remarks = import_set(tmp_path / "pets")
+        require_same(data)
+        assert "pets left out" in remarks
+    else:
+        found = load_dataset(str(tmp_path / "pets"))
+        require_same(together(found))
+        assert found[0].facts["unused_folders"] == ["pets"]
+    for file in (tmp_path / "pets" / "pets").rglob("*.png"):
+        file.rename(file.with_name(f"other-{file.name}"))
+    told = refused(tmp_path / "pets", importing=importing)
+    assert f"{tmp_path}/pets/pets holds folders called as the classes beside it" in told
+    assert len(load_split(str(tmp_path / "pets" / "pets"), "train").domain.classes) == 2
+
+
+def test_one_folder_of_classes_beside_others_without_pictures_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "caltech" / "categories")
+    (tmp_path / "caltech" / "Annotations" / "cat").mkdir(parents=True)
+    told = refused(tmp_path / "caltech")
+    assert told.endswith(f": name {tmp_path}/caltech/categories, if the classes are in it")
+    require_same(together(load_dataset(f"{tmp_path}/caltech/categories")))
+
+
+def test_an_example_of_a_folder_is_one_for_training(tmp_path: Path) -> None:
+    for split in ("train", "test1"):
+        write(tmp_path / "pets" / split, by_class=False)
+    assert "such as train/cat" in refused(tmp_path / "pets")
+
+
+def apart(folder: Path) -> Path:
+    folder.mkdir()
+    np.savez(folder / "pets-train-imgs.npz", ARRAYS)
+    np.savez(folder / "pets-train-labels.npz", LABELS)
+    return folder
+
+
+@pytest.mark.parametrize("importing", [False, True], ids=["distill", "import"])
+def test_one_array_of_several_files_names_their_folder(importing: bool, tmp_path: Path) -> None:
+    folder = apart(tmp_path / "pets")
+    told = refused(folder / "pets-train-imgs.npz", importing=importing)
+    assert told.endswith("holds one array alone: name its folder, which holds the others")
+    require_same(import_set(folder)[0] if importing else together(load_dataset(str(folder))))
+
+
+def test_arrays_by_other_names_are_named_both(tmp_path: Path) -> None:
+    np.save(tmp_path / "v6_data.npy", ARRAYS)
+    np.save(tmp_path / "v6_kinds.npy", LABELS)
+    assert refused(tmp_path).endswith("or names by `images` and `labels`")
+    require_same(
+        together(load_dataset(str(tmp_path), None, Reading(images="v6_data", labels="v6_kinds")))
+    )
+    told = refused(tmp_path, importing=True)
+    assert told.endswith("and labels or train_labels: call them so")
+    (tmp_path / "v6_data.npy").rename(tmp_path / "images.npy")
+    told = refused(tmp_path, importing=True)
+    assert told.endswith("expected labels or train_labels: call them so")
+    (tmp_path / "v6_kinds.npy").rename(tmp_path / "labels.npy")
+    require_same(import_set(tmp_path)[0])
+
+
+def test_an_array_without_labels_beside_it_says_where_they_go(tmp_path: Path) -> None:
+    np.save(tmp_path / "full_numpy_bitmap_cat.npy", ARRAYS)
+    told = refused(tmp_path / "full_numpy_bitmap_cat.npy")
+    assert "call it images.npy, put the class of each of its images, as labels.npy," in told
+    (tmp_path / "full_numpy_bitmap_cat.npy").rename(tmp_path / "images.npy")
+    np.save(tmp_path / "labels.npy", LABELS)
+    require_same(together(load_dataset(str(tmp_path))))
+    assert refused(tmp_path / "images.npy").endswith("name its folder, which holds the labels too")
+
+
+@pytest.mark.parametrize("importing", [False, True], ids=["distill", "import"])
+@pytest.mark.parametrize("name", ["own.npz", "images.npy", "own.npy"])
+def test_python_objects_of_numpy_are_called_so(name: str, importing: bool, tmp_path: Path) -> None:
+    file = tmp_path / name
+    if name == "own.npz":
+        np.savez(file, images=OBJECTS, labels=LABELS)
+    else:
+        np.save(file, OBJECTS, allow_pickle=True)
+        np.save(tmp_path / "labels.npy", LABELS)
+    where = tmp_path if not importing and name == "images.npy" else file
+    if importing or name != "own.npy":
+        assert "holds Python objects, which are not read: if you" in refused(
+            where, importing=importing
+        )
+
+
+def test_import_of_a_table_says_which_columns_to_rename(tmp_path: Path) -> None:
+    library = pytest.importorskip("datasets")
+    rows = [Image.fromarray(array) for array in ARRAYS]
+    columns = {"photo": rows, "sort": LABELS.tolist()}
+    features = library.Features({"photo": library.Image(), "sort": library.Value("int64")})
+    table = library.Dataset.from_dict(columns, features=features)
+    table.to_parquet(str(tmp_path / "own.parquet"))
+    told = refused(tmp_path / "own.parquet", importing=True)
+    assert told.endswith(
+        "no column 'image' or 'img' or 'picture'; it has photo, sort: call one of these so"
+    )
+    table.rename_columns({"photo": "jpg", "sort": "cls"}).to_parquet(str(tmp_path / "own.parquet"))
+    require_same(import_set(tmp_path / "own.parquet")[0])  # as webdataset calls them
+
+
+@pytest.mark.parametrize(
+    ("name", "importing", "told"),
+    [
+        ("data.arrow", False, "alone: name the folder of save_to_disk"),
+        ("data.arrow", True, "a table of Arrow: name the folder"),
+        ("set.pt.gz", True, "is packed: type gunzip -k"),
+    ],
+)
+def test_files_of_other_kinds_say_what_helps(
+    name: str, importing: bool, told: str, tmp_path: Path
+) -> None:
+    content = gzip.compress(b"x") if name.endswith("gz") else b"\xff\xff\xff\xff\xb0\x01\0\0"
+    (tmp_path / name).write_bytes(content)
+    assert told in refused(tmp_path / name, importing=importing)
+
+
+def test_import_says_what_a_folder_holds_that_it_does_not_read(tmp_path: Path) -> None:
+    assert refused(tmp_path, importing=True) == f"{tmp_path} is an empty folder"
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.heic").write_bytes(b"x")
+    assert f"{tmp_path} holds cat/1.heic: it is of no known format" in refused(
+        tmp_path, importing=True
+    )
+
+
+def damage(folder: Path) -> None:
+    (folder / NAMES[0] / "000.png").write_bytes(b"")
+
+
+def enlarge(folder: Path) -> None:
+    Image.new("RGB", (40, 40)).save(folder / NAMES[0] / "000.png")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"), [(damage, "take what is damaged away"), (enlarge, "resize them to one size")]
+)
+def test_import_says_what_to_do_with_odd_pictures(
+    spoil: Callable[[Path], None], told: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "pets")
+    spoil(tmp_path / "pets")
+    assert told in refused(tmp_path / "pets", importing=True)
