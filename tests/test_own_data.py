@@ -133,7 +133,7 @@ def test_a_set_remembers_how_its_dataset_is_read(go: Go, tmp_path: Path) -> None
     np.savez(tmp_path / "moved" / "own.npz", **arrays)
     code, _, err = go(f"validate {folder} --model MLP --num-eval 1 --epochs 1")
     assert code == 2
-    assert "there is no mine/own.npz" in err
+    assert "made from scans in mine/own.npz, which does not lie here" in err
     line = f"validate {folder} --dataset moved/own.npz --model MLP --num-eval 1 --epochs 1"
     assert "tested on 20 images of scans-16x12" in succeed(go, line)
 
