@@ -1,18 +1,20 @@
 """What is said of files of others that are not read as they lie, and that doing so helps."""
 
 import gzip
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from datastill.base.errors import InputError
 from datastill.datasets import Reading, load_dataset, load_split
 from datastill.exchange import import_set
-from test_foreign_files import ARRAYS, LABELS, NAMES, require_same, together, write
+from test_foreign_files import ARRAYS, LABELS, NAMES, require_same, together, write, zipped
 
 OBJECTS = np.array([None, {"images": 1}], dtype=object)
 
@@ -132,7 +134,7 @@ def test_import_of_a_table_says_which_columns_to_rename(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "importing", "told"),
     [
-        ("data.arrow", False, "alone: name the folder of save_to_disk"),
+        ("data.arrow", False, "a part of a table: name the folder of save_to_disk"),
         ("data.arrow", True, "a table of Arrow: name the folder"),
         ("set.pt.gz", True, "is packed: type gunzip -k"),
     ],
@@ -152,6 +154,76 @@ def test_import_says_what_a_folder_holds_that_it_does_not_read(tmp_path: Path) -
     assert f"{tmp_path} holds cat/1.heic: it is of no known format" in refused(
         tmp_path, importing=True
     )
+
+
+def test_lists_of_words_may_have_names_with_spaces(tmp_path: Path) -> None:
+    write(tmp_path / "pets" / "images", by_class=False)
+    names = {"ant": "Boeing 717", "cat": "DC-10"}
+    lines = [f"{row:03d} {names[NAMES[row]]}" for row in range(12)]
+    for split, some in (("train", lines[:6]), ("val", lines[6:8]), ("test", lines[8:])):
+        (tmp_path / "pets" / f"images_{split}.txt").write_text("\n".join(some))
+    train, test = load_dataset(str(tmp_path / "pets"))
+    assert train.domain.classes == ("Boeing 717", "DC-10")
+    assert test is not None
+    assert (len(train), len(test)) == (6, 4)
+    for odd in ("000 DC-10 DC-9\n001 DC-10\n002 DC-9", "000 1 2\n001 1", "000 1,2,3 4,5\n001 3"):
+        for split in ("train", "val", "test"):
+            (tmp_path / "pets" / f"images_{split}.txt").write_text(odd)
+        assert "expected a folder for each class, or a table" in refused(tmp_path / "pets")
+
+
+def test_tables_of_test_images_alone_are_called_so(tmp_path: Path) -> None:
+    write(tmp_path / "pets" / "pictures", by_class=False)
+    lines = [f"{row:03d}.png {NAMES[row]}" for row in range(12)]
+    (tmp_path / "pets" / "places_val.txt").write_text("\n".join(lines))
+    assert "places_val.txt, a column of it or a folder says that they are for" in refused(
+        tmp_path / "pets"
+    )
+    (tmp_path / "pets" / "places_val.txt").rename(tmp_path / "pets" / "places.txt")
+    require_same(together(load_dataset(str(tmp_path / "pets"))))
+
+
+@pytest.mark.parametrize("importing", [False, True], ids=["distill", "import"])
+def test_lists_of_more_columns_are_named(importing: bool, tmp_path: Path) -> None:
+    write(tmp_path / "pets" / "images", by_class=False)
+    write(tmp_path / "pets" / "annotations" / "trimaps", by_class=False)
+    lines = ["# image class species breed", *(f"{row:03d} {LABELS[row]} 1 2" for row in range(12))]
+    (tmp_path / "pets" / "annotations" / "list.txt").write_text("\n".join(lines))
+    told = refused(tmp_path / "pets", importing=importing)
+    assert f"{tmp_path}/pets/annotations/list.txt is not read: where it tells the classes" in told
+
+
+@pytest.mark.parametrize("name", ["val_data", "cache-train.pkl"])
+def test_pickles_are_told_in_their_folder_too(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(pickle.dumps({"data": ARRAYS, "labels": LABELS.tolist()}))
+    for path in (tmp_path, tmp_path / name):
+        told = refused(path)
+        assert f"{tmp_path / name}" in told
+        assert "is a pickle, which can run code; save its arrays in Python by np.savez" in told
+    np.savez(tmp_path / "own.npz", images=np.moveaxis(ARRAYS, 3, 1), labels=LABELS)
+    require_same(together(load_dataset(str(tmp_path / "own.npz"))))
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_the_folder_around_a_set_tells_no_less_than_its_own(packed: bool, tmp_path: Path) -> None:
+    name = "digits_conv3_f2_mipc300_ipc2_cr5"
+    for number in range(10):
+        place = tmp_path / "unpacked" / name / f"{number:05d}"
+        place.mkdir(parents=True)
+        for row in range(2):
+            Image.new("L", (8, 8), 20 * number + row).save(place / f"class{number:05d}_{row}.png")
+    path = zipped(tmp_path / "unpacked") if packed else tmp_path / "unpacked"
+    for each in (tmp_path / "unpacked" / name, path):
+        data, remarks = import_set(each)
+        assert data.domain.name == "digits"
+        assert len(data) == 4 * 20
+        assert any("holds 4 smaller ones, as its name says" in remark for remark in remarks)
+
+
+def test_words_for_kinds_of_numbers_make_no_other_dataset(tmp_path: Path) -> None:
+    images = torch.rand(20, 1, 8, 8).half()
+    torch.save({"images": images, "labels": torch.arange(20) % 10}, tmp_path / "digits_half.pt")
+    assert import_set(tmp_path / "digits_half.pt")[0].domain.name == "digits"
 
 
 def damage(folder: Path) -> None:

@@ -57,7 +57,14 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     if split not in found:
         if split == "test":
             return None
-        raise InputError(f"{path}: its tables tell the classes of no training images")
+        told = f"{path}: its tables tell the classes of no training images"
+        if "test" in found:
+            source = found["test"].source
+            told += (
+                f"; {source}, a column of it or a folder says that they are for tests: call that "
+                "otherwise, if they are for training"
+            )
+        raise InputError(told)
     mine = found[split]
     paths = sorted(mine.labels)
     labels, classes = labels_of(numbers_of([mine.labels[p] for p in paths]), None, mine.source)
@@ -196,7 +203,7 @@ def _lists_pictures(file: Path, place: str, pictures: Pictures) -> bool:
     # Of the many texts that may lie there only lists of pictures are read.
     try:
         with file.open(encoding="utf-8-sig") as opened:
-            first = opened.readline(2**12).split()
+            first = opened.readline(2**12).split(maxsplit=1)
     except (OSError, UnicodeDecodeError):
         return False
     return len(first) == 2 and pictures.called(first[0], place, None) is not None

@@ -82,9 +82,9 @@ def read(path: Path, options: Reading) -> Found:
         raise InputError(
             f"{path} holds no pictures: type {opening(path) or 'unzip'} and name what comes out"
         )
-    by_class, told = _side_by_side(tree), tuple[str, ...]()
+    by_class, told, place = _side_by_side(tree), tuple[str, ...](), ""
     if by_class is None:
-        by_class, told = _by_folder(tree, path)
+        by_class, told, place = _by_folder(tree, path)
     classes = tuple(by_class)
     numbers = numbers_of(classes)
     if numbers is not None:
@@ -92,8 +92,14 @@ def read(path: Path, options: Reading) -> Found:
     names = [name for each in classes for name in sorted(by_class[each])]
     labels = [k for k, each in enumerate(classes) for _ in by_class[each]]
     images = decoded(files.pictures(names))
-    told = (*told, *earlier)
-    return Found(images, torch.tensor(labels), space="pixels", classes=classes, remarks=told)
+    return Found(
+        images,
+        torch.tensor(labels),
+        space="pixels",
+        classes=classes,
+        place=(path if path.is_dir() else path.with_suffix("")) / place,
+        remarks=(*told, *earlier),
+    )
 
 
 def _finished(names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -114,7 +120,7 @@ def is_exported(path: Path) -> bool:
     return (path / HEADER).is_file()
 
 
-def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str, ...], str]:
     try:
         layout = layout_of(tree, str(path))
         part = layout.part("train")
@@ -125,7 +131,7 @@ def _by_folder(tree: Tree, path: Path) -> tuple[dict[str, list[str]], tuple[str,
     left += [place for place in layout.unused if place not in left]
     read = f"{part.place} was read; " if part.place else ""
     told = f"{read}{', '.join(left)} left out" if left else ""
-    return dict(part.classes), (told,) if told else ()
+    return dict(part.classes), (told,) if told else (), part.place
 
 
 def _side_by_side(tree: Tree) -> dict[str, list[str]] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import re
+from collections.abc import Collection, Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 from datastill.datasets.base.names import is_clutter, is_picture
 
@@ -22,24 +24,34 @@ LISTS = (".json", ".xml", ".xlsx", ".mat")
 ARRAYS = (".npz", ".safetensors", ".pt", ".pth", ".mat", ".parquet")
 """Endings of files that may be datasets themselves."""
 
+PICKLED = (
+    "a pickle, which can run code; save its arrays in Python by np.savez('own.npz', images=..., "
+    "labels=...), images x channels x height x width, and name that"
+)
+"""What is said of such a file."""
+
+SOME = 10
+"""Lines of a list that are looked at."""
+
 TABLES = (".csv", ".tsv", ".jsonl")
 """Endings of files that are read where they are tables of pictures."""
 
 
 def familiar(path: Path) -> str:
     """Return words about what lies in a folder, to follow what is missing; or nothing."""
-    for file in _files(path):
-        name = MARKS.get(file.name)
-        if file.name == "train" and (file.parent / "meta").is_file():
-            name = "CIFAR100"
-        if name is not None:
-            return f"; {file} is of {name}: `name={name}` and its folder by `path` read it"
+    official = _official(path)
+    if official is not None:
+        file, name = official
+        return f"; {file} is of {name}: `name={name}` and its folder by `path` read it"
     told = shards(path)
     if told:
         return told
     arrays = next((file for file in _files(path) if file.suffix.casefold() in ARRAYS), None)
     if arrays is not None and not any(is_picture(file.name) for file in _files(path)):
         return f"; {arrays} lies there: name it, if it is the dataset"
+    pickled = next((file for file in _files(path) if is_pickle(file)), None)
+    if pickled is not None:
+        return f"; {pickled} is {PICKLED}"
     if listed := unread_list(path):
         return listed
     table = next((file for file in _files(path) if file.suffix.casefold() in TABLES), None)
@@ -51,15 +63,50 @@ def familiar(path: Path) -> str:
     return ""
 
 
+def _official(path: Path) -> tuple[Path, str] | None:
+    for file in _files(path):
+        name = MARKS.get(file.name)
+        if file.name == "train" and (file.parent / "meta").is_file():
+            name = "CIFAR100"
+        if name is not None:
+            return file, name
+    return None
+
+
+def is_pickle(file: Path) -> bool:
+    """Tell whether a file is a pickle, as that of ImageNet32, val_data, which has no ending."""
+    if file.suffix.casefold() in (".pkl", ".pickle"):
+        return True
+    try:
+        with file.open("rb") as opened:
+            return not file.suffix and re.match(rb"\x80[\x02-\x05]", opened.read(2)) is not None
+    except OSError:
+        return False
+
+
 def unread_list(path: Path) -> str:
     """Return words about a list of classes beside pictures that is not read; or nothing."""
     found = next((file for file in _files(path) if file.suffix.casefold() in LISTS), None)
+    if found is None:
+        stems = {file.stem for file in _files(path) if is_picture(file.name)}
+        texts = (file for file in _files(path) if file.suffix.casefold() == ".txt")
+        found = next((file for file in texts if _names_one(file, stems)), None)
     if found is None:
         return ""
     return (
         f"; {found} is not read: where it tells the classes, write them into a labels.csv "
         "beside it, under a line id,label a line such as 001.png,cat for each picture"
     )
+
+
+def _names_one(file: Path, stems: Collection[str]) -> bool:
+    # In its first lines, of which some may be remarks.
+    try:
+        with file.open(encoding="utf-8-sig") as opened:
+            words = [line.split()[:1] for line in islice(opened, SOME)]
+    except (OSError, UnicodeDecodeError):
+        return False
+    return any(PurePosixPath(word).stem in stems for [word] in filter(None, words))
 
 
 def shards(path: Path) -> str:

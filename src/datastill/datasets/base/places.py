@@ -17,7 +17,7 @@ from datastill.base.wording import LONGEST_NAME
 from datastill.datasets.base.archives import opening, unopened
 from datastill.datasets.base.arrays import LABEL_WORDS
 from datastill.datasets.base.damage import without_damaged
-from datastill.datasets.base.familiar import shards
+from datastill.datasets.base.familiar import PICKLED, is_pickle, shards
 from datastill.datasets.base.names import words_in
 from datastill.datasets.base.outline import outline
 from datastill.datasets.base.reading import (
@@ -237,7 +237,24 @@ def _holds_labels(folder: Path) -> bool:
     return any(not set(LABEL_WORDS).isdisjoint(words_in(stem)) for stem in stems)
 
 
-HDF5, PICKLED = (".h5", ".hdf5"), (".pkl", ".pickle")
+UNREAD = {
+    **dict.fromkeys(
+        (".h5", ".hdf5"),
+        "HDF5; save its arrays in Python by np.savez('own.npz', images=..., labels=...), and name "
+        "that",
+    ),
+    ".npy": "an array alone: call it images.npy, put the class of each of its images, as "
+    "labels.npy, beside it, and name their folder",
+    ".arrow": "a part of a table: name the folder of save_to_disk that it lies in",
+    ".csv": "a table of something else; expected a class and the pixels of a square grey image in "
+    "each row, or classes and names of pictures that lie beside it; coloured pixels are read from "
+    ".npz",
+}
+"""What is said of files by their endings."""
+
+EXPECTED = "expected a folder with a folder of pictures for each class, or one of " + ", ".join(
+    SUFFIXES
+)
 
 
 def _unread(where: Path) -> str:
@@ -248,29 +265,7 @@ def _unread(where: Path) -> str:
         pictures = "the folder that holds the pictures"
         named = "what comes out" if command.startswith("gunzip") else pictures
         return f"{where} is packed: type {command} and name {named}"
-    ending = where.suffix.casefold()
-    if ending in HDF5 + PICKLED:
-        kind = "HDF5" if ending in HDF5 else "a pickle, which can run code"
-        return (
-            f"cannot read {where}: it is {kind}; save its arrays in Python by "
-            "np.savez('own.npz', images=..., labels=...), and name that"
-        )
-    if ending == ".npy" and _holds_labels(where.parent):
-        return f"cannot read {where} alone: name its folder, which holds the labels too"
-    if ending == ".npy":
-        return (
-            f"cannot read {where} alone: call it images.npy, put the class of each of its images, "
-            "as labels.npy, beside it, and name their folder"
-        )
-    if ending == ".arrow":
-        return f"cannot read {where} alone: name the folder of save_to_disk that it lies in"
-    if ending == ".csv":
-        return (
-            f"cannot read {where}: expected a class and the pixels of a square grey image in each "
-            "row, or classes and names of pictures that lie beside it; coloured pixels are read "
-            "from .npz"
-        )
-    return (
-        f"cannot read {where}: expected a folder with a folder of pictures for each class, "
-        f"or one of {', '.join(SUFFIXES)}"
-    )
+    said = PICKLED if is_pickle(where) else UNREAD.get(where.suffix.casefold())
+    if where.suffix.casefold() == ".npy" and _holds_labels(where.parent):
+        said = "an array alone: name its folder, which holds the labels too"
+    return f"cannot read {where}: {f'it is {said}' if said else EXPECTED}"

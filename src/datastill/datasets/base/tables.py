@@ -97,12 +97,24 @@ def text_of(file: Path) -> str:
 
 def _of_words(text: str, file: Path) -> TextTable:
     # images/001.png 3; what is no such list has no column that names pictures.
-    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [(number, line.split(maxsplit=1)) for number, line in enumerate(text.splitlines(), 1)]
     rows = [(number, words) for number, words in lines if words]
-    width = len(rows[0][1]) if rows else 0
-    sound = width == 2 and all(len(words) == width for _, words in rows)
+    sound = all(len(words) == 2 for _, words in rows) and _are_names(
+        {w[1] for _, w in rows if w[1:]}
+    )
     said = "partition" if "partition" in words_in(file.stem) else "label"  # CelebA's
     return TextTable(str(file), ("", said), rows if sound else [])
+
+
+def _are_names(said: set[str]) -> bool:
+    # Of Boeing 717 and DC-10 one has spaces; 3 5, or cat dog beside cat and dog, are several.
+    alone = {name for name in said if len(name.split()) == 1}
+    several = said - alone
+    return not several or (
+        bool(alone)
+        and not any("," in name or name.replace(" ", "").isdecimal() for name in several)
+        and not any(alone.issuperset(name.split()) for name in several)
+    )
 
 
 def _of_parquet(file: Path) -> TextTable:

@@ -60,6 +60,7 @@ class Found:
         mosaics: whether the format's images often hold several.
         classes: their names, where the format says them.
         normalisation: a mean and a std of every channel that lie beside them.
+        place: where in a path it was found, whose names tell as those of the path do.
         facts: what else is known, to be kept with the set.
         remarks: what a person should be told.
     """
@@ -76,6 +77,7 @@ class Found:
     mosaics: bool = False
     classes: tuple[str, ...] | None = None
     normalisation: tuple[list[float], list[float]] | None = None
+    place: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     remarks: tuple[str, ...] = ()
 

@@ -88,7 +88,7 @@ def _dataset(
     found: Found, labels: Tensor, claim: Claim, path: Path
 ) -> tuple[str | None, tuple[str, ...]]:
     if claim.dataset is None:
-        return guessed(found, labels, path)
+        return guessed(found, labels, found.place or path)
     own = claim.dataset not in DATASETS
     return claim.dataset if own else DATASETS.spelling(claim.dataset), ()
 
@@ -263,7 +263,7 @@ def _several(
     found: Found, images: Tensor, factor: int | None, path: Path
 ) -> tuple[int, tuple[str, ...]]:
     # How many smaller images are along a side of one: a person says it, a name, or the pixels.
-    named, side = found.factor or factor_named(path), min(images.shape[2:])
+    named, side = found.factor or factor_named(found.place or path), min(images.shape[2:])
     if factor is not None or named is not None:
         several = factor or named or 1
         if several <= side:
