@@ -226,6 +226,29 @@ def test_words_for_kinds_of_numbers_make_no_other_dataset(tmp_path: Path) -> Non
     assert import_set(tmp_path / "digits_half.pt")[0].domain.name == "digits"
 
 
+def test_a_zip_of_pictures_and_their_table_says_how_to_unpack_it(tmp_path: Path) -> None:
+    write(tmp_path / "pets" / "train", by_class=False)
+    rows = "".join(f"{row},{NAMES[row]}\n" for row in range(12))
+    (tmp_path / "pets" / "train.csv").write_text(f"id,label\n{rows}")
+    told = refused(zipped(tmp_path / "pets"))
+    assert "holds pictures and a table, pets/train.csv: type unzip" in told
+
+
+@pytest.mark.parametrize("name", ["train.tfrecord-00000-of-00001", "train_lmdb/data.mdb"])
+def test_records_of_other_libraries_are_told(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "dataset_info.json").write_text("{}")
+    assert f"{tmp_path / name} is of TensorFlow's records, or LMDB" in refused(tmp_path)
+
+
+def test_labels_of_several_kinds_say_what_is_expected(tmp_path: Path) -> None:
+    shares = torch.rand(20, 5, 10).softmax(2)
+    torch.save({"images": torch.rand(20, 1, 8, 8), "labels": shares}, tmp_path / "set.pt")
+    told = refused(tmp_path / "set.pt", importing=True)
+    assert told.endswith("expected a class of each image, or a row of numbers for every class")
+
+
 def damage(folder: Path) -> None:
     (folder / NAMES[0] / "000.png").write_bytes(b"")
 

@@ -112,9 +112,13 @@ def _in_zip(path: Path) -> Layout:
     way = f"type {opening(path)} and name the folder that comes out"
     if not tree.has_pictures:
         raise InputError(f"{path} holds no pictures: {way}")
-    layout = layout_of(tree, str(path))
+    table = InputError(f"{path} holds pictures and a table, {tables[0]}: {way}" if tables else "")
+    try:
+        layout = layout_of(tree, str(path))
+    except InputError as error:
+        raise (table if tables else error) from None
     if tables and len(layout.trees["train"].folders) < 2:
-        raise InputError(f"{path} holds pictures and a table, {tables[0]}: {way}")
+        raise table
     return layout
 
 

@@ -30,6 +30,12 @@ PICKLED = (
 )
 """What is said of such a file."""
 
+SERIALISED = (
+    "of TensorFlow's records, or LMDB, which are not read: in Python, np.savez('own.npz', "
+    "images=..., labels=...) of its arrays, or save its pictures into a folder for each class"
+)
+"""Likewise."""
+
 SOME = 10
 """Lines of a list that are looked at."""
 
@@ -49,9 +55,9 @@ def familiar(path: Path) -> str:
     arrays = next((file for file in _files(path) if file.suffix.casefold() in ARRAYS), None)
     if arrays is not None and not any(is_picture(file.name) for file in _files(path)):
         return f"; {arrays} lies there: name it, if it is the dataset"
-    pickled = next((file for file in _files(path) if is_pickle(file)), None)
-    if pickled is not None:
-        return f"; {pickled} is {PICKLED}"
+    said = next((f"; {file} is {kind}" for file in _files(path) if (kind := _kind(file))), None)
+    if said is not None:
+        return said
     if listed := unread_list(path):
         return listed
     table = next((file for file in _files(path) if file.suffix.casefold() in TABLES), None)
@@ -71,6 +77,12 @@ def _official(path: Path) -> tuple[Path, str] | None:
         if name is not None:
             return file, name
     return None
+
+
+def _kind(file: Path) -> str | None:
+    if ".tfrecord" in file.name or file.suffix == ".mdb":
+        return SERIALISED
+    return PICKLED if is_pickle(file) else None
 
 
 def is_pickle(file: Path) -> bool:

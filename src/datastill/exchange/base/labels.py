@@ -144,7 +144,7 @@ def _classes(labels: Tensor, path: Path) -> Tensor:
         raise InputError(f"{path}: labels are neither whole numbers nor shares of classes")
     if int(whole.min()) < 0 or int(whole.max()) >= MOST_CLASSES:
         wrong = whole.min() if int(whole.min()) < 0 else whole.max()
-        raise InputError(f"{path}: label {int(wrong)} is no class")
+        raise InputError(f"{path}: label {int(wrong)} is no class: they count from 0")
     return whole
 
 

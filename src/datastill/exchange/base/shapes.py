@@ -62,7 +62,8 @@ def require_shape(found: Found, path: Path) -> None:
         raise InputError(f"{path}: {images.nbytes:,} bytes of images; at most {MOST_BYTES:,} fit")
     if labels.ndim not in (1, 2) or len(labels) != len(images):
         raise InputError(
-            f"{path}: {counted(len(images), 'image')}, but labels of shape {tuple(labels.shape)}"
+            f"{path}: {counted(len(images), 'image')}, but labels of shape {tuple(labels.shape)}; "
+            "expected a class of each image, or a row of numbers for every class"
         )
     if images.dtype == torch.bool:
         raise InputError(f"{path}: images are truths, not numbers; save them as numbers")
