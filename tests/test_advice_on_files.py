@@ -14,7 +14,10 @@ from PIL import Image
 from datastill.base.errors import InputError
 from datastill.datasets import Reading, load_dataset, load_split
 from datastill.exchange import import_set
+from test_cli import Run, run
 from test_foreign_files import ARRAYS, LABELS, NAMES, require_same, together, write, zipped
+
+__all__ = ["run"]
 
 OBJECTS = np.array([None, {"images": 1}], dtype=object)
 
@@ -247,6 +250,22 @@ def test_labels_of_several_kinds_say_what_is_expected(tmp_path: Path) -> None:
     torch.save({"images": torch.rand(20, 1, 8, 8), "labels": shares}, tmp_path / "set.pt")
     told = refused(tmp_path / "set.pt", importing=True)
     assert told.endswith("expected a class of each image, or a row of numbers for every class")
+
+
+@pytest.mark.parametrize("line", ["validate", "assess", "compare", "show", "export --to npz"])
+@pytest.mark.parametrize("name", ["syn.pt", "run"])
+def test_what_needs_import_says_so(name: str, line: str, run: Run, tmp_path: Path) -> None:
+    images, labels = torch.rand(20, 1, 8, 8), torch.arange(20) % 10
+    torch.save({"images": images, "labels": labels}, tmp_path / "syn.pt")
+    (tmp_path / "run").mkdir()
+    torch.save(images, tmp_path / "run" / "images.pt")
+    torch.save(labels, tmp_path / "run" / "labels.pt")
+    said = run(f"{line} {name}")
+    assert said.code == 2
+    assert f"datastill import {name} makes" in said.err
+    assert run(f"import {name} --dataset digits --out made").code == 0
+    (tmp_path / "empty").mkdir()
+    assert run(f"{line} empty").err == "datastill: no image set at empty/synthetic.safetensors\n"
 
 
 def damage(folder: Path) -> None:

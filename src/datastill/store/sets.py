@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -206,9 +207,25 @@ def load(path: Path | str, *, pixels: bool = False) -> ImageSet:
     truth(pixels=pixels)
     path = Path(path)
     path = path / SET_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"no image set at {path}{_of_others(path)}")
     tensors, header = load_tensors(path, "image set")
     data = unpacked(tensors, header, path)
     return data.under(unnormalised(data.domain)) if pixels else data
+
+
+def _of_others(file: Path) -> str:
+    # What runs make, and have begun, has a description beside it.
+    folder = file.parent
+    if (
+        file.name != SET_FILE
+        or not folder.is_dir()
+        or any(folder.glob("*.toml"))
+        or not any(folder.iterdir())
+    ):
+        return ""
+    told = f"datastill import {shlex.quote(str(folder))} makes a set of it"
+    return f"; where {folder} is another project's, {told}"
 
 
 def validation_file(file: Path) -> Path:

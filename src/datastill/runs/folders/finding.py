@@ -5,11 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from datastill.base.errors import InputError
+from datastill.report.commands import typed
 from datastill.store import SET_FILE, copy_set, fingerprint, load, require_writable
 
 
 def set_file(path: Path) -> Path:
-    """Return the file of a set by a path to it or to its folder."""
+    """Return the file of a set by a path to it or to its folder.
+
+    Raises:
+        InputError: for a file of another kind, as other projects have them.
+    """
+    if path.suffix != ".safetensors" and path.is_file():
+        raise InputError(
+            f"{path} is no set of datastill's own: `import_set` makes one of it, where it is "
+            "another project's",
+            typed=f"{path} is no set of datastill's own: {typed('import', path)} makes one of it, "
+            "where it is another project's",
+        )
     return path / SET_FILE if path.suffix != ".safetensors" else path
 
 
