@@ -268,6 +268,26 @@ def test_what_needs_import_says_so(name: str, line: str, run: Run, tmp_path: Pat
     assert run(f"{line} empty").err == "datastill: no image set at empty/synthetic.safetensors\n"
 
 
+def test_what_a_known_dataset_is_not_found_in_may_be_read_as_it_lies(
+    run: Run, tmp_path: Path
+) -> None:
+    write(tmp_path / "mine")
+    (tmp_path / "empty").mkdir()
+    said = run("train --dataset CIFAR10 --data-path mine --model MLP --num 1 --epochs 1")
+    assert "; what lies there in another form is read by --dataset ./mine" in said.err
+    require_same(together(load_dataset("./mine")))
+    said = run("train --dataset CIFAR10 --data-path empty --model MLP --num 1 --epochs 1")
+    assert said.code == 2
+    assert "another form" not in said.err
+
+
+def test_arrays_below_what_torchvision_was_told_are_named(tmp_path: Path) -> None:
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"x")
+    assert f"; {raw} holds arrays in idx files: name that folder" in refused(tmp_path / "data")
+
+
 def damage(folder: Path) -> None:
     (folder / NAMES[0] / "000.png").write_bytes(b"")
 

@@ -49,7 +49,7 @@ def familiar(path: Path) -> str:
     if official is not None:
         file, name = official
         return f"; {file} is of {name}: `name={name}` and its folder by `path` read it"
-    told = shards(path)
+    told = shards(path) or _raw(path)
     if told:
         return told
     arrays = next((file for file in _files(path) if file.suffix.casefold() in ARRAYS), None)
@@ -77,6 +77,12 @@ def _official(path: Path) -> tuple[Path, str] | None:
         if name is not None:
             return file, name
     return None
+
+
+def _raw(path: Path) -> str:
+    # MNIST/raw, below the folder that torchvision was told.
+    found = next(path.glob("*/raw/*images*idx3*"), None) if path.is_dir() else None
+    return f"; {found.parent} holds arrays in idx files: name that folder" if found else ""
 
 
 def _kind(file: Path) -> str | None:

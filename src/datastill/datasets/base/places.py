@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from datastill.datasets.base.reading import (
     side_by_side,
     unexamined,
 )
+from datastill.datasets.base.tree import tree_of_folder
 
 DATASETS = Registry[Source]("dataset", "datastill.datasets", gives=(Found, type(None)))
 ROUNDING = 1e-4
@@ -201,10 +203,25 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
     """Return what to say when a registered dataset's files are in none of the places looked at."""
     places = ", ".join(str(folder) for folder in looked)
     packed = unopened(dict.fromkeys([*looked, looked[0].parent]))
-    return InputError(
-        f"no {wanted} in {places}{packed}; name their folder by `path`, "
-        f"or fetch them from the Hugging Face hub by `name=hf:{name}`"
+    hub = (
+        f"name their folder by `path`, or fetch them from the Hugging Face hub by `name=hf:{name}`"
     )
+    found = f"no {wanted} in {places}{packed}; {hub}"
+    if not _is_read(looked[0]):
+        return InputError(found)
+    there = str(looked[0] if looked[0].is_absolute() else f"./{looked[0]}")
+    other = "; what lies there in another form is read by"
+    return InputError(
+        f"{found}{other} `name={there}`", typed=f"{found}{other} --dataset {shlex.quote(there)}"
+    )
+
+
+def _is_read(where: Path) -> bool:
+    # Somebody has CIFAR-10 as pictures in folders, or as the hub's parquet.
+    form = next(
+        (form for form in map(FORMATS.__getitem__, FORMATS.names) if form.recognises(where)), None
+    )
+    return form is not None and (not form.fallback or tree_of_folder(where).has_pictures)
 
 
 SUFFIXES = (".npz", ".safetensors", ".parquet", ".pt", ".pth", ".csv", ".mat", ".zip")
