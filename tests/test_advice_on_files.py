@@ -288,6 +288,43 @@ def test_arrays_below_what_torchvision_was_told_are_named(tmp_path: Path) -> Non
     assert f"; {raw} holds arrays in idx files: name that folder" in refused(tmp_path / "data")
 
 
+def test_tables_of_several_datasets_in_a_folder_are_not_put_together(tmp_path: Path) -> None:
+    library = pytest.importorskip("datasets")
+    columns = {"image": [Image.fromarray(each) for each in ARRAYS], "label": LABELS.tolist()}
+    features = library.Features({"image": library.Image(), "label": library.Value("int64")})
+    table = library.Dataset.from_dict(columns, features=features)
+    for place in ("pets", "more"):
+        (tmp_path / place).mkdir()
+        table.to_parquet(str(tmp_path / place / "train-00000-of-00001.parquet"))
+    for importing in (False, True):
+        told = refused(tmp_path, importing=importing)
+        assert f"tables in {tmp_path / 'more'} and {tmp_path / 'pets'}, as of several" in told
+    require_same(together(load_dataset(str(tmp_path / "pets"))))
+    for split in ("train", "test"):  # a folder for each split is one dataset
+        (tmp_path / "whole" / split).mkdir(parents=True)
+        table.to_parquet(str(tmp_path / "whole" / split / "0000.parquet"))
+    assert len(load_split(str(tmp_path / "whole"), "train")) == 12
+    library.DatasetDict({"syn": table, "real": table}).save_to_disk(str(tmp_path / "saved"))
+    told = refused(tmp_path / "saved", importing=True)
+    assert told.endswith(f"none called train; name the folder of one, {tmp_path}/saved/syn say")
+    require_same(import_set(tmp_path / "saved" / "syn")[0])
+
+
+def test_a_table_of_numbers_says_the_same_whatever_was_read_before(tmp_path: Path) -> None:
+    library = pytest.importorskip("datasets")
+    write(tmp_path / "pets", by_class=False)
+    kinds = {"pixel_values": library.Array3D((3, 8, 8), "float32"), "label": library.Value("int64")}
+    columns = {"pixel_values": np.zeros((12, 3, 8, 8), np.float32), "label": list(range(12))}
+    table = library.Dataset.from_dict(columns, features=library.Features(kinds))
+    table.to_parquet(str(tmp_path / "own.parquet"))
+    told = "it has pixel_values, label: call one of these so"
+    assert told in refused(tmp_path / "own.parquet", importing=True)
+    columns = {"image": columns["pixel_values"].tolist(), "label": columns["label"]}
+    library.Dataset.from_dict(columns).to_parquet(str(tmp_path / "own.parquet"))
+    told = "holds numbers and no encoded picture: save the columns in Python by np.savez"
+    assert told in refused(tmp_path / "own.parquet", importing=True)
+
+
 def damage(folder: Path) -> None:
     (folder / NAMES[0] / "000.png").write_bytes(b"")
 

@@ -26,7 +26,11 @@ from datastill.datasets.base import (
     Split,
 )
 from datastill.datasets.base.columns import NOTHING, as_published, found_in, library, table_of
+from datastill.datasets.base.names import SPLIT_WORDS, split_word, word_of_split
 from datastill.datasets.base.tree import tree_of_folder
+
+TABLES = ("*.parquet", "*/*.parquet", "*/*/*.parquet")
+"""Where tables are looked for in a folder."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +133,29 @@ def local(path: Path) -> Mapping[str, Any]:
                 return datasets.load_dataset(
                     "parquet", data_files=files, streaming=True, cache_dir=cache
                 )
+            _require_one(path)
             return _by_split(datasets.load_dataset(str(where), streaming=True, cache_dir=cache))
+
+
+def _require_one(path: Path) -> None:
+    # The library puts the tables of cifar10/ and cifar100/ together, if no card tells them apart.
+    places: dict[str, set[Path]] = {}
+    for file in (file for mark in TABLES for file in path.glob(mark)):
+        own, folder = word_of_split(file.stem), split_word(file.parent.name)
+        inside = folder is not None and file.parent != path
+        word = own or (folder if inside else None) or SPLIT_WORDS["train"][0]
+        places.setdefault(word, set()).add(file.parent.parent if inside else file.parent)
+    several = next((sorted(found) for found in places.values() if len(found) > 1), None)
+    if several:
+        some = " and ".join(str(each) for each in several[:2])
+        raise InputError(f"{path} holds tables in {some}, as of several datasets: name one of them")
 
 
 def is_local(path: Path) -> bool:
     """Tell whether a path looks like a dataset of Hugging Face."""
     if path.is_file():
         return path.suffix == ".parquet" and not _names_files(path, path.parent)
-    marks = ("dataset_dict.json", "state.json", "*.parquet", "*/*.parquet", "*/*/*.parquet")
+    marks = ("dataset_dict.json", "state.json", *TABLES)
     found = next((each for mark in marks for each in path.glob(mark)), None)
     return found is not None and not (found.suffix == ".parquet" and _names_files(found, path))
 

@@ -137,7 +137,9 @@ def table_of(tables: Mapping[str, Any], split: Split, source: str) -> Any:
     if found is not None or split == "test":
         return found
     if len(tables) != 1:
-        raise InputError(f"{source} has the splits {', '.join(tables)}, none called train")
+        inner = [name for name in tables if Path(source, name).is_dir()]
+        way = f"; name the folder of one, {Path(source, inner[0])} say" if inner else ""
+        raise InputError(f"{source} has the splits {', '.join(tables)}, none called train{way}")
     return next(iter(tables.values()))
 
 

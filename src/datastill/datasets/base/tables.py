@@ -144,7 +144,8 @@ def _of_parquet(file: Path) -> TextTable:
 
 
 def _holds_pictures(kind: Any, kinds: Any) -> bool:
-    # Encoded ones, or rows of pixels.
+    # Encoded ones, or rows of pixels, of Hugging Face's own type where its library is loaded.
+    kind = getattr(kind, "storage_type", kind)
     if kinds.is_struct(kind):
         return any(_holds_pictures(each.type, kinds) for each in kind)
     nested = kinds.is_list(kind) and kinds.is_list(kind.value_type)

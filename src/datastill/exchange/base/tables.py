@@ -120,9 +120,10 @@ def _table(parquet: Any, content: bytes, path: Path) -> Any:
     size = sum(group.total_byte_size for group in groups)
     if size > 4 * MOST_VALUES or file.metadata.num_rows > MOST_VALUES:
         raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
+    meta: Mapping[bytes, bytes] = file.schema_arrow.metadata or {}
     known, there = {*IMAGES, *LABELS, "pixel_values", *SOFT}, file.schema_arrow.names
-    for names in (IMAGES, (*LABELS, *SOFT)):
-        if not {*names, "pixel_values"}.intersection(there):
+    for names in (IMAGES, (*LABELS, *SOFT)) if b"datastill" not in meta else ():
+        if not set(names).intersection(there):
             told = ", ".join(filter(readable, there[:6])) or "none"
             wanted = " or ".join(map(repr, names[:3]))
             raise InputError(f"{path} has no column {wanted}; it has {told}: call one of these so")
@@ -174,6 +175,11 @@ class Column:
         for row in rows:
             value, name = self.values[row].as_py(), f"{self.name} {row}"
             content = value.get("bytes") if isinstance(value, dict) else value
+            if isinstance(content, list):
+                raise InputError(
+                    f"{name} holds numbers and no encoded picture: save the columns in Python by "
+                    "np.savez('own.npz', images=..., labels=...), and name that"
+                )
             if not isinstance(content, bytes):
                 raise InputError(f"{name} holds no picture; paths to other files are not followed")
             yield Encoded(name, content)
