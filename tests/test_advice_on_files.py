@@ -325,6 +325,15 @@ def test_a_table_of_numbers_says_the_same_whatever_was_read_before(tmp_path: Pat
     assert told in refused(tmp_path / "own.parquet", importing=True)
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_set_of_some_of_the_classes_says_so(soft: bool, tmp_path: Path) -> None:
+    labels = torch.arange(10) % 8
+    labels = torch.rand(10, 10).softmax(1) if soft else labels
+    torch.save({"images": torch.rand(10, 1, 8, 8), "labels": labels}, tmp_path / "digits.pt")
+    told = "it holds images of 8 of 10 classes, none of 8, 9"
+    assert (told in import_set(tmp_path / "digits.pt")[1]) is not soft
+
+
 def damage(folder: Path) -> None:
     (folder / NAMES[0] / "000.png").write_bytes(b"")
 

@@ -90,6 +90,19 @@ def order_told(found: Found, dataset: str) -> tuple[str, ...]:
     )
 
 
+def classes_left(labels: Tensor, domain: Domain) -> tuple[str, ...]:
+    """Return what to say of a set without images of some classes.
+
+    It may be one of several steps, or its labels may not be those that they seem to be.
+    """
+    there = set(labels.tolist()) if labels.ndim == 1 else set(range(len(domain.classes)))
+    left = [name for k, name in enumerate(domain.classes) if k not in there]
+    if not left:
+        return ()
+    some = ", ".join(left[:3]) + ", ..." * (len(left) > 3)
+    return (f"it holds images of {len(there)} of {len(domain.classes)} classes, none of {some}",)
+
+
 def _subset(dataset: str) -> Mapping[str, str] | None:
     return getattr(DATASETS[dataset], "subset", None) if dataset in DATASETS else None
 

@@ -19,6 +19,7 @@ from datastill.data.tiles import Unfold, unfolded
 from datastill.datasets import DATASETS
 from datastill.exchange.base.contract import Found
 from datastill.exchange.base.domains import (
+    classes_left,
     guessed,
     known_domain,
     normalisation_of,
@@ -73,6 +74,7 @@ def interpret(
     images, labels, apart = _apart(found, images, labels, domain, factor, path)
     facts = {**found.facts, **({"data": dict(origin)} if origin else {})}
     data = ImageSet(images, labels, domain, facts)
+    seen += classes_left(labels, domain) if origin else ()
     return require_sound(data, str(path)), (*found.remarks, *why, *told, *seen, *apart)
 
 
