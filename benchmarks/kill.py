@@ -10,9 +10,11 @@ tensors, labels, losses, scores, accuracies and settings, bit for bit; not how m
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
+import pkgutil
 import random
 import re
 import signal
@@ -21,18 +23,22 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot  # noqa: F401  (all that commands import, so that forks need not)
 import safetensors.torch
 import scipy.stats  # noqa: F401
+import sklearn.cluster  # noqa: F401
 import sklearn.datasets  # noqa: F401
+import sklearn.model_selection  # noqa: F401
 import torch
 import torch._dynamo
 from safetensors import safe_open
 
-from datastill.cli import COMMANDS, load, main
+import datastill
+from datastill.cli import main
 
 MODEL = "--model ConvNetD1W16"
 DIGITS = f"--dataset digits {MODEL}"
@@ -234,8 +240,9 @@ def start(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", nargs="*", default=list(JOBS), choices=list(JOBS))
     parser.add_argument("--out", type=Path, help="file to write")
     options = parser.parse_args(words)
-    for command in COMMANDS:
-        load(command)
+    for module in pkgutil.walk_packages(datastill.__path__, "datastill."):
+        import_module(module.name)  # or a kill may come before there is anything to lose
+    gc.freeze()  # what all of them share is looked through by none
     torch.set_num_threads(1)
     each, rng = -(-options.points // len(options.jobs)), random.Random(options.seed)
     found: dict[str, Any] = {}

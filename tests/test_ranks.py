@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -50,63 +49,104 @@ def spec_of(name: str) -> runs.DistillSpec:
     return runs.DistillSpec(**{**given, **SPECS[name]})  # pyright: ignore[reportArgumentType]
 
 
-def torchrun(ranks: int, *words: str) -> subprocess.CompletedProcess[str]:
-    """Carry out code by several processes, as people start them."""
-    line = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), *words]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *line], capture_output=True, text=True, check=False, env=env
-    )
-
-
-FORKS = """
-import os, sys
-import datastill.runs.making.distilling
+FORKING = """
+import gc, os, signal, sys, time
+from importlib import import_module
+from pathlib import Path
 from torch import distributed
 
-for world, port in ((1, sys.argv[1]), (3, sys.argv[2])):
-    children = []
-    for rank in range(world):
-        child = os.fork()
-        if not child:
-            os.environ.update(
-                TORCHELASTIC_RUN_ID="none", MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
-                RANK=str(rank), WORLD_SIZE=str(world),
-            )
-            sys.argv = ["several.py", f"by{world}", *sys.argv[3:]]
-            exec(open("several.py").read())
-            distributed.destroy_process_group()
-            os._exit(0)
-        children.append(child)
-    for child in children:
-        assert os.waitpid(child, 0)[1] == 0
+for all_that_a_run_imports in (
+    *("datastill.runs.foresight.checking", "datastill.runs.making.distilling"),
+    *("datastill.runs.showing.summaries", "datastill.runs.specs.recipes"),
+    *("sklearn.datasets", "sklearn.model_selection", "torch._dynamo"),
+):
+    import_module(all_that_a_run_imports)
+from datastill import cli
+
+gc.freeze()
+
+def begun(world, rank, port, act, errors=None):
+    child = os.fork()
+    if child:
+        return child
+    os.environ.pop("TORCHELASTIC_USE_AGENT_STORE", None)
+    os.environ.update(
+        TORCHELASTIC_RUN_ID="none", MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), LOCAL_WORLD_SIZE=str(world),
+    )
+    if errors:
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    code = 1
+    try:
+        act()
+        distributed.destroy_process_group()
+        code = 0
+    except SystemExit as ending:
+        code = ending.code
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
 """
 """Processes as torchrun starts them, from one that has loaded the libraries: that takes longest."""
 
+SEVERAL = """
+def all_of_them(root):
+    for name in sys.argv[3:]:
+        cli.main(["run", f"{name}.toml", "--save-path", f"{root}/{name}", "--quiet"])
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as free:
+if os.environ["RANK"] == "0":
+    for world, port in ((1, sys.argv[1]), (3, sys.argv[2])):
+        children = [
+            begun(world, rank, port, lambda: all_of_them(f"by{world}")) for rank in range(world)
+        ]
+        for child in children:
+            assert os.waitpid(child, 0)[1] == 0
+all_of_them("by2")
+"""
+"""Descriptions carried out by one process, by three, and by those that torchrun starts."""
+
+LOSING = """
+line = ["run", "long.toml", "--save-path", "cut", "--quiet"]
+kept = [*line, "--checkpoint-minutes", "0"]
+first, second = (
+    begun(2, rank, sys.argv[1], lambda: cli.main(kept), f"said{rank}") for rank in range(2)
+)
+while not list(Path("cut").rglob("distill.checkpoint")):
+    assert os.waitpid(first, os.WNOHANG) == (0, 0)
+    time.sleep(0.005)
+os.kill(second, signal.SIGKILL)
+os.waitpid(second, 0)
+print(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]))
+
+def again():
+    cli.main([*line, "--resume"])
+    cli.main([*line, "--save-path", "whole"])
+
+assert os.waitpid(begun(1, 0, sys.argv[2], again), 0)[1] == 0
+"""
+"""A run of two processes, of which one is killed, and what goes on by one."""
+
+
+def done_by(*words: str) -> str:
+    """Return what Python says, with all that several processes need."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def free_ports() -> list[str]:
+    """Return two ports that nobody listens on."""
+    found = [socket.socket() for _ in range(2)]
+    for free in found:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def started(ranks: int, *words: str) -> list[subprocess.Popen[str]]:
-    """Start code as torchrun does it, without that."""
-    port = free_port()
-    said = {
-        **{"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-        **{"WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1"},
-    }
-    return [
-        subprocess.Popen(
-            [sys.executable, *words],
-            env={**os.environ, **said, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(ranks)
-    ]
+    ports = [str(free.getsockname()[1]) for free in found]
+    for free in found:
+        free.close()
+    return ports
 
 
 @pytest.fixture
@@ -117,13 +157,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     runs.train(TRAIN, "pretrained_model")
     for name in SPECS:
         Path(f"{name}.toml").write_text(spec_of(name).to_toml())
-    # All of them in one start of each process: what takes long is to begin.
-    Path("several.py").write_text(
-        "import sys\n"
-        "from datastill import cli\n"
-        "for name in sys.argv[2:]:\n"
-        "    cli.main(['run', f'{name}.toml', '--save-path', f'{sys.argv[1]}/{name}', '--quiet'])\n"
-    )
     torch.set_num_threads(threads)
     return tmp_path
 
@@ -135,18 +168,9 @@ def made(root: str, name: str) -> ImageSet:
 
 @pytest.mark.slow
 def test_the_set_is_the_same_by_one_two_and_three_processes(home: Path) -> None:
-    done = torchrun(2, "several.py", "by2", *SPECS)
-    assert done.returncode == 0, done.stderr
-    Path("forks.py").write_text(FORKS)
-    ports = [str(free_port()) for _ in range(2)]
-    one = subprocess.run(
-        [sys.executable, "forks.py", *ports, *SPECS],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert one.returncode == 0, one.stderr
+    Path("several.py").write_text(FORKING + SEVERAL)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done_by(*torchrun, "several.py", *free_ports(), *SPECS)  # as people start them
     for name in SPECS:
         one = made("by1", name)
         for world in (2, 3):
@@ -165,27 +189,13 @@ def test_a_run_whose_process_is_killed_goes_on_under_another_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    spec = replace(spec_of("DM"), updates=100, model="MLP", clom=None, pool=runs.PoolSpec())
+    spec = replace(spec_of("DM"), updates=50, model="MLP", clom=None, pool=runs.PoolSpec())
     Path("long.toml").write_text(spec.to_toml())
-    line = ["run", "long.toml", "--save-path", "cut", "--checkpoint-minutes", "0", "--quiet"]
-    first, second = started(2, "-m", "datastill", *line)
-    while not list(Path("cut").rglob("distill.checkpoint")):
-        assert first.poll() is None, first.communicate()
-        time.sleep(0.05)
-    second.kill()
-    second.communicate()
-    _, said = first.communicate()
-    assert first.returncode == 2
+    Path("losing.py").write_text(FORKING + LOSING)
+    assert done_by("losing.py", *free_ports()) == "2\n"
+    said = Path("said0").read_text()
     assert "datastill: a process of this distillation is lost" in " ".join(said.split())
     assert "Traceback" not in said
-    Path("again.py").write_text(
-        "from datastill import cli\n"
-        f"cli.main([*{line}, '--resume'])\n"
-        f"cli.main([*{line}, '--save-path', 'whole'])\n"
-    )
-    (only,) = started(1, "again.py")
-    _, said = only.communicate()
-    assert only.returncode == 0, said
     assert torch.equal(made(".", "cut").images, made(".", "whole").images)
 
 
