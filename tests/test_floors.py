@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -107,28 +108,59 @@ def room(path: Path) -> str:
     return place([part for part in parts if part != "__init__"])[0]
 
 
+@dataclass(frozen=True)
+class Read:
+    """What a file says, without its tree: hundreds of those would make every later test slower.
+
+    Attributes:
+        imports: what it imports of the package, as parts of a dotted name.
+        calls: the dotted names that it calls.
+        constants: its texts.
+        functions: how many lines its functions have.
+        hasty: where it waits for less than a minute, by a number of milliseconds.
+    """
+
+    imports: list[list[str]]
+    calls: list[str]
+    constants: set[str]
+    functions: dict[str, int]
+    hasty: list[int]
+
+
 @cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """Return all that a file says; several tests ask."""
-    return tuple(ast.walk(ast.parse(path.read_text())))
-
-
-def imports(path: Path) -> Iterator[list[str]]:
-    """Yield what a file imports of the package, as parts of a dotted name."""
-    for node in nodes(path):
+def read(path: Path) -> Read:
+    """Read a file, once: several tests ask."""
+    found = Read([], [], set(), {}, [])
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "datastill":
             inner = (node.module or "").split(".")[1:]
-            yield from ([*inner, alias.name] for alias in node.names)
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("datastill."):
-                    yield alias.name.split(".")[1:]
+            found.imports.extend([*inner, alias.name] for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found.imports.extend(rest for first, *rest in names if first == "datastill" and rest)
+        elif isinstance(node, ast.Call):
+            found.calls.append(ast.unparse(node.func))
+            found.hasty.extend(hasty(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.constants.add(node.value)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            found.functions[node.name] = max(lines, found.functions.get(node.name, 0))
+    return found
 
 
-@cache
-def calls(path: Path) -> tuple[str, ...]:
-    """Return the dotted names that a file calls."""
-    return tuple(ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call))
+def hasty(call: ast.Call) -> Iterator[int]:
+    """Yield the line of a call that waits for less than a minute."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr.startswith("wait_for"):
+        for each in call.keywords:
+            known = each.arg == "timeout" and isinstance(each.value, ast.Constant)
+            if known and not (isinstance(each.value.value, int) and each.value.value >= 60_000):
+                yield call.lineno
+
+
+def imports(path: Path) -> list[list[str]]:
+    """Return what a file imports of the package, as parts of a dotted name."""
+    return read(path).imports
 
 
 def test_every_room_has_a_floor() -> None:
@@ -138,9 +170,9 @@ def test_every_room_has_a_floor() -> None:
         if path.relative_to(SOURCE).parts[0] == "runs" and room(path) == "runs":
             assert path.name == "__init__.py", f"{path} stands in none of the rooms"
             inner = path.parent != SOURCE / "runs"
-            assert not (inner and list(imports(path))), path
+            assert not (inner and imports(path)), path
     for name in described - set(LEVEL):
-        assert not list(imports(SOURCE / name / "__init__.py"))
+        assert not imports(SOURCE / name / "__init__.py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -188,7 +220,7 @@ def test_powers_have_one_room(forbidden: str, allowed: set[str]) -> None:
         f"{path.relative_to(SOURCE)}: {name}"
         for path in FILES
         if room(path) not in allowed
-        for name in calls(path)
+        for name in read(path).calls
         if re.fullmatch(forbidden, name)
     ]
     assert not found
@@ -209,7 +241,7 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
     names = ("making/preparing", "making/distilling", "inputs/guiding")
     runs = [SOURCE / "runs" / f"{name}.py" for name in names]
     for file in (*runs, *(SOURCE / "cli" / f"{name}.py" for name in ("distill", "select"))):
-        assert "test" not in {node.value for node in nodes(file) if isinstance(node, ast.Constant)}
+        assert "test" not in read(file).constants
 
 
 @pytest.mark.parametrize(
@@ -218,7 +250,7 @@ def test_the_test_split_is_read_by_commands_that_report_only() -> None:
 def test_no_test_reads_a_clock(path: Path) -> None:
     """A test that measures seconds fails where something else runs: clocks are handed in."""
     clocks = r"(.+\.)?(perf_counter|monotonic|process_time|thread_time)(_ns)?|time\.time(_ns)?"
-    assert not [name for name in calls(path) if re.fullmatch(clocks, name)]
+    assert not [name for name in read(path).calls if re.fullmatch(clocks, name)]
 
 
 @pytest.mark.parametrize(
@@ -226,16 +258,7 @@ def test_no_test_reads_a_clock(path: Path) -> None:
 )
 def test_no_test_gives_up_on_a_browser_within_a_minute(path: Path) -> None:
     """What is waited for comes later on a busy machine; milliseconds, as Playwright has them."""
-    assert not [
-        node.lineno
-        for node in nodes(path)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr.startswith("wait_for")
-        for each in node.keywords
-        if each.arg == "timeout" and isinstance(each.value, ast.Constant)
-        if not isinstance(each.value.value, int) or each.value.value < 60_000
-    ]
+    assert not read(path).hasty
 
 
 def test_the_command_line_is_thin() -> None:
@@ -252,12 +275,7 @@ def test_files_and_functions_are_of_one_idea(path: Path) -> None:
     """What is longer holds several; docstrings and signatures count."""
     text = path.read_text()
     assert len(text.splitlines()) <= 300
-    functions = {
-        node.name: (node.end_lineno or 0) - node.lineno + 1
-        for node in nodes(path)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    assert not {name: lines for name, lines in functions.items() if lines > 40}
+    assert not {name: lines for name, lines in read(path).functions.items() if lines > 40}
 
 
 def test_help_need_not_wait_for_torch() -> None:
