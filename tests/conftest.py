@@ -1,6 +1,7 @@
 """Small synthetic data that every test can afford."""
 
 import gc
+import io
 import math
 import os
 import signal
@@ -24,6 +25,7 @@ os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from datastill.base.rng import Key
@@ -163,6 +165,18 @@ def heeding_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have figures of matplotlib put together, and not painted, which takes a third of a study.
+
+    For tests of what becomes of a run; those of what it writes look at what is painted.
+    """
+    content = io.BytesIO()
+    Image.new("1", (1, 1)).save(content, format="PNG")
+    for module in ("comparison", "pareto", "scatter"):
+        monkeypatch.setattr(f"datastill.report.{module}.png", lambda *_, **__: content.getvalue())
 
 
 @pytest.fixture

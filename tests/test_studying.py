@@ -55,7 +55,7 @@ SPEC = StudySpec(
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sketched: None) -> None:
     monkeypatch.chdir(tmp_path)
     resample_little(monkeypatch)
 
