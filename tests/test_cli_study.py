@@ -30,8 +30,10 @@ NONE = re.compile(r"\bnan\b|\binf\b", re.IGNORECASE)
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     resample_little(monkeypatch)
+    if request.function is not test_a_study_from_nothing:  # which looks at its pictures
+        request.getfixturevalue("sketched")
 
 
 def read(path: Path) -> Any:

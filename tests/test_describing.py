@@ -33,6 +33,8 @@ from test_cli import Run, run
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 SEEN = "--dataset digits --seed 3"
 MODEL = "ConvNetD1W16"
 DISTILL = f"distill {SEEN} --model {MODEL} --ipc 1 --iterations 2 --batch-real 4"

@@ -22,6 +22,8 @@ from test_specs import ANY
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 LINE = "distill --dataset digits --model ConvNetD1W16 --ipc 1 --iterations 3 --batch-real 4"
 USUAL = Path("condensed/digits/DM/IPC1")
 SPEC = DistillSpec(

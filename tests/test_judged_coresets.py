@@ -10,6 +10,8 @@ from test_cli import Run, run
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 SMALL = "--dataset digits --model ConvNetD1W16"
 TRAIN = f"train {SMALL} --num 1 --epochs 1"
 DISTIL = f"distill {SMALL} --batch-real 16 --ipc 1 --iterations 2"

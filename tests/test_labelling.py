@@ -52,6 +52,8 @@ from test_runs_of_trials import stopping_at, timeless
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 TERMS = {
     "kl": OnTheFly(),
     "kl, cool": OnTheFly("kl", 2.0, 0.3),

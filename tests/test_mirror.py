@@ -19,6 +19,8 @@ from test_own_data import Go, go, succeed
 
 __all__ = ["go"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 QUICK = "--model MLP --num-eval 1 --epochs 1"
 
 

@@ -27,6 +27,8 @@ from test_report import Read, page_at
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 LIVE = Keeping(report_minutes=1e-9)
 STUDY = StudySpec(
     **{"data": DataSpec("digits"), "population": ("random", "noise:0.5"), "ipc": (1,)},

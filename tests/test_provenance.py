@@ -21,6 +21,8 @@ from datastill.evaluation import validation
 from datastill.identity import without_seen
 from datastill.identity.aside import kept_by_threshold
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 Go = Callable[[str], tuple[int, str, str]]
 QUICK = "--model MLP --iterations 1 --batch-real 4"
 TESTING = "--model MLP --num-eval 1 --epochs 1"

@@ -16,6 +16,8 @@ from datastill.evaluation.studies import conclude, study_of
 from datastill.identity import fingerprint
 from datastill.store.results import rows_in
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 

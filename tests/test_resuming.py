@@ -42,6 +42,8 @@ from test_cli import Run, files, run
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 METHOD = {
     "DM": METHODS["DM"](2).method,
     "DC": replace(METHODS["DC"](2).method, outer_loop=3, inner_loop=2, batch_train=5),

@@ -14,6 +14,8 @@ from datastill.store import load_pool, pool_folder
 from test_cli import Run, files, run
 
 __all__ = ["run"]
+
+pytestmark = pytest.mark.usefixtures("sketched")
 DATA, COMPUTE = runs.DataSpec("digits"), runs.ComputeSpec(seed=3, engine="plain")
 DISTILL = runs.DistillSpec(
     data=DATA, compute=COMPUTE, method="DC", model="ConvNetD1W16", ipc=1, updates=6, batch=4

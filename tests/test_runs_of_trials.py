@@ -36,6 +36,8 @@ from datastill.training.coresets import CORESETS
 from test_cli import Run, files, run
 
 __all__ = ["run"]
+
+pytestmark = pytest.mark.usefixtures("sketched")
 COMPUTE = ComputeSpec(seed=3, engine="plain")
 SAME = "--model MLP --num-eval 2 --epochs 2 --seed 3 --engine plain"
 VALIDATE = ValidateSpec(

@@ -28,6 +28,8 @@ from datastill.runs.specs import (
 from datastill.runs.validation.finished import finished_of
 from datastill.store import load, load_member, through_json
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 DATA, COMPUTE = DataSpec("digits"), ComputeSpec(seed=2)
 TRAIN = TrainSpec(data=DATA, compute=COMPUTE, models=("MLP",), num=2, epochs=1)
 POOL = PoolSpec(architectures=("MLP",), path="pool")

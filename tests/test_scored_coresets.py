@@ -26,6 +26,8 @@ from test_cli import Run, run
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 REAL = blobs(per_class=(9, 12, 0, 8))
 COUNTS = (4, 5, 0, 1)
 POOL = train_pool("ConvNetD1W16", REAL, num=2, fit=Fit(epochs=4, batch=8, lr=0.2), key=Key(5))

@@ -25,6 +25,8 @@ from test_units import COMPUTE, STUDY, TRAIN, VALIDATE, resample_little, same_mo
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 LONG = 400
 """Updates or epochs: more than pass before a request is heeded."""
 AT = 3

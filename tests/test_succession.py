@@ -17,6 +17,8 @@ from datastill import store
 from datastill.cli import main
 from datastill.store import succession
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 
 class Said(NamedTuple):
     code: int

@@ -23,6 +23,8 @@ from test_units import TRAIN, count
 
 __all__ = ["run"]
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 DISTILL = runs.DistillSpec(
     data=runs.DataSpec("digits"),
     compute=runs.ComputeSpec(engine="plain"),

@@ -21,6 +21,8 @@ from datastill.runs.studies import findings, workshop
 from datastill.training.coresets import CORESETS
 from test_cli import files
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 DATA, COMPUTE = runs.DataSpec("digits"), runs.ComputeSpec(seed=5, engine="plain")
 TRAIN = runs.TrainSpec(
     data=DATA,

@@ -44,6 +44,8 @@ from test_units import (
     timeless,
 )
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 OWN = (
     '''
 """Architectures of which one piece fails, in a worker alone."""
