@@ -100,7 +100,8 @@ def classes_left(labels: Tensor, domain: Domain) -> tuple[str, ...]:
     if not left:
         return ()
     some = ", ".join(left[:3]) + ", ..." * (len(left) > 3)
-    return (f"it holds images of {len(there)} of {len(domain.classes)} classes, none of {some}",)
+    every = counted(len(domain.classes), "class")
+    return (f"it holds images of {len(there)} of {every}, none of {some}",)
 
 
 def _subset(dataset: str) -> Mapping[str, str] | None:

@@ -60,8 +60,7 @@ def interpret(
         return _claimed(own, claim, path) if claim.dataset else own, found.remarks
     if found.header is not None and found.classes is None:
         found = replace(found, classes=_as_exported(found, found.header, path).domain.classes)
-    truths = found.labels.dtype == torch.bool
-    given = found.labels.byte() if truths else found.labels
+    given = found.labels.byte() if found.labels.dtype == torch.bool else found.labels
     labels, told = settle_labels(given, path, logits=found.logits)
     name, why = _dataset(found, labels, claim, path)
     try:
