@@ -35,21 +35,9 @@ RUNS = {
     *("checkpoint", "final", "last", "latest", "ema", "result", "results", "res", "cl", "out"),
     *("output", "outputs", "log", "logs", "logged", "files", "save", "saved", "my", "our", "the"),
     *("new", "old", "demo", "example", "sample", "tmp", "default", "baseline", "base", "factor"),
-    *("half", "float", "double", "fp16", "fp32", "bf16", "float16", "float32", "bfloat16", "list"),
-    *(
-        "lists",
-        "dict",
-        "pair",
-        "no",
-        "true",
-        "false",
-        "model",
-        "net",
-        "network",
-        "arch",
-        "hf",
-        "hub",
-    ),
+    *("no", "true", "false", "model", "net", "network", "arch", "hf", "hub", "list", "lists"),
+    *("half", "float", "double", "fp16", "fp32", "bf16", "float16", "float32", "bfloat16"),
+    *("dict", "pair"),
 }
 """Words that say of which run it is."""
 
