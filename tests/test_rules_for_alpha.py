@@ -1,5 +1,7 @@
 """The comparison of rules for alpha, which is carried out for hours: that it can be."""
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -38,3 +40,14 @@ def test_a_balanced_run_goes_on_where_it_stopped(method: str) -> None:
     (last,) = list(ds.distill(balanced, task, descent, state=states[1]))[-1:]
     whole = list(ds.distill(balanced, task, descent))[-1]
     assert torch.equal(last.synthetic.images, whole.synthetic.images)
+
+
+def test_what_rules_lose_follows_from_the_values_and_is_what_the_page_tells() -> None:
+    folder = weights.OUT / "auto"
+    written = (folder / "tables.md").read_text()
+    assert weights.tables(json.loads((folder / "values.json").read_text())) == written
+    page = (folder / "README.md").read_text()
+    told = re.search(r"^\| \*\*bearable\*\*.*\| (.*) \| (.*) \| (.*) \| (.*) \|$", page, re.M)
+    assert told is not None
+    lost = re.findall(r"^\| bearable \|.*\| (\S+ \(.*?\)) \|.*\|$", written, re.M)
+    assert {one.split(" (")[0] for one in lost} == {one.split(" (")[0] for one in told.groups()}
