@@ -93,6 +93,15 @@ def sized(number: int) -> str:
     return f"{number / 1e6:.1f} MB" if number < 999_950_000 else f"{number / 1e9:.1f} GB"
 
 
+def some(names: Sequence[str], most: int = 3) -> str:
+    """Say the first of many names.
+
+    >>> some(["a", "b", "c"]), some(["a", "b", "c", "d"])
+    ('a, b, c', 'a, b, c, ...')
+    """
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
+
+
 def listed(names: Sequence[str], word: str = "and") -> str:
     """Say several things one after another.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, in_plain, is_number, is_whole, of_kind, told, truth
 from datastill.base.rng import moved
-from datastill.base.wording import counted
+from datastill.base.wording import counted, some
 
 UNNAMED = "imported"
 """The name of a domain where nobody said whose images a set imitates."""
@@ -139,15 +139,11 @@ def require_same_kind(found: Domain, expected: Domain) -> None:
         )
     if found.classes != expected.classes:
         raise InputError(
-            f"{found.name} has {counted(len(found.classes), 'class')} ({_some(found.classes)}), "
-            f"but {expected.name} has {len(expected.classes)} ({_some(expected.classes)})"
+            f"{found.name} has {counted(len(found.classes), 'class')} ({some(found.classes)}), "
+            f"but {expected.name} has {len(expected.classes)} ({some(expected.classes)})"
         )
 
 
 def size_of(domain: Domain) -> str:
     """Return the shape of an image in words: ``1x28x28``."""
     return "x".join(str(side) for side in domain.shape)
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

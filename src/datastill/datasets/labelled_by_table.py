@@ -25,7 +25,7 @@ from datastill.datasets.base import (
 from datastill.datasets.base.by_name import Pictures
 from datastill.datasets.base.layout import layout_of
 from datastill.datasets.base.lists import lists_in
-from datastill.datasets.base.names import BY_THE_WAY, SPLIT_WORDS
+from datastill.datasets.base.names import BY_THE_WAY, SPLIT_WORDS, word_among
 from datastill.datasets.base.rows import UNSAID, Unsaid, file_column, rows_of
 from datastill.datasets.base.tree import Tree, tree_of_folder
 
@@ -122,9 +122,8 @@ def _by_split(by_word: dict[str, Labels], path: Path, tree: Tree) -> dict[Split,
     if plain and named.isdisjoint(SPLIT_WORDS["train"]):
         by_word["train"] = plain  # beside training images that say so, it may be anything
         named.add("train")
-    for split, words in SPLIT_WORDS.items():
-        word = next((word for word in words if word in named), None)
-        if word is not None:
+    for split in SPLIT_WORDS:
+        if word := word_among(named, split):
             found[split] = by_word[word]
     return found
 

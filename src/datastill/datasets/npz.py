@@ -39,8 +39,8 @@ def read(split: Split, path: Path, reading: Reading) -> Found | None:
     Raises:
         InputError: for a file that is damaged or holds no images and labels.
     """
-    if path.is_file() and lies_apart(path):
-        raise InputError(f"{path} holds one array alone: name its folder, which holds the others")
+    if path.is_file():
+        require_together(path)
     if FILES.file(path, split)[0] is not None:
         return FILES.read(split, path, reading)
     apart = {name: partial(member, each, ALONE) for name, each in _apart(path).items()}
@@ -104,9 +104,14 @@ def _apart(path: Path) -> dict[str, Path]:
     return found
 
 
-def lies_apart(file: Path) -> bool:
-    """Tell whether a file holds one array of a dataset, the others of which lie beside it."""
-    return file in _apart(file.parent).values()
+def require_together(file: Path) -> None:
+    """Refuse a file with one array of a dataset, the others of which lie beside it.
+
+    Raises:
+        InputError: saying so.
+    """
+    if file in _apart(file.parent).values():
+        raise InputError(f"{file} holds one array alone: name its folder, which holds the others")
 
 
 def _recognises(path: Path) -> bool:

@@ -31,7 +31,7 @@ from datastill.datasets.base import (
 from datastill.datasets.base.by_name import Pictures
 from datastill.datasets.base.csv_heads import Head, ends_of, head_of, is_square, settled
 from datastill.datasets.base.layout import layout_of
-from datastill.datasets.base.names import SPLIT_WORDS, is_clutter, word_of_split
+from datastill.datasets.base.names import SPLIT_WORDS, is_clutter, word_among, word_of_split
 from datastill.datasets.base.rows import file_column
 from datastill.datasets.base.tree import tree_of_folder
 
@@ -217,7 +217,7 @@ def _word(head: Head, split: Split) -> str | None:
             f"{head.file}, line {line}: {odd[head.split]!r} is no split; expected train, val or "
             "test: change it, or remove the row"
         )
-    return next((word for word in SPLIT_WORDS[split] if word in there), None)
+    return word_among(there, split)
 
 
 FORMATS.register("pixels in CSV")(

@@ -18,8 +18,8 @@ from datastill.base.wording import readable
 from datastill.data import ImageSet
 from datastill.data.pixels import ready
 from datastill.datasets.base.names import classes_in, keys_of_classes
-from datastill.datasets.base.pickles import OBJECTS
-from datastill.datasets.npz import NAMELESS, lies_apart
+from datastill.datasets.base.pickles import of_numbers
+from datastill.datasets.npz import NAMELESS, require_together
 from datastill.exchange.base import (
     FORMATS,
     IMAGE_WORDS,
@@ -99,7 +99,7 @@ def _arrays(path: Path) -> dict[str, Any]:
             size = sum(member.file_size for member in archive.infolist())
         if size > 8 * MOST_VALUES:
             raise InputError(f"{path} would unpack to {size:,} bytes, more than any set")
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        with of_numbers(path), np.load(io.BytesIO(content), allow_pickle=False) as archive:
             names = [keyed(archive.files, each) for each in (IMAGE_WORDS, LABEL_WORDS, RATE_WORDS)]
             wanted = ["datastill", *NORMALISATION, *(name for found in names for name in found[:1])]
             wanted += keys_of_classes(archive.files)[:1]
@@ -109,10 +109,8 @@ def _arrays(path: Path) -> dict[str, Any]:
             return {**dict.fromkeys(archive.files), **held}
     except InputError:
         raise
-    except Exception as error:  # a damaged archive can fail in any way
-        objects = "Object arrays" in str(error)
-        fault = f"holds {OBJECTS}" if objects else "is damaged or no .npz"
-        raise InputError(f"{path} {fault}") from None
+    except Exception:  # a damaged archive can fail in any way
+        raise InputError(f"{path} is damaged or no .npz") from None
 
 
 def _names(arrays: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -136,8 +134,7 @@ def _pick(arrays: Mapping[str, Any], words: Sequence[str], path: Path) -> Tensor
         if array.dtype.kind not in "fiub" or array.nbytes > 4 * MOST_VALUES:
             raise InputError(f"{path}: {name!r} is an array of {array.dtype}, not of numbers")
         return torch.from_numpy(np.ascontiguousarray(array.astype(_native(array.dtype))))
-    if lies_apart(path):
-        raise InputError(f"{path} holds one array alone: name its folder, which holds the others")
+    require_together(path)
     held = ", ".join(name for name in list(arrays)[:6] if readable(name)) or "nothing"
     raise InputError(f"{path} holds {held}; expected arrays called images and labels")
 

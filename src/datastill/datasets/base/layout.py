@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from datastill.base.errors import InputError
+from datastill.base.wording import some
 from datastill.datasets.base.names import (
     BELONGING,
     BY_THE_WAY,
@@ -170,7 +171,7 @@ def _splits(tree: Tree, source: str) -> dict[Split, Tree]:
     ]
     if not tests and beside:
         raise InputError(
-            f"{where} holds {train[0]} and beside it {_some(beside)}: name the folder that holds "
+            f"{where} holds {train[0]} and beside it {some(beside)}: name the folder that holds "
             f"the classes, such as {where}/{train[0]}; if {train[0]} is a class, call it otherwise"
         )
     found: dict[Split, Tree] = {"train": named[train[0]]}
@@ -212,13 +213,13 @@ def _require_no_splits(tree: Tree, name: str) -> None:
     letters = {each.casefold(): inside.folders for each, inside in tree.folders.items()}
     if all(each == one[:1].casefold() for each in letters for one in letters[each]):  # SUN397
         raise InputError(
-            f"{_some(sorted(tree.folders))} in {name} are first letters of the folders in them, "
+            f"{some(sorted(tree.folders))} in {name} are first letters of the folders in them, "
             f"and no classes: put these right into one folder, as by mv {name}/?/* into a new one"
         )
     both = sorted(set.intersection(*(set(each.folders) for each in inner)))
     if len(both) > 1:
         raise InputError(
-            f"{_some(sorted(tree.folders))} in {name} hold the same folders ({_some(both)}) and no "
+            f"{some(sorted(tree.folders))} in {name} hold the same folders ({some(both)}) and no "
             "pictures of their own: call the one of training images train and that of test images "
             "test; or, if they are classes, put the pictures of each right into it; or, if each is "
             f"a set by itself, name it alone: {name}/{min(tree.folders)}"
@@ -239,7 +240,7 @@ def _without_copies(tree: Tree, name: str) -> tuple[Tree, tuple[str, ...]]:
             continue
         if not all(_inside(inner.folders[one]) <= _inside(tree.folders[one]) for one in again):
             raise InputError(
-                f"{name}/{each} holds folders called as the classes beside it ({_some(again)}), "
+                f"{name}/{each} holds folders called as the classes beside it ({some(again)}), "
                 f"with other pictures: put these into the folders beside it, or name {name}/{each} "
                 "alone"
             )
@@ -277,7 +278,3 @@ def _inner(tree: Tree) -> Tree:
             break
         tree = inner
     return tree
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

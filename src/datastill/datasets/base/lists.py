@@ -10,7 +10,14 @@ from pathlib import Path, PurePosixPath
 from datastill.base.errors import InputError
 from datastill.base.registry import folded
 from datastill.base.wording import counted, printable
-from datastill.datasets.base.names import SPLIT_WORDS, Split, is_picture, word_of_split, words_in
+from datastill.datasets.base.names import (
+    SPLIT_WORDS,
+    Split,
+    is_picture,
+    word_among,
+    word_of_split,
+    words_in,
+)
 from datastill.datasets.base.rows import splits_of
 from datastill.datasets.base.tables import SPLIT_COLUMNS, TextTable, read_table, text_of
 from datastill.datasets.base.tree import READ, Tree, joined, names_of_lists
@@ -62,8 +69,8 @@ def lists_in(root: Path, tree: Tree) -> Lists | None:
             if path and word:
                 by_word.setdefault(word, set()).add(path)
         train, test = (
-            frozenset(next((by_word[word] for word in words if word in by_word), ()))
-            for words in SPLIT_WORDS.values()
+            frozenset(by_word[word] if (word := word_among(by_word, split)) else ())
+            for split in SPLIT_WORDS
         )
         if train & test:
             raise InputError(
@@ -85,7 +92,7 @@ def _candidates(
             rest = path.casefold().replace(word, "", 1)
             alike.setdefault((len(rest), rest), {})[word] = path
     for _, files in sorted(alike.items()):
-        if any(map(files.get, SPLIT_WORDS["train"])) and any(map(files.get, SPLIT_WORDS["test"])):
+        if all(word_among(files, split) for split in SPLIT_WORDS):
             cells = {word: _cells(text_of(root / path)) for word, path in files.items()}
             said = [(path, word) for word, rows in cells.items() for path in _named(rows, known)]
             yield tuple(files.values()), said
@@ -129,7 +136,8 @@ def _named(rows: Sequence[Sequence[str]], known: Mapping[str, Sequence[str]]) ->
     hits = [len({_called(row, place, known) for row in some} - {None}) for place in columns]
     if not hits or 10 * max(hits) < len(some):
         return [None] * len(rows)
-    return [_called(row, hits.index(max(hits)), known) for row in rows]
+    most = hits.index(max(hits))
+    return [_called(row, most, known) for row in rows]
 
 
 def _called(row: Sequence[str], column: int, known: Mapping[str, Sequence[str]]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from datastill.base.registry import folded
@@ -94,6 +94,15 @@ def words_in(name: str) -> list[str]:
     """Return the words of a name: two of trainSet and of TRAIN_SET; numbers are none."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W\d_]+", apart.casefold())
+
+
+def word_among(words: Collection[str | None], split: Split) -> str | None:
+    """Return the word of a split that counts among those that were found; None without any.
+
+    >>> word_among({"val", "test"}, "test"), word_among({"val"}, "train")
+    ('test', None)
+    """
+    return next((word for word in SPLIT_WORDS[split] if word in words), None)
 
 
 def wanted(lacks: Sequence[str], split: Split) -> str:

@@ -218,9 +218,7 @@ def not_found(wanted: str, looked: Sequence[Path], name: str) -> InputError:
 
 def _is_read(where: Path) -> bool:
     # Somebody has CIFAR-10 as pictures in folders, or as the hub's parquet.
-    form = next(
-        (form for form in map(FORMATS.__getitem__, FORMATS.names) if form.recognises(where)), None
-    )
+    form = _form_of(where)
     return form is not None and (not form.fallback or tree_of_folder(where).has_pictures)
 
 
@@ -236,9 +234,13 @@ def _near(where: Path) -> str:
     return f"; did you mean {str(where.parent / near[0])!r}?" if near else ""
 
 
-def _formatted(name: str, where: Path) -> Place:
+def _form_of(where: Path) -> Format | None:
     known = sorted((FORMATS[each] for each in FORMATS.names), key=lambda form: form.fallback)
-    form = next((form for form in known if form.recognises(where)), None)
+    return next((form for form in known if form.recognises(where)), None)
+
+
+def _formatted(name: str, where: Path) -> Place:
+    form = _form_of(where)
     if form is None:
         raise InputError(_unread(where))
     return Place(

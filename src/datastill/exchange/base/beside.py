@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from datastill.base.errors import InputError, damaged
-from datastill.base.wording import counted
+from datastill.base.wording import counted, some
 from datastill.datasets.base.pickles import of_numbers
 from datastill.exchange.base.contract import content_of
 from datastill.exchange.base.gathering import gathered
@@ -128,7 +128,7 @@ def _in_folder(folder: Path, experiment: int | None) -> Pair:
     numbers = [NUMBERED.fullmatch(tag) for tag in tags]
     stems = {found[1] for found in numbers if found}
     if not all(numbers) or len(stems) > 1:
-        told = ", ".join(file.name for file in plain[:3]) + ", ..." * (len(plain) > 3)
+        told = some([file.name for file in plain])
         raise InputError(f"{folder} holds several sets; name the file of one: {told}")
     ordered = sorted(tags.items(), key=lambda item: _number(item[0]))
     return _numbered([file for _, file in ordered], experiment)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, suggestion
 from datastill.base.registry import folded
-from datastill.base.wording import counted
+from datastill.base.wording import counted, some
 from datastill.data import Domain
 from datastill.datasets import DATASETS, Published, Reading, dataset_name, load_split
 from datastill.exchange.base.contract import Found
@@ -99,9 +99,8 @@ def classes_left(labels: Tensor, domain: Domain) -> tuple[str, ...]:
     left = [name for k, name in enumerate(domain.classes) if k not in there]
     if not left:
         return ()
-    some = ", ".join(left[:3]) + ", ..." * (len(left) > 3)
     every = counted(len(domain.classes), "class")
-    return (f"it holds images of {len(there)} of {every}, none of {some}",)
+    return (f"it holds images of {len(there)} of {every}, none of {some(left)}",)
 
 
 def _subset(dataset: str) -> Mapping[str, str] | None:

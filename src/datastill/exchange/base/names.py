@@ -162,14 +162,14 @@ LABEL_WORDS = (
     *("probs", "probabilities"),
 )
 RATE_WORDS = ("lr", "synlr", "learningrate", "stepsize")
+SYNTHETIC = {"syn", "synth", "synthetic", "distilled", "condensed", "learned"}
 BESIDE = {
-    *("syn", "synth", "synthetic", "distilled", "condensed", "learned"),
+    *SYNTHETIC,
     *("best", "final", "last", "soft", "hard", "set", "eval", "vis", "save", "saved", "trained"),
     *("train", "training", "teacher"),
 }
 """Words that may stand beside these: ``image_syn``, ``distilled_labels``, ``syn_lr``."""
 
-SYNTHETIC = {"syn", "synth", "synthetic", "distilled", "condensed", "learned"}
 SOFT = {"soft", "logits", "probs", "probabilities"}
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from datastill.base.wording import some
 from datastill.datasets.base import opening, unopened
 from datastill.datasets.base.familiar import shards
 from datastill.datasets.base.names import is_clutter
@@ -52,16 +53,18 @@ def unknown(path: Path) -> str:
     inside = sorted(file for file in path.iterdir() if file.is_file())
     names = [file.name for file in inside if _is_known(file)]
     if names:
-        return f"{path} holds {_some(names)}; name one of them"
+        return f"{path} holds {some(names, SOME)}; name one of them"
     packed = shards(path).replace(" with `labels='cls'`", "") or unopened([path])
     if packed:
         return f"{path} holds no files that are read{packed}"
     below = _below(path)
     if below:
-        told = _some([str(each) for each in below])
+        told = some([str(each) for each in below], SOME)
         return f"{path} holds no set itself, but below it there are {told}; name one of them"
     files = [str(file.relative_to(path)) for file in islice(_files_below(path), SOME + 1)]
-    return f"{path} {f'holds {_some(files)}: it {_formats()}' if files else 'is an empty folder'}"
+    return (
+        f"{path} {f'holds {some(files, SOME)}: it {_formats()}' if files else 'is an empty folder'}"
+    )
 
 
 def _files_below(path: Path) -> Iterator[Path]:
@@ -111,10 +114,6 @@ def _is_of_torch(path: Path) -> bool:
             return any(name.endswith("data.pkl") for name in archive.namelist()[:8])
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
         return False
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SOME]) + ", ..." * (len(names) > SOME)
 
 
 def _formats() -> str:

@@ -16,11 +16,10 @@ def set_file(path: Path) -> Path:
         InputError: for a file of another kind, as other projects have them.
     """
     if path.suffix != ".safetensors" and path.is_file():
+        told, where = f"{path} is no set of datastill's own", "where it is another project's"
         raise InputError(
-            f"{path} is no set of datastill's own: `import_set` makes one of it, where it is "
-            "another project's",
-            typed=f"{path} is no set of datastill's own: {typed('import', path)} makes one of it, "
-            "where it is another project's",
+            f"{told}: `import_set` makes one of it, {where}",
+            typed=f"{told}: {typed('import', path)} makes one of it, {where}",
         )
     return path / SET_FILE if path.suffix != ".safetensors" else path
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from datastill.base.rng import Key
 from datastill.base.waits import awaited
-from datastill.base.wording import counted
+from datastill.base.wording import counted, some
 from datastill.data import ImageSet
 from datastill.datasets import TEST_SHARE, Reading, load_dataset, load_split, untestable
 from datastill.identity import APART, set_apart
@@ -217,10 +217,9 @@ def describe(real: ImageSet, observer: Observer) -> None:
             f"assessments (about {apart['share']:g} of each class): nothing else sees them"
         )
     if damaged := real.facts.get("damaged"):
-        more = ", ..." if damaged[3:] else ""
         observer.message(
             f"{counted(len(damaged), 'damaged picture')} of {real.domain.name} left out: "
-            f"{', '.join(damaged[:3])}{more}"
+            f"{some(damaged)}"
         )
     if unlabelled := real.facts.get("unlabelled"):
         observer.message(f"{counted(unlabelled, 'picture')} without a class passed over")
@@ -239,8 +238,8 @@ def _tell_lists(real: ImageSet, observer: Observer) -> None:
         observer.message(lists)
     if unread := real.facts.get("unread_lists"):
         observer.message(
-            f"{', '.join(unread[:3])}{', ...' * bool(unread[3:])} may say which images are for "
-            "tests, and is not read: for that, put these into a folder test beside train"
+            f"{some(unread)} may say which images are for tests, and is not read: for that, put "
+            "these into a folder test beside train"
         )
 
 
