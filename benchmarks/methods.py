@@ -51,6 +51,8 @@ SET = "synthetic.safetensors"
 PICKED = ("random", "k-means", "random-tiles", "rded")
 WITHOUT_MODELS = {"random", "random-tiles"}
 """Of what is picked, what asks no original model."""
+WITHOUT_FEATURES = {*WITHOUT_MODELS, "early-labels"}
+"""And what looks at no features of one."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class Bench:
         names = tuple(against)
         if {*names} - WITHOUT_MODELS:
             usual += [*("--pool-path", self.pool), *("--models-pool", "ConvNet")]
+        if {*names} - WITHOUT_FEATURES:
             usual += ["--coreset-features", "ConvNet"]
         usual += ["--against", *names]
         if labels == "soft":

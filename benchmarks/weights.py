@@ -26,7 +26,7 @@ import datastill as ds
 from datastill.distillation.clom import Regulariser
 from datastill.distillation.methods.base import Synthetic, Targets, sloping
 from datastill.distillation.weighing import Weighed
-from datastill.store import load_pool
+from datastill.store import load_pool, pool_folder
 from datastill.training.accuracies import Accuracies, difference
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "clom"
@@ -128,9 +128,10 @@ class Bench:
     settings: Any
 
     @classmethod
-    def of(cls, sweep: Sweep, folder: str | None) -> Bench:
+    def of(cls, sweep: Sweep, folder: str | None, device: str = "cpu") -> Bench:
         """Read the images, and train the original models."""
-        real, test = ds.load_dataset(sweep.dataset, **({"path": folder} if folder else {}))
+        found = ds.load_dataset(sweep.dataset, **({"path": folder} if folder else {}))
+        real, test = (one.to(torch.device(device)) for one in found)
         settings = ds.METHODS[sweep.method](10)
         method = settings.method
         if hasattr(method, "inner_loop"):
@@ -138,7 +139,7 @@ class Bench:
         key = ds.Key(BASE).at("pool")
         if sweep.epochs is None:
             place = OUT / "pretrained_model"
-            pool = load_pool(place, sweep.dataset, sweep.model)
+            pool = load_pool(pool_folder(place, sweep.dataset, sweep.model))
         else:
             fit = ds.original_fit(epochs=sweep.epochs)
             pool = ds.train_pool(sweep.model, real, num=3, fit=fit, key=key)
@@ -149,7 +150,7 @@ class Bench:
         sweep, real = self.sweep, self.real
         key = ds.Key(BASE).at("seed", seed)
         policy = ds.dsa(ds.usual_strategy(real.domain))
-        build = ds.builder(sweep.model, real.domain)
+        build = ds.builder(sweep.model, real.domain, real.images.device)
         targets = Targets() if sweep.method == "DM" else None
         task = ds.Task(real, build, key.at("distil"), policy=policy, targets=targets)
         descent = self.settings.descent(10, updates=sweep.updates)
@@ -254,13 +255,14 @@ def main() -> None:
     parser.add_argument("sweeps", nargs="*", choices=[*SWEEPS, []])
     parser.add_argument("--seeds", type=int, nargs=2, default=(0, 5), metavar=("FIRST", "END"))
     parser.add_argument("--cifar10", help="folder of CIFAR-10's files")
+    parser.add_argument("--device", default="cpu", help="where all of it is computed")
     parser.add_argument("--out", type=Path, default=OUT / "auto")
     given = parser.parse_args()
     file = given.out / "values.json"
     values: Values = json.loads(file.read_text()) if file.exists() else {}
     for name in given.sweeps:
         sweep = SWEEPS[name]
-        bench = Bench.of(sweep, given.cifar10 if sweep.dataset == "CIFAR10" else None)
+        bench = Bench.of(sweep, given.cifar10 if sweep.dataset == "CIFAR10" else None, given.device)
         for seed in range(*given.seeds):
             there = values.setdefault(name, {}).setdefault(str(seed), {})
             for rule, found in bench.seed(seed, there):
