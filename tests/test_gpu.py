@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from conftest import blobs, other_normalisation
@@ -51,6 +52,25 @@ class Copies(TorchDispatchMode):
         elif name == "copy_" and args[1].device.type == "cpu" and args[0].device.type != "cpu":
             self.free.append(len(args) > 2 and bool(args[2]))
         return func(*args, **kwargs)
+
+
+class Picks(TorchFunctionMode):
+    """Notes what is picked by rows that are not where the tensor is: their copy is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[object] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            held, given = args[:2]
+            for part in given if isinstance(given, tuple) else (given,):
+                here = isinstance(part, Tensor) and part.device == held.device
+                if not here and isinstance(part, Tensor | list):
+                    self.late.append(part)
+        return func(*args, **(kwargs or {}))
 
 
 def sent(data: ImageSet, device: torch.device) -> ImageSet:
@@ -106,10 +126,11 @@ def test_an_update_needs_no_number_from_elsewhere(name: str, model: str) -> None
 def test_an_update_waits_for_no_copy(name: str, large: bool) -> None:
     steps = updates(name, "ConvNetD2W16", ELSEWHERE, large=large)
     next(steps)  # the start is copied before there is anything to wait for
-    with Copies() as copies:
+    with Copies() as copies, Picks() as picks:
         list(steps)
     assert copies.free
     assert all(copies.free)
+    assert not picks.late
 
 
 def test_waiting_would_be_noticed() -> None:
@@ -119,6 +140,10 @@ def test_waiting_would_be_noticed() -> None:
         far.copy_(near)
         near.to(ELSEWHERE, non_blocking=True)
     assert copies.free == [False, False, True]
+    with Picks() as picks:
+        rows = torch.tensor([0, 1])
+        assert far[rows.to(ELSEWHERE)].shape == far[rows].shape == far[[0, 1]].shape
+    assert len(picks.late) == 2
 
 
 READERS = ("item", "tolist", "cpu", "numpy", "nonzero", "__float__", "__int__", "__bool__")

@@ -162,10 +162,13 @@ class CharacteristicFunction:
             return route.exact.run(features, lens.whole, lens.shown(images))
 
         seen = route.in_turns(see, synthetic.images, lens.whole)
-        present = [k for k, count in enumerate(synthetic.counts) if count]
         found = lens.of(seen, synthetic.counts)
+        if not all(synthetic.counts):
+            here = torch.tensor([k for k, count in enumerate(synthetic.counts) if count])
+            here = moved(here, found.device)  # a list would be waited for
+            target, found = target[here], found[here]
         weights = {"amplitude": self.amplitude, "phase": self.phase}
-        return characteristic_distance(target[present], found[present], **weights).sum()
+        return characteristic_distance(target, found, **weights).sum()
 
 
 class Lens(Network):
