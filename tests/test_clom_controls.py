@@ -13,6 +13,7 @@ from datastill import load
 from datastill.cli import main
 from datastill.store import SET_FILE
 from datastill.store.models import load_member, members_in, pool_folder
+from datastill.training.accuracies import Accuracies, crossed_difference
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -136,3 +137,25 @@ def test_what_is_told_of_other_students_follows_from_their_comparisons(
         (told,) = (tmp_path / "students.md").read_text().splitlines()[2:]
         assert told.startswith("| VGG11 | 71.0 ± 1.4 % (n=2) | 81.5 ± 1.0 % (n=6) | 83.5 ± 0.5 %")
         assert told.endswith("| +2.0 (-0.5 to +4.5) | +3.0, +2.0, +1.0 |")
+
+
+def test_the_page_tells_what_other_students_and_another_pool_came_to() -> None:
+    kept = Path(__file__).parents[1] / "docs" / "results" / "clom" / "decisive"
+    page = " ".join((kept / "README.md").read_text().split())
+    written = (kept / "students.md").read_text()
+    assert students.table(json.loads((kept / "students.json").read_text())) == written
+    for row in written.splitlines()[2:]:
+        _, _, random, without, guided, gain, each, _ = (cell.strip() for cell in row.split("|"))
+        assert f"{without.split(' %')[0]} to {guided.split(' (')[0]}" in page
+        assert f"{gain[:-1]}; by seed {each})" in page
+        assert random.split(" %")[0] in page
+
+    def accuracies(study: str) -> list[Accuracies]:
+        sets = sorted((kept / study / "sets").glob("DM-500-clom100-ipc10-seed[012]/record.json"))
+        trials = [json.loads(file.read_text())["trials"] for file in sets]
+        return [Accuracies(tuple(one["accuracy"] for one in some)) for some in trials]
+
+    three, alike = accuracies("study/three-architectures"), accuracies("study-gpu/FashionMNIST")
+    assert len(three) == len(alike) == 3
+    less, interval = str(crossed_difference(three, alike)).removesuffix(")").split(" (")
+    assert f"{less.removeprefix('-')} less than under three ConvNets ({interval}; by seed" in page
