@@ -4,6 +4,7 @@
 
 FOLDER is that of ``benchmarks/answer.py``, one for each dataset. Reads ``recipes/study.json`` and
 ``block/study.json`` and prints every number of the plan's section "Hypotheses"; nothing is trained.
+Without a block, what is claimed of it is passed over, and still counted among the five.
 ``--pairs ONE OTHER ONE OTHER`` adds by how much one score agrees better than another, over the sets
 of both: what was not planned, and is told as that.
 """
@@ -107,9 +108,11 @@ def tell(folder: Path, size: Size, pairs: Sequence[str] = (), *, later: bool = F
     tell_scores(study)
     published = folder / "published" / "study.json"
     again = with_trials(records, known(published.parent)) if published.exists() else []
-    block = known(folder / "block")
+    there = (folder / "block" / "study.json").exists()
+    block = known(folder / "block") if there else []
     tell_more(records, again)
-    tell_block(block)
+    if block:
+        tell_block(block)
     tell_hypotheses(records, block, resampling, SCOPE)
     if later:
         tell_later(records, block, resampling, SCOPE)

@@ -213,3 +213,9 @@ def test_all_that_the_plan_asks_for_is_told(
     assert any(
         line.startswith("H3's cost: proxy-likelihood 5.00 % of a published") for line in lines
     )
+
+
+def test_claims_of_a_block_that_is_not_there_count_and_do_not_hold() -> None:
+    assert hypotheses.claims_of_block([]) == {"H4": 1.0, "H5": 1.0}
+    others = {"H1": 0.011, **hypotheses.claims_of_block([]), "H2": 0.5, "H3": 0.5}
+    assert hypotheses.holm(others)["H1"] == pytest.approx(5 * 0.011)

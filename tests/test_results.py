@@ -223,26 +223,34 @@ def test_the_regrets_of_choosing_an_alpha_follow_from_the_values() -> None:
     assert "| `nearest-class-mean` | 0.02 | 1.18 | 0.20 |" in table
 
 
+ANSWERS = ("FashionMNIST", "README.md"), ("CIFAR10", "CIFAR10/README.md")
+"""Populations of the answer, and the page of each."""
+
+
+@pytest.mark.parametrize(("dataset", "page"), ANSWERS)
 def test_which_score_to_look_at_follows_from_the_values(
-    monkeypatch: pytest.MonkeyPatch,
+    dataset: str, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")  # programs that import one another
     answer, folder = program("answer_analysis"), RESULTS / "answer"
-    records, page = answer.known(folder / "FashionMNIST" / "recipes"), folder / "README.md"
-    rows = re.findall(r"^\| `([a-z-]+)` \| ([+-]\d\.\d\d) \|", page.read_text(), re.M)
+    records = answer.known(folder / dataset / "recipes")
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([+-]\d\.\d\d) \|", (folder / page).read_text(), re.M)
     assert len(rows) == 14
-    told = (folder / "FashionMNIST" / "analysis.txt").read_text()
+    told = (folder / dataset / "analysis.txt").read_text()
     for name, value in rows:
         found = answer.agreement(records, name)
         assert abs(found - float(value)) < 0.0051
         assert any(line.split()[:2] == [name, f"{found:+.3f}"] for line in told.splitlines())
 
 
-def test_the_intervals_and_losses_on_that_page_are_those_that_were_printed() -> None:
+@pytest.mark.parametrize(("dataset", "file"), ANSWERS)
+def test_the_intervals_and_losses_on_that_page_are_those_that_were_printed(
+    dataset: str, file: str
+) -> None:
     folder = RESULTS / "answer"
-    page = (folder / "README.md").read_text()
+    page = (folder / file).read_text()
     told = dict[str, list[float]]()
-    for line in (folder / "FashionMNIST" / "analysis.txt").read_text().splitlines():
+    for line in (folder / dataset / "analysis.txt").read_text().splitlines():
         if found := re.match(r"([a-z-]+) +([+-]\d\.\d{3} \(.*?)  reliability", line):
             told[found[1]] = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", found[2])]
     limits = r"([+-]\d\.\d\d) to ([+-]\d\.\d\d)"
@@ -252,6 +260,9 @@ def test_the_intervals_and_losses_on_that_page_are_those_that_were_printed() -> 
         for number, held in zip(numbers, told[name][:5], strict=True):
             assert abs(float(number) - held) < 0.0051, name
     lost = re.findall(r"`(\S+)`[^`|]*?(?:\| )?(\d\.\d) \((\d\.\d) to (\d\.\d)\)", page)
+    lost += re.findall(
+        r"^\| `([a-z-]+)` \|.*\| ([\d.]+) \(([\d.]+) to ([\d.]+)\) \| \+", page, re.M
+    )
     assert {name for name, *_ in lost} >= {"proxy-accuracy", "frechet-distance"}
     for name, *numbers in lost:
         for number, held in zip(numbers, told[name][5:8], strict=True):
