@@ -137,11 +137,10 @@ class CharacteristicFunction:
         Where frequencies are learned their gradient is left with the lens.
         """
         lens = _lens(network)
+        target = self.target(lens, real, route=route)
         if not lens.frequencies.requires_grad:
-            target = self.target(lens, real, route=route)
             return self.distance(lens, target, synthetic, route=route)
         alone = ByClass(synthetic.images.detach().requires_grad_(), synthetic.counts)
-        target = self.target(lens, real, route=route)
         found = self.distance(lens, target, alone, route=route)
         slope, climb = torch.autograd.grad(found, [alone.images, lens.frequencies])
         lens.slopes.append(climb)
@@ -161,12 +160,10 @@ class CharacteristicFunction:
         def see(images: Tensor) -> Tensor:
             return route.exact.run(features, lens.whole, lens.shown(images))
 
-        seen = route.in_turns(see, synthetic.images, lens.whole)
-        found = lens.of(seen, synthetic.counts)
-        if not all(synthetic.counts):
-            here = torch.tensor([k for k, count in enumerate(synthetic.counts) if count])
-            here = moved(here, found.device)  # a list would be waited for
-            target, found = target[here], found[here]
+        found = lens.of(route.in_turns(see, synthetic.images, lens.whole), synthetic.counts)
+        if not all(synthetic.counts):  # one by one: a GPU would wait for a list of rows
+            here = [k for k, count in enumerate(synthetic.counts) if count]
+            target, found = (torch.stack([one[k] for k in here]) for one in (target, found))
         weights = {"amplitude": self.amplitude, "phase": self.phase}
         return characteristic_distance(target, found, **weights).sum()
 
