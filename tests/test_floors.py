@@ -36,7 +36,7 @@ FLOORS = [
     {"base.machine", "base.threads", "base.rng", "base.present", "base.paths", "base.streams"},
     {"base.own_code", "base.libraries", "base.tensor_files"},
     {"base.registry", "base.costs"},
-    {"evaluation.statistics"},
+    {"evaluation.statistics", "evaluation.alike"},
     {"data.pixels"},
     {"data.tiles"},
     {"data.domain", "data.losses"},

@@ -20,14 +20,17 @@ from datastill.runs import (
     CompareSpec,
     ComputeSpec,
     DataSpec,
+    JudgesSpec,
     Keeping,
     PoolSpec,
     SoftSpec,
     Stopped,
     StopRequest,
+    StudySpec,
     Talking,
     ValidateSpec,
     compare,
+    study,
     validate,
 )
 from datastill.runs.folders.describing import spec_of
@@ -336,3 +339,30 @@ def test_descriptions_that_make_no_sense_are_refused(
     with pytest.raises(InputError) as refused:
         replace(COMPARE, **changes)
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["validate", "compare", "study"])
+def test_networks_that_say_one_class_of_all_images_are_told(home: Path, kind: str) -> None:
+    real = load_split("digits", "train")
+    alike = replace(real.take(real.rows_by_class[3][:20]), facts={"method": "threes"})
+    save(alike, home / "threes.safetensors")
+    said = list[str]()
+    if kind == "validate":
+        spec = replace(VALIDATE, set="threes.safetensors", epochs=60, against=())
+        validate(spec, observer=Talking(said.append))
+    elif kind == "compare":
+        sets = (*COMPARE.sets, "threes.safetensors")
+        spec = replace(COMPARE, sets=sets, rates=(), against=(), epochs=60, ipc="2")
+        compare(spec, observer=Talking(said.append))
+        with pytest.raises(InputError, match="20 images, but not as many of each class; sets of"):
+            compare(replace(spec, ipc=None))
+    else:
+        sets = ("DC.safetensors", "DM.safetensors", "threes.safetensors")
+        judges = JudgesSpec(architectures=("MLP",), num=1)
+        spec = StudySpec(data=DataSpec("digits"), compute=COMPUTE, model="MLP", judges=judges)
+        spec = replace(spec, population=(), sets=sets, trials=2, epochs=60)
+        spec = replace(spec, assessments=("total-variation",))
+        study(spec, home / "study", observer=Talking(said.append))
+    (told,) = [line for line in said if "the same class of every test image" in line]
+    assert told.startswith("2 networks say the same class of every test image (2 on ")
+    assert ("synthetic)" if kind == "validate" else "on threes") in told

@@ -13,6 +13,7 @@ from datastill.base.usual import as_usual
 from datastill.base.wording import counted
 from datastill.data import ImageSet
 from datastill.datasets import dataset_name
+from datastill.evaluation.alike import tell_of_alike
 from datastill.evaluation.studies import Record
 from datastill.evaluation.studies.scopes import LEAST
 from datastill.runs.conduct import differences
@@ -141,6 +142,8 @@ def _examined(spec: StudySpec, material: Material, judges: Judges, ongoing: Ongo
         return taken(spec, folder.path, record, data, asked, judges)
 
     records = ongoing.examine(bench, spec.assessments, spec.trials, spec.draws, apart)
+    networks = [(record.name, trial) for record in records for trial in record.trials]
+    tell_of_alike(networks, ongoing.conduct.observer.message)
     studied = written(folder, bench, records, spec.trials, ongoing.conduct.observer)
     ongoing.file.remove()
     forget(spec, folder.path)

@@ -289,6 +289,8 @@ def _counts(spec: CompareSpec, sets: Mapping[str, ImageSet], real: ImageSet) -> 
         (counts,) = sizes
     else:
         told = ", ".join(f"{name} has {counted(len(data), 'image')}" for name, data in sets.items())
+        if len({sum(counts) for counts in sizes}) == 1:
+            told += ", but not as many of each class"
         raise InputError(f"{told}; sets of one size are compared, or `ipc` says which counts")
     require_held(real, counts, "`ipc` says how many to pick of each class")
     return counts

@@ -10,6 +10,7 @@ from typing import Any
 
 from datastill.base.errors import InputError
 from datastill.compute.route import Route
+from datastill.evaluation.alike import tell_of_alike
 from datastill.evaluation.plan import EvaluationPlan, trial_of
 from datastill.evaluation.validation import Trial, Watch
 from datastill.runs.conduct.given import Conduct
@@ -113,6 +114,8 @@ class TrialRunner:
                         self.file.save(made({}, {}))
                     pending = 0
                     self.conduct.stop.raise_if_requested()
+        networks = [(trial.source, trial) for trial in self.found[before:]]
+        tell_of_alike(networks, self.conduct.observer.message)
 
     def _watched(self, made: Make) -> Callable[[Callable[[int], None]], Watch]:
         stop = self.conduct.stop
