@@ -76,7 +76,7 @@ def test_a_study_from_nothing(run: Run, tmp_path: Path) -> None:
     for plot in plots:
         picture = Image.open(folder / plot)
         assert picture.format == "PNG"
-        assert len(picture.convert("RGB").getcolors(maxcolors=2**24) or ()) > 50
+        assert len(picture.convert("RGB").getcolors(maxcolors=2**18) or ()) > 50
     for record in table["records"]:
         assert read(folder / "sets" / record["name"] / "record.json")["name"] == record["name"]
         route = datastill.load(folder / "sets" / record["name"]).facts["route"]
