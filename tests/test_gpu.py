@@ -207,8 +207,9 @@ def training(together: bool, device: torch.device, fit: Fit, policy: Policy) -> 
         train(networks[0], data, fit, key=keys[0], policy=policy, route=Route(kernels=False))
 
 
-@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
-@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+@pytest.mark.parametrize(
+    ("fit", "policy"), [*zip(FITS.values(), POLICIES.values(), strict=True)], ids=FITS
+)
 @pytest.mark.parametrize("together", [False, True])
 def test_training_reads_no_number_and_waits_for_no_copy(
     together: bool, policy: Policy, fit: Fit, monkeypatch: pytest.MonkeyPatch

@@ -359,8 +359,9 @@ def course(method: Any, task: Task, alpha: float, counts: tuple[int, ...]) -> li
     return [now.synthetic.images for now in found]
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("counts", [(2, 2, 2, 2), (1, 0, 3, 2)])
+@pytest.mark.parametrize(
+    ("model", "counts"), [*zip(MODELS, [(2, 2, 2, 2), (1, 0, 3, 2)], strict=True)]
+)
 def test_runs_of_one_task_may_hold_what_they_have_in_common(
     method: Any, model: str, counts: tuple[int, ...]
 ) -> None:
