@@ -153,12 +153,15 @@ def peak():  # of this process: getrusage tells that of the one it was forked fr
     said = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", said)[1]) / 2**20
 loaded = peak()
-published = ds.METHODS[sys.argv[1]](50)
-policy = ds.dsa(ds.usual_strategy(real.domain) if published.augmented else "none")
-task = ds.Task(real, ds.builder("ConvNet", real.domain), ds.Key(0), policy)
-descent = ds.Descent(ipc=50, updates=1, batch=int(sys.argv[2]), lr=1.0, init=published.init)
-for _ in ds.distill(published.method, task, descent): pass
-print(json.dumps({"loaded": loaded, "peak": peak()}))
+found = {"loaded": loaded}
+for name, batch in (("DM", 1024), ("DSA", 64)):
+    published = ds.METHODS[name](50)
+    policy = ds.dsa(ds.usual_strategy(real.domain) if published.augmented else "none")
+    task = ds.Task(real, ds.builder("ConvNet", real.domain), ds.Key(0), policy)
+    descent = ds.Descent(ipc=50, updates=1, batch=batch, lr=1.0, init=published.init)
+    for _ in ds.distill(published.method, task, descent): pass
+    found[name] = peak()
+print(json.dumps(found))
 """
 
 
@@ -167,12 +170,10 @@ print(json.dumps({"loaded": loaded, "peak": peak()}))
     not FASHION.is_dir() and "DATASTILL_REQUIRE_DATA" not in os.environ,
     reason="needs the package dataset-fashion-mnist",
 )
-@pytest.mark.parametrize(("method", "batch"), [("DM", 1024), ("DSA", 64)])
-def test_fashion_mnist_at_50_images_per_class_fits_in_two_and_a_half_gibibytes(
-    method: str, batch: int
-) -> None:
-    command = [sys.executable, "-c", RUN, method, str(batch)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_fashion_mnist_at_50_images_per_class_fits_in_two_and_a_half_gibibytes() -> None:
+    """By DM with batches of 1,024, and by DSA with 64."""
+    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=True)
     used = json.loads(done.stdout)
     assert used["loaded"] < 1.5
-    assert used["peak"] < 2.5
+    assert used["DM"] < 2.5
+    assert used["DSA"] < 2.5
