@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,51 +31,86 @@ def missing_with(tmp_path: Path, **environment: str) -> str:
     ).stdout.strip()
 
 
-def test_without_a_compiler_the_reason_is_told(tmp_path: Path) -> None:
-    assert missing_with(tmp_path, PATH=str(tmp_path), CXX="g++") == "no g++ was found"
-
-
-def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
-    broken = tmp_path / "g++"
-    broken.write_text("#!/bin/sh\necho 'no such thing' >&2; exit 1\n")
-    broken.chmod(0o755)
-    assert "could not be built: no such thing" in missing_with(tmp_path, CXX=str(broken))
-    assert not list(tmp_path.rglob("*.so"))
-
-
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / "datastill").write_text("a file where the folder should be")
-    assert "could not be built" in missing_with(tmp_path)
-
-
-def test_kernels_are_built_once(tmp_path: Path) -> None:
-    assert missing_with(tmp_path) == ""
-    (built,) = tmp_path.rglob("*.so")
-    when = built.stat().st_mtime_ns
-    assert missing_with(tmp_path) == ""
-    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*.so") if file.is_file()] == [when]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Have kernels built in a place of their own, by a compiler in a hurry."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(source, "FLAGS", ("-O0", *source.FLAGS[2:], "-std=c++17"))
-    trusted._trusted.cache_clear()
-    yield tmp_path / "datastill"
-    trusted._trusted.cache_clear()
-
-
 def anew() -> str:
     """Return what ``missing`` says in a process that has not asked before."""
     trusted._trusted.cache_clear()
     return kernels.missing()
 
 
-@pytest.mark.parametrize("what", ["cut off", "empty", "text", "another library", "open to all"])
-def test_what_is_no_library_is_built_again(place: Path, what: str) -> None:
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have kernels built in a place of their own, where there are none."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    trusted._trusted.cache_clear()
+    yield tmp_path / "datastill"
+    trusted._trusted.cache_clear()
+
+
+HURRIED = ("-O0", *source.FLAGS[2:], "-std=c++17")
+"""What a compiler in a hurry is told."""
+
+
+@pytest.fixture
+def place(empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have them built there by a compiler in a hurry."""
+    monkeypatch.setattr(source, "FLAGS", HURRIED)
+    return empty
+
+
+@pytest.fixture(scope="module")
+def built_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with kernels that were built in a hurry."""
+    home = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        patch.setattr(source, "FLAGS", HURRIED)
+        assert anew() == ""
+    return home / "datastill"
+
+
+@pytest.fixture
+def filled(place: Path, built_before: Path) -> Path:
+    """Have a copy of them in that place."""
+    shutil.copytree(built_before, place)  # with whose they are, and who may write them
+    return place
+
+
+def test_without_a_compiler_the_reason_is_told(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", "g++")
+    assert anew() == "no g++ was found"
+
+
+def test_a_compiler_that_fails_is_told(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\necho 'no such thing' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    assert "could not be built: no such thing" in anew()
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_cache_that_cannot_be_written_is_told(empty: Path) -> None:
+    empty.write_text("a file where the folder should be")
+    assert "could not be built" in anew()
+
+
+def test_kernels_are_built_once(empty: Path, tmp_path: Path) -> None:
     assert anew() == ""
-    (built,) = place.glob("*.so")
+    (built,) = tmp_path.rglob("*.so")
+    when = built.stat().st_mtime_ns
+    assert missing_with(tmp_path) == ""
+    assert [file.stat().st_mtime_ns for file in tmp_path.rglob("*.so") if file.is_file()] == [when]
+
+
+@pytest.mark.parametrize("what", ["cut off", "empty", "text", "another library", "open to all"])
+def test_what_is_no_library_is_built_again(filled: Path, what: str) -> None:
+    assert anew() == ""
+    (built,) = filled.glob("*.so")
     whole = built.read_bytes()
     broken = {
         "cut off": whole[: len(whole) // 2],
@@ -87,7 +123,7 @@ def test_what_is_no_library_is_built_again(place: Path, what: str) -> None:
     built.write_bytes(broken[what])
     built.chmod(0o777 if what == "open to all" else 0o700)
     assert anew() == ""
-    (again,) = place.iterdir()
+    (again,) = filled.iterdir()
     assert again.read_bytes() == whole
     assert again.stat().st_mode & 0o022 == 0
 
@@ -122,27 +158,27 @@ def test_without_kernels_of_such_a_pytorch_its_own_layers_run() -> None:
     assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
 
 
-def test_a_folder_that_others_can_write_is_not_trusted(place: Path) -> None:
+def test_a_folder_that_others_can_write_is_not_trusted(filled: Path) -> None:
     assert anew() == ""
-    place.chmod(0o777)
+    filled.chmod(0o777)
     assert "can be written by everybody, who could put anything in their place" in anew()
     assert kernels.instructions() == ""
-    place.chmod(0o700)
+    filled.chmod(0o700)
     assert anew() == ""
 
 
 def test_a_folder_of_somebody_else_is_not_trusted(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert anew() == ""
-    owner = place.stat().st_uid
+    owner = filled.stat().st_uid
     monkeypatch.setattr("os.geteuid", lambda: owner + 4711)
     if owner:  # the administrator's are trusted: whoever that is can do anything anyway
         assert f"belongs to another user ({owner})" in anew()
     monkeypatch.setattr(building.os, "geteuid", lambda: 4711)
     stat = os.stat_result((0o40700, 1, 1, 1, 4712, 4712, 0, 0, 0, 0))
     monkeypatch.setattr(Path, "stat", lambda self, **_: stat)
-    assert building.untrusted(place) == "belongs to another user (4712)"
+    assert building.untrusted(filled) == "belongs to another user (4712)"
 
 
 def test_a_group_of_ones_own_is_no_other(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +211,7 @@ def test_a_folder_is_made_for_its_user_alone(place: Path) -> None:
     assert built.stat().st_mode & 0o077 == 0
 
 
-def test_what_cannot_be_loaded_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_loaded_is_told(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str) -> ctypes.CDLL:
         raise OSError(f"{path}: failed to map segment from shared object")
 

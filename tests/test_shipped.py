@@ -13,6 +13,7 @@ from datastill.compute.kernels import shipped, source, trusted
 from datastill.compute.kernels.building import built
 from datastill.compute.kernels.instructions import available, choosing
 from datastill.compute.kernels.source import Instructions
+from test_building import HURRIED
 
 pytestmark = pytest.mark.skipif(bool(kernels.missing()), reason=kernels.missing())
 
@@ -113,8 +114,12 @@ def test_what_is_not_ours_is_told_and_not_used(
 
 @pytest.mark.parametrize("what", SPOILT)
 def test_a_compiler_serves_in_its_place_and_that_is_told(
-    what: str, installed: Installed, caplog: pytest.LogCaptureFixture
+    what: str,
+    installed: Installed,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(source, "FLAGS", HURRIED)
     best = available()[-1]
     spoil(installed, what, best)
     with caplog.at_level(logging.WARNING, "datastill"), choosing(best.name):

@@ -20,8 +20,12 @@ FUNCTIONS = (
     *("killpg", "sched_getaffinity", "sched_setaffinity", "uname", "getloadavg", "nice", "chown"),
     *("mkfifo", "sysconf", "statvfs", "wait", "WNOHANG", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC"),
     *("posix_fallocate", "posix_fadvise", "memfd_create", "openpty", "ttyname", "getsid"),
+    "fchmod",
 )
-SIGNALS = ("SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGPIPE", "SIGCHLD", "pthread_sigmask")
+SIGNALS = (
+    *("SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGPIPE", "SIGCHLD"),
+    *("pthread_sigmask", "pthread_kill", "setitimer", "alarm"),
+)
 
 
 def without(module: ModuleType, names: tuple[str, ...]) -> ModuleType:
@@ -58,7 +62,9 @@ def use(folder: Path) -> None:
     runs.train(runs.TrainSpec(data=data, models=("MLP",), num=1, epochs=1), folder / "pool")
     spec = runs.DistillSpec(data=data, model="MLP", ipc=1, updates=2, batch=4)
     made = runs.distill(spec, folder / "DM", keeping=runs.Keeping(checkpoint_minutes=0)).set
-    ds.save(made, folder / "mine.safetensors")
+    with importlib.import_module("datastill.store").locked(folder / "DM"):
+        ds.save(made, folder / "mine.safetensors")
+    assert not list(folder.rglob(".lock"))
     assert ds.load(folder / "mine.safetensors").images.equal(made.images)
     pool = runs.PoolSpec(architectures=("MLP",), path=str(folder / "pool"))
     file = str(folder / "mine.safetensors")
@@ -69,6 +75,8 @@ def use(folder: Path) -> None:
     assert len(ds.load(file).facts["validated"]) == 1
     cli.main(["show", file, "--png", str(folder / "seen.png")])
     cli.main(["recipes"])
+    line = "distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine plain --save-path"
+    cli.main([*line.split(), str(folder / "typed")])
     assert runs.estimate(spec, trials=1).seconds > 0
 
 
