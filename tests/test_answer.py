@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -177,8 +178,10 @@ def scored(name: str, accuracy: float, names: Sequence[str], trials: int, luck: 
 
 @pytest.mark.slow
 def test_all_that_the_plan_asks_for_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    few = partial(analysis.Resampling, bootstraps=100, permutations=99)  # words are looked at
+    monkeypatch.setattr(analysis, "Resampling", few)
     rng, names = np.random.default_rng(0), analysis.MAIN
     made = answer.Answer(DataSpec("any"), answer.Size(), tmp_path)
     recipes = [f"{name}-ipc10-seed0" for name in made.recipes]
