@@ -251,7 +251,7 @@ def test_the_intervals_and_losses_on_that_page_are_those_that_were_printed(
     page = (folder / file).read_text()
     told = dict[str, list[float]]()
     for line in (folder / dataset / "analysis.txt").read_text().splitlines():
-        if found := re.match(r"([a-z-]+) +([+-]\d\.\d{3} \(.*?)  reliability", line):
+        if found := re.match(r"([a-z-]+(?:@20)?) +([+-]\d\.\d{3} \(.*?)  reliability", line):
             told[found[1]] = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", found[2])]
     limits = r"([+-]\d\.\d\d) to ([+-]\d\.\d\d)"
     rows = re.findall(rf"^\| `([a-z-]+)` \| ([+-]\S+) \| {limits} \| {limits} \|", page, re.M)
