@@ -75,7 +75,7 @@ MODULES = {
         "numpy": DISTILL,
         "datastill.compute.kernels": DISTILL,
     },
-    **{"scipy": DISTILL, "sklearn.datasets": DISTILL, "PIL": DISTILL},
+    **{"scipy": DISTILL, "PIL": DISTILL, "datastill.runs.making.distilling": DISTILL},
 }
 """Where a command is held up, and the command."""
 
