@@ -138,8 +138,7 @@ class Bench:
             method = replace(method, inner_loop=10)
         key = ds.Key(BASE).at("pool")
         if sweep.epochs is None:
-            place = OUT / "pretrained_model"
-            pool = load_pool(pool_folder(place, sweep.dataset, sweep.model))
+            pool = committed(sweep.dataset, sweep.model)
         else:
             fit = ds.original_fit(epochs=sweep.epochs)
             pool = ds.train_pool(sweep.model, real, num=3, fit=fit, key=key)
@@ -190,6 +189,11 @@ class Bench:
         yield "bearable", self.method, {"clom": Weighed(clom(1.0))}
         for share in SHARES:
             yield f"balanced {share:g}", Balanced(self.method, clom(1.0), share), {}
+
+
+def committed(dataset: str, model: str) -> Any:
+    """Return the original models that lie beside the pages of results."""
+    return load_pool(pool_folder(OUT / "pretrained_model", dataset, model))
 
 
 Values = dict[str, dict[str, dict[str, Any]]]
