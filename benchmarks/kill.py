@@ -30,7 +30,9 @@ from typing import Any
 import matplotlib.pyplot  # noqa: F401  (all that commands import, so that forks need not)
 import safetensors.torch
 import scipy.stats  # noqa: F401
-import sklearn.cluster  # noqa: F401
+import sklearn.cluster
+import sklearn.datasets
+import sklearn.model_selection  # noqa: F401
 import torch
 import torch._dynamo
 from safetensors import safe_open

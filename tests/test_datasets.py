@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from datastill.base.errors import InputError
 from datastill.data.pixels import Pixels
-from datastill.datasets import DATASETS, digits, load_dataset, load_split
+from datastill.datasets import DATASETS, load_dataset, load_split
 from datastill.datasets.idx import read_idx
 
 PACKAGE = Path("/usr/share/datasets/fashion-mnist")
@@ -152,24 +150,6 @@ def test_digits_split_every_class_and_share_no_image() -> None:
     together = torch.cat([train.images, test.images]).flatten(1)
     assert len(together.unique(dim=0)) == 1797
     assert torch.equal(load_split("digits", "train").images, train.images)
-
-
-@pytest.mark.parametrize("file", [digits.FILE, "elsewhere"])
-def test_digits_are_drawn_as_by_scikit_learn(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether they are read from its file, or by it."""
-    monkeypatch.setattr(digits, "FILE", file)
-    pixels, labels = load_digits(return_X_y=True)
-    parts = train_test_split(pixels, labels, train_size=1347, stratify=labels, random_state=0)
-    train = torch.from_numpy(parts[0]).float() / 16
-    for split, drawn, told in zip(("train", "test"), parts[:2], parts[2:], strict=True):
-        found = load_split("digits", split)
-        assert found.labels.tolist() == told.tolist()
-        assert (found.domain.mean, found.domain.std) == (
-            (float(train.mean()),),
-            (float(train.std()),),
-        )
-        images = found.domain.normalise(torch.from_numpy(drawn).float().view(-1, 1, 8, 8) / 16)
-        assert torch.equal(found.images, images)
 
 
 def test_digits_need_no_folder(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ MODULES = {
         "numpy": DISTILL,
         "datastill.compute.kernels": DISTILL,
     },
-    **{"scipy": DISTILL, "PIL": DISTILL, "datastill.runs.making.distilling": DISTILL},
+    **{"scipy": DISTILL, "sklearn.datasets": DISTILL, "PIL": DISTILL},
 }
 """Where a command is held up, and the command."""
 

@@ -57,7 +57,8 @@ from torch import distributed
 
 for all_that_a_run_imports in (
     *("datastill.runs.foresight.checking", "datastill.runs.making.distilling"),
-    *("datastill.runs.showing.summaries", "datastill.runs.specs.recipes", "torch._dynamo"),
+    *("datastill.runs.showing.summaries", "datastill.runs.specs.recipes"),
+    *("sklearn.datasets", "sklearn.model_selection", "torch._dynamo"),
 ):
     import_module(all_that_a_run_imports)
 from datastill import cli
