@@ -15,15 +15,16 @@ def says_one_class(right: Sequence[int], tested: Sequence[int]) -> bool:
     Its accuracy is that class's share of these then: chance.
 
     Args:
-        right: test images of each class that it labels correctly.
-        tested: test images of each class; nothing where that was not written down.
+        right: test images of each class that it labels correctly; nothing where an older version
+            wrote it down.
+        tested: test images of each class; likewise.
 
     >>> says_one_class((0, 10, 0), (10, 10, 10)), says_one_class((1, 10, 0), (10, 10, 10))
     (True, False)
-    >>> says_one_class((10, 0), (10, 0)), says_one_class((), ())
-    (False, False)
+    >>> says_one_class((10, 0), (10, 0)), says_one_class((), ()), says_one_class((), (10, 10))
+    (False, False, False)
     """
-    if sum(count > 0 for count in tested) < 2:  # there is one answer
+    if not right or sum(count > 0 for count in tested) < 2:  # there is one answer
         return False
     named = [count == whole > 0 for count, whole in zip(right, tested, strict=True)]
     return any(named) and sum(count > 0 for count in right) == 1
