@@ -47,6 +47,10 @@ MINUTES = 10.0
 SHORT = {"CIM": 2.0}
 HOUR = 6
 """Times the ten minutes of a row."""
+HOURS = ("hourdsa", "hour", "hourResNet18")
+"""How a set of an hour is judged: by ConvNets, published and `modern`, and by another network."""
+BY_DSA = {"published": ", by dsa", "hourdsa": ", by dsa", "hourResNet18": ", ResNet18 by dsa"}
+"""What is judged by the published protocol, and how its rows say so."""
 SET = "synthetic.safetensors"
 PICKED = ("random", "k-means", "random-tiles", "rded")
 WITHOUT_MODELS = {"random", "random-tiles"}
@@ -142,8 +146,10 @@ class Bench:
         """Judge sets by two networks, and keep what is found."""
         cell, name = self.cell, f"{self.name}-seed{seed}-{row}-{labels}"
         usual = [*("--dataset", cell.dataset), *("--ipc", str(cell.ipc)), *("--seed", str(seed))]
-        how = ("dsa", 1000) if labels == "published" else ("modern", cell.epochs)
+        how = ("dsa", 1000) if labels in BY_DSA else ("modern", cell.epochs)
         usual += [*self.data, *("--protocol", how[0]), *("--epochs", str(how[1]))]
+        if labels == "hourResNet18":
+            usual += ["--model", "ResNet18"]
         usual += [*("--num-eval", "2"), *("--real-epochs", "0"), "--resume"]
         names = tuple(against)
         if {*names} - WITHOUT_MODELS:
@@ -185,9 +191,10 @@ class Bench:
             self.compare("picked", seed, "published", [], ["k-means", "rded"])
 
     def hour(self, row: str, seed: int) -> None:
-        """Go on with a row for an hour, and judge what it has come to."""
+        """Go on with a row for an hour, and judge what it has come to by all that HOURS names."""
         made = self.made(row, HOUR * self.cell.updates[row], seed)
-        self.compare(row, seed, "hour", [made], ())
+        for kind in HOURS:
+            self.compare(row, seed, kind, [made], ())
 
     def place(self, row: str, seed: int) -> Path:
         """Return the folder of a row's sets."""
@@ -274,11 +281,11 @@ def rows_of(cell: str, seed: int) -> dict[tuple[str, str], Any]:
             rate = f", from {report['protocol']['fit']['lr']:g}" if fast and soft else ""
             updates = row["name"].removesuffix(f"/{SET}")
             title = f"{made}, {updates} updates" if updates.isdecimal() else updates
-            if kind in ("published", "hour") and title not in PICKED:  # a single set has no path
+            if kind in ("published", *HOURS) and title not in PICKED:  # a single set has no path
                 title = made
-                if kind == "hour":
+                if kind in HOURS:
                     title += f", {HOUR * CELLS[cell].updates[made]} updates"
-            by = ", by dsa" if kind == "published" else ""
+            by = BY_DSA.get(kind, "")
             where = report["execution"]["instructions"] if report["device"] == "cpu" else "GPU"
             found.setdefault((title, row["labels"] + rate + by), {**row, "judged on": where})
     return found
