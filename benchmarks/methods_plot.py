@@ -53,7 +53,7 @@ def draw(panel: Axes, cell: str, values: Values) -> None:
     panel.xaxis.set_major_formatter("{x:g}")
     panel.set_xlabel("minutes of distilling on two cores")
     panel.set_ylabel("test accuracy, %")
-    panel.set_title(f"{cell}: a ConvNet, classes as labels", fontsize=10)
+    panel.set_title(f"{cell}: a ConvNet by modern, classes as labels", fontsize=10)
     panel.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 

@@ -60,6 +60,15 @@ def test_what_was_measured_of_a_recipe_is_not_kept_from_whoever_asks_for_it() ->
     assert not {name for name in known if measured[name].strip() == "Not yet."}
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_accuracies_of_a_recipe_are_those_of_a_table(path: Path) -> None:
+    tables = (ROOT / "docs" / "results" / "methods" / "tables.md").read_text()
+    cell = re.sub(r"^(\w+)-\w+-(\d+)-.*|^(\w+)-\w+-(\d+)$", r"\1\3-\2\4", path.stem)
+    for value in re.findall(r"\d+\.\d \+- \d\.\d %", read(path).about.measured):
+        rows = tables.split(f"## {cell}\n")[1].split("\n## ")[0]
+        assert f"| {value.replace('+-', '±')} (n=" in rows
+
+
 def test_the_command_line_wins() -> None:
     path = next(path for path in RECIPES if path.stem == "FashionMNIST-DM-10-clom")
     command = parse(["distill", "--ipc", "3", f"--recipe={path}", "--alphas=7"])
@@ -130,7 +139,7 @@ def test_recipes_are_found_by_name_from_anywhere(
         by_name = given(parse([command, "--recipe", path.stem]))
         assert {**by_path, "recipe": None} == {**by_name, "recipe": None}
     with pytest.raises(InputError, match="did you mean 'FashionMNIST-DM-10-clom'"):
-        parse(["distill", "--recipe", "FashionMNIST-DM-10"])
+        parse(["distill", "--recipe", "FashionMNIST-DM-10-cl"])
     (tmp_path / "FashionMNIST-DM-10-clom").write_text('command = "distill"\n[options]\nipc = 7\n')
     own = given(parse(["distill", "--recipe", "FashionMNIST-DM-10-clom", "--dataset", "digits"]))
     assert own["ipc"] == 7  # a file of one's own comes first
