@@ -107,7 +107,8 @@ def tell(folder: Path, size: Size, pairs: Sequence[str] = (), *, later: bool = F
     print(f"{len(records)} sets, {len(families)} families")
     tell_scores(study)
     published = folder / "published" / "study.json"
-    again = with_trials(records, known(published.parent)) if published.exists() else []
+    others = sorted_out(known(published.parent), places) if published.exists() else []
+    again = with_trials(records, others)
     there = (folder / "block" / "study.json").exists()
     block = known(folder / "block") if there else []
     tell_more(records, again)
@@ -119,12 +120,47 @@ def tell(folder: Path, size: Size, pairs: Sequence[str] = (), *, later: bool = F
     for name, least in ((PROXY_60, 7), (RIDGE, 1)) if again else ():
         share = 100 * cost(records, name) / network(again)
         print(f"H3's cost: {name} {share:.2f} % of a published network, at most {least} asked")
+    tell_pairs(records, pairs, resampling, "not planned")
+    if again:
+        tell_published(again, others, resampling)
+        tell_pairs(again, pairs, resampling, "not planned, by the published protocol")
+
+
+def tell_pairs(
+    records: Sequence[Record], pairs: Sequence[str], resampling: Resampling, what: str
+) -> None:
+    """Print by how much one score of each pair agrees better than the other."""
     whole = [replace(record, recipe=record.family) for record in records]
     for one, other in zip(pairs[::2], pairs[1::2], strict=True):
         by = contrast(records, one, other, resampling)[SCOPE]
         family = contrast(whole, one, other, resampling)[SCOPE]
         told = f"{by.value:+.3f} {limits(by)}, by family {limits(family)}"
-        print(f"not planned: {one} less {other} {told}, all pairs at once {widest(by)}")
+        print(f"{what}: {one} less {other} {told}, all pairs at once {widest(by)}")
+
+
+def tell_published(
+    again: Sequence[Record], others: Sequence[Record], resampling: Resampling
+) -> None:
+    """Print how scores agree with networks by the published protocol, and what a pick loses.
+
+    Args:
+        again: scores as they were, with these networks.
+        others: the sets that these networks were trained on.
+        resampling: leaves recipes out.
+    """
+    names = {one.name for one in again}
+    same = sum(one.name in names for one in others)
+    lowest, *_, highest = sorted(one.accuracy for one in again)
+    print(f"by the published protocol: {len(again)} sets, {same} of the same name, ", end="")
+    print(f"{100 * lowest:.1f} to {100 * highest:.1f} %; a pick among 8, points:")
+    for line in conclude(again, resampling).lines:
+        if line.name in (*MAIN, "a pick by chance"):
+            found = line.agreements[SCOPE]
+            apart = "" if found.by_family is None else limits(found.by_family)
+            lost = found.regret
+            told = f"{found.spearman.value:+.3f} {limits(found.spearman)} {apart}  "
+            told += f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})"
+            print(f"by the published protocol: {line.name:32} {told}")
 
 
 def tell_scores(study: Study) -> None:
@@ -172,9 +208,13 @@ def widest(found: Difference) -> str:
 
 
 def with_trials(records: Sequence[Record], others: Sequence[Record]) -> list[Record]:
-    """Return the records that others know too, with the networks of these."""
-    trials = {record.name: record.trials for record in others}
-    return [replace(one, trials=trials[one.name]) for one in records if one.name in trials]
+    """Return the records whose recipes others know too, with the networks of these.
+
+    There is a set of each recipe. One that was made anew elsewhere has another name where its
+    content is another.
+    """
+    trials = {record.recipe: record.trials for record in others}
+    return [replace(one, trials=trials[one.recipe]) for one in records if one.recipe in trials]
 
 
 def network(records: Sequence[Record]) -> float:

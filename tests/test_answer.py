@@ -66,6 +66,18 @@ def test_sets_are_known_again_by_their_names(size: answer.Size) -> None:
     assert (found.recipe, found.method) == ("wrong-10", "labels")
 
 
+def test_a_set_that_was_made_anew_is_known_by_its_recipe() -> None:
+    places = answer.Answer(DataSpec("digits"), answer.Size(), Path()).recipes
+    first, again = (
+        analysis.sorted_out([record(f"wrong-10-ipc10-{digest * 16}", accuracy)], places)
+        for digest, accuracy in (("0", 0.5), ("f", 0.7))
+    )
+    other = analysis.sorted_out([record("few-ipc10-0123456789abcdef", 0.5)], places)
+    (found,) = analysis.with_trials([*first, *other], again)
+    assert (found.name, found.recipe) == (first[0].name, "wrong-10")
+    assert found.accuracy == pytest.approx(0.7)
+
+
 def test_sets_are_spoilt_as_it_is_said() -> None:
     data, key = blobs(per_class=5), Key(0)
     turned = answer.shuffled(data, key)

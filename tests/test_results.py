@@ -243,6 +243,28 @@ def test_which_score_to_look_at_follows_from_the_values(
         assert any(line.split()[:2] == [name, f"{found:+.3f}"] for line in told.splitlines())
 
 
+@pytest.mark.parametrize(("dataset", "page"), ANSWERS)
+def test_what_the_published_protocol_tells_of_scores_is_what_was_printed(
+    dataset: str, page: str
+) -> None:
+    folder = RESULTS / "answer"
+    text, told = (folder / page).read_text(), (folder / dataset / "analysis.txt").read_text()
+    printed = {
+        name: [float(number) for number in re.findall(r"[+-]?\d+\.\d+", rest)]
+        for name, rest in re.findall(
+            r"^by the published protocol: (\S+|a pick by chance) +([+-]\d.*)$", told, re.M
+        )
+    }
+    number, two = r"([+-]?\d+\.\d+)", r"([+-]?\d+\.\d+) to ([+-]?\d+\.\d+)"
+    rows = re.findall(
+        rf"^\| `(\S+)` \| {number} \({two}\) \| {two} \| {number} \({two}\) \|$", text, re.M
+    )
+    assert len(rows) == len(printed) - bool(printed)  # all but chance, which is beside the table
+    for name, *numbers in rows:
+        for value, held in zip(numbers, printed[name], strict=True):
+            assert abs(float(value) - held) < (0.0051 if value[0] in "+-" else 0.051), name
+
+
 @pytest.mark.parametrize(("dataset", "file"), ANSWERS)
 def test_the_intervals_and_losses_on_that_page_are_those_that_were_printed(
     dataset: str, file: str
