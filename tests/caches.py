@@ -8,8 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-SHARED = "DATASTILL_TESTS_SHARED"
-"""The environment variable by which workers find the folder that they share in a run."""
+from copies import FIRST, SHARED
 
 
 def own_cache() -> str:
@@ -25,7 +24,7 @@ def own_cache() -> str:
     (folder / "datastill").mkdir(mode=0o700)
     if SHARED not in os.environ:
         _take(base / "datastill", folder / "datastill")
-        os.environ[SHARED] = str(folder)
+        os.environ.update({SHARED: str(folder), FIRST: str(os.getpid())})
     return str(folder)
 
 

@@ -1,7 +1,6 @@
 """Small synthetic data that every test can afford."""
 
 import gc
-import io
 import math
 import os
 import signal
@@ -25,9 +24,9 @@ os.environ.pop("COLUMNS", None)  # lines are whole where nobody counts columns
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
+import unpainted
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
 from datastill.identity import keys_of
@@ -174,10 +173,8 @@ def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
 
     For tests of what becomes of a run; those of what it writes look at what is painted.
     """
-    content = io.BytesIO()
-    Image.new("1", (1, 1)).save(content, format="PNG")
-    for module in ("comparison", "pareto", "scatter"):
-        monkeypatch.setattr(f"datastill.report.{module}.png", lambda *_, **__: content.getvalue())
+    for module in unpainted.PAINTERS:
+        monkeypatch.setattr(f"datastill.report.{module}.png", unpainted.png)
 
 
 @pytest.fixture

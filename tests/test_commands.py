@@ -17,8 +17,8 @@ STRATEGY = "color_crop_cutout_flip_scale_rotate"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    write_idx(folder / "data" / "FashionMNIST", images=120)
-    write_cifar(folder / "data" / "CIFAR10", "CIFAR10", binary=True, each=24)
+    write_idx(folder / "data" / "FashionMNIST", images=100)
+    write_cifar(folder / "data" / "CIFAR10", "CIFAR10", binary=True, each=20)
     return folder
 
 
@@ -35,10 +35,13 @@ def run(line: str) -> None:
 @pytest.mark.parametrize(("dataset", "num"), [("FashionMNIST", 10), ("CIFAR10", 1)])
 def test_train(home: Path, dataset: str, num: int) -> None:
     run(f"train --dataset {dataset} --model ConvNet --num {num} --epochs 1 --batch-train 32")
-    run(f"train --dataset {dataset} --model AlexNet VGG11 ResNet18 --num 1 --epochs 1")
+    others = ["AlexNet", "VGG11", "ResNet18"] if dataset == "CIFAR10" else []
+    if others:
+        run(f"train --dataset {dataset} --model {' '.join(others)} --num 1 --epochs 1")
     folder = home / "pretrained_model" / dataset / "original"
     assert len(json.loads((folder / "ConvNet" / "manifest.json").read_text())) == num
-    assert (folder / "VGG11" / "model_000_epoch_001.safetensors").is_file()
+    for model in others:
+        assert (folder / model / "model_000_epoch_001.safetensors").is_file()
 
 
 LINES = (
@@ -48,7 +51,7 @@ LINES = (
     f"--dsa-strategy {STRATEGY} --alphas 1000 --models_pool ConvNet --model_num 10 "
     "--inner-loop 1",
     "--method DM --ipc 10 --alphas 2000 --models-pool ConvNet --model-num 10",
-    "--method DC --model ConvNet --ipc 50 --inner-loop 1 "
+    "--method DC --model ConvNet --ipc 10 --inner-loop 1 "
     "--alphas 1000 2000 1000 2000 --models-pool ConvNet AlexNet VGG11 ResNet18 --model-num 1",
 )
 
@@ -56,9 +59,9 @@ LINES = (
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "line"),
-    [  # of images in colour, all architectures make a few
-        *(("FashionMNIST", line) for line in LINES),
-        ("CIFAR10", LINES[-1].replace("--ipc 50", "--ipc 10")),
+    [
+        *(("FashionMNIST", line) for line in LINES[:-1]),
+        ("CIFAR10", LINES[-1]),
     ],
 )
 def test_distill(home: Path, dataset: str, line: str) -> None:
@@ -71,13 +74,13 @@ def test_distill(home: Path, dataset: str, line: str) -> None:
     assert made.facts["method"] == method
 
 
-@pytest.mark.parametrize(("dataset", "ipc"), [("FashionMNIST", 50), ("CIFAR10", 10)])
-def test_validate(home: Path, dataset: str, ipc: int) -> None:
+@pytest.mark.parametrize("dataset", ["FashionMNIST", "CIFAR10"])
+def test_validate(home: Path, dataset: str) -> None:
     run(
-        f"validate --dataset {dataset} --method DC --ipc {ipc} --model ConvNet --dsa --save-model "
+        f"validate --dataset {dataset} --method DC --ipc 10 --model ConvNet --dsa --save-model "
         "--epochs 1 --num-eval 1"
     )
-    folder = home / "condensed" / dataset / "DC" / f"IPC{ipc}"
+    folder = home / "condensed" / dataset / "DC" / "IPC10"
     assert (folder / "models" / "ConvNet_000.safetensors").is_file()
     (report,) = json.loads((folder / "validation.json").read_text())
     assert report["protocol"]["name"] == "dsa"

@@ -11,7 +11,6 @@ import math
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from copies import python
+from unpainted import PROGRAM
 
 GOLDEN = Path(__file__).parent / "golden"
 PLAIN = "plain"
@@ -43,6 +45,8 @@ SEEDED = "picked.k-means."
 """Begins the names of what hangs on a whole number that is drawn below 2**31: where the bound is
 2**28 or more, PyTorch 2.6 draws others than 2.13, and clusters begin elsewhere."""
 
+UNPAINTED = PROGRAM + "sys.argv[:] = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+
 Made = tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, str]]
 
 
@@ -56,8 +60,9 @@ def read(folder: Path) -> Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Make the files anew, on one thread, and so in a process of its own."""
     folder = tmp_path_factory.mktemp("golden")
-    words = [sys.executable, str(GOLDEN / "make.py"), str(folder)]
-    alone = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    words = python("-c", UNPAINTED, str(GOLDEN / "make.py"), str(folder))
+    path = os.pathsep.join([str(GOLDEN.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=alone)
     assert done.returncode == 0, done.stderr
     return read(folder)

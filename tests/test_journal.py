@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from copies import python
 from datastill.base.errors import InputError
 from datastill.cli import main
 from datastill.cli.console import Bar, Console
@@ -183,7 +184,7 @@ def test_no_library_is_imported_unless_it_is_asked_for(tmp_path: Path) -> None:
         "print(slow + [name for name in names if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        python("-c", code, loaded="torch"), cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
 

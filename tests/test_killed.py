@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+from copies import python
+from unpainted import PROGRAM
+
+HERE = Path(__file__).parent
+FOLDER = HERE.parent / "benchmarks"
 RESULTS = FOLDER / "results" / "kills.json"
 DIGITS = "--dataset digits --model ConvNetD1W16"
 DISTILL = f"distill {DIGITS} --batch-real 16 --checkpoint-minutes 0"
@@ -34,30 +37,24 @@ JOBS = {
     ),
 }
 """The commands of ``benchmarks/kill.py`` with the least budgets, and those before them."""
-CODE = """
-import json, sys
+CODE = (  # of plots it only counts that they are there
+    PROGRAM
+    + """
+import json
 import kill
 kill.JOBS = {name: kill.Job(line, tuple(before)) for name, (line, *before) in
              json.loads(sys.argv[1]).items()}
 sys.exit(kill.start(sys.argv[2:]) > 0)
 """
+)
 
 
 @pytest.mark.slow
 def test_killed_runs_end_as_those_in_peace(tmp_path: Path) -> None:
     out = tmp_path / "kills.json"
     points = len(JOBS)
-    line = [
-        sys.executable,
-        "-c",
-        CODE,
-        json.dumps(JOBS),
-        "--out",
-        str(out),
-        "--points",
-        str(points),
-    ]
-    path = os.pathsep.join([str(FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+    line = python("-c", CODE, json.dumps(JOBS), "--out", str(out), "--points", str(points))
+    path = os.pathsep.join([str(FOLDER), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         line,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},

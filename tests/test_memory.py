@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from conftest import blobs
+from copies import python
 from datastill.augment import dsa
 from datastill.base.rng import Key
 from datastill.compute.route import PLAIN, Route
@@ -172,7 +172,9 @@ print(json.dumps(found))
 )
 def test_fashion_mnist_at_50_images_per_class_fits_in_two_and_a_half_gibibytes() -> None:
     """By DM with batches of 1,024, and by DSA with 64."""
-    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        python("-c", RUN, loaded="torch"), capture_output=True, text=True, check=True
+    )
     used = json.loads(done.stdout)
     assert used["loaded"] < 1.5
     assert used["DM"] < 2.5

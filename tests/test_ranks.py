@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from copies import python
 from datastill import load, runs
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
@@ -131,9 +131,7 @@ assert os.waitpid(begun(1, 0, sys.argv[2], again), 0)[1] == 0
 def done_by(*words: str) -> str:
     """Return what Python says, with all that several processes need."""
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, check=False, env=env
-    )
+    done = subprocess.run(python(*words), capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -170,7 +168,8 @@ def made(root: str, name: str) -> ImageSet:
 def test_the_set_is_the_same_by_one_two_and_three_processes(home: Path) -> None:
     Path("several.py").write_text(FORKING + SEVERAL)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    done_by(*torchrun, "several.py", *free_ports(), *SPECS)  # as people start them
+    copied = ("--no-python", *python("several.py"))
+    done_by(*torchrun, *copied, *free_ports(), *SPECS)  # as people start them
     for name in SPECS:
         one = made("by1", name)
         for world in (2, 3):

@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import datastill as ds
 from conftest import blobs
+from copies import python
 
 PROGRAM = Path(__file__).with_name("windows.py")
 
@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).with_name("windows.py")
 @pytest.mark.slow
 def test_a_set_is_made_and_judged_without_what_windows_lacks(tmp_path: Path) -> None:
     source = str(Path(ds.__file__).parents[1])
-    asked = [sys.executable, "-X", "warn_default_encoding", str(PROGRAM), str(tmp_path)]
+    asked = python(str(PROGRAM), str(tmp_path), loaded="torch")
     environment = {**os.environ, "PYTHONPATH": source, "DATASTILL_ENGINE": "plain"}
     found = subprocess.run(asked, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert found.returncode == 0, found.stderr

@@ -49,6 +49,7 @@ def hide() -> None:
         return inner(name, globals, *rest, **more)
 
     builtins.__import__ = imported
+    assert sys.flags.warn_default_encoding
     warnings.filterwarnings("ignore", category=EncodingWarning)
     warnings.filterwarnings("error", category=EncodingWarning, module="datastill")
 
