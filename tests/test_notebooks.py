@@ -1,5 +1,6 @@
 """The notebooks of the documentation run, and a notebook helps whoever types in it."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,23 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
+from copies import python
+
 BOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have notebooks run by a copy of a process that has loaded the libraries of others."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    line = python("-m", "ipykernel_launcher", "-f", "{connection_file}")
+    file = folder / "kernels" / "python3" / "kernel.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"argv": line, "display_name": "copied", "language": "python"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
+        yield
 
 
 def outputs(book: Any) -> list[list[tuple[str, str]]]:
