@@ -71,7 +71,7 @@ def _begun() -> str:
                 (os.POSIX_SPAWN_DUP2, telling, 1),
                 (os.POSIX_SPAWN_OPEN, 2, folder / "copies.log", os.O_WRONLY | os.O_CREAT, 0o600),
             ]
-            words = [sys.executable, "-P", *TOLD, __file__, folder.name]
+            words = [sys.executable, *TOLD, __file__, folder.name]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             os.posix_spawn(sys.executable, words, environment, file_actions=streams)
             os.close(telling)
@@ -213,4 +213,5 @@ def _ask(name: str, level: str, words: list[str]) -> int:
 if __name__ == "__main__":
     if sys.argv[2:]:
         sys.exit(_ask(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    del sys.path[0]  # this folder
     _end(partial(_carry_out, _serve(sys.argv[1], int(os.environ[FIRST]))))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from copies import python
 from datastill.compute import kernels
 from datastill.compute.kernels import building, source, trusted
 from datastill.compute.kernels.instructions import ASKED as SET_ASKED
@@ -27,7 +28,7 @@ def missing_with(tmp_path: Path, **environment: str) -> str:
     code = "from datastill.compute import kernels; print(kernels.missing())"
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), **environment}
     return subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        python("-c", code, loaded="torch"), env=env, capture_output=True, text=True, check=True
     ).stdout.strip()
 
 
@@ -153,8 +154,8 @@ print(logits(network, torch.zeros(3, 1, 8, 8)).shape[0])
 
 
 def test_without_kernels_of_such_a_pytorch_its_own_layers_run() -> None:
-    code = [sys.executable, "-c", UNANSWERED]
-    done = subprocess.run(code, capture_output=True, text=True, check=False)
+    line = python("-c", UNANSWERED, loaded="torch")
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
 
 

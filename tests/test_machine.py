@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from copies import python
 from datastill.base import machine
 from datastill.compute.kernels import building
 from datastill.compute.kernels.source import SETS
@@ -28,7 +29,7 @@ print(pages() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of GNU")
 def test_memory_that_is_kept_is_not_fetched_again() -> None:
     def faults(how: str) -> int:
-        command = [sys.executable, "-c", FAULTS, how]
+        command = python("-c", FAULTS, how, loaded="torch")
         return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     assert faults("keep") < 0.5 * faults("leave")

@@ -2,10 +2,10 @@
 
 import importlib
 import subprocess
-import sys
 
 import pytest
 
+from copies import python
 from datastill.base.moved import MOVED, place_of
 
 
@@ -30,7 +30,8 @@ def test_code_that_was_written_before_the_move_still_runs() -> None:
         "assert datastill.distill is distill and datastill.METHODS is METHODS\n"
         "print(tuning.__name__, datastill.kernels.__name__)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    line = python("-c", code, loaded="torch")
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["datastill.compute.tuning", "datastill.compute.kernels"], (
         done.stderr
     )

@@ -3,19 +3,21 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from copies import python
 from datastill.base import threads
 from datastill.compute import kernels
 
 
-def said(code: str, **environment: str) -> str:
+def said(code: str, begun: Sequence[str] = (sys.executable, "-c"), **environment: str) -> str:
     """Run Python in a process of its own, whose environment says nothing of OpenMP but this."""
     names = ("OMP_", "GOMP_", "KMP_", "MKL_")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(names)}
-    command = [sys.executable, "-c", code]
+    command = [*begun, code]
     done = subprocess.run(
         command, env={**plain, **environment}, check=True, capture_output=True, text=True
     )
@@ -34,7 +36,8 @@ def test_threads_sleep_soon_where_nobody_said_otherwise() -> None:
 
 def test_nothing_is_said_that_nobody_would_hear() -> None:
     """OpenMP has read its environment by then; what is there is for others."""
-    assert said(f"import torch, datastill; {TOLD}") == "None None"
+    begun = python("-c", loaded="torch")
+    assert said(f"import torch, datastill; {TOLD}", begun) == "None None"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the loader of Linux")
