@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ import torch
 
 import datastill
 from datastill.cli import COMMANDS, main
+from datastill.cli.console import Console
 from datastill.datasets import load_split
+from datastill.runs.compound.demonstration import Demonstration
 from datastill.runs.inputs.computing import rounding_of
 from datastill.runs.specs import ComputeSpec
 from datastill.store import load_pool, pool_folder
@@ -360,6 +364,7 @@ SLOW = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "PIL", "safetensors"
 HELP = """
 import sys
 from datastill.cli import COMMANDS, main
+from datastill.cli.console import Console
 for words in [["--help"], *([name, "--help"] for name in COMMANDS)]:
     print("====", *words)
     try:
@@ -428,7 +433,21 @@ def test_the_test_split_is_not_read_to_distil(run: Run, monkeypatch: pytest.Monk
     assert asked == ["train"]
 
 
-def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_shows_that_it_works(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[tuple[str, int]] = []
+
+    def spy(console: Console, label: str, total: int, begun: int = 0):
+        bars.append((label, total))
+        assert not console.quiet
+        return bar(console, label, total, begun)
+
+    bar, originals = Console.progress, Demonstration.originals.fget
+    assert originals is not None
+    monkeypatch.setattr(Console, "progress", spy)
+    few = property(lambda demo: replace(originals(demo), epochs=1))
+    monkeypatch.setattr(Demonstration, "originals", few)
     monkeypatch.setattr("datastill.runs.compound.demonstration.EPOCHS", 2)
     monkeypatch.setattr("datastill.runs.compound.demonstration.UPDATES", 2)
     said = run("demo --num-eval 2")
@@ -438,6 +457,11 @@ def test_the_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (tmp_path / "demo" / "with-clom" / "digits" / "DM" / "IPC1" / "preview.png").is_file()
     results = json.loads((tmp_path / "demo" / "demo.json").read_text())["results"]
     assert len(results) == 7
+    assert Counter(label for label, _ in bars) == {
+        **{f"ConvNetD2W32 {i}": 1 for i in range(3)},
+        "distilling digits": 4,
+        "training": 3,
+    }
     told = run("report demo --out page.html")
     assert (told.code, told.err) == (0, "")
     page = Path("page.html").read_text(encoding="utf-8")

@@ -296,27 +296,6 @@ def test_all_gives_no_hints_between_what_it_does_itself(run: Run) -> None:
     assert "Test accuracy" in run(f"{line} --resume").out
 
 
-def test_the_demo_shows_that_it_works(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    bars: list[tuple[str, int]] = []
-
-    def spy(console: Console, label: str, total: int, begun: int = 0):
-        bars.append((label, total))
-        assert not console.quiet
-        return bar(console, label, total, begun)
-
-    bar = Console.progress
-    monkeypatch.setattr(Console, "progress", spy)
-    monkeypatch.setattr("datastill.runs.compound.demonstration.EPOCHS", 2)
-    monkeypatch.setattr("datastill.runs.compound.demonstration.UPDATES", 2)
-    assert run("demo --num-eval 1").code == 0
-    labels = Counter(label for label, _ in bars)
-    assert labels == {
-        **{f"ConvNetD2W32 {i}": 1 for i in range(3)},
-        "distilling digits": 4,
-        "training": 3,
-    }
-
-
 def test_networks_in_the_making_are_shown_epoch_by_epoch(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
