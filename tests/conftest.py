@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import digits
 import unpainted
 from datastill.base.rng import Key
 from datastill.data import Domain, ImageSet
@@ -47,6 +48,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_collection_finish() -> None:
     """Count what was collected as there for good: it is not looked through again and again."""
+    digits.read_once()
     gc.freeze()
     gc.set_threshold(5_000, 10, 10)  # nor what tests make as often as if a process were small
     gc.enable()
