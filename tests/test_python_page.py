@@ -39,6 +39,7 @@ def blocks() -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
 def test_the_python_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = "".join(block for block in blocks() if not block.startswith(FILE))
     names: dict[str, object] = {}

@@ -10,9 +10,10 @@ from pictures import write_pictures
 
 PAGE = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
 BUDGETS = {
-    "distill": "--iterations 20",
-    "validate": "--epochs 15",
-    "compare": "--epochs 15 --real-epochs 1",
+    "distill": "--iterations 5",
+    "train": "--epochs 2",
+    "validate": "--epochs 8",
+    "compare": "--epochs 8 --real-epochs 1",
     "all": "--model MLP --iterations 2 --epochs 2 --num-eval 1",
 }
 PROGRESS = re.compile(r"^(?:measuring|building|distilling|training|looking at)\b.*\n", flags=re.M)
