@@ -491,3 +491,16 @@ def test_a_demo_replaces_its_own_models_alone(run: Run) -> None:
     assert said.code == 2
     assert "holds original models that no demo made" in said.err
     assert {file: file.read_bytes() for file in own.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("word", ["--save-path=~/made", "--save-path ~/made"])
+def test_a_home_that_the_shell_left_is_written_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run, word: str
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    assert run(f"distill {QUICK} --ipc 1 --iterations 1 {word} --quiet").code == 0
+    assert list((home / "made").rglob("synthetic.safetensors"))
+    assert not list(here.iterdir())

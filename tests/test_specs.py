@@ -407,3 +407,10 @@ def test_descriptions_need_no_torch() -> None:
         "assert 'torch' not in sys.modules, 'torch is loaded'"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_place_in_a_persons_home_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somebody")
+    assert DataSpec("digits", path="~/data").path == "/somebody/data"
+    assert DataSpec("digits", path="~").path == "/somebody"
+    assert DataSpec("digits", path="./~/data").path == "./~/data"

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datastill.base import machine, waits
+from datastill.base import machine, paths, waits
 from datastill.base.errors import InputError, suggestion
 from datastill.base.streams import tell
 from datastill.cli.about import ABOUT, COMMANDS, Command, about, load
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exits with 0 when all went well, with 2 and one line on stderr when the person can put it
     right, and with 130 or 143 when Ctrl-C or SIGTERM stopped it.
     """
-    words = [*(sys.argv[1:] if arguments is None else arguments)]  # `list` is a command here
+    words = paths.from_home_in(sys.argv[1:] if arguments is None else arguments)
     try:
         words, file = carried_out(words)
         command = parse(words, file)

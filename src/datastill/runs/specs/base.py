@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
 from datastill.base.errors import InputError, of_kind, suggestion, told
+from datastill.base.paths import from_home
 from datastill.runs.specs.values import (
     Table,
     as_kept,
@@ -81,6 +82,8 @@ class Part:
             part = part_of(hint)
             made = _nested(field.name, value, hint, part) if part else None
             made = converted(field.name, value, hint) if part is None else made
+            if field.metadata.get(PLACE) and isinstance(made, str):
+                made = from_home(made)
             made = Table(made) if isinstance(made, dict) else made
             object.__setattr__(self, field.name, made)
         self.check()
