@@ -154,13 +154,14 @@ def tell_published(
     print(f"by the published protocol: {len(again)} sets, {same} of the same name, ", end="")
     print(f"{100 * lowest:.1f} to {100 * highest:.1f} %; a pick among 8, points:")
     for line in conclude(again, resampling).lines:
-        if line.name in (*MAIN, "a pick by chance"):
-            found = line.agreements[SCOPE]
-            apart = "" if found.by_family is None else limits(found.by_family)
+        for scope in (SCOPE, PARTS[1]) if line.name in (*MAIN, "a pick by chance") else (SCOPE,):
+            found = line.agreements[scope]
+            apart = "" if found.by_family is None else f" {limits(found.by_family)}"
             lost = found.regret
-            told = f"{found.spearman.value:+.3f} {limits(found.spearman)} {apart}  "
+            told = f"{found.spearman.value:+.3f} {limits(found.spearman)}{apart}  "
             told += f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})"
-            print(f"by the published protocol: {line.name:32} {told}")
+            what = "" if scope == SCOPE else f"{scope}: "
+            print(f"by the published protocol: {line.name:32} {what}{told}")
 
 
 def tell_scores(study: Study) -> None:
