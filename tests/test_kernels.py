@@ -88,6 +88,31 @@ def test_a_convolution_serves_all_multiples_of_its_registers(
         assert apart(ours, theirs) < 2e-5
 
 
+def test_a_convolution_serves_sides_of_all_lengths(by: Library) -> None:
+    """Tiles that end with the image, and such that go beyond it by one, two or three pixels."""
+    for side in range(1, 18):
+        given = [draw(3, 32, side, 18 - side), draw(32, 32, 3, 3, scale=0.05), draw(32)]
+        wide = [t.detach().double().requires_grad_() for t in given]
+        found, wanted = Convolution.apply(*given, by), F.conv2d(*wide, padding=1)
+        assert apart(found, wanted) < 5e-6
+        for ours, theirs in zip(gradients(found, given), gradients(wanted, wide), strict=True):
+            assert apart(ours, theirs) < 2e-5
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(32, 32), (64, 32), (32, 96)])
+def test_a_convolution_sees_each_image_alone(inputs: int, outputs: int, by: Library) -> None:
+    """In blocks of tiles that are full or not, behind an image that is no number, bit for bit."""
+    images, weight = draw(9, inputs, 9, 7).detach(), draw(outputs, inputs, 3, 3).detach()
+    images[0] = float("nan")
+    whole = Convolution.apply(images, weight, None, by)
+    assert whole[0].isnan().all()
+    for i in range(1, 9):
+        one = Convolution.apply(images[i : i + 1], weight, None, by)
+        assert torch.equal(one[0], whole[i])
+    some = Convolution.apply(images[1:6], weight, None, by)
+    assert torch.equal(some, whole[1:6])
+
+
 def test_a_convolution_can_be_differentiated_twice(by: Library) -> None:
     given = [draw(2, 32, 6, 5), draw(64, 32, 3, 3, scale=0.05), draw(64)]
     wide = [t.detach().double().requires_grad_() for t in given]

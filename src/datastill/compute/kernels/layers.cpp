@@ -14,6 +14,7 @@
 #include <cstring>
 #include <omp.h>
 #include <type_traits>
+#include <utility>
 
 namespace {
 
@@ -244,27 +245,26 @@ void output_tiles(const float* points, const Layout& layout, const float* bias, 
   }
 }
 
-// R rows of PAIR columns: out(i) (+)= sum over p of a[i * row + p * next] * b(p). What comes next is
-// fetched meanwhile, `step` numbers for each p.
-template <Size R>
-inline void product(const float* a, Size row, Size next, const float* b, Size b_row, float* out,
-                    Size out_row, Size depth, bool add, const float* ahead, Size step) {
-  Lanes total[R][2];
-  for (Size i = 0; i < R; i++)
-    for (Size j = 0; j < 2; j++)
-      total[i][j] = add ? load(out + i * out_row + j * LANES) : Lanes{};
-  for (Size p = 0; p < depth; p++) {
+// out(row) (+)= sum over p of a[row * a_row + p * next] * b(p): rows of PAIR columns, each in two
+// halves, of a depth of one at least. What comes next is fetched meanwhile, `step` numbers for each
+// p. The compiler knows the number of every half, so that each sum stays in a register: an array
+// that a loop goes through, or that might be stored as it began, goes by way of the stack.
+template <Size... HALF>
+inline void product(std::integer_sequence<Size, HALF...>, const float* a, Size a_row, Size next,
+                    const float* b, Size b_row, float* out, Size out_row, Size depth, bool add,
+                    const float* ahead, Size step) {
+  Lanes total[] = {(add ? load(out + HALF / 2 * out_row + HALF % 2 * LANES) : Lanes{})...};
+  Size p = 0;
+  do {
     __builtin_prefetch(ahead + p * step);
-    Lanes left = load(b + p * b_row), right = load(b + p * b_row + LANES);
-    for (Size i = 0; i < R; i++) {
-      float factor = a[i * row + p * next];
-      total[i][0] += factor * left;
-      total[i][1] += factor * right;
-    }
-  }
-  for (Size i = 0; i < R; i++)
-    for (Size j = 0; j < 2; j++) store(out + i * out_row + j * LANES, total[i][j]);
+    const Lanes columns[] = {load(b + p * b_row), load(b + p * b_row + LANES)};
+    ((total[HALF] += a[HALF / 2 * a_row + p * next] * columns[HALF % 2]), ...);
+  } while (++p < depth);
+  (store(out + HALF / 2 * out_row + HALF % 2 * LANES, total[HALF]), ...);
 }
+
+template <Size R>
+using Rows = std::make_integer_sequence<Size, 2 * R>; // of a product, each PAIR wide
 
 const float G[6][3] = {{1 / 4.f, 0, 0},
                        {-1 / 6.f, -1 / 6.f, -1 / 6.f},
@@ -978,27 +978,29 @@ int gather_weights(const float* points, float* weights, Size out, Size in) {
 int convolve(const float* x, const float* points, const float* bias, float* y, Size images,
              Size height, Size width, Size in, Size out) {
   Grid from{images, height, width, in}, to{images, height, width, out};
-  Layout inputs(TILES, in), outputs(TILES, out);
-  Scratch tiles(inputs.floats()), products(outputs.floats());
-  if (!tiles || !products) return 1;
+  Layout layout(TILES, std::max(in, out));
+  // The products of a point lie where the tiles of the one before lay, which nobody needs any more:
+  // a block takes half the cache.
+  Scratch room(layout.floats() + layout.point);
+  if (!room) return 1;
 #pragma omp parallel
   {
-    float *v = tiles.mine(), *m = products.mine();
-    std::fill(v, v + inputs.floats(), 0.f);
+    float *m = room.mine(), *v = m + layout.point;
+    std::fill(m, v + layout.floats(), 0.f);
 #pragma omp for schedule(dynamic)
     for (Size start = 0; start < from.tiles(); start += TILES) {
       Size count = std::min(TILES, from.tiles() - start);
-      input_tiles(x, from, start, count, v, 0, inputs);
+      input_tiles(x, from, start, count, v, 0, layout);
       for (Size point = 0; point < POINTS; point++)
         for (Size k = 0; k < out; k += PAIR) {
           const float* weights = points + (point * out + k) * in;
           Size size = PAIR * in; // of these, which all tiles are multiplied by
           for (Size t = 0; t < count; t += ROWS) // beyond count: leftovers that nobody reads
-            product<ROWS>(v + inputs.at(point, t, 0), inputs.tile, 1, weights, PAIR,
-                          m + outputs.at(point, t, k), outputs.tile, in, false,
-                          weights + size + t * size / TILES, PAIR * ROWS / TILES);
+            product(Rows<ROWS>(), v + layout.at(point, t, 0), layout.tile, 1, weights, PAIR,
+                    m + layout.at(point, t, k), layout.tile, in, false,
+                    weights + size + t * size / TILES, PAIR * ROWS / TILES);
         }
-      output_tiles(m, outputs, bias, y, to, start, count);
+      output_tiles(m, layout, bias, y, to, start, count);
     }
   }
   return 0;
@@ -1030,8 +1032,8 @@ int convolve_back(const float* x, const float* g, float* points, Size images, Si
           float* into = points + (point * out + k) * in;
           Size c = 0;
           auto multiply = [&](auto rows) {
-            product<rows>(columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR, count,
-                          start > 0, into + (c + ROWS) * PAIR, PAIR * ROWS / TILES_BACK);
+            product(Rows<rows>(), columns + c, 1, inputs.tile, b, outputs.tile, into + c * PAIR, PAIR,
+                    count, start > 0, into + (c + ROWS) * PAIR, PAIR * ROWS / TILES_BACK);
             c += rows;
           };
           while (c < in)
