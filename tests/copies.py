@@ -147,9 +147,12 @@ def _kept(connection: socket.socket) -> Asked:
 
 def _carry_out(asked: Asked) -> None:
     """Do what Python does with words, a folder and an environment."""
+    from multiprocessing import process
+
     import torch
 
     os.chdir(asked.folder)
+    process.ORIGINAL_DIR = asked.folder  # from where its own processes look for what it runs
     os.environ.clear()
     os.environ.update(asked.environment)
     said = os.environ.get("OMP_NUM_THREADS", "")

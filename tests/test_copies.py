@@ -51,3 +51,25 @@ def test_a_copy_ends_with_the_command_that_is_killed() -> None:
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGKILL)
         assert process.stdout.read() == ""  # which lasts until nobody can write there
+
+
+BEGINS = """
+import sys
+from multiprocessing import get_context
+
+def say() -> None:
+    print("said", flush=True)
+
+if __name__ == "__main__":
+    one = get_context("spawn").Process(target=say)
+    one.start()
+    one.join()
+    sys.exit(one.exitcode)
+"""
+
+
+def test_processes_of_a_copy_find_what_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "begins.py").write_text(BEGINS)
+    line = python("begins.py", loaded="torch")
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "said\n"), done.stderr

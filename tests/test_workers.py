@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import torch
 
+from copies import python
 from datastill import load, runs, save
 from datastill.base.errors import InputError
 from datastill.base.rng import Key
@@ -437,7 +438,7 @@ def test_where_the_process_is_killed_that_workers_are_copies_of_there_are_others
     Path("some.toml").write_text(spec.to_toml())
     Path("killing.py").write_text(ORIGINAL_KILLED)
     done = subprocess.run(
-        [sys.executable, "killing.py"], capture_output=True, text=True, check=False
+        python("killing.py", loaded="torch"), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     worker, original, other, *said = done.stdout.splitlines()
