@@ -58,8 +58,9 @@ MAIN = (
     *(RIDGE, COMPOSITE, OTHER_COMPOSITE, "kernel-ridge", "nearest-class-mean", *LATER),
 )
 SCOPE = "all sets"
+BETTER_HALF = "better half of each ipc"
 PARTS = (
-    *("within method", "better half of each ipc", "without CLOM, within ipc"),
+    *("within method", BETTER_HALF, "without CLOM, within ipc"),
     *("without CLOM, better half of each ipc",),
 )
 """Parts of the sets that are told of too."""
@@ -154,12 +155,11 @@ def tell_published(
     print(f"by the published protocol: {len(again)} sets, {same} of the same name, ", end="")
     print(f"{100 * lowest:.1f} to {100 * highest:.1f} %; a pick among 8, points:")
     for line in conclude(again, resampling).lines:
-        for scope in (SCOPE, PARTS[1]) if line.name in (*MAIN, "a pick by chance") else (SCOPE,):
+        for scope in (SCOPE, BETTER_HALF) if line.name in (*MAIN, "a pick by chance") else (SCOPE,):
             found = line.agreements[scope]
             apart = "" if found.by_family is None else f" {limits(found.by_family)}"
-            lost = found.regret
             told = f"{found.spearman.value:+.3f} {limits(found.spearman)}{apart}  "
-            told += f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})"
+            told += points_lost(found.regret)
             what = "" if scope == SCOPE else f"{scope}: "
             print(f"by the published protocol: {line.name:32} {what}{told}")
 
@@ -175,17 +175,15 @@ def tell_scores(study: Study) -> None:
         told = "" if again is None else f"  reliability {again.mean:+.2f} of {again.draws} draws"
         apart = "" if found.by_family is None else limits(found.by_family)
         costs = " ".join("?" if one is None else f"{one:.3f}" for one in line.costs.values())
-        lost = found.regret
         print(
             f"{line.name:32} {found.spearman.value:+.3f} {limits(found.spearman)} {apart}  "
-            f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})  {costs}{told}"
+            f"{points_lost(found.regret)}  {costs}{told}"
         )
     for line in study.lines:
         for scope in PARTS if line.name in (*MAIN, "validation by one network") else ():
             one = line.agreements[scope]
             told = f"{line.name:32} {scope}: {one.spearman.value:+.3f} {limits(one.spearman)}"
-            lost = one.regret
-            print(told, f"{100 * lost.value:.2f} ({100 * lost.low:.2f}, {100 * lost.high:.2f})")
+            print(told, points_lost(one.regret))
     for scope, ceiling in study.ceiling.items():
         print(f"ceiling, {scope}: {ceiling.value:+.3f} {limits(ceiling)}")
     for sets in CHOICES:
@@ -196,6 +194,11 @@ def tell_scores(study: Study) -> None:
             for i in unbeaten(points)
         )
         print(f"nothing beats, among {sets} (networks, points): {'; '.join(best)}")
+
+
+def points_lost(regret: Interval) -> str:
+    """Return what a pick loses, in points, and its limits in brackets."""
+    return f"{100 * regret.value:.2f} ({100 * regret.low:.2f}, {100 * regret.high:.2f})"
 
 
 def limits(interval: Interval) -> str:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from copies import python
-
 SOURCE = Path(__file__).parents[1] / "src"
 LIBRARIES = [
     *("PIL", "datasets", "filelock", "matplotlib", "numpy", "rich", "safetensors", "scipy"),
@@ -42,7 +40,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Name what Python itself loads for ``-m``, before a line of the module runs."""
     folder = tmp_path_factory.mktemp("probe")
     (folder / "probe.py").write_text("import sys\nprint(*sys.modules)\n")
-    done = told(folder, [sys.executable, "-m", "probe"], "")
+    done = told(folder, ["-m", "probe"], "")
     return set(done.stdout.split())
 
 
@@ -72,12 +70,11 @@ def told(
         **{"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         **environment,
     }
-    words = [*way, *line.split()]
+    words = [sys.executable, *way, *line.split()]
     return subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, check=False)
 
 
-AS_INSTALLED = [sys.executable, "-P", "-c", COMMAND]
-AS_MODULE = [sys.executable, "-m", "datastill"]
+AS_INSTALLED, AS_MODULE = ["-P", "-c", COMMAND], ["-m", "datastill"]
 DISTILL = (
     "distill --dataset digits --model MLP --ipc 1 --iterations 1 --engine plain "
     "--save-path .. --quiet"
@@ -125,16 +122,12 @@ def test_what_the_person_put_on_the_path_stays_there(tmp_path: Path, safe: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("installed", [True, False], ids=["datastill", "python -m datastill"])
-def test_code_of_ones_own_lies_here_and_libraries_do_not(traps: Path, installed: bool) -> None:
-    """Where the slow libraries are loaded already, traps are left that are called as the others."""
+@pytest.mark.parametrize("way", [AS_INSTALLED, AS_MODULE], ids=["datastill", "python -m datastill"])
+def test_code_of_ones_own_lies_here_and_libraries_do_not(traps: Path, way: list[str]) -> None:
     (traps / "own_nets.py").write_text(OWN)
     (traps / "own_parts.py").write_text(PARTS)
     line = DISTILL.replace("MLP", "own_nets:tiny")
-    if installed:
-        done = told(traps, python("-c", COMMAND), line, PYTHONSAFEPATH="1")
-    else:
-        done = told(traps, AS_MODULE, line)
+    done = told(traps, way, line)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -143,7 +136,7 @@ def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (here / "json.py").write_text(PARTS)
-    done = told(here, python("-m", "datastill"), DISTILL.replace("MLP", "json:tiny"))
+    done = told(here, AS_MODULE, DISTILL.replace("MLP", "json:tiny"))
     assert done.returncode == 2
     assert "json has no function 'tiny'" in done.stderr
     assert "for json.py in the current folder comes last: give that another name" in done.stderr
