@@ -1,0 +1,110 @@
+"""Look for what tiles cost at 50 images per class, and whether a score without a test set sees it.
+
+    OMP_NUM_THREADS=1 python benchmarks/tiles_at_50.py --folder FOLDER
+    python benchmarks/tiles_at_50.py --tell
+
+FOLDER holds pretrained models, as ``benchmarks/methods.py`` says, and gets two sets of
+FashionMNIST, DM with tiles and without, of as many updates as take ten minutes; their comparison
+and scores go to docs/results/methods. What was cut off goes on. ``--tell`` prints both as tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from methods import OUT, Bench, Cell, typed
+
+from datastill.training.accuracies import Accuracies
+
+NAME = "FashionMNIST-50"
+CELL = Cell("FashionMNIST", 50, 300, {"DM": 1030, "DM-tiles": 490})
+SCORES = (
+    *("fresh-gradient-distance", "linear-probe", "om-accuracy", "om-cross-entropy"),
+    *("class-frechet-distance", "fresh-feature-distance", "om-gradient-distance"),
+    *("fresh-kernel-ridge", "fidelity-and-trajectory", "diversity"),
+)
+RETESTS = 3
+JUDGED = {"hard": "`modern`, 300 epochs", "published": "`dsa`, 1000 epochs"}
+SEED = 0
+
+
+def made(bench: Bench) -> dict[str, str]:
+    """Make both sets, and return where they lie."""
+    return {row: bench.made(row, count, SEED) for row, count in CELL.updates.items()}
+
+
+def scored(bench: Bench, sets: dict[str, str]) -> None:
+    """Score both sets by the same draws, and keep what is found."""
+    for row, file in sets.items():
+        out = bench.folder / f"{NAME}-{row}-scores"
+        usual = ["--dataset", CELL.dataset, "--pool-path", bench.pool, "--models-pool", "ConvNet"]
+        usual += ["--assessments", *SCORES, "--retests", str(RETESTS), "--seed", str(SEED)]
+        typed("assess", file, *usual, "--out", str(out))
+        (found,) = out.rglob("assessment.json")
+        text = found.read_text().replace(f"{bench.folder}/", "")  # of one machine
+        (OUT / f"{NAME}-seed{SEED}-{row}-assessment.json").write_text(text)
+
+
+def judged(bench: Bench, sets: dict[str, str], kind: str) -> None:
+    """Train two networks on either set: the same start on both."""
+    for row, file in sets.items():
+        bench.compare(row, SEED, kind, [file], ())
+
+
+def read(row: str, kind: str) -> Any:
+    """Return what was kept of a row, None where nothing was."""
+    file = OUT / f"{NAME}-seed{SEED}-{row}-{kind}.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def accuracies() -> str:
+    """Return what networks have, as a table."""
+    lines = ["| judged by | DM | DM in tiles | tiles bring, points |", "|---|---|---|---|"]
+    for kind, name in JUDGED.items():
+        found = [read(row, kind) for row in CELL.updates]
+        if None in found:
+            continue
+        plain, tiled = (report["rows"][0]["accuracies"]["values"] for report in found)
+        each = [100 * (two - one) for one, two in zip(plain, tiled, strict=True)]
+        brought = " and ".join(f"{points:+.1f}" for points in each)
+        lines.append(f"| {name} | {Accuracies(plain)} | {Accuracies(tiled)} | {brought} |")
+    return "\n".join(lines)
+
+
+def scores() -> str:
+    """Return which set each score holds for the better one, as a table."""
+    plain, tiled = (
+        {score["name"]: score for score in read(row, "assessment")["scores"]}
+        for row in CELL.updates
+    )
+    lines = ["| score | DM | DM in tiles | takes for the better |", "|---|---|---|---|"]
+    for name in SCORES:
+        one, two = plain[name], tiled[name]
+        ahead = two["value"] - one["value"]
+        better = "tiles" if (ahead > 0) == (two["better"] == "higher") else "DM without"
+        lines.append(f"| `{name}` | {one['value']:.4g} | {two['value']:.4g} | {better} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the options, and make what lacks."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tell", action="store_true", help="print what is there, and make nothing")
+    parser.add_argument("--judge", nargs="+", choices=[*JUDGED], default=["hard"])
+    parser.add_argument("--folder", type=Path, default=Path("methods"))
+    given = parser.parse_args()
+    if given.tell:
+        print(accuracies(), scores(), sep="\n\n")
+        return
+    bench = Bench(NAME, CELL, given.folder)
+    sets = made(bench)
+    scored(bench, sets)
+    for kind in given.judge:
+        judged(bench, sets, kind)
+
+
+if __name__ == "__main__":
+    main()
