@@ -213,6 +213,10 @@ def test_what_an_assessment_needs_is_what_it_says(name: str, good: Evidence) -> 
     if "held_out" in needs:
         with pytest.raises(InputError, match=r"that nothing has seen: `assess_share=0.05` keeps"):
             ASSESSMENTS[name](without)
+        with pytest.raises(
+            InputError, match=f"^{name} needs training images that nothing has seen"
+        ):
+            assess(without, ["diversity", name])
     else:
         assert ASSESSMENTS[name](without) == ASSESSMENTS[name](good)
 

@@ -23,8 +23,8 @@ LEAST_ERROR = 1e-10
 """Mean squared difference of pixels in ``[0, 1]`` below which images count as equal: 100 dB."""
 
 NOT_KEPT = (
-    "this assessment needs training images that nothing has seen: `assess_share=0.05` keeps some "
-    "of them, before original models are trained and sets are made"
+    "training images that nothing has seen: `assess_share=0.05` keeps some of them, before "
+    "original models are trained and sets are made"
 )
 
 
@@ -191,7 +191,7 @@ class Evidence:
             InputError: where none were kept.
         """
         if self.held_out is None:
-            raise InputError(NOT_KEPT)
+            raise InputError(f"this assessment needs {NOT_KEPT}")
         return self.held_out.under(self.train.domain)
 
     @property

@@ -20,7 +20,8 @@ from datastill.base.errors import InputError, countable, of_kind, suggestion, to
 from datastill.base.own_code import unchanged
 from datastill.base.registry import folded
 from datastill.base.usual import as_usual
-from datastill.base.wording import quoted
+from datastill.base.wording import listed, quoted
+from datastill.data import ImageSet
 from datastill.evaluation.assessments import (
     ASSESSMENTS,
     COSTLY,
@@ -31,6 +32,7 @@ from datastill.evaluation.assessments import (
     Score,
     needs_of,
 )
+from datastill.evaluation.evidence import NOT_KEPT
 from datastill.networks import find
 from datastill.training.pool import Pool, by_architecture, by_epoch
 
@@ -58,8 +60,7 @@ class Assessed:
         """Return the score averaged over one more draw, and what all of them cost."""
         draws = (*(self.draws or (self.score.value,)), other.score.value)
         score = Score(math.fsum(draws) / len(draws), self.score.better)
-        seconds, once = self.seconds + other.seconds, self.once + other.once
-        return Assessed(score, seconds, once, draws)
+        return Assessed(score, self.seconds + other.seconds, self.once + other.once, draws)
 
 
 @as_usual
@@ -84,6 +85,7 @@ def assess(
     whole(draws=draws)
     countable(draws=draws)
     chosen = [_asked(name, evidence) for name in named(names, evidence)]
+    require_kept((asked.name for asked in chosen), evidence.held_out)
     found = [_assessed(asked) for asked in chosen]
     for draw in range(1, draws):
         other = evidence.redrawn(draw)
@@ -137,6 +139,17 @@ def needs_of_all(names: Iterable[str]) -> frozenset[Need]:
         InputError: for an unknown name.
     """
     return frozenset[Need]().union(*map(_needs, names))
+
+
+def require_kept(names: Iterable[str], held_out: ImageSet | None) -> None:
+    """Refuse what needs training images that nothing has seen, where none are kept.
+
+    Raises:
+        InputError: that names these assessments.
+    """
+    asking = [name for name in names if "held_out" in _needs(name)]
+    if asking and held_out is None:
+        raise InputError(f"{listed(asking)} {'needs' if len(asking) == 1 else 'need'} {NOT_KEPT}")
 
 
 def _needs(name: str) -> frozenset[Need]:
@@ -193,8 +206,7 @@ def epoch_of(name: str) -> int | None:
     >>> epoch_of("om-accuracy/ConvNet@5"), epoch_of("proxy-accuracy@20")
     (5, None)
     """
-    own = isinstance(ASSESSMENTS[_parted(name)[0]], Numbered)
-    number = _number(name)
+    own, number = isinstance(ASSESSMENTS[_parted(name)[0]], Numbered), _number(name)
     return None if own else number
 
 

@@ -14,7 +14,7 @@ from datastill.base.wording import counted, duration
 from datastill.data import Domain, ImageSet
 from datastill.distillation.descent import Descent, starting_counts
 from datastill.distillation.methods import METHODS
-from datastill.evaluation.scores import epoch_of, family, needs_of_all, spelling
+from datastill.evaluation.scores import epoch_of, family, require_kept, spelling
 from datastill.networks import build, find
 from datastill.runs.assessment.scored import evidence_of
 from datastill.runs.conduct.given import require_kinds
@@ -239,8 +239,7 @@ def _assessed(
     evidence = evidence_of(made, read, spec, names)
     for name in names:
         spelling(name, evidence)
-    if "held_out" in needs_of_all(names):
-        _ = evidence.unseen  # refused where none are kept
+    require_kept(names, evidence.held_out)
     yield f"judged by {told(evidence.pool, evidence.early)}"
     yield _device(spec.compute)
 

@@ -23,7 +23,7 @@ from datastill.distillation.methods import Published, Task
 from datastill.distillation.methods.base import Need
 from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
-from datastill.evaluation.scores import needs_of_all, spelling
+from datastill.evaluation.scores import needs_of_all, require_kept, spelling
 from datastill.evaluation.selection import Selector
 from datastill.identity import described, unknown
 from datastill.networks import BACKBONE
@@ -135,8 +135,7 @@ def selector_of(
     key = Key(spec.compute.seed).at("assess")
     own = (spec.model,) if "held_out" in needed else spec.pool.architectures
     evidence = Evidence(real, real, pool, key, route_of(spec.compute), early, held_out, own)
-    if "held_out" in needed:
-        _ = evidence.unseen  # before anything is made
+    require_kept([select.by], held_out)  # before anything is made
     return Selector(spelling(select.by, evidence), evidence, select.every)
 
 

@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datastill.base.errors import InputError
 from datastill.base.rng import Key
 from datastill.compute.route import Route
 from datastill.data import ImageSet
-from datastill.evaluation.evidence import NOT_KEPT
-from datastill.evaluation.scores import epoch_of, family, needs_of_all
+from datastill.evaluation.scores import epoch_of, family, require_kept
 from datastill.evaluation.studies import Bench
 from datastill.identity import of_each, require_made_from, without_seen
 from datastill.runs.conduct.keeping import EXECUTION
@@ -78,8 +76,7 @@ def read(spec: StudySpec, observer: Observer) -> Material:
     found = read_all(spec.data, device, observer, buildable([spec.model]))
     real, test = found.train, with_tests(found.test, spec.data, observer)
     buildable([spec.model])(real)  # images too small for it are found out now
-    if found.held_out is None and "held_out" in needs_of_all(spec.assessments):
-        raise InputError(NOT_KEPT)  # before models are trained and sets are made
+    require_kept(spec.assessments, found.held_out)  # before models are trained and sets are made
     route = route_of(spec.compute, spec.model, real.domain)
     material = Material(real, found.held_out, test, {}, to_make, route)
     workshop(spec, material, Judges((), (), ()), None).check(to_make)
