@@ -217,6 +217,16 @@ def test_other_files_are_counted_and_hidden_ones_passed_over(tmp_path: Path) -> 
     assert found.facts["passed_over"] == {".heic": 2, ".txt": 1, "Thumbs": 1}
 
 
+def test_every_ending_that_cameras_and_browsers_write_is_a_picture(tmp_path: Path) -> None:
+    write_pictures(tmp_path, {"a": 2, "b": 2})
+    photo = Image.open(next((tmp_path / "a").iterdir())).convert("RGB")
+    for name in ("a/x.jfif", "a/y.JFIF", "b/z.jpe"):
+        photo.save(tmp_path / name, format="JPEG")
+    found = load_split(str(tmp_path), "train", reading=ALL)
+    assert found.counts == (4, 3)
+    assert "passed_over" not in found.facts
+
+
 def test_pictures_in_deeper_folders_and_behind_links_count(tmp_path: Path) -> None:
     write_pictures(tmp_path / "store", {"a": 2, "b": 3})
     root = tmp_path / "linked"

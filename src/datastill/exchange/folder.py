@@ -16,11 +16,10 @@ from datastill.datasets.base import Files as Paths
 from datastill.datasets.base import Zipped, opened_zip, opening
 from datastill.datasets.base.familiar import unread_list
 from datastill.datasets.base.layout import layout_of
-from datastill.datasets.base.names import is_clutter, split_word
+from datastill.datasets.base.names import is_clutter, is_picture, split_word
 from datastill.datasets.base.reading import Pictures
 from datastill.datasets.base.tree import Tree, tree_of_folder, tree_of_names
 from datastill.exchange.base import (
-    ENDINGS,
     FORMATS,
     MOST_VALUES,
     Format,
@@ -215,7 +214,7 @@ def _in_zip(path: Path) -> Files:
 
 
 def _is_read(name: str) -> bool:
-    return PurePosixPath(name).suffix.casefold() in ENDINGS
+    return is_picture(PurePosixPath(name).name)
 
 
 def _listed(header: Mapping[str, object], names: list[str], path: Path) -> list[str]:

@@ -10,7 +10,10 @@ from datastill.base.registry import folded
 
 Split = Literal["train", "test"]
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+PICTURES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".ppm", ".pgm"),
+)
 """Endings of the files that are taken for pictures, in small letters."""
 
 SPLIT_WORDS: dict[Split, tuple[str, ...]] = {

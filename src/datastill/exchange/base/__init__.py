@@ -32,7 +32,7 @@ from datastill.exchange.base.names import (
     says_whitened,
     words_of,
 )
-from datastill.exchange.base.pictures import ENDINGS, decode, decoded, drawable, encode, losses
+from datastill.exchange.base.pictures import decode, decoded, drawable, encode, losses
 from datastill.exchange.base.spaces import Claim
 from datastill.exchange.base.tensors import (
     MOST_VALUES,
@@ -42,7 +42,6 @@ from datastill.exchange.base.tensors import (
 )
 
 __all__ = [
-    "ENDINGS",
     "FORMATS",
     "IMAGE_WORDS",
     "LABEL_WORDS",

@@ -22,7 +22,6 @@ from datastill.datasets.base.room import blank, coloured
 from datastill.exchange.base.contract import content_of
 
 KINDS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 MOST_PIXELS = 2**24
 MOST_BYTES = 2**34
 """Of decoded pictures."""
