@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/tiles_at_50.py --folder FOLDER
     python benchmarks/tiles_at_50.py --tell
 
-FOLDER holds pretrained models, as ``benchmarks/methods.py`` says, and gets two sets of
-FashionMNIST, DM with tiles and without, of as many updates as take ten minutes; their comparison
-and scores go to docs/results/methods. What was cut off goes on. ``--tell`` prints both as tables.
+FOLDER gets two sets of FashionMNIST, DM with tiles and without, of as many updates as take ten
+minutes; their comparison and scores go to docs/results/methods. What was cut off goes on.
+``--tell`` prints both as tables.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ SCORES = (
     *("frechet-distance", "fidelity-and-trajectory", "diversity"),
 )
 RETESTS = 3
+ROOT = Path(__file__).parents[1]
+POOL = OUT.parent / "clom" / "pretrained_model"
+"""Original models that judge, three ConvNets of 12 epochs, which come with the project."""
 JUDGED = {"hard": "`modern`, 300 epochs", "published": "`dsa`, 1000 epochs"}
 SEED = 0
 BOTH = "tiles"
@@ -42,11 +45,11 @@ def scored(bench: Bench, sets: dict[str, str]) -> None:
     """Score both sets by the same draws, and keep what is found."""
     for row, file in sets.items():
         out = bench.folder / f"{NAME}-{row}-scores"
-        usual = ["--dataset", CELL.dataset, "--pool-path", bench.pool, "--models-pool", "ConvNet"]
+        usual = ["--dataset", CELL.dataset, "--pool-path", str(POOL), "--models-pool", "ConvNet"]
         usual += ["--assessments", *SCORES, "--retests", str(RETESTS), "--seed", str(SEED)]
         typed("assess", file, *usual, "--out", str(out))
         (found,) = out.rglob("assessment.json")
-        text = found.read_text().replace(f"{bench.folder}/", "")  # of one machine
+        text = found.read_text().replace(f"{bench.folder}/", "").replace(f"{ROOT}/", "")
         (OUT / f"{NAME}-seed{SEED}-{row}-assessment.json").write_text(text)
 
 

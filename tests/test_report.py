@@ -215,7 +215,11 @@ def test_texts_of_files_are_texts(tmp_path: Path, run: Run) -> None:
         ("report set --out mine.html", "mine.html was not written by datastill report"),
         ("report damaged", "is damaged"),
         ("report broken", "is damaged"),
-        ("report note.txt", "note.txt is no set"),
+        (
+            "report note.txt",
+            "note.txt is no set; name what a run made, or a folder of such; datastill "
+            "import note.txt makes a set of another project's",
+        ),
         ("report set --dataset digit", "no dataset named 'digit'; did you mean 'digits'?"),
     ],
 )

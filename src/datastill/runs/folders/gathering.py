@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datastill.base.errors import InputError
+from datastill.report.commands import typed
 from datastill.runs.specs import CompareSpec, Spec, TrainSpec
 from datastill.store import (
     EVOLUTION_FILE,
@@ -62,12 +63,21 @@ def gathered(paths: Sequence[Path]) -> list[Lying]:
     for path in paths:
         there = lying(path)
         if not there:
-            what = "is no set" if path.is_file() else "holds no set, comparison, study or models"
-            missing = f"there is no {path}" if not path.exists() else f"{path} {what}"
-            raise InputError(f"{missing}; name what a run made, or a folder of such")
+            raise _nothing(path)
         for one in there:
             found.setdefault(one.path.resolve(), one)
     return list(found.values())
+
+
+def _nothing(path: Path) -> InputError:
+    named = "name what a run made, or a folder of such"
+    if path.is_file():
+        told, where = f"{path} is no set; {named}", "makes a set of another project's"
+        return InputError(
+            f"{told}; `import_set` {where}", typed=f"{told}; {typed('import', path)} {where}"
+        )
+    missing = f"{path} holds no set, comparison, study or models"
+    return InputError(f"{missing if path.exists() else f'there is no {path}'}; {named}")
 
 
 def lying(path: Path) -> list[Lying]:
