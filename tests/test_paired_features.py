@@ -222,3 +222,22 @@ def test_from_the_command_line(run: Run, tmp_path: Path) -> None:
     assert torch.equal(again.images, datastill.load(folder).images)
     costs = run(f"{LINE.replace('distill', 'estimate')} --iterations 4")
     assert costs.code == 0, costs.err
+
+
+def test_anchors_are_picked_and_compared_by_the_model_and_the_epoch_that_are_named(
+    run: Run, tmp_path: Path
+) -> None:
+    train = "train --dataset digits --num 1 --epochs 2 --save-epochs 1 --model ConvNetD2W16 MLP"
+    assert run(train).code == 0
+    assert run(f"{LINE} --iterations 1 --epoch 1").code == 0
+    facts = datastill.load(tmp_path / "condensed" / "digits" / "CIM" / "IPC1").facts
+    for told in ("compared_under", "coreset_originals"):
+        assert [one["epoch"] for one in facts[told]["originals"]] == [1]
+    two = run(f"{LINE} --iterations 1 --init clearest --coreset-features MLP --save-path two")
+    assert two.code == 2
+    assert "--coreset-features MLP is another than --model ConvNetD2W16; leave it out" in two.err
+    apart = f"{LINE} --iterations 1 --init herding --coreset-features MLP --save-path apart"
+    assert run(apart).code == 0
+    facts = datastill.load(tmp_path / "apart" / "digits" / "CIM" / "IPC1").facts
+    assert facts["features"]["by"] == "MLP"
+    assert facts["compared_under"]["originals"][0]["architecture"] == "ConvNetD2W16"

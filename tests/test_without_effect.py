@@ -69,6 +69,20 @@ PARTS = (ClomSpec, ComputeSpec, DataSpec, JudgesSpec, PoolSpec, SelectSpec)
             "distill --dataset digits --epoch 2 --init herding",
             "--epoch has no meaning here: original",
         ),
+        (
+            "distill --dataset digits --method MTT --epoch 2",
+            "--epoch has no meaning here: original",
+        ),
+        (
+            "distill --dataset digits --method CIM --batch-real 8",
+            "--batch-real has no meaning for CIM: no update draws real images; leave it out",
+        ),
+        ("distill --dataset digits --method tesla --batch-real 8", "no meaning for TESLA: no upd"),
+        ("distill --dataset digits --method MTT --batch-real 8", "no meaning for MTT: no update"),
+        (
+            "distill --dataset digits --init clearest --coreset-features pixels",
+            "--coreset-features has a meaning with coresets that look at features",
+        ),
         ("all --dataset digits --num 2", "--num and --original-epochs are of models that guide"),
         ("validate x --model-num 2", "--model-num has no meaning without --models-pool"),
         ("validate x --epoch 2", "--epoch has no meaning without --models-pool"),

@@ -222,10 +222,14 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
     ]
     if still:
         what = " or ".join(still)
-        instead = "`labels='hard'`" if still == ["labels"] else "another parametrisation"
-        raise InputError(
+        hard = still == ["labels"]
+        said = (
             f"neither the method nor a regulariser looks at {what}: nothing would be learned "
-            f"there; take one that does (CLOM, by `alphas`, looks at labels), or {instead}"
+            "there; take one that does (CLOM, by `alphas`, looks at labels), or "
+        )
+        raise InputError(
+            said + ("`labels='hard'`" if hard else "another parametrisation"),
+            typed=said + ("--labels hard" if hard else "another parametrisation"),
         )
     if moving.twin is not None:
         moving.twin.follow(moving.method, moving.task, step, losses[MATCH], key=key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,6 +49,7 @@ class PairedFeatures:
     """
 
     stage: int = 0
+    draws: ClassVar[bool] = False  # real images, at an update: see ``Task.batch``
 
     def __post_init__(self) -> None:
         if not is_whole(self.stage):

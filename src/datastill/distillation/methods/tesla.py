@@ -14,6 +14,7 @@ epoch to start from is 4, where DATM's is 3: its bound is never drawn itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -75,6 +76,7 @@ class Tesla:
     threshold: float = 1.0
     batch_syn: int = 1000
     lr_student: float = 0.01
+    draws: ClassVar[bool] = False  # real images, at an update: see ``Task.batch``
 
     def __post_init__(self) -> None:
         whole(syn_steps=self.syn_steps, expert_epochs=self.expert_epochs, batch_syn=self.batch_syn)

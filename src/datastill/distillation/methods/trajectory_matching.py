@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -58,6 +59,7 @@ class TrajectoryMatching:
     max_start: int = 24
     batch_syn: int = 256
     lr_student: float = 0.01
+    draws: ClassVar[bool] = False  # real images, at an update: see ``Task.batch``
 
     def __post_init__(self) -> None:
         whole(syn_steps=self.syn_steps, expert_epochs=self.expert_epochs, batch_syn=self.batch_syn)

@@ -19,21 +19,21 @@ from datastill.distillation.clom import (
     pair_alphas,
 )
 from datastill.distillation.descent import Descent
-from datastill.distillation.methods import Published, Task
+from datastill.distillation.methods import METHODS, Published, Task
 from datastill.distillation.methods.base import Need
 from datastill.distillation.weighing import Weighed
 from datastill.evaluation.assessments import Evidence
 from datastill.evaluation.scores import needs_of_all, require_kept, spelling
 from datastill.evaluation.selection import Selector
 from datastill.identity import described, unknown
-from datastill.networks import BACKBONE
+from datastill.networks import BACKBONE, find
 from datastill.runs.inputs import originals
 from datastill.runs.inputs.computing import route_of
 from datastill.runs.inputs.needed import Needed, compared_under, experts, needed
 from datastill.runs.inputs.originals import Shelf
-from datastill.runs.inputs.picking import Features, features_by
+from datastill.runs.inputs.picking import PIXELS, Features, features_by
 from datastill.runs.specs import ClomSpec, DistillSpec, PoolSpec
-from datastill.training.coresets import CORESETS
+from datastill.training.coresets import CORESETS, needs_of
 from datastill.training.pool import Pool
 
 
@@ -51,19 +51,39 @@ def guided(spec: DistillSpec, published: Published) -> DistillSpec:
 
 
 def require_asked(spec: DistillSpec, published: Published) -> None:
-    """Refuse to say which original models, where none has a part in what is done.
+    """Refuse to say which original models, or how many real images, where none has a part in it.
 
     Raises:
         InputError: then.
     """
     by_name = spec.clom or spec.select
     others = by_name or published.clom or published.needs
-    for name, has_part in (("architectures", by_name), ("num", others), ("epoch", others)):
+    ended = by_name or published.clom or published.needs - {"trajectories"}  # go all their way
+    if spec.batch != DistillSpec.batch and not getattr(published.method, "draws", True):
+        raise InputError(
+            f"`batch` has no meaning for {METHODS.spelling(spec.method)}: no update draws real "
+            "images; leave it out"
+        )
+    _require_one(spec, published)
+    for name, has_part in (("architectures", by_name), ("num", others), ("epoch", ended)):
         if not has_part and getattr(spec.pool, name) != getattr(PoolSpec, name):
             raise InputError(
                 f"`pool.{name}` has no meaning here: original models guide by `clom.alphas`, "
                 "choose by `select.by`, and coresets ask those of `coreset_features`; leave it out"
             )
+
+
+def _require_one(spec: DistillSpec, published: Published) -> None:
+    # Under the original model that picked them images are compared as well, where they are.
+    init, other = spec.init or published.init, spec.coreset_features
+    if "originals" not in published.needs or other in (None, PIXELS) or init not in CORESETS:
+        return
+    if needs_of(CORESETS[init]) and find(other)[0] != find(spec.model)[0]:
+        raise InputError(
+            f"{METHODS.spelling(spec.method)} compares images under the original model that picks "
+            f"them, and `coreset_features={other!r}` is another than `model={spec.model!r}`; "
+            "leave it out"
+        )
 
 
 def guides_of(spec: DistillSpec, real: ImageSet) -> Pool:
@@ -91,11 +111,12 @@ def needed_by(spec: DistillSpec, real: ImageSet, needs: frozenset[Need]) -> Need
     return needed(needs, shelf, spec.model, pool.num, pool.epoch)
 
 
-def known_of(spec: DistillSpec, descent: Descent, real: ImageSet) -> Features:
+def known_of(spec: DistillSpec, published: Published, descent: Descent, real: ImageSet) -> Features:
     """Return what the coreset to start from knows of the real images, if there is one."""
     coresets = [descent.init] if descent.init in CORESETS else []
     asked = (coresets, spec.coreset_features, spec.model)
-    return features_by(*asked, real, spec.pool.path)
+    epoch = spec.pool.epoch if "originals" in published.needs else None  # images are compared so
+    return features_by(*asked, real, spec.pool.path, epoch=epoch)
 
 
 def regularisers_of(spec: DistillSpec, real: ImageSet, pool: Pool) -> dict[str, Regulariser]:

@@ -56,6 +56,7 @@ def features_by(
     root: Path | str,
     *,
     look: bool = True,
+    epoch: int | None = None,
 ) -> Features:
     """Return what coresets know of real images.
 
@@ -69,44 +70,45 @@ def features_by(
         real: training images.
         root: folder with original models.
         look: whether to work out the features, or to find out only whose they would be.
+        epoch: after which the original model is asked what it says; None for its last.
 
     Raises:
-        InputError: when there is no such model, it knows no classes and is asked for them, or it is
-            named for coresets of which none looks at features or asks it.
+        InputError: when there is no such model, it knows no classes and is asked for them, or no
+            coreset looks at features or asks it.
     """
     if name is not None:
-        _require_use(coresets)
-    shelf, named = Shelf(root, real, named=False), None if name == PIXELS else name
-    originals = _asked(coresets, shelf, named or usual)
+        _require_use(coresets, name)
+    shelf = Shelf(root, real, named=False)
+    originals = _asked(coresets, shelf, usual if name in (None, PIXELS) else name, epoch)
     space, looking = _space(coresets, name, usual, shelf)
     if space is None or isinstance(space, str):
         why = f": {space}" if space else ""
         words = f"{' '.join(looking)} pick in the space of pixels{why}" if looking else ""
         return Features(Known(originals=originals), words=words)
-    whose = described([space])
-    facts = {"by": space.architecture, "originals": whose}
+    facts = {"by": space.architecture, "originals": (whose := described([space]))}
     words = f"{' '.join(looking)} pick by features of {called(whose[0])}"
     return Features(Known(features_of(space, real) if look else None, originals), facts, words)
 
 
-def _require_use(coresets: Sequence[str]) -> None:
+def _require_use(coresets: Sequence[str], name: str) -> None:
     for one in coresets:
         coreset = CORESETS[one]  # of a person's own nothing is known
-        if looks_at_features(coreset) or needs_of(coreset) or not CORESETS.has(one):
+        asks = needs_of(coreset) and name != PIXELS  # which are no original model
+        if looks_at_features(coreset) or asks or not CORESETS.has(one):
             return
     raise InputError(
         "`coreset_features` has a meaning with coresets that look at features, such as herding"
     )
 
 
-def _asked(coresets: Sequence[str], shelf: Shelf, judge: str) -> Pool:
+def _asked(coresets: Sequence[str], shelf: Shelf, judge: str, epoch: int | None) -> Pool:
     # The original models that coresets ask, the one that judges first.
     judging = asked_by(coresets)
     accounts = [name for name in coresets if "dynamics" in needs_of(CORESETS[name])]
     if not (judging or accounts):
         return ()
     judge = judge_of(judging or accounts, judge)
-    pool = shelf.load([judge], None if accounts else 1)
+    pool = shelf.load([judge], None if accounts else 1, epoch=epoch)
     told = [one for one in pool if one.dynamics is not None] if accounts else []
     if accounts and not told:
         raise InputError(f"{accounts[0]}: {MISSING['dynamics']}")

@@ -217,7 +217,7 @@ def idle(skipped: int, updates: int) -> str:
     said = f"{skipped} of {counted(updates, 'update')} were left out, for their loss was above what"
     if skipped < updates:
         return f"{said} the method bears"
-    return f"{said} the method bears: nothing was learned; see its settings, such as `threshold`"
+    return f"{said} the method bears: nothing was learned; see its settings, such as threshold"
 
 
 def tell(now: Snapshot, journal: Journal) -> str:

@@ -156,7 +156,7 @@ def _task_of(
     # With the original models that the method needs, and what the coreset to start from knows.
     others = published.needs - {"originals"}
     found = needed_by(spec, real, others)  # first: says most of what lacks
-    features = known_of(spec, descent, real)
+    features = known_of(spec, published, descent, real)
     said(features.caveats, observer)
     asked = features.known.originals or needed_by(spec, real, published.needs - others).originals
     task = task_of(spec, real, published, replace(found, originals=asked))
