@@ -22,7 +22,7 @@ from datastill.datasets import load_split
 from datastill.distillation.relabelling import relabelled
 from datastill.evaluation.comparison import FLY, HARD, SOFT, entry, labelled_by
 from datastill.evaluation.comparison.tables import titled
-from datastill.evaluation.validation import contest, validate
+from datastill.evaluation.validation import Trial, contest, validate
 from datastill.networks import build
 from datastill.runs import (
     CompareSpec,
@@ -39,6 +39,7 @@ from datastill.runs import (
 from datastill.runs import compare as compare_sets
 from datastill.runs import validate as validate_set
 from datastill.runs.inputs.origin import Origin
+from datastill.runs.validation.early import EarlyLabels
 from datastill.store import load_pool, pool_folder
 from datastill.training import stacked
 from datastill.training.coresets import CORESETS, picked
@@ -549,6 +550,16 @@ def test_early_labels_are_chosen_on_held_out_training_images(home: Path) -> None
             route=Route(kernels=False),
         )
         assert trial.accuracy == accuracy
+
+
+def test_the_epoch_whose_labels_did_best_is_chosen_and_the_earlier_of_equals() -> None:
+    tried = EarlyLabels({1: (), 3: (), 9: ()}, temperature=1.0)
+    for reached, best in (((0.3, 0.5, 0.4), 3), ((0.5, 0.4, 0.5), 1), ((0.1, 0.2, 0.3), 9)):
+        trials = [
+            Trial(f"early-labels, after epoch {epoch}", "MLP", 0, None, accuracy, 1.0)
+            for epoch, accuracy in zip(tried.pools, reached, strict=True)
+        ]
+        assert tried.chosen(trials[::-1])[0] == best
 
 
 def test_a_comparison_with_early_labels_goes_on_where_it_was(home: Path) -> None:

@@ -109,6 +109,17 @@ def test_every_step_is_that_of_the_formula() -> None:
     assert method == PairedFeatures()
 
 
+def test_what_is_gained_never_leads_out_of_pixels() -> None:
+    shade = torch.tensor([0.0, 0.3, 0.9, 1.0])[:, None, None, None].expand(4, *REAL.domain.shape)
+    learned, start = Residual(), ByClass(REAL.domain.normalise(shade), (1, 1, 1, 1))
+    params = learned.start(start, start.counts, key=Key(0))
+    params["images"] += torch.tensor([-0.2, 0.1, 0.4, 0.0])[:, None, None, None]
+    learned.project(params, REAL.domain)
+    shown = learned.decode(params, start.counts, REAL.domain).images
+    found = REAL.domain.pixels(shown).mean((1, 2, 3))
+    torch.testing.assert_close(found, torch.tensor([0.0, 0.4, 1.0, 1.0]))
+
+
 def test_the_loss_falls_and_every_image_moves() -> None:
     found = course(task_of("none"), updates=20)
     losses = [float(now.losses["match"]) for now in found]
