@@ -79,6 +79,10 @@ class Domain:
         mean, std = self._statistics(images)
         return images * std + mean
 
+    def in_bytes(self, images: Tensor) -> Tensor:
+        """Return normalised images as they are when each value of a pixel is kept in one byte."""
+        return self.normalise((self.pixels(images).clamp(0, 1) * 255).round() / 255)
+
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         values = torch.tensor([self.mean, self.std], dtype=like.dtype)
         mean, std = moved(values[:, :, None, None], like.device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datastill.base.rng import Key, moved
-from datastill.data import Domain, ImageSet, draw_rows, require_held
+from datastill.data import ImageSet, draw_rows, require_held
 from datastill.data.tiles import Unfold, unfolded
 from datastill.training.coresets.base import CORESETS
 
@@ -53,14 +53,9 @@ class RandomTiles:
         drawn_rows = zip(draw_rows(real, wanted, key=key), wanted, strict=True)
         rows = [some.repeat(-(-n // max(1, len(some))))[:n] for some, n in drawn_rows]
         drawn = real.take(moved(torch.cat(rows), real.images.device))
-        stored = in_bytes(unfold.fold(drawn.images), real.domain)
+        stored = real.domain.in_bytes(unfold.fold(drawn.images))
         images = unfolded(stored, unfold, real.domain.mean, real.domain.std)
         return replace(drawn, images=images, digests=None)
-
-
-def in_bytes(images: Tensor, domain: Domain) -> Tensor:
-    """Return normalised images as they are when each value of a pixel is kept in one byte."""
-    return domain.normalise((domain.pixels(images).clamp(0, 1) * 255).round() / 255)
 
 
 CORESETS.register("random-tiles")(RandomTiles())

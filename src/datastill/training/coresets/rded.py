@@ -27,7 +27,7 @@ class Rded:
     An original model says of which crop it is the surest; of the best crops of all images those are
     kept that it is the surest of. Where several are to be in one image, as many more are asked for,
     and judged likewise; published crops are of the smaller size then, and are judged with zeros
-    around them.
+    around them. What is kept is rounded to bytes, as real images are.
 
     Attributes:
         images: drawn of each class, or all that are wanted where these are more.
@@ -60,7 +60,8 @@ class Rded:
             for k, (some, n) in enumerate(zip(rows, counts, strict=True))
         ]
         kept = ByClass(torch.cat(found), tuple(counts))
-        return replace(real, images=kept.images, labels=kept.labels, digests=None)
+        images = real.domain.in_bytes(kept.images)
+        return replace(real, images=images, labels=kept.labels, digests=None)
 
     def _surest(self, some: ImageSet, count: int, judge: Member, key: Key) -> Tensor:
         # The crops that are kept of one class.
