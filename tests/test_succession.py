@@ -306,7 +306,10 @@ def test_wherever_the_change_of_places_is_cut_off_it_is_completed(
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        ("--labels learned", "does (CLOM, by --alphas, looks at labels), or --labels hard"),
+        (
+            "--labels learned",
+            "does (CLOM's cross-entropy, by --alphas, looks at labels), or --labels hard",
+        ),
         ("--init random-tiles", "take --tiles 2, or another --init"),
         ("--init noise --tiles 9", "images of 8x8 do not hold 9 a side, but 8 at most"),
         ("--tiles 9", "images of 8x8 do not hold 9 a side, but 8 at most"),

@@ -225,7 +225,7 @@ def _losses(moving: _Moving, step: int, memory: Any, *, key: Key) -> tuple[dict[
         hard = still == ["labels"]
         said = (
             f"neither the method nor a regulariser looks at {what}: nothing would be learned "
-            "there; take one that does (CLOM, by `alphas`, looks at labels), or "
+            "there; take one that does (CLOM's cross-entropy, by `alphas`, looks at labels), or "
         )
         raise InputError(
             said + ("`labels='hard'`" if hard else "another parametrisation"),
