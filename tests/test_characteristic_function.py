@@ -426,6 +426,15 @@ def test_guidance_is_part_of_it_and_can_be_left_out_or_be_another(run: Run, tmp_
     assert not torch.equal(found["published"], found["other"])
 
 
+def test_models_end_after_the_epoch_that_is_asked_for(run: Run, tmp_path: Path) -> None:
+    assert run(f"{TRAIN.replace('epochs 1', 'epochs 2')} --save-epochs 1").code == 0
+    for epoch, words in ((2, ""), (1, "--epoch 1"), (1, "--epoch 1 --alphas 0")):
+        folder = tmp_path / f"{epoch}{len(words)}"
+        assert run(f"{LINE} {words} --save-path {folder}").code == 0
+        followed = facts_of(folder)["trajectories"]["originals"]
+        assert [one["epoch"] for one in followed] == [epoch, epoch]
+
+
 def test_it_is_taken_up_where_it_was_cut_off(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,6 +244,9 @@ def test_anchors_are_picked_and_compared_by_the_model_and_the_epoch_that_are_nam
     facts = datastill.load(tmp_path / "condensed" / "digits" / "CIM" / "IPC1").facts
     for told in ("compared_under", "coreset_originals"):
         assert [one["epoch"] for one in facts[told]["originals"]] == [1]
+    assert run(f"{LINE} --iterations 1 --epoch 1 --init real --save-path real").code == 0
+    facts = datastill.load(tmp_path / "real" / "digits" / "CIM" / "IPC1").facts
+    assert [one["epoch"] for one in facts["compared_under"]["originals"]] == [1]
     two = run(f"{LINE} --iterations 1 --init clearest --coreset-features MLP --save-path two")
     assert two.code == 2
     assert "--coreset-features MLP is another than --model ConvNetD2W16; leave it out" in two.err
