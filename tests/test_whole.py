@@ -77,6 +77,13 @@ def test_a_number_that_makes_no_sense_is_told_by_its_option(run: Run, option: st
 JOB = "all --dataset digits --ipc 1 --model MLP --epochs 1 --num-eval 1"
 
 
+def test_models_that_are_there_are_told_by_options_that_there_are(run: Run) -> None:
+    assert run("train --dataset digits --model MLP --num 1 --epochs 1").code == 0
+    said = run(f"{JOB} --method NCFM --num 1 --original-epochs 1 --iterations 1")
+    assert said.code == 2
+    assert "MLP holds 1 original model; --overwrite replaces them, 'datastill train" in said.err
+
+
 def images_in(export: Path) -> torch.Tensor:
     found, _ = import_set(export)
     assert found.facts["imported"]["format"] == ("npz" if export.is_file() else "folder")

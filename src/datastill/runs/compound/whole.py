@@ -61,8 +61,8 @@ def whole(
     """Return all runs of the job, of what is to be distilled.
 
     Args:
-        spec: that. With CLOM, or a method that needs them, as many original models as its pool
-            counts are trained first.
+        spec: that. With CLOM, or a method that needs what models began as and came to (NCFM), as
+            many original models as its pool counts are trained first.
         root: folder for synthetic sets.
         original_epochs: passes over the real images for each original model.
         epochs: passes over the set when networks are trained to test it.

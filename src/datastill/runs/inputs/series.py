@@ -199,9 +199,10 @@ class Training:
         if keeping.resume and self.finished(folder, held[-num:], asked):
             return folder, held[-num]
         if held and not (self.add or keeping.overwrite):
+            there = f"{folder} holds {counted(len(held), 'original model')}"
             raise InputError(
-                f"{folder} holds {counted(len(held), 'original model')}; pass `add=True` to add to "
-                "them or `overwrite=True` to replace them"
+                f"{there}; pass `add=True` to add to them or `overwrite=True` to replace them",
+                typed=f"{there}; --overwrite replaces them, 'datastill train --add' adds others",
             )
         if keeping.overwrite:
             return begin(folder, beside=bool(held)), self.first
