@@ -41,6 +41,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in files(folder)}
 
 
+def test_what_keeps_a_run_from_going_on_is_told_and_not_its_updates(run: Run) -> None:
+    done(run, LINE)
+    said = done(run, f"{LINE.replace('iterations 3', 'iterations 4')} --tiles 2 --resume")
+    assert "holds another run, which was begun without --tiles 2" in said
+
+
 def test_a_run_that_differs_gets_a_folder_beside_the_usual_one(run: Run) -> None:
     done(run, LINE)
     before = contents(USUAL)

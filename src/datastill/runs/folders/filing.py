@@ -52,9 +52,18 @@ def filed(spec: Spec, usual: Path, keeping: Keeping, observer: Observer) -> Path
         longer = [path for path in (usual, *others(usual)) if _is_longer(spec, path)]
         if keeping.overwrite or (keeping.resume and longer):
             return usual if keeping.overwrite else longer[0]
-    differs = first(held[0].table(places=False), spec.table(places=False)) or "was of another kind"
+    differs = _differs(held[0], spec, resuming=keeping.resume) or "was of another kind"
     observer.message(f"{usual} holds another run, which {differs}: this one is in {own}")
     return own
+
+
+def _differs(one: Spec, spec: Spec, *, resuming: bool) -> str | None:
+    # More updates keep nobody from going on: what else differs is said before.
+    if resuming and isinstance(one, DistillSpec) and isinstance(spec, DistillSpec):
+        same = replace(one, updates=spec.updates, minutes=spec.minutes)
+        if (differs := first(same.table(places=False), spec.table(places=False))) is not None:
+            return differs
+    return first(one.table(places=False), spec.table(places=False))
 
 
 def address(spec: Spec) -> str:
