@@ -778,6 +778,18 @@ def test_the_command_for_an_own_set_is_one_that_a_shell_takes(tmp_path: Path) ->
         import_set(tmp_path / "my set.safetensors")
 
 
+@pytest.mark.parametrize("where", ["condensed", "condensed/dots", "condensed/dots/DM"])
+def test_previews_of_own_sets_are_no_pictures_of_another(tmp_path: Path, where: str) -> None:
+    from datastill import save
+    from datastill.report.preview import write_preview
+
+    place = tmp_path / "condensed" / "dots" / "DM" / "IPC1"
+    save(blobs(per_class=1), place / "synthetic.safetensors")
+    write_preview(blobs(per_class=1), place / "preview.png")
+    with pytest.raises(InputError, match=r"holds sets of datastill's own, such as .*/DM/IPC1, wh"):
+        import_set(tmp_path / where)
+
+
 def test_an_empty_set_is_not_exported(run: Run, tmp_path: Path) -> None:
     data = blobs().take(torch.arange(0))  # `save` refuses it; somebody else wrote it
     tensors = {"images": data.images, "labels": data.labels}

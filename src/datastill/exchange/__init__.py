@@ -47,11 +47,23 @@ def recognised(path: Path) -> str:
     for name in (*first, *rest):
         if FORMATS[name].recognises(path):
             return FORMATS.spelling(name)
+    _require_none_below(path)
     # A table beside pictures says more than the folders that they lie in.
     for name in ("dataset", "folder"):
         if FORMATS[name].recognises(path) and not (name == "dataset" and is_exported(path)):
             return name
     raise InputError(unknown(path))
+
+
+def _require_none_below(path: Path) -> None:
+    # Previews of own sets are no pictures of another. Runs lie by dataset, method and IPC.
+    files = (file for deep in range(1, 4) for file in sorted(path.glob("*/" * deep + SET_FILE)))
+    own = next((file.parent for file in files if _is_own(file)), None)
+    if own is not None:
+        raise InputError(
+            f"{path} holds sets of datastill's own, such as {own}, which need no import: "
+            f"{typed('validate', own)}"
+        )
 
 
 def _is_own(path: Path) -> bool:
