@@ -11,6 +11,7 @@ from datastill import load
 from datastill.base.errors import InputError
 from datastill.exchange import import_set
 from datastill.runs.compound.whole import require_possible, whole
+from datastill.runs.inputs.series import rests
 from datastill.runs.specs import (
     ClomSpec,
     ComputeSpec,
@@ -21,6 +22,7 @@ from datastill.runs.specs import (
     ValidateSpec,
     read,
 )
+from datastill.store import checkpoint_file, member_path
 from pictures import write_pictures
 from test_cli import Run, run
 
@@ -82,6 +84,40 @@ def test_models_that_are_there_are_told_by_options_that_there_are(run: Run) -> N
     said = run(f"{JOB} --method NCFM --num 1 --original-epochs 1 --iterations 1")
     assert said.code == 2
     assert "MLP holds 1 original model; --overwrite replaces them, 'datastill train" in said.err
+
+
+@pytest.mark.parametrize("method", ["CIM", "MTT", "TESLA"])
+def test_a_method_that_looks_at_original_models_gets_its_own_where_none_are(
+    run: Run, method: str
+) -> None:
+    job = f"{JOB} --method {method} --original-epochs 3 --iterations 1"
+    models = Path("pretrained_model/digits/original/MLP")
+    assert run(job).code == 0
+    made = {file.name: file.read_bytes() for file in models.glob("model_*_epoch_*")}
+    number = 1 if method == "CIM" else 3
+    epochs = (3,) if method == "CIM" else (1, 2, 3)
+    assert sorted(made) == [
+        f"model_{n:03}_epoch_{e:03}.safetensors" for n in range(number) for e in epochs
+    ]
+    said = run(f"{job} --overwrite")
+    assert said.code == 0
+    assert f"the original models in {models} serve" in said.out
+    assert {file.name: file.read_bytes() for file in models.glob("model_*_epoch_*")} == made
+
+
+def test_original_models_that_were_cut_off_are_not_served(run: Run, tmp_path: Path) -> None:
+    plan = whole(replace(SPEC, method="CIM", clom=None), "out", original_epochs=2)
+    assert plan.lent
+    assert plan.distill.pool.num is None
+    assert plan.train is not None
+    assert (plan.train.num, plan.train.models) == (2, ("MLP",))
+    folder = tmp_path / "pool"
+    assert not rests(folder)
+    member_path(folder, 0, 2).parent.mkdir()
+    member_path(folder, 0, 2).touch()
+    assert rests(folder)
+    checkpoint_file(folder, "train").path.touch()
+    assert not rests(folder)
 
 
 def images_in(export: Path) -> torch.Tensor:

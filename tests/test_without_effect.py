@@ -83,7 +83,10 @@ PARTS = (ClomSpec, ComputeSpec, DataSpec, JudgesSpec, PoolSpec, SelectSpec)
             "distill --dataset digits --init clearest --coreset-features pixels",
             "--coreset-features has a meaning with coresets that look at features",
         ),
-        ("all --dataset digits --num 2", "--num and --original-epochs are of models that guide"),
+        (
+            "all --dataset digits --num 2",
+            "no original models are asked: leave out --num, --original-epochs",
+        ),
         ("validate x --model-num 2", "--model-num has no meaning without --models-pool"),
         ("validate x --epoch 2", "--epoch has no meaning without --models-pool"),
         ("validate x --temperature 2", "--temperature has no meaning without --soft-loss kl"),

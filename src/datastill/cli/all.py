@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class All:
     """Do the whole job on one dataset: distil it, test what the set is worth, and give it away.
 
-    The set goes where 'datastill distill' puts it, and is held against random real images. With
-    --alphas, or --method NCFM, original models are trained first; with --export, the set is also
-    written as other programs read it.
+    The set goes where 'datastill distill' puts it, and is held against random real images. Original
+    models are trained first with --alphas, or for a --method that asks for them (for CIM, MTT and
+    TESLA where there are none); with --export, the set is also written as other programs read it.
 
     Attributes:
         model: architecture of all networks. ConvNetD4 suits 64 pixels, ConvNetD5 128 and more; your
@@ -33,13 +33,13 @@ class All:
         num_eval: networks to test it with.
         against: real images to hold it against, picked by `CORESETS`.
         alphas: weight of CLOM. Default: no CLOM, but NCFM: 1.
-        num: with --alphas, or NCFM: original models to train.
-        original_epochs: with --alphas, or NCFM: passes over the real images for each of them.
+        num: original models to train. Default: 3, but one for CIM alone.
+        original_epochs: passes over the real images for each of them.
         pool_path: folder for original models.
         export: also write the set as pictures (folder) or in another format of 'datastill export',
             beside it. Default: no.
         save_path: folder for synthetic sets.
-        overwrite: replace the run that is there, and the original models.
+        overwrite: replace the run that is there, and original models that guide.
     """
 
     model: str = "ConvNet"
@@ -48,7 +48,7 @@ class All:
     num_eval: int = 3
     against: tuple[str, ...] = ("random",)
     alphas: Alphas = ()
-    num: int = 3
+    num: int | None = None
     original_epochs: int = 30
     pool_path: Path = Path("pretrained_model")
     export: Literal["folder", "npz", "pt", "parquet", "hub"] | None = None
@@ -63,7 +63,7 @@ class All:
         keeping = self.resuming.keeping(overwrite=self.overwrite, logs=self.logs)
         plan, console = self.plan(), self.machine.console()
         if not plan.train and (self.num, self.original_epochs) != (All.num, All.original_epochs):
-            raise InputError("--num and --original-epochs are of models that guide; add --alphas")
+            raise InputError("no original models are asked: leave out --num, --original-epochs")
         from datastill.runs.compound.whole import carried_out
         from datastill.runs.showing.summaries import told
 
@@ -78,10 +78,10 @@ class All:
         checked = ("iterations", "epochs", "num_eval", "num", "original_epochs")
         positive(**{name: getattr(self, name) for name in checked})
         spec = asked(self, DistillSpec)
-        pool = PoolSpec(num=self.num, path=str(self.pool_path))
-        pool = replace(pool, architectures=(self.model,)) if spec.clom else pool
-        from datastill.runs.compound.whole import whole
+        from datastill.runs.compound.whole import usual_number, whole
 
+        pool = PoolSpec(num=self.num or usual_number(spec), path=str(self.pool_path))
+        pool = replace(pool, architectures=(self.model,)) if spec.clom else pool
         return whole(
             *(replace(spec, pool=pool), self.save_path),
             original_epochs=self.original_epochs,

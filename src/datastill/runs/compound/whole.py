@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from datastill.base.errors import InputError
-from datastill.datasets import is_testable, untestable
+from datastill.datasets import dataset_name, is_testable, untestable
 from datastill.distillation.descent import starting_counts
 from datastill.distillation.methods import METHODS
+from datastill.distillation.methods.base import Need
 from datastill.exchange import FOLDERS
+from datastill.networks import find
 from datastill.runs.conduct.keeping import USUAL, Keeping
 from datastill.runs.conduct.observer import SILENT, Observer
 from datastill.runs.conduct.stop import StopRequest
 from datastill.runs.folders.filing import filed, require_new
 from datastill.runs.inputs.guiding import guided
 from datastill.runs.inputs.reading import named, read_train, reading
+from datastill.runs.inputs.series import rests
 from datastill.runs.making.distilling import distill, folder_of
 from datastill.runs.making.exchanging import give_anew, require_ours
 from datastill.runs.making.preparing import settled
@@ -25,7 +28,7 @@ from datastill.runs.making.training import train
 from datastill.runs.specs import DataSpec, DistillSpec, Spec, TrainSpec, ValidateSpec
 from datastill.runs.specs.quota import parse
 from datastill.runs.validation.validating import validate
-from datastill.store import SET_FILE, require_free
+from datastill.store import SET_FILE, pool_folder, require_free
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,16 @@ class Whole:
     """What is done, one after the other.
 
     Attributes:
-        train: original models that guide; None where none do.
+        train: original models; None where none are asked.
         distill: the set.
         validate: what it is worth; ``validate.set`` is where the set is to lie.
+        lent: whether no models are trained where there are some already: they serve, and stay.
     """
 
     train: TrainSpec | None
     distill: DistillSpec
     validate: ValidateSpec
+    lent: bool = False
 
     @property
     def steps(self) -> tuple[Spec, ...]:
@@ -61,8 +66,8 @@ def whole(
     """Return all runs of the job, of what is to be distilled.
 
     Args:
-        spec: that. With CLOM, or a method that needs what models began as and came to (NCFM), as
-            many original models as its pool counts are trained first.
+        spec: that. With CLOM, or a method that needs them, as many original models as its pool
+            counts are trained first.
         root: folder for synthetic sets.
         original_epochs: passes over the real images for each original model.
         epochs: passes over the set when networks are trained to test it.
@@ -74,7 +79,8 @@ def whole(
             their number.
     """
     data, compute, train = spec.data, spec.compute, _originals(spec, original_epochs)
-    if train is None:  # then they have no part in it
+    lent = train is not None and not _own(spec)
+    if train is None or lent:  # none have a part in it, or all that are there
         spec = replace(spec, pool=replace(spec.pool, num=None))
     validate = ValidateSpec(
         set=str(folder_of(spec, root)),
@@ -85,7 +91,7 @@ def whole(
         epochs=epochs,
         against=tuple(against),
     )
-    return Whole(train, spec, validate)
+    return Whole(train, spec, validate, lent)
 
 
 def carried_out(
@@ -117,7 +123,7 @@ def carried_out(
     require_free(folder, (SET_FILE,), overwrite=keeping.overwrite or keeping.resume)
     exported = export and export_place(folder, export, again=keeping.resume)
     require_possible(plan, observer)
-    if plan.train is not None:
+    if plan.train is not None and not _served(plan, observer):
         how: dict[str, Any] = {"keeping": keeping, "observer": observer, "stop": stop}
         yield train(plan.train, plan.distill.pool.path, **how)
     yield distill(plan.distill, folder, keeping=keeping, observer=observer, stop=stop, facts=facts)
@@ -128,21 +134,52 @@ def carried_out(
 
 
 def _originals(spec: DistillSpec, epochs: int) -> TrainSpec | None:
-    data, compute, num, models = spec.data, spec.compute, spec.pool.num, originals_of(spec)
-    if not models:
+    needs, num, models = METHODS[spec.method](1).needs, spec.pool.num, originals_of(spec)
+    if not models or (num is None and not _own(spec)):
         return None
     if num is None:
         raise InputError("`pool.num` says how many original models are trained; give it")
-    return TrainSpec(data=data, compute=compute, models=models, num=num, epochs=epochs)
+    return TrainSpec(
+        data=spec.data,
+        compute=spec.compute,
+        models=models,
+        num=num,
+        epochs=epochs,
+        save_epochs=tuple(range(1, epochs)) if "trajectories" in needs else (),
+    )
 
 
 def originals_of(spec: DistillSpec) -> tuple[str, ...]:
     """Return the architectures of the original models that a distillation cannot do without."""
-    published = METHODS[spec.method](1)
-    guiding = guided(spec, published)
-    guides = guiding.pool.architectures if guiding.clom else ()
-    followed = (spec.model,) if "ends" in published.needs else ()
-    return tuple(dict.fromkeys((*guides, *followed)))
+    asked = (spec.model,) if METHODS[spec.method](1).needs else ()
+    return tuple(dict.fromkeys((*_guides(spec), *asked)))
+
+
+def usual_number(spec: DistillSpec) -> int:
+    """Return how many original models do, where nobody says: one to compare images under (CIM)."""
+    alone = METHODS[spec.method](1).needs == frozenset[Need]({"originals"}) and not _own(spec)
+    return 1 if alone else 3
+
+
+def _guides(spec: DistillSpec) -> tuple[str, ...]:
+    guiding = guided(spec, METHODS[spec.method](1))
+    return guiding.pool.architectures if guiding.clom else ()
+
+
+def _own(spec: DistillSpec) -> bool:
+    # Whether the models are a part of the set's recipe, so that others will not do.
+    return bool(_guides(spec)) or "ends" in METHODS[spec.method](1).needs
+
+
+def _served(plan: Whole, observer: Observer) -> bool:
+    # Whether models are there that nobody is training any more.
+    spec = plan.distill
+    dataset = dataset_name(named(spec.data), spec.data.path, spec.data.sides)
+    folder = pool_folder(Path(spec.pool.path), dataset, find(spec.model)[0])
+    served = plan.lent and rests(folder)
+    if served:
+        observer.message(f"the original models in {folder} serve")
+    return served
 
 
 def export_place(folder: Path, format: str, *, again: bool = False) -> Path:

@@ -136,6 +136,12 @@ def described(spec: TrainSpec, series: Series) -> None:
         write_description(alone, file)
 
 
+def rests(folder: Path) -> bool:
+    """Tell whether a folder has original models, and no training of some is under way there."""
+    begun = checkpoint_file(place_of(folder), COMMAND).exists
+    return not begun and any(True for _ in members_in(folder))
+
+
 def followed_from(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a model follows from: of what was asked for, all but how many there are."""
     return {name: value for name, value in asked.items() if name != "num"}
