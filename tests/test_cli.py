@@ -157,7 +157,7 @@ def test_models_are_added_and_never_renumbered(run: Run, tmp_path: Path) -> None
     first = files(folder)
     refused = run(line)
     assert refused.code == 2
-    assert "pass --add" in refused.err
+    assert "'datastill train --add' adds others" in refused.err
     assert run(f"{line} --add --save-epochs 1").code == 0
     assert first < files(folder)
     rows = json.loads((folder / "manifest.json").read_text())
