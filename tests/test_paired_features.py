@@ -240,7 +240,9 @@ def test_anchors_are_picked_and_compared_by_the_model_and_the_epoch_that_are_nam
 ) -> None:
     train = "train --dataset digits --num 1 --epochs 2 --save-epochs 1 --model ConvNetD2W16 MLP"
     assert run(train).code == 0
-    assert run(f"{LINE} --iterations 1 --epoch 1").code == 0
+    said = run(f"{LINE} --iterations 1 --epoch 1 --batch-real 8")
+    assert said.code == 0
+    assert "no update of CIM draws real images: 8 at a time have no part in it\n" in said.out
     facts = datastill.load(tmp_path / "condensed" / "digits" / "CIM" / "IPC1").facts
     for told in ("compared_under", "coreset_originals"):
         assert [one["epoch"] for one in facts[told]["originals"]] == [1]

@@ -74,12 +74,6 @@ PARTS = (ClomSpec, ComputeSpec, DataSpec, JudgesSpec, PoolSpec, SelectSpec)
             "--epoch has no meaning here: original",
         ),
         (
-            "distill --dataset digits --method CIM --batch-real 8",
-            "--batch-real has no meaning for CIM: no update draws real images; leave it out",
-        ),
-        ("distill --dataset digits --method tesla --batch-real 8", "no meaning for TESLA: no upd"),
-        ("distill --dataset digits --method MTT --batch-real 8", "no meaning for MTT: no update"),
-        (
             "distill --dataset digits --init clearest --coreset-features pixels",
             "--coreset-features has a meaning with coresets that look at features",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def guided(spec: DistillSpec, published: Published) -> DistillSpec:
 
 
 def require_asked(spec: DistillSpec, published: Published) -> None:
-    """Refuse to say which original models, or how many real images, where none has a part in it.
+    """Refuse to say which original models, where none has a part in what is done.
 
     Raises:
         InputError: then.
@@ -59,11 +60,6 @@ def require_asked(spec: DistillSpec, published: Published) -> None:
     by_name = spec.clom or spec.select
     others = by_name or published.clom or published.needs
     ended = by_name or published.clom or published.needs - {"trajectories"}  # go all their way
-    if spec.batch != DistillSpec.batch and not getattr(published.method, "draws", True):
-        raise InputError(
-            f"`batch` has no meaning for {METHODS.spelling(spec.method)}: no update draws real "
-            "images; leave it out"
-        )
     _require_one(spec, published)
     for name, has_part in (("architectures", by_name), ("num", others), ("epoch", ended)):
         if not has_part and getattr(spec.pool, name) != getattr(PoolSpec, name):
@@ -71,6 +67,13 @@ def require_asked(spec: DistillSpec, published: Published) -> None:
                 f"`pool.{name}` has no meaning here: original models guide by `clom.alphas`, "
                 "choose by `select.by`, and coresets ask those of `coreset_features`; leave it out"
             )
+
+
+def idle(spec: DistillSpec, published: Published) -> Iterator[str]:
+    """Say what has no part in what is done, and is let be: other runs of its kind may need it."""
+    if spec.batch != DistillSpec.batch and not getattr(published.method, "draws", True):
+        name = METHODS.spelling(spec.method)
+        yield f"no update of {name} draws real images: {spec.batch} at a time have no part in it"
 
 
 def _require_one(spec: DistillSpec, published: Published) -> None:
