@@ -45,7 +45,8 @@ def scored(bench: Bench, sets: dict[str, str]) -> None:
     """Score both sets by the same draws, and keep what is found."""
     for row, file in sets.items():
         out = bench.folder / f"{NAME}-{row}-scores"
-        usual = ["--dataset", CELL.dataset, "--pool-path", str(POOL), "--models-pool", "ConvNet"]
+        usual = ["--dataset", CELL.dataset, *bench.data]
+        usual += ["--pool-path", str(POOL), "--models-pool", "ConvNet"]
         usual += ["--assessments", *SCORES, "--retests", str(RETESTS), "--seed", str(SEED)]
         typed("assess", file, *usual, "--out", str(out))
         (found,) = out.rglob("assessment.json")
