@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
-from methods import OUT, Bench, Cell, typed
+from methods import OUT, SET, Bench, Cell, typed
 
 from datastill.training.accuracies import Accuracies
 
@@ -32,6 +33,15 @@ POOL = OUT.parent / "clom" / "pretrained_model"
 """Original models that judge, three ConvNets of 12 epochs, which come with the project."""
 JUDGED = {"hard": "`modern`, 300 epochs", "published": "`dsa`, 1000 epochs"}
 SEED = 0
+FOUND = OUT / "tiles-at-50"
+"""What the scores are."""
+TEN = "FashionMNIST-10"
+AT_TEN = {
+    row: str(OUT / "sets" / TEN / f"seed{SEED}" / row / str(count) / SET)
+    for row, count in {"DM": 1460, "DM-tiles": 1100}.items()
+}
+"""The same two at ten images per class, where tiles gain: a score that sees what tiles are worth
+takes the other one there."""
 BOTH = "tiles"
 """What the comparison of both sets is called."""
 
@@ -41,17 +51,17 @@ def made(bench: Bench) -> dict[str, str]:
     return {row: bench.made(row, count, SEED) for row, count in CELL.updates.items()}
 
 
-def scored(bench: Bench, sets: dict[str, str]) -> None:
+def scored(bench: Bench, name: str, sets: dict[str, str]) -> None:
     """Score both sets by the same draws, and keep what is found."""
     for row, file in sets.items():
-        out = bench.folder / f"{NAME}-{row}-scores"
+        out = bench.folder / f"{name}-{row}-scores"
         usual = ["--dataset", CELL.dataset, *bench.data]
         usual += ["--pool-path", str(POOL), "--models-pool", "ConvNet"]
         usual += ["--assessments", *SCORES, "--retests", str(RETESTS), "--seed", str(SEED)]
         typed("assess", file, *usual, "--out", str(out))
         (found,) = out.rglob("assessment.json")
         text = found.read_text().replace(f"{bench.folder}/", "").replace(f"{ROOT}/", "")
-        (OUT / f"{NAME}-seed{SEED}-{row}-assessment.json").write_text(text)
+        (FOUND / f"{name}-{row}-assessment.json").write_text(text)
 
 
 def judged(bench: Bench, sets: dict[str, str], kind: str) -> None:
@@ -59,9 +69,8 @@ def judged(bench: Bench, sets: dict[str, str], kind: str) -> None:
     bench.compare(BOTH, SEED, kind, [*sets.values()], ())
 
 
-def read(row: str, kind: str) -> Any:
+def read(file: Path) -> Any:
     """Return what was kept, or nothing."""
-    file = OUT / f"{NAME}-seed{SEED}-{row}-{kind}.json"
     return json.loads(file.read_text()) if file.exists() else {}
 
 
@@ -70,7 +79,7 @@ def accuracies() -> str:
     lines = ["| judged by | random | DM | DM in tiles | tiles bring, points |"]
     lines.append("|---|---|---|---|---|")
     for kind, name in JUDGED.items():
-        if not (report := read(BOTH, kind)):
+        if not (report := read(OUT / f"{NAME}-seed{SEED}-{BOTH}-{kind}.json")):
             continue
         found = {row["name"].split("/")[0]: row["accuracies"]["values"] for row in report["rows"]}
         random, plain, tiled = (found[str(name)] for name in ("random", *CELL.updates.values()))
@@ -82,18 +91,30 @@ def accuracies() -> str:
 
 
 def scores() -> str:
-    """Return which set each score holds for the better one, as a table."""
-    plain, tiled = (
-        {score["name"]: score for score in read(row, "assessment")["scores"]}
-        for row in CELL.updates
-    )
-    lines = ["| score | DM | DM in tiles | takes for the better |", "|---|---|---|---|"]
+    """Return which set each score holds for the better one at either size, as a table."""
+    lines = ["| score | 50: DM | DM in tiles | the better | 10: DM | DM in tiles | the better |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    sizes = [sorted_by_name(name) for name in (NAME, TEN)]
     for name in SCORES:
-        one, two = plain[name], tiled[name]
-        ahead = two["value"] - one["value"]
-        better = "tiles" if (ahead > 0) == (two["better"] == "higher") else "DM without"
-        lines.append(f"| `{name}` | {one['value']:.4g} | {two['value']:.4g} | {better} |")
+        told = [verdict(*(found[name] for found in both)) for both in sizes]
+        lines.append(f"| `{name}` | {' | '.join(told)} |")
     return "\n".join(lines)
+
+
+def sorted_by_name(name: str) -> list[dict[str, Any]]:
+    """Return the scores of both sets of a size, by their names."""
+    reports = [read(FOUND / f"{name}-{row}-assessment.json") for row in CELL.updates]
+    return [{score["name"]: score for score in report["scores"]} for report in reports]
+
+
+def verdict(plain: Any, tiled: Any) -> str:
+    """Return both values of a score, with their spread over draws, and what it prefers."""
+    ahead = tiled["value"] > plain["value"]
+    better = "tiles" if ahead == (tiled["better"] == "higher") else "without"
+    values = [
+        f"{one['value']:.4g} ± {statistics.stdev(one['draws']):.2g}" for one in (plain, tiled)
+    ]
+    return " | ".join((*values, better))
 
 
 def main() -> None:
@@ -108,7 +129,8 @@ def main() -> None:
         return
     bench = Bench(NAME, CELL, given.folder)
     sets = made(bench)
-    scored(bench, sets)
+    scored(bench, NAME, sets)
+    scored(bench, TEN, AT_TEN)
     for kind in given.judge:
         judged(bench, sets, kind)
 

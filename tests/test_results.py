@@ -346,6 +346,15 @@ def test_a_row_of_an_hour_has_its_updates_and_minutes(
     )
 
 
+def test_tiles_at_50_are_told_as_they_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    found = program("tiles_at_50")
+    page = (RESULTS / "methods" / "tiles-at-50.md").read_text()
+    for table in (found.accuracies(), found.scores()):
+        assert table in page
+        assert table.count("\n| ") in (1, 2, len(found.SCORES))
+
+
 def test_sets_of_methods_that_lie_there_are_those_that_were_judged() -> None:
     folder, same = RESULTS / "methods", set[tuple[str, ...]]()
     for file in sorted(folder.glob("*-seed*.json")):
