@@ -16,7 +16,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from methods import OUT, SET, Bench, Cell, typed
+from methods import CELLS, OUT, SET, Bench, Cell, typed
 
 from datastill.training.accuracies import Accuracies
 
@@ -37,8 +37,8 @@ FOUND = OUT / "tiles-at-50"
 """What the scores are."""
 TEN = "FashionMNIST-10"
 AT_TEN = {
-    row: str(OUT / "sets" / TEN / f"seed{SEED}" / row / str(count) / SET)
-    for row, count in {"DM": 1460, "DM-tiles": 1100}.items()
+    row: str(OUT / "sets" / TEN / f"seed{SEED}" / row / str(CELLS[TEN].updates[row]) / SET)
+    for row in CELL.updates
 }
 """The same two at ten images per class, where tiles gain: a score that sees what tiles are worth
 takes the other one there."""
@@ -52,8 +52,11 @@ def made(bench: Bench) -> dict[str, str]:
 
 
 def scored(bench: Bench, name: str, sets: dict[str, str]) -> None:
-    """Score both sets by the same draws, and keep what is found."""
+    """Score both sets by the same draws, where that lacks, and keep what is found."""
     for row, file in sets.items():
+        kept = kept_scores(name, row)
+        if kept.exists():
+            continue
         out = bench.folder / f"{name}-{row}-scores"
         usual = ["--dataset", CELL.dataset, *bench.data]
         usual += ["--pool-path", str(POOL), "--models-pool", "ConvNet"]
@@ -61,7 +64,12 @@ def scored(bench: Bench, name: str, sets: dict[str, str]) -> None:
         typed("assess", file, *usual, "--out", str(out))
         (found,) = out.rglob("assessment.json")
         text = found.read_text().replace(f"{bench.folder}/", "").replace(f"{ROOT}/", "")
-        (FOUND / f"{name}-{row}-assessment.json").write_text(text)
+        kept.write_text(text)
+
+
+def kept_scores(name: str, row: str) -> Path:
+    """Return the file that has the scores of a set."""
+    return FOUND / f"{name}-{row}-assessment.json"
 
 
 def judged(bench: Bench, sets: dict[str, str], kind: str) -> None:
@@ -94,16 +102,16 @@ def scores() -> str:
     """Return which set each score holds for the better one at either size, as a table."""
     lines = ["| score | 50: DM | DM in tiles | the better | 10: DM | DM in tiles | the better |"]
     lines.append("|---|---|---|---|---|---|---|")
-    sizes = [sorted_by_name(name) for name in (NAME, TEN)]
+    sizes = [of_both(name) for name in (NAME, TEN)]
     for name in SCORES:
         told = [verdict(*(found[name] for found in both)) for both in sizes]
         lines.append(f"| `{name}` | {' | '.join(told)} |")
     return "\n".join(lines)
 
 
-def sorted_by_name(name: str) -> list[dict[str, Any]]:
+def of_both(name: str) -> list[dict[str, Any]]:
     """Return the scores of both sets of a size, by their names."""
-    reports = [read(FOUND / f"{name}-{row}-assessment.json") for row in CELL.updates]
+    reports = [read(kept_scores(name, row)) for row in CELL.updates]
     return [{score["name"]: score for score in report["scores"]} for report in reports]
 
 

@@ -39,13 +39,16 @@ class Whole:
         train: original models; None where none are asked.
         distill: the set.
         validate: what it is worth; ``validate.set`` is where the set is to lie.
-        lent: whether no models are trained where there are some already: they serve, and stay.
     """
 
     train: TrainSpec | None
     distill: DistillSpec
     validate: ValidateSpec
-    lent: bool = False
+
+    @property
+    def lent(self) -> bool:
+        """Whether no models are trained where there are some already: they serve, and stay."""
+        return self.train is not None and not _own(self.distill)
 
     @property
     def steps(self) -> tuple[Spec, ...]:
@@ -79,8 +82,7 @@ def whole(
             their number.
     """
     data, compute, train = spec.data, spec.compute, _originals(spec, original_epochs)
-    lent = train is not None and not _own(spec)
-    if train is None or lent:  # none have a part in it, or all that are there
+    if not _own(spec):  # none have a part in it, or all that are there
         spec = replace(spec, pool=replace(spec.pool, num=None))
     validate = ValidateSpec(
         set=str(folder_of(spec, root)),
@@ -91,7 +93,7 @@ def whole(
         epochs=epochs,
         against=tuple(against),
     )
-    return Whole(train, spec, validate, lent)
+    return Whole(train, spec, validate)
 
 
 def carried_out(
@@ -123,7 +125,7 @@ def carried_out(
     require_free(folder, (SET_FILE,), overwrite=keeping.overwrite or keeping.resume)
     exported = export and export_place(folder, export, again=keeping.resume)
     require_possible(plan, observer)
-    if plan.train is not None and not _served(plan, observer):
+    if plan.train is not None and not (plan.lent and _served(plan.distill, observer)):
         how: dict[str, Any] = {"keeping": keeping, "observer": observer, "stop": stop}
         yield train(plan.train, plan.distill.pool.path, **how)
     yield distill(plan.distill, folder, keeping=keeping, observer=observer, stop=stop, facts=facts)
@@ -171,13 +173,11 @@ def _own(spec: DistillSpec) -> bool:
     return bool(_guides(spec)) or "ends" in METHODS[spec.method](1).needs
 
 
-def _served(plan: Whole, observer: Observer) -> bool:
+def _served(spec: DistillSpec, observer: Observer) -> bool:
     # Whether models are there that nobody is training any more.
-    spec = plan.distill
     dataset = dataset_name(named(spec.data), spec.data.path, spec.data.sides)
     folder = pool_folder(Path(spec.pool.path), dataset, find(spec.model)[0])
-    served = plan.lent and rests(folder)
-    if served:
+    if served := rests(folder):
         observer.message(f"the original models in {folder} serve")
     return served
 

@@ -69,7 +69,7 @@ def require_asked(spec: DistillSpec, published: Published) -> None:
             )
 
 
-def idle(spec: DistillSpec, published: Published) -> Iterator[str]:
+def unused(spec: DistillSpec, published: Published) -> Iterator[str]:
     """Say what has no part in what is done, and is let be: other runs of its kind may need it."""
     if spec.batch != DistillSpec.batch and not getattr(published.method, "draws", True):
         name = METHODS.spelling(spec.method)

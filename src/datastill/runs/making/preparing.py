@@ -27,7 +27,7 @@ from datastill.runs.costs.budget import planned
 from datastill.runs.costs.forecast import Plan
 from datastill.runs.folders.provenance import Provenance
 from datastill.runs.inputs.computing import device_of, route_of
-from datastill.runs.inputs.guiding import hands_of, idle, known_of, needed_by, require_asked
+from datastill.runs.inputs.guiding import hands_of, known_of, needed_by, require_asked, unused
 from datastill.runs.inputs.needed import Needed
 from datastill.runs.inputs.origin import said
 from datastill.runs.inputs.picking import Features
@@ -130,7 +130,7 @@ def prepared(
     method, quota = METHODS.spelling(spec.method), parse(spec.ipc)
     asked = adjusted(METHODS[method](1), method, spec.settings)
     require_asked(spec, asked)  # before data is read
-    said(tuple(idle(spec, asked)), observer)
+    said(tuple(unused(spec, asked)), observer)
     if spec.select is not None:
         family(spec.select.by)  # so is an unknown assessment
     read = read_apart(spec.data, device_of(spec.compute), observer, partial(foresee, spec))
