@@ -33,7 +33,8 @@ RUNS = {
 FLOORS = [
     {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
-    {"base.machine", "base.threads", "base.rng", "base.present", "base.paths", "base.streams"},
+    {"base.machine", "base.threads", "base.rng", "base.sums", "base.present"},
+    {"base.paths", "base.streams"},
     {"base.own_code", "base.libraries", "base.tensor_files"},
     {"base.registry", "base.costs"},
     {"evaluation.statistics", "evaluation.alike"},
