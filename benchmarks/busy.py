@@ -5,7 +5,9 @@
 Neighbours are processes that burn a core each, at the same priority; "itself" is the same step in
 another process at the same time. In every round each step is timed by each way, alone and beside
 each number of neighbours, one after another; what counts is the ratio to alone within the round.
-``--waits spinning`` lets threads wait as OpenMP does by default, for comparison.
+``--waits spinning`` lets threads wait as OpenMP does by default, for comparison. Processes have as
+many threads as there are cores, and share these out; with ``--threads``, which is OMP_NUM_THREADS,
+each keeps what it says.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ WAYS = ("kernels", "plain", "channels last")
 SPINNING = "300000"
 """What libgomp takes where nobody says otherwise."""
 
+GONE = 2.5
+"""Seconds after which a process that computes no more is nobody's neighbour."""
+
 SETTLE = 0.5
 """Seconds that neighbours are given to begin."""
 
@@ -36,8 +41,10 @@ SETTLE = 0.5
 class Worker:
     """A process that runs steps when it is asked, and says how long they took."""
 
-    def __init__(self, threads: int, waits: str) -> None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # a process started now inherits it
+    def __init__(self, threads: int | None, waits: str) -> None:
+        os.environ.pop("OMP_NUM_THREADS", None)
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = str(threads)  # a process started now inherits it
         os.environ.pop("GOMP_SPINCOUNT", None)
         if waits == "spinning":
             os.environ["GOMP_SPINCOUNT"] = SPINNING
@@ -74,7 +81,7 @@ def work(line: Connection) -> None:
 
 
 @contextlib.contextmanager
-def neighbours(count: int) -> Iterator[None]:
+def neighbours(count: int) -> Generator[None]:
     """Keep so many cores busy inside the ``with`` block."""
     # Until nobody is there to end them.
     code = "import os\nhere = os.getppid()\nwhile os.getppid() == here: sum(range(10**6))"
@@ -110,7 +117,9 @@ def measured(options: argparse.Namespace, waits: str) -> dict[str, Any]:
                         row.setdefault(str(count), []).append(
                             once(pair[:1], step, way, options.count)
                         )
+                once(pair, step, way, 1)  # takes note of one another
                 row.setdefault("itself", []).append(once(pair, step, way, options.count))
+                time.sleep(GONE)
             found[f"{step}, {way}"] = row
             tell(f"{step}, {way}, {waits}", row)
     for worker in pair:
@@ -138,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=3, help="runs of a step in one measurement")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, help="of each; else they share")
     parser.add_argument("--neighbours", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["kernels", "plain"])
@@ -154,7 +163,7 @@ def main() -> None:
         from datastill.compute import kernels
 
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        about = {"machine": {**facts(), "threads": options.threads}}
+        about: dict[str, Any] = {"machine": {**facts(), "threads": options.threads}}
         about["kernels"] = kernels.instructions()
         options.out.write_text(json.dumps({**about, "seconds": found}, indent=1) + "\n")
 

@@ -33,8 +33,8 @@ RUNS = {
 FLOORS = [
     {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
-    {"base.machine", "base.threads", "base.rng", "base.sums", "base.present"},
-    {"base.paths", "base.streams"},
+    {"base.machine", "base.threads", "base.rng", "base.sums", "base.present", "base.load"},
+    {"base.paths", "base.streams", "base.neighbours"},
     {"base.own_code", "base.libraries", "base.tensor_files"},
     {"base.registry", "base.costs"},
     {"evaluation.statistics", "evaluation.alike"},
@@ -46,7 +46,7 @@ FLOORS = [
     {"data"},
     {"identity"},
     {"augment", "networks", "datasets"},
-    {"compute.measuring", "compute.kernels"},
+    {"compute.measuring", "compute.kernels", "compute.cores"},
     {"compute.timing", "compute.peak", "compute.arithmetic", "compute.engine", "compute.rewording"},
     {"compute.route"},
     {"compute.tuning"},
@@ -202,12 +202,13 @@ def test_making_and_judging_know_nothing_of_each_other(here: str) -> None:
             r"(.+\.)?(open|write_text|write_bytes|unlink)",
             {
                 *("store", "report", "datasets", "exchange"),
-                *("base.threads", "base.streams", "base.tensor_files"),
+                *("base.threads", "base.neighbours", "base.streams", "base.tensor_files"),
             },
         ),
         (
             r"(.+\.)?mkdir",
-            {"store", "report", "datasets", "exchange", "compute.kernels", "base.machine"},
+            {"store", "report", "datasets", "exchange", "compute.kernels"}
+            | {"base.machine", "base.neighbours"},
         ),
         (r"torch\.manual_seed|torch\.random\.\w+|torch\.default_generator\.\w+", {"base.rng"}),
         (r".+\.cuda", set()),

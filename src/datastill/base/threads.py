@@ -15,6 +15,9 @@ SPINS = "1000"
 PATIENCE = "1"
 """The same in milliseconds, for the OpenMP of LLVM and Intel."""
 
+SAID = "OMP_NUM_THREADS" in os.environ
+"""Whether somebody has said how many threads there are to be."""
+
 GROUPS = "/sys/fs/cgroup"
 OURS = "/proc/self/cgroup"
 

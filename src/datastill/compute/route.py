@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from datastill.base.errors import in_plain_numbers, of_kind, truth, whole
-from datastill.compute import kernels, measuring, timing
+from datastill.compute import cores, kernels, measuring, timing
 from datastill.compute.arithmetic import (
     ChannelsLast,
     Precision,
@@ -182,8 +182,11 @@ class Route:
         images = ready(images)
         way = self.settled(network, images)
         if way.by_kernels(images):
+            if not kernels.whole(network, images):
+                cores.needed()
             with kernels.lowered(twice=twice):
                 return through(network, images)
+        cores.needed()
         order = ChannelsLast() if way.channels_last and not way.compiled else nullcontext()
         words = Reworded() if way.reworded and not way.compiled else nullcontext()
         with order, words, way.casting(images.device):
@@ -199,7 +202,7 @@ class Route:
         """Pass all images through a network, without gradients."""
         way = self.settled(network, images)
         parts = way.split(images, network)
-        with way.arithmetic(images.device):
+        with way.arithmetic(images.device), cores.shared(images.device):
             said = (way.run(through, network, part)[:count] for part, count in parts)
             return joined(said, len(images))
 
@@ -210,16 +213,13 @@ class Route:
         network: nn.Module,
         shape: Sequence[int] | None = None,
     ) -> Tensor:
-        """Pass images through a network, and keep the way of no more than ``tracked`` at once.
+        """Pass images, with gradients, and keep the way of no more than ``tracked`` at once.
 
         Args:
             see: passes some of them, see ``run``; it is done again for their gradient.
             images: ``(N, C, H, W)``.
             network: through which; one that normalises by its batch sees all at once.
             shape: ``(C, H, W)`` that it is shown, if not theirs.
-
-        Returns:
-            What it makes of all, differentiable in the images.
         """
         most = self.at_most(shape or images.shape[1:])
         if len(images) <= most or depends_on_batch(network):

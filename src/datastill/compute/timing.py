@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from datastill.base import machine
 from datastill.base.rng import Key
-from datastill.compute import kernels, measuring
+from datastill.compute import cores, kernels, measuring
 from datastill.networks.base.network import signature
 
 TRIAL_PIXELS = 128 * 28 * 28
@@ -47,6 +47,7 @@ def choose(
     found = measuring.known(question, list(ways))
     if found is not None:
         return found
+    cores.needed()  # which way is the fastest depends on them
     count = max(2, _pixels(device) // (shape[1] * shape[2]))
     # Whoever asks first may do so where nothing is differentiated.
     with torch.inference_mode(mode=False), torch.enable_grad(), Key(0).scope():  # own may draw
@@ -72,7 +73,7 @@ def _question(
 ) -> measuring.Question:
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else machine.processor(),
-        torch.get_num_threads(),
+        cores.given(),
         torch.__version__,
     )
     name = getattr(network, "name", "") or type(network).__name__

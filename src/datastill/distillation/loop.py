@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from datastill.augment import dsa, identity
 from datastill.base.errors import InputError, of_kind, reason, whole
@@ -16,6 +17,7 @@ from datastill.base.present import Present
 from datastill.base.rng import Key
 from datastill.base.usual import as_usual, each_as_usual
 from datastill.base.wording import counted
+from datastill.compute import cores
 from datastill.data import ByClass, ImageSet
 from datastill.distillation.clom import CrossEntropyClom, Regulariser
 from datastill.distillation.descent import Descent, initial, starting_counts
@@ -166,6 +168,13 @@ class _Moving:
     regularisers: Mapping[str, Regulariser]
     twin: Twin | None
 
+    @property
+    def owners(self) -> tuple[Any, ...]:
+        """Whose arithmetic an update is, besides networks'; of all classes at once PyTorch's."""
+        own = (self.method, self.task.policy, self.descent.parametrisation)
+        ours = (*own, *self.regularisers.values(), *self.descent.by_name.values())
+        return (*ours, vmap) if self.task.route.at_once else ours
+
     def decoded(self, params: Params) -> Synthetic:
         domain = self.task.real.domain
         return self.descent.parametrisation.decode(params, self.counts, domain)
@@ -173,22 +182,23 @@ class _Moving:
 
 @each_as_usual
 def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
-    task, leaves = moving.task, moving.leaves
+    task, leaves, device = moving.task, moving.leaves, moving.task.real.images.device
     present = Present("update")
     for step in steps:
         present.ends()
         if task.share is not None and getattr(moving.method, "ages", False):
             task.share.hear(leaves, moving.counts, images_only=True)
         own = task.key.at("own", step).scope()  # what a person's own networks draw, as by dropout
-        with task.route.arithmetic(task.real.images.device), own:
+        with task.route.arithmetic(device), own, cores.shared(device, *moving.owners):
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
         if step == steps.start:  # not after hours, when a run is to go on
             require_recall(moving.method, task, memory)
         left_out = skipped(moving.method, losses[MATCH])
-        leaves.step(skipped=left_out)
+        with cores.shared(device, *moving.owners):
+            leaves.step(skipped=left_out)
         if left_out is not None:
             losses["skipped"] = left_out.to(losses[MATCH].dtype)
-        with torch.no_grad():
+        with torch.no_grad(), cores.shared(device, *moving.owners):
             if task.share is not None and task.share.pauses(step + 1, steps.stop):
                 task.share.hear(leaves, moving.counts)
                 losses = {name: task.share.total(value) for name, value in losses.items()}

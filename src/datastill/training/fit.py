@@ -22,6 +22,7 @@ from datastill.base.errors import (
 )
 from datastill.base.present import Present
 from datastill.base.rng import Key, moved
+from datastill.compute import cores
 from datastill.compute.route import Route, logits
 from datastill.data import Domain, ImageSet
 from datastill.data.losses import label_loss
@@ -170,15 +171,15 @@ def epochs(
         total = torch.zeros((), device=device)
         with key.at("own", epoch).scope():  # what a person's own layers draw, such as dropout
             for i, rows in enumerate(moved(order, device).split(fit.batch)):
-                images, wanted = _augmented(data.take(rows), fit, policy, (epoch, i), key=key)
-                optimiser.zero_grad()
-                with route.arithmetic(device):
+                with route.arithmetic(device), cores.shared(device, policy, labels, watch):
+                    images, wanted = _augmented(data.take(rows), fit, policy, (epoch, i), key=key)
+                    optimiser.zero_grad()
                     cost = costing(images, wanted, data.domain, route, labels, temperature)
                     loss, said = _backward(network, images, cost, route)
                     total += len(rows) * loss
-                optimiser.step()
-                if watch is not None:
-                    watch(epoch, rows, torch.cat(said))
+                    optimiser.step()
+                    if watch is not None:
+                        watch(epoch, rows, torch.cat(said))
         now = partial(held_of, epoch + 1, network, optimiser, watch)
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
 

@@ -19,7 +19,7 @@ from datastill.compute.kernels.layers import FirstBlock, InstanceNorm, NormReluP
 from datastill.compute.kernels.library import Library
 from datastill.compute.kernels.operands import serve, vectors
 from datastill.compute.kernels.trusted import library
-from datastill.networks.base.network import passing
+from datastill.networks.base.network import Network, passing
 
 FIRST_CHANNELS = 4
 """A first block takes at most so many: each of its weights is read for every pixel."""
@@ -42,6 +42,44 @@ def lowered(*, twice: bool = False) -> Generator[None]:
         return
     with Lowered(by, twice=twice), passing(partial(_body, by=by, twice=twice)):
         yield
+
+
+def whole(network: nn.Module, images: Tensor) -> bool:
+    """Tell whether all sums of a network are the kernels': its bits are those of any threads.
+
+    That is so of a ``Network`` of blocks of which each is a 3x3 convolution, an instance norm, a
+    relu and a pool of 2x2 pixels.
+
+    Args:
+        network: any.
+        images: ``(N, C, H, W)``, which it is to be shown within ``lowered``.
+    """
+    by = library()
+    if by is None or not _is(network, Network) or not serve(images):
+        return False
+    parts = cast("Network", network)
+    if not (_is(parts.body, nn.Sequential) and _is(parts.head, nn.Linear)):
+        return False
+    layers = list(cast("nn.Sequential", parts.body))
+    blocks = [layers[done : done + 4] for done in range(0, len(layers), 4)]
+    return bool(blocks) and all(_steady_block(by, block) for block in blocks)
+
+
+def _steady_block(by: Library, block: Sequence[nn.Module]) -> bool:
+    conv, norm = block[0], _norm_of_pooled(block[1:])
+    if norm is None or not isinstance(conv, nn.Conv2d) or not _is(conv, nn.Conv2d):
+        return False
+    few = conv.in_channels <= FIRST_CHANNELS
+    usual = ((3, 3), (1, 1), (1, 1), 1, "zeros")
+    return (
+        (conv.kernel_size, conv.stride, conv.dilation, conv.groups, conv.padding_mode) == usual
+        and conv.padding in (((1, 1), (2, 2), (3, 3)) if few else ((1, 1),))
+        and (few or not conv.in_channels % (2 * by.lanes))
+        and not conv.out_channels % (2 * by.lanes)
+        and conv.bias is not None
+        and norm.num_groups == norm.num_channels == conv.out_channels
+        and serve(conv.weight, conv.bias, norm.weight, norm.bias)
+    )
 
 
 class Lowered(TorchFunctionMode):

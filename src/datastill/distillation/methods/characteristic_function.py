@@ -4,9 +4,7 @@ Published, by the paper and its code: 20 original models of 60 epochs; at each o
 1,024 real images of each class and 4,096 frequencies (1,024 by the paper), images of 2 x 2 tiles,
 AdamW of 0.001 on pixels from 0 to 1, a loss of 300 times the mean distance over frequencies, and a
 cross-entropy of original models with weight 1. Here it is a quarter of both: docs/protocol.md says
-what else differs. Learning rates of 0.02 to 0.2, weights of the cross-entropy of 0 to 100 and fewer
-real images were tried on held-out training images of FashionMNIST, for 200 updates: none is better
-by a point than what stands here, docs/results/methods/tuning.md.
+what else differs, docs/results/methods/tuning.md that nothing that was tried is a point better.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from torch import Tensor, nn
 
 from datastill.base.errors import InputError, not_negative, positive, truth, whole
 from datastill.base.rng import Key, moved
+from datastill.compute import cores
 from datastill.compute.route import Route, logits
 from datastill.data import ByClass, Domain, ImageSet, convert
 from datastill.data.losses import characteristic, characteristic_distance
@@ -81,7 +80,7 @@ class CharacteristicFunction:
 
     def __post_init__(self) -> None:
         truth(learned=self.learned)
-        whole(2 if self.learned else 1, frequencies=self.frequencies)  # normalised by their batch
+        whole(1 + self.learned, frequencies=self.frequencies)  # learned, normalised by their batch
         not_negative(amplitude=self.amplitude, phase=self.phase)
         if not self.amplitude + self.phase:
             raise InputError("`amplitude` and `phase` are both 0, which leaves nothing to match")
@@ -239,6 +238,7 @@ class Sampler(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Return ``(T, D)`` frequencies of as much noise."""
+        cores.needed()
         return noise + self.layers(noise)
 
     @torch.no_grad()

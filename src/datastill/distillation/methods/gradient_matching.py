@@ -19,6 +19,7 @@ from torch.func import functional_call, grad, vmap
 
 from datastill.base.errors import InputError, positive, suggestion, whole
 from datastill.base.rng import Key, moved
+from datastill.compute import cores
 from datastill.compute.arithmetic import fused
 from datastill.compute.route import Route, logits
 from datastill.data import ByClass, ImageSet, sample_per_class
@@ -241,8 +242,7 @@ def class_gradients(network: nn.Module, images: Tensor, labels: Tensor) -> tuple
         return F.cross_entropy(said, label.expand(len(images)))
 
     weights: dict[str, Tensor] = dict(network.named_parameters())
-    # vmap cannot ask for the memory format that some transforms leave behind.
-    images = images.contiguous()
+    images = images.contiguous()  # some transforms leave a memory format that vmap cannot ask for
     return tuple(vmap(grad(risk), in_dims=(None, 0, 0))(weights, images, labels).values())
 
 
@@ -251,9 +251,9 @@ def freeze_batch_statistics(network: nn.Module, real: ImageSet, *, key: Key) -> 
 
     As published, and keep them: images of one class have others than a batch of training has.
     """
-    few = sample_per_class(real, BATCH_STATISTICS, key=key)
+    cores.needed()
     with torch.no_grad():
-        network(few.images)
+        network(sample_per_class(real, BATCH_STATISTICS, key=key).images)
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()

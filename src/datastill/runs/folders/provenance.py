@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, cast
 
-import torch
-
-from datastill.compute import kernels
+from datastill.compute import cores, kernels
 from datastill.runs.conduct.keeping import EXECUTION
 from datastill.runs.specs import ComputeSpec, Spec
 from datastill.store import versions
@@ -35,7 +33,7 @@ class Execution:
         """Return that of this process."""
         able = compute is not None and compute.engine in ("auto", "kernels")
         able = able and device.startswith("cpu")
-        return cls(kernels.instructions() if able else "", torch.get_num_threads())
+        return cls(kernels.instructions() if able else "", cores.given())
 
 
 @dataclass(frozen=True)
