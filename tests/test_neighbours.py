@@ -125,12 +125,20 @@ def test_who_was_killed_is_no_neighbour(street: Street) -> None:
         other.wait()
         (file,) = street.folder.iterdir()
         ended = file.stat().st_mtime
-        os.utime(file, (ended - 60, ended - 60))
+        os.utime(file, (ended - 30, ended - 30))
         assert anew(street) == []
         assert file.exists()
         os.utime(file, (0, 0))
         assert anew(street) == []
         assert not file.exists()
+
+
+def test_who_ends_leaves_nothing(street: Street) -> None:
+    with beside(street.folder, 2) as other:
+        stop(other)
+        assert len(list(street.folder.iterdir())) == 1
+        other.communicate("\n")
+        assert not list(street.folder.iterdir())
 
 
 def test_who_is_stopped_and_holds_its_lock_counts(street: Street) -> None:

@@ -7,6 +7,7 @@ locks knows the neighbours. Other processes are known by what they take, see ``l
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import stat
@@ -38,8 +39,8 @@ MARGIN, PRESSED = 0.2, 5.0
 """Cores beyond half of them that others take where they want more, and seconds for which that
 stands: beside all threads of this process they no longer show it."""
 
-FORGOTTEN = 3600.0
-"""Seconds after which a file that nobody holds is removed."""
+FORGOTTEN = 60.0
+"""Seconds after which a file that nobody holds is removed: that of a process that was killed."""
 
 
 def fair(cores: int, mine: int, others: Sequence[int]) -> int:
@@ -171,9 +172,15 @@ class Street:
     def _open(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_own(self.folder)
+        if not self._process:
+            atexit.register(self._leave)
         self._process, self._given = os.getpid(), 0
         self._named = self.folder / f"{self._process}-{time.monotonic_ns():x}"
         self._file = os.open(self._named, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def _leave(self) -> None:
+        if self._process == os.getpid() and self._stands():
+            self._named.unlink()
 
     def _stands(self) -> bool:
         # Whether the file that is held is still the one of its name: who cleans up removes it.
