@@ -1,6 +1,7 @@
 """Processes that compute on the same cores know of one another, and share these out."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -141,12 +142,23 @@ def test_who_ends_leaves_nothing(street: Street) -> None:
         assert not list(street.folder.iterdir())
 
 
-def test_who_is_stopped_and_holds_its_lock_counts(street: Street) -> None:
+def test_who_takes_long_over_a_step_counts(street: Street) -> None:
     with beside(street.folder, 2):
         (file,) = street.folder.iterdir()
         os.utime(file, (0, 0))
         assert anew(street) == [2]
         assert file.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system tells nobody")
+def test_who_is_stopped_does_not_count(street: Street) -> None:
+    with beside(street.folder, 2) as other:
+        other.send_signal(signal.SIGSTOP)
+        os.waitpid(other.pid, os.WUNTRACED)
+        assert anew(street) == []
+        other.send_signal(signal.SIGCONT)
+        os.waitpid(other.pid, os.WCONTINUED)
+        assert anew(street) == [2]
 
 
 def test_a_file_that_was_removed_is_made_again(street: Street) -> None:

@@ -214,7 +214,7 @@ class Street:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _read(file)
+                return None if _stopped(path.name.partition("-")[0]) else _read(file)
             idle = now - os.fstat(file).st_mtime
             if idle > FORGOTTEN:
                 path.unlink()
@@ -241,6 +241,15 @@ def _read(file: int) -> Neighbour | None:
     if not given:  # it has only just begun
         return None
     return Neighbour(max(1, int(given)), frozenset(map(int, cores.split(","))))
+
+
+def _stopped(process: str) -> bool:
+    # By Ctrl-Z, say: it holds its lock, and computes nothing until somebody lets it go on.
+    try:
+        said = Path("/proc", process, "stat").read_text("utf-8", errors="replace")
+    except OSError:  # another system, or a process of another container
+        return False
+    return said.rpartition(")")[2].split()[:1] in (["T"], ["t"])
 
 
 def _require_own(folder: Path) -> None:
