@@ -33,7 +33,7 @@ RUNS = {
 FLOORS = [
     {"base.notebooks", "base.wording", "base.usual"},
     {"base.errors", "base.signals", "base.moved", "base.waits", "base.version"},
-    {"base.machine", "base.threads", "base.rng", "base.sums", "base.present", "base.load"},
+    {"base.machine", "base.threads", "base.rng", "base.present", "base.load"},
     {"base.paths", "base.streams", "base.neighbours"},
     {"base.own_code", "base.libraries", "base.tensor_files"},
     {"base.registry", "base.costs"},
@@ -46,7 +46,8 @@ FLOORS = [
     {"data"},
     {"identity"},
     {"augment", "networks", "datasets"},
-    {"compute.measuring", "compute.kernels", "compute.cores"},
+    {"compute.cores"},
+    {"compute.measuring", "compute.kernels"},
     {"compute.timing", "compute.peak", "compute.arithmetic", "compute.engine", "compute.rewording"},
     {"compute.route"},
     {"compute.tuning"},

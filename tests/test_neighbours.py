@@ -221,8 +221,11 @@ def test_a_copy_of_a_process_has_a_file_of_its_own(street: Street) -> None:
         pass
     code = os.fork() if hasattr(os, "fork") else pytest.skip("no copies")
     if not code:
-        with street.computing(1):
-            os._exit(0 if len(list(street.folder.iterdir())) == 2 else 1)
+        try:
+            with street.computing(1):
+                os._exit(0 if len(list(street.folder.iterdir())) == 2 else 1)
+        finally:
+            os._exit(1)
     assert os.waitpid(code, 0)[1] == 0
 
 
@@ -349,6 +352,7 @@ def test_where_others_want_more_than_half_all_threads_ask_for_a_core(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(street.load, "of_others", taking([1.33, 1.0, 1.0, 1.33]))
+    monkeypatch.setattr(neighbours, "PRESSED", 1e9)
     assert street.share(2) == 2
     assert street.share(2) == 2
     street._pressed = 0.0  # some seconds later
@@ -374,54 +378,101 @@ def crowded(street: Street, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]
     torch.set_num_threads(before)
 
 
-def test_a_step_is_computed_by_a_share(crowded: Street) -> None:
+def threads_of_both() -> tuple[int, int]:
+    """Return by how many threads PyTorch and the kernels compute."""
+    return torch.get_num_threads(), cores.for_kernels()
+
+
+def test_the_kernels_compute_by_a_share_and_pytorch_by_one_thread(crowded: Street) -> None:
     with cores.shared(CPU):
-        assert torch.get_num_threads() == 1
+        assert threads_of_both() == (1, 1)
         assert cores.given() == 2
+    assert threads_of_both() == (2, 2)
+
+
+def test_who_is_alone_has_all_threads_for_the_kernels(
+    crowded: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PyTorch computes must not hang on who else is there."""
+    monkeypatch.setattr(neighbours, "STREET", quiet(crowded.folder / "elsewhere"))
+    with cores.shared(CPU):
+        assert threads_of_both() == (1, 2)
         with cores.shared(CPU):
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
+            assert threads_of_both() == (1, 2)
+        assert threads_of_both() == (1, 2)
+    assert threads_of_both() == (2, 2)
 
 
-def test_what_needs_all_threads_has_them_until_the_step_ends(crowded: Street) -> None:
+def test_what_is_pytorchs_has_all_threads_until_the_step_ends(crowded: Street) -> None:
     with cores.shared(CPU):
         cores.needed()
-        assert torch.get_num_threads() == 2
+        assert threads_of_both() == (2, 2)
         with cores.shared(CPU):
-            assert torch.get_num_threads() == 2
+            assert threads_of_both() == (2, 2)
     with cores.shared(CPU):
-        assert torch.get_num_threads() == 1
+        assert threads_of_both() == (1, 1)
     cores.needed()
-    assert torch.get_num_threads() == 2
+    assert threads_of_both() == (2, 2)
 
 
-def test_a_step_that_fails_leaves_threads_as_they_were(crowded: Street) -> None:
-    with pytest.raises(RuntimeError), cores.shared(CPU):
-        raise RuntimeError
-    assert torch.get_num_threads() == cores.given() == 2
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_step_that_ends_early_leaves_threads_as_they_were(
+    crowded: Street, error: type[BaseException]
+) -> None:
+    with pytest.raises(error), cores.shared(CPU):
+        raise error
+    assert threads_of_both() == (2, 2)
+
+
+def test_an_interrupted_look_leaves_no_block_open(
+    crowded: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(given: int) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as changed:
+        changed.setattr(crowded, "share", interrupted)
+        with pytest.raises(KeyboardInterrupt), cores.shared(CPU):
+            pass
+    assert anew(quiet(crowded.folder)) == [2, 2]  # both ended a moment ago, or compute
+    with cores.shared(CPU):
+        assert threads_of_both() == (1, 1)
+    assert threads_of_both() == (2, 2)
 
 
 def test_who_said_how_many_has_them(crowded: Street, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "SAID", True)
+    monkeypatch.setattr(neighbours, "LINGERS", 1e9)
     with cores.shared(CPU):
-        assert torch.get_num_threads() == 2
+        assert threads_of_both() == (1, 2)
         assert len(anew(crowded)) == 1
         assert len(anew(quiet(crowded.folder))) == 2  # others know
 
 
 def test_on_a_gpu_nothing_is_shared(crowded: Street) -> None:
     with cores.shared(torch.device("meta")):
-        assert torch.get_num_threads() == 2
+        assert threads_of_both() == (2, 2)
 
 
-def test_the_arithmetic_of_others_is_not_known(crowded: Street) -> None:
+def test_the_arithmetic_of_others_has_all_threads(crowded: Street) -> None:
     class Own:
         pass
 
     for owner in (Own(), Own, lambda: None, print):
         with cores.shared(CPU, None, owner):
-            assert torch.get_num_threads() == 2
+            assert threads_of_both() == (2, 2)
+    with cores.shared(CPU, wanted=False):
+        assert threads_of_both() == (2, 2)
+
+
+def test_kernels_leave_pytorchs_number_as_it_is(crowded: Street) -> None:
+    if kernels.missing():
+        pytest.skip(kernels.missing())
+    network = build("ConvNetD2W32", MADE, key=Key(0))
+    with cores.shared(CPU), torch.no_grad():
+        crowded._pressed = 0.0
+        Route(kernels=True).run(logits, network, torch.zeros(2, 1, 28, 28))
+        assert torch.get_num_threads() == 1
 
 
 MADE = Domain("made", (1, 28, 28), tuple("0123456789"), (0.0,), (1.0,))
@@ -456,8 +507,8 @@ def test_networks_that_are_not_the_kernels_need_all_threads(
 ) -> None:
     network = build(name, MADE, key=Key(0)).eval()
     assert whole(network, torch.zeros(2, 1, 28, 28)) == steady
-    threads = 1 if steady else 2
-    assert threads_within(network, Route(kernels=True)) == (threads, threads)
+    count = 1 if steady else 2
+    assert threads_within(network, Route(kernels=True)) == (count, count)
     assert threads_within(network, Route(kernels=False)) == (2, 2)
 
 
@@ -491,12 +542,12 @@ def test_runs_are_the_same_beside_a_neighbour(
     guide = cross_entropy_clom(pool, 1.0, real.domain, route=route)
     task = Task(real, builder("ConvNetD2W32", real.domain), Key(0), dsa("color_crop"), route)
     descent = METHODS["DC"](2).descent(2, updates=2, batch=8, init="real")
-    counted: list[int] = []
+    counted: list[tuple[int, int]] = []
     run = Route.run
 
     def watched(self: Route, *given: Any, **named: Any) -> torch.Tensor:
         found = run(self, *given, **named)
-        counted.append(torch.get_num_threads())
+        counted.append(threads_of_both())
         return found
 
     monkeypatch.setattr(Route, "run", watched)
@@ -506,9 +557,9 @@ def test_runs_are_the_same_beside_a_neighbour(
         return last.synthetic.images
 
     beside = made()
-    assert {*counted} == {1, 2}
+    assert {*counted} == {(1, 1), (2, 2)}
     monkeypatch.setattr(neighbours, "STREET", quiet(crowded.folder / "elsewhere"))
     counted.clear()
     alone = made()
-    assert {*counted} == {2}
+    assert {*counted} == {(1, 2), (2, 2)}
     assert torch.equal(beside, alone)

@@ -32,6 +32,9 @@ SHARED = Path("/dev/shm")
 LINGERS = 2.0
 """Seconds for which who has just stopped computing counts as going on: between two epochs, say."""
 
+TRIES = 20
+"""At a lock of its own, before a process goes without."""
+
 LOOK = 0.25
 """Seconds for which what was counted stands."""
 
@@ -87,12 +90,23 @@ class Street:
     """
 
     def __init__(self, folder: Path | None = None, load: Load | None = None) -> None:
-        self.folder, self.load = folder or usual_folder(), load or Load()
+        self._folder, self.load = folder, load or Load()
         self._computing, self._alone = 0, threading.RLock()
         self._file: int | None = None
         self._named, self._process, self._given = Path(), 0, 0
         self._looked, self._known = -LOOK, list[Neighbour]()
         self._pressed = 0.0
+
+    @property
+    def folder(self) -> Path:
+        """Where each has its file.
+
+        Raises:
+            OSError: where there is no place for such files.
+        """
+        if self._folder is None:
+            self._folder = usual_folder()
+        return self._folder
 
     @contextlib.contextmanager
     def computing(self, given: int) -> Generator[None]:
@@ -101,16 +115,18 @@ class Street:
         Args:
             given: threads by which it would compute alone.
         """
-        with self._alone:
-            self._computing += 1
-            if self._computing == 1:
-                with contextlib.suppress(OSError):
-                    self._begin(given)
+        entered = 0
         try:
+            with self._alone:
+                self._computing += 1
+                entered = 1
+                if self._computing == 1:
+                    with contextlib.suppress(OSError):
+                        self._begin(given)
             yield
         finally:
             with self._alone:
-                self._computing -= 1
+                self._computing -= entered
                 if not self._computing:
                     with contextlib.suppress(OSError):
                         self._pause()
@@ -162,7 +178,11 @@ class Street:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, said, 0)
             self._given = given
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for _ in range(TRIES):  # whoever looks holds it for a moment
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.001)
 
     def _pause(self) -> None:
         if fcntl is not None and self._file is not None and self._process == os.getpid():
@@ -172,6 +192,9 @@ class Street:
     def _open(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_own(self.folder)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
         if not self._process:
             atexit.register(self._leave)
         self._process, self._given = os.getpid(), 0
@@ -179,12 +202,14 @@ class Street:
         self._file = os.open(self._named, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _leave(self) -> None:
-        if self._process == os.getpid() and self._stands():
-            self._named.unlink()
+        with contextlib.suppress(OSError):
+            if self._process == os.getpid() and self._stands():
+                self._named.unlink()
 
     def _stands(self) -> bool:
         # Whether the file that is held is still the one of its name: who cleans up removes it.
-        assert self._file is not None
+        if self._file is None:
+            return False
         try:
             return os.path.samestat(os.fstat(self._file), self._named.stat())
         except OSError:
@@ -225,7 +250,7 @@ class Street:
 
 def usual_folder() -> Path:
     """Return where the processes of this user have their files."""
-    home = SHARED if SHARED.is_dir() else Path(tempfile.gettempdir())
+    home = SHARED if os.access(SHARED, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     return home / f"datastill-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from datastill.base.errors import InputError, is_number, told
 from datastill.base.rng import Key, moved
-from datastill.base.sums import product
 from datastill.data.images import ImageSet
 
 
@@ -52,7 +51,7 @@ class ByClass:
         [5.0, 2.0, 0.0]
         """
         member = F.one_hot(self.labels, len(self.counts)).T.to(features)
-        return product(member, features) / member.sum(1, keepdim=True).clamp(min=1)
+        return (member @ features) / member.sum(1, keepdim=True).clamp(min=1)
 
 
 def draw_rows(data: ImageSet, n: int | Sequence[int], *, key: Key) -> list[Tensor]:

@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datastill.base.sums import product, steady, total
-
 Metric = Literal["layerwise-cosine", "mse", "cosine"]
 
 
@@ -46,12 +44,10 @@ def gradient_distance(
         return layerwise_cosine(real, synthetic)
     if metric == "mse":
         pairs = zip(real, synthetic, strict=True)
-        return torch.stack([total((s - r).square()) for r, s in pairs]).sum()
+        return torch.stack([(s - r).square().sum() for r, s in pairs]).sum()
     if metric == "cosine":
         pairs = [(r.flatten(), s.flatten()) for r, s in zip(real, synthetic, strict=True)]
-        one, other = torch.cat([r for r, _ in pairs]), torch.cat([s for _, s in pairs])
-        with steady(len(one)):
-            return 1 - _cosine(one, other)
+        return 1 - _cosine(torch.cat([r for r, _ in pairs]), torch.cat([s for _, s in pairs]))
     raise ValueError(f"no gradient metric {metric!r}; choose layerwise-cosine, mse or cosine")
 
 
@@ -147,10 +143,10 @@ def contrastive_loss(
     >>> contrastive_loss(axes, torch.tensor([0, 1]), axes, torch.tensor([1, 0])).item()
     1.0
     """
-    distance = 1 - product(F.normalize(synthetic, dim=1), F.normalize(real, dim=1).T)
+    distance = 1 - F.normalize(synthetic, dim=1) @ F.normalize(real, dim=1).T
     same = labels[:, None] == real_labels[None, :]
     # Where all features are parallel there is no distance to share out: the loss is 0.
-    return total(distance * same) / total(distance).clamp(min=1e-6)
+    return (distance * same).sum() / distance.sum().clamp(min=1e-6)
 
 
 def label_loss(logits: Tensor, labels: Tensor, temperature: float | None = None) -> Tensor:
@@ -177,11 +173,10 @@ def label_loss(logits: Tensor, labels: Tensor, temperature: float | None = None)
     >>> label_loss(torch.zeros(1, 4), torch.full((1, 4), 0.25), temperature=5.0).item()
     0.0
     """
-    with steady(logits.numel()):
-        if labels.ndim == 1 or temperature is None:
-            return F.cross_entropy(logits, labels, reduction="sum")
-        softened = F.log_softmax(logits / temperature, dim=1)
-        return F.kl_div(softened, labels, reduction="sum") * temperature**2
+    if labels.ndim == 1 or temperature is None:
+        return F.cross_entropy(logits, labels, reduction="sum")
+    softened = F.log_softmax(logits / temperature, dim=1)
+    return F.kl_div(softened, labels, reduction="sum") * temperature**2
 
 
 def logit_loss(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -229,7 +224,7 @@ def characteristic(features: Tensor, frequencies: Tensor) -> Tensor:
     >>> at.flatten().round(decimals=4).abs().tolist()
     [0.0, 0.0]
     """
-    angles = product(features, frequencies.T)
+    angles = features @ frequencies.T
     return torch.stack([angles.cos().mean(0), angles.sin().mean(0)])
 
 

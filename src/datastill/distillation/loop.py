@@ -151,10 +151,11 @@ def _begun(
     followed = tuple(way[-1] for way in task.trajectories)
     known = Known(features, task.originals or followed)
     start = initial(task.real, descent, key=task.key.at("init"), known=known)
-    judged = Judged(start.images, start.counts, task.real.domain, followed or known.originals)
-    counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
-    begun = descent.parametrisation.start(judged, counts, key=key)
-    return counts, start, Leaves.of(begun, descent.by_name)
+    with cores.shared(task.real.images.device, descent.parametrisation):
+        judged = Judged(start.images, start.counts, task.real.domain, followed or known.originals)
+        counts, key = starting_counts(task.real, descent), task.key.at("parametrisation")
+        begun = descent.parametrisation.start(judged, counts, key=key)
+        return counts, start, Leaves.of(begun, descent.by_name)
 
 
 @dataclass(frozen=True, eq=False)

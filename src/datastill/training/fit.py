@@ -22,10 +22,11 @@ from datastill.base.errors import (
 )
 from datastill.base.present import Present
 from datastill.base.rng import Key, moved
-from datastill.compute import cores
+from datastill.compute import cores, kernels
 from datastill.compute.route import Route, logits
 from datastill.data import Domain, ImageSet
 from datastill.data.losses import label_loss
+from datastill.data.pixels import ready
 from datastill.networks import evaluating
 from datastill.training.fitting import Fitting, Watch, batches_of_one, held_of, restore
 
@@ -158,11 +159,12 @@ def epochs(
     """Do what ``train`` does, and pause after every epoch.
 
     With the ``state`` of an earlier fit with the same arguments it goes on from there
-    (``InputError``: that of another network). Whoever watches costs no pass of images: what they
-    are told the fit needs anyway.
+    (``InputError``: that of another network). Whoever watches costs no pass of images.
     """
     route, policy, device = route or Route(), policy or identity, data.images.device
     present = Present("epoch")
+    wanted = _whole(network, data, route)
+    shared = partial(cores.shared, device, policy, labels, watch, wanted=wanted)
     temperature = fit.temperature if data.labels.ndim == 2 else None
     for epoch, optimiser in _to_come(network, fit, state):
         present.ends()
@@ -171,7 +173,7 @@ def epochs(
         total = torch.zeros((), device=device)
         with key.at("own", epoch).scope():  # what a person's own layers draw, such as dropout
             for i, rows in enumerate(moved(order, device).split(fit.batch)):
-                with route.arithmetic(device), cores.shared(device, policy, labels, watch):
+                with route.arithmetic(device), shared():
                     images, wanted = _augmented(data.take(rows), fit, policy, (epoch, i), key=key)
                     optimiser.zero_grad()
                     cost = costing(images, wanted, data.domain, route, labels, temperature)
@@ -182,6 +184,11 @@ def epochs(
                         watch(epoch, rows, torch.cat(said))
         now = partial(held_of, epoch + 1, network, optimiser, watch)
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
+
+
+def _whole(network: nn.Module, data: ImageSet, route: Route) -> bool:
+    few = ready(data.images[:1])
+    return route.settled(network, few).by_kernels(few) and kernels.whole(network, few)
 
 
 def _to_come(

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from datastill.base.sums import linear
 from datastill.compute.kernels.library import Library
 from datastill.compute.kernels.operands import blank, channels_last, compute, room
 
@@ -100,8 +99,8 @@ def convolve_few(
         side + 2 * pad - 2 for side, pad in zip(images.shape[2:], padding, strict=True)
     )
     patches = F.unfold(images, 3, padding=padding).transpose(1, 2)
-    found = linear(patches.flatten(0, 1), weight.flatten(1), bias)
-    return found.unflatten(0, (len(images), rows, columns)).movedim(-1, 1)
+    found = F.linear(patches.contiguous(), weight.flatten(1), bias)
+    return found.unflatten(1, (rows, columns)).movedim(-1, 1)
 
 
 def _convolve(

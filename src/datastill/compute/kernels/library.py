@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datastill.compute import cores
 from datastill.compute.kernels.source import Instructions
 
 
@@ -37,8 +38,12 @@ class Library:
         Raises:
             RuntimeError: where memory does not suffice, in PyTorch's words.
         """
-        self.loaded.use_threads(torch.get_num_threads())
-        if getattr(self.loaded, name)(*map(_argument, values)):
+        theirs, ours = torch.get_num_threads(), cores.for_kernels()
+        self.loaded.use_threads(ours)
+        failed = getattr(self.loaded, name)(*map(_argument, values))
+        if ours != theirs:  # OpenMP knows one number, PyTorch's and ours
+            self.loaded.use_threads(theirs)
+        if failed:
             raise RuntimeError(f"can't allocate memory for a kernel ({name})")
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.modules import module as modules
 from torch.overrides import TorchFunctionMode
 
-from datastill.base.sums import linear
 from datastill.compute.kernels.convolution import Convolution, convolve_few
 from datastill.compute.kernels.layers import FirstBlock, InstanceNorm, NormReluPool
 from datastill.compute.kernels.library import Library
@@ -45,7 +44,7 @@ def lowered(*, twice: bool = False) -> Generator[None]:
 
 
 def whole(network: nn.Module, images: Tensor) -> bool:
-    """Tell whether all sums of a network are the kernels': its bits are those of any threads.
+    """Tell whether all that is much to compute of a network is the kernels'.
 
     That is so of a ``Network`` of blocks of which each is a 3x3 convolution, an instance norm, a
     relu and a pool of 2x2 pixels.
@@ -83,7 +82,7 @@ def _steady_block(by: Library, block: Sequence[nn.Module]) -> bool:
 
 
 class Lowered(TorchFunctionMode):
-    """Makes 3x3 convolutions and instance norms on a CPU the kernels', and linear layers steady."""
+    """Makes 3x3 convolutions and instance norms on a CPU the kernels'."""
 
     def __init__(self, by: Library, *, twice: bool) -> None:
         super().__init__()
@@ -97,8 +96,6 @@ class Lowered(TorchFunctionMode):
             found = _convolution(self.by, *args, twice=self.twice)
         elif func is F.group_norm:
             return _group_norm(None if self.twice else self.by, *args, **(kwargs or {}))
-        elif func is F.linear and not kwargs:
-            found = _linear(*args)
         return func(*args, **(kwargs or {})) if found is None else found
 
 
@@ -145,13 +142,6 @@ def _covers(images: Tensor, padding: Any) -> bool:
         and all(type(pad) is int and pad >= 0 for pad in padding)
         and all(side + 2 * pad >= 3 for side, pad in zip(images.shape[2:], padding, strict=True))
     )
-
-
-def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
-    # By one thread, so that a network's bits depend on their number no more than its blocks' do.
-    fits = serve(inputs, weight, bias) and inputs.ndim == weight.ndim == 2
-    fits = fits and inputs.shape[1] == weight.shape[1] and vectors(weight.shape[0], bias)
-    return linear(inputs, weight, bias) if fits else None
 
 
 def _group_norm(

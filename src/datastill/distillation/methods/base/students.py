@@ -10,7 +10,6 @@ from torch import Tensor
 
 from datastill.base.errors import InputError
 from datastill.base.rng import Key, moved
-from datastill.base.sums import total
 from datastill.compute.route import logits
 from datastill.distillation.methods.base.contract import Task
 from datastill.distillation.parametrisations import Synthetic
@@ -152,7 +151,7 @@ def require_followed(starts: Starts, task: Task) -> None:
 
 def dot(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
     """Return the inner product of two lists of tensors."""
-    return torch.stack([total(a * b) for a, b in zip(one, other, strict=True)]).sum()
+    return torch.stack([(a * b).sum() for a, b in zip(one, other, strict=True)]).sum()
 
 
 def less(one: Sequence[Tensor], other: Sequence[Tensor]) -> Weights:
