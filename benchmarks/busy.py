@@ -110,6 +110,7 @@ def measured(options: argparse.Namespace, waits: str) -> dict[str, Any]:
     for step in options.steps:
         for way in options.ways:
             once(pair, step, way, 1)
+            time.sleep(GONE)
             row: dict[str, list[list[float]]] = {}
             for _ in range(options.rounds):
                 for count in (0, *options.neighbours):
