@@ -16,16 +16,17 @@ import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from select import select
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 SHARED = "DATASTILL_TESTS_SHARED"
 """The environment variable that names the folder which processes that run tests share."""
@@ -49,6 +50,18 @@ class Asked(NamedTuple):
     words: list[str]
     folder: str
     environment: dict[str, str]
+
+
+@contextmanager
+def telling(words: list[str], first: str, **named: Any) -> Generator[subprocess.Popen[str]]:
+    """Have a process run until the block ends, which has said a first line by then."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **named) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{first}\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def python(*words: str, loaded: str = "all") -> list[str]:

@@ -6,18 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from copies import telling
 from datastill import store
 from datastill.base.errors import InputError
 
 SOURCE = Path(__file__).parents[1] / "src"
 HOLDER = """
 import fcntl, sys, time
+from contextlib import AbstractContextManager
 from pathlib import Path
 {without}
 from datastill.store import locked
@@ -33,19 +34,12 @@ fcntl.flock = refuse
 NUMBERS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK]
 
 
-@contextmanager
-def held(folder: Path, without: str = "") -> Iterator[subprocess.Popen[str]]:
+def held(folder: Path, without: str = "") -> AbstractContextManager[subprocess.Popen[str]]:
     """Hold the lock of a folder in another process."""
     code = HOLDER.format(without=without)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     words = [sys.executable, "-P", "-c", code, str(folder)]
-    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "held\n"
-            yield process
-        finally:
-            process.kill()
+    return telling(words, "held", env=environment)
 
 
 def without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:

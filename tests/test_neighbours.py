@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from conftest import blobs
+from copies import telling
 from datastill.augment import dsa
 from datastill.base import load, neighbours, threads
 from datastill.base.load import Load
@@ -45,18 +46,10 @@ sys.stdin.readline()
 """
 
 
-@contextmanager
-def beside(folder: Path, given: int) -> Generator[subprocess.Popen[str]]:
+def beside(folder: Path, given: int) -> AbstractContextManager[subprocess.Popen[str]]:
     """Have a process compute, by so many threads, until it is told to stop."""
     command = [sys.executable, "-c", COMPUTES, str(folder), str(given)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "computing\n"
-            yield process
-        finally:
-            process.kill()
+    return telling(command, "computing", stdin=subprocess.PIPE)
 
 
 def stop(process: subprocess.Popen[str]) -> None:

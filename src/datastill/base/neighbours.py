@@ -20,6 +20,7 @@ from pathlib import Path
 
 from datastill.base import threads
 from datastill.base.load import Load
+from datastill.base.threads import own_cores
 
 try:
     import fcntl
@@ -252,13 +253,6 @@ def usual_folder() -> Path:
     """Return where the processes of this user have their files."""
     home = SHARED if os.access(SHARED, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     return home / f"datastill-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-
-
-def own_cores() -> frozenset[int]:
-    """Return the numbers of the cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
 
 
 def _read(file: int) -> Neighbour | None:

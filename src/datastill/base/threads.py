@@ -80,6 +80,11 @@ def _words(path: str, between: "str | None" = None) -> "list[str]":
 
 def cores() -> int:
     """Return how many cores this process may run on."""
+    return len(own_cores())
+
+
+def own_cores() -> "frozenset[int]":
+    """Return the numbers of the cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))

@@ -213,7 +213,7 @@ class Route:
         network: nn.Module,
         shape: Sequence[int] | None = None,
     ) -> Tensor:
-        """Pass images, with gradients, and keep the way of no more than ``tracked`` at once.
+        """Pass images, differentiably, and keep the way of no more than ``tracked`` at once.
 
         Args:
             see: passes some of them, see ``run``; it is done again for their gradient.

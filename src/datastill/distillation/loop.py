@@ -184,22 +184,23 @@ class _Moving:
 @each_as_usual
 def _updates(moving: _Moving, steps: range, memory: Any) -> Iterator[Snapshot]:
     task, leaves, device = moving.task, moving.leaves, moving.task.real.images.device
+    shared = partial(cores.shared, device, *moving.owners)
     present = Present("update")
     for step in steps:
         present.ends()
         if task.share is not None and getattr(moving.method, "ages", False):
             task.share.hear(leaves, moving.counts, images_only=True)
         own = task.key.at("own", step).scope()  # what a person's own networks draw, as by dropout
-        with task.route.arithmetic(device), own, cores.shared(device, *moving.owners):
+        with task.route.arithmetic(device), own, shared():
             losses, memory = _losses(moving, step, memory, key=task.key.at("step", step))
         if step == steps.start:  # not after hours, when a run is to go on
             require_recall(moving.method, task, memory)
         left_out = skipped(moving.method, losses[MATCH])
-        with cores.shared(device, *moving.owners):
+        with shared():
             leaves.step(skipped=left_out)
         if left_out is not None:
             losses["skipped"] = left_out.to(losses[MATCH].dtype)
-        with torch.no_grad(), cores.shared(device, *moving.owners):
+        with torch.no_grad(), shared():
             if task.share is not None and task.share.pauses(step + 1, steps.stop):
                 task.share.hear(leaves, moving.counts)
                 losses = {name: task.share.total(value) for name, value in losses.items()}

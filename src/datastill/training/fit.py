@@ -163,8 +163,8 @@ def epochs(
     """
     route, policy, device = route or Route(), policy or identity, data.images.device
     present = Present("epoch")
-    wanted = _whole(network, data, route)
-    shared = partial(cores.shared, device, policy, labels, watch, wanted=wanted)
+    whole = _is_kernels(network, data, route)
+    shared = partial(cores.shared, device, policy, labels, watch, wanted=whole)
     temperature = fit.temperature if data.labels.ndim == 2 else None
     for epoch, optimiser in _to_come(network, fit, state):
         present.ends()
@@ -186,7 +186,7 @@ def epochs(
         yield Epoch(epoch + 1, total / len(data), present.only(epoch + 1, now))
 
 
-def _whole(network: nn.Module, data: ImageSet, route: Route) -> bool:
+def _is_kernels(network: nn.Module, data: ImageSet, route: Route) -> bool:
     few = ready(data.images[:1])
     return route.settled(network, few).by_kernels(few) and kernels.whole(network, few)
 

@@ -80,7 +80,7 @@ class CharacteristicFunction:
 
     def __post_init__(self) -> None:
         truth(learned=self.learned)
-        whole(1 + self.learned, frequencies=self.frequencies)  # learned, normalised by their batch
+        whole(2 if self.learned else 1, frequencies=self.frequencies)  # normalised by their batch
         not_negative(amplitude=self.amplitude, phase=self.phase)
         if not self.amplitude + self.phase:
             raise InputError("`amplitude` and `phase` are both 0, which leaves nothing to match")
